@@ -1,0 +1,3 @@
+DELETE FROM ck8s.partitioned WHERE parent = 'audit.flow_events';
+DROP TABLE audit.flow_events;
+DROP FUNCTION audit.refuse_change();

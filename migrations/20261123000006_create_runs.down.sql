@@ -1,0 +1,10 @@
+DELETE FROM ck8s.partitioned WHERE parent IN ('runs.runs', 'runs.log_chunks');
+DROP TABLE runs.requests;
+DROP TABLE runs.log_chunks;
+DROP TABLE runs.project_slots;
+DROP TABLE runs.workers;
+DROP TABLE runs.leases;
+DROP TABLE runs.queue;
+DROP TABLE runs.pools;
+DROP TABLE runs.runs;
+DROP FUNCTION runs.refuse_revival();

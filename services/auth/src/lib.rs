@@ -1,0 +1,1 @@
+//! AuthService and ProjectsService: API tokens, sign-in links, projects.

@@ -1,0 +1,1 @@
+//! Pool, migrator, embedded PostgreSQL, transaction retry, change feed and test databases.

@@ -1,0 +1,1 @@
+//! The public listener: webhooks, gRPC and gRPC-web for people, the console.

@@ -1,0 +1,1 @@
+//! IngressService: verify, store and deduplicate deliveries, match triggers, create runs.

@@ -1,0 +1,1 @@
+//! The only crate that names kube: Jobs, pods, their logs and their reasons.

@@ -1,0 +1,1 @@
+//! RepositoriesService: repositories, sealed secrets, services.yaml.

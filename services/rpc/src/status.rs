@@ -1,0 +1,126 @@
+//! How errors look on the wire: one `ErrorInfo` (UPPER_SNAKE reason, domain `ck8s`, the message's variables), `BadRequest` for
+//! fields, `RetryInfo` where trying again helps. The cause of an internal error is logged here, once, and never sent. (AIP-193)
+use std::{collections::HashMap, fmt::Display, time::Duration};
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// The domain of every `ErrorInfo`.
+pub const DOMAIN: &str = "ck8s";
+
+/// A status with an `ErrorInfo`.
+#[must_use]
+pub fn error(
+    code: Code,
+    reason: &str,
+    message: impl Into<String>,
+    metadata: &[(&str, &str)],
+) -> Status {
+    Status::with_error_details(code, message, info(reason, metadata))
+}
+
+fn info(reason: &str, metadata: &[(&str, &str)]) -> ErrorDetails {
+    let metadata: HashMap<String, String> = metadata
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect();
+    ErrorDetails::with_error_info(reason, DOMAIN, metadata)
+}
+
+/// NOT_FOUND: there is no such thing, or none that the caller may see.
+#[must_use]
+pub fn not_found(kind: &str, id: impl Display) -> Status {
+    let id = id.to_string();
+    let reason = format!("{}_NOT_FOUND", kind.to_uppercase());
+    error(
+        Code::NotFound,
+        &reason,
+        format!("no {kind} {id:?}"),
+        &[(kind, &id)],
+    )
+}
+
+/// INVALID_ARGUMENT with the field and what is wrong with it.
+#[must_use]
+pub fn invalid(field: &str, problem: impl Into<String>) -> Status {
+    let problem = problem.into();
+    let mut details = info("INVALID_FIELD", &[("field", field)]);
+    details.add_bad_request_violation(field, problem.clone());
+    Status::with_error_details(
+        Code::InvalidArgument,
+        format!("{field}: {problem}"),
+        details,
+    )
+}
+
+/// FAILED_PRECONDITION: not in this state.
+#[must_use]
+pub fn precondition(reason: &str, message: impl Into<String>) -> Status {
+    error(Code::FailedPrecondition, reason, message, &[])
+}
+
+/// ALREADY_EXISTS.
+#[must_use]
+pub fn exists(kind: &str, id: impl Display) -> Status {
+    let id = id.to_string();
+    let reason = format!("{}_EXISTS", kind.to_uppercase());
+    error(
+        Code::AlreadyExists,
+        &reason,
+        format!("{kind} {id:?} exists"),
+        &[(kind, &id)],
+    )
+}
+
+/// ABORTED: somebody was there first; read again, then decide.
+#[must_use]
+pub fn aborted(reason: &str, message: impl Into<String>) -> Status {
+    error(Code::Aborted, reason, message, &[])
+}
+
+/// UNAUTHENTICATED. Says nothing about why, so that a stranger learns nothing.
+#[must_use]
+pub fn unauthenticated() -> Status {
+    error(
+        Code::Unauthenticated,
+        "UNAUTHENTICATED",
+        "a valid token is needed: send `authorization: Bearer <token>`",
+        &[],
+    )
+}
+
+/// PERMISSION_DENIED.
+#[must_use]
+pub fn denied(method: &str) -> Status {
+    error(
+        Code::PermissionDenied,
+        "NOT_ALLOWED",
+        format!("this caller may not call {method}"),
+        &[("method", method)],
+    )
+}
+
+/// UNAVAILABLE, with when to try again. `what` is named to the caller, `cause` only logged.
+#[must_use]
+pub fn unavailable(what: &str, cause: &dyn Display) -> Status {
+    tracing::warn!(%cause, what, "unavailable");
+    let mut details = info("UNAVAILABLE", &[("what", what)]);
+    details.set_retry_info(Some(Duration::from_secs(1)));
+    Status::with_error_details(
+        Code::Unavailable,
+        format!("{what} cannot be reached now; try again"),
+        details,
+    )
+}
+
+/// INTERNAL: a fault of ours. The cause is logged and not sent.
+#[must_use]
+pub fn internal(cause: &dyn Display) -> Status {
+    tracing::error!(%cause, "internal error");
+    error(
+        Code::Internal,
+        "INTERNAL",
+        "an internal error; the server's log has it",
+        &[],
+    )
+}

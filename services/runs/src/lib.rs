@@ -1,0 +1,1 @@
+//! RunsService and LeaseService: runs, slots, leases, the worker stream, logs.

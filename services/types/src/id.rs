@@ -1,0 +1,165 @@
+//! Ids. Each is a type of its own, so that none is taken for another.
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use uuid::Uuid;
+
+/// A text that is no id of its kind.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[error("not a valid {kind} id")]
+pub struct InvalidId {
+    /// What kind of id was wanted: run, project, ...
+    pub kind: &'static str,
+}
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A fresh id (UUIDv7: ordered by time).
+            #[must_use]
+            #[allow(clippy::new_without_default)]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+
+            /// The UUID, for SQL.
+            #[must_use]
+            pub fn uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Uuid::parse_str(text).map(Self).map_err(|_| InvalidId { kind: $kind })
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// A project.
+    ProjectId, "project"
+);
+uuid_id!(
+    /// A repository of a project.
+    RepositoryId, "repository"
+);
+uuid_id!(
+    /// A delivery: ours, not the provider's.
+    DeliveryId, "delivery"
+);
+uuid_id!(
+    /// A run.
+    RunId, "run"
+);
+uuid_id!(
+    /// An API token.
+    TokenId, "token"
+);
+uuid_id!(
+    /// One life of a worker process.
+    InstanceId, "instance"
+);
+uuid_id!(
+    /// One life of a server process.
+    ReplicaId, "replica"
+);
+uuid_id!(
+    /// What makes a mutating call safe to repeat; the caller's choice.
+    RequestId, "request"
+);
+
+impl RunId {
+    /// The id of the run that a delivery makes: the delivery's time, and a name-based rest. So a delivery makes at most one run,
+    /// held by the runs' primary key, and both live in the same partition.
+    #[must_use]
+    pub fn of_delivery(delivery: DeliveryId) -> Self {
+        let mut bytes = *Uuid::new_v5(&delivery.uuid(), b"run").as_bytes();
+        bytes[..6].copy_from_slice(&delivery.uuid().as_bytes()[..6]);
+        bytes[6] = (bytes[6] & 0x0f) | 0x70;
+        Self(Uuid::from_bytes(bytes))
+    }
+}
+
+/// A worker: its own name, stable over restarts; 1 to 100 characters of a-z, A-Z, 0-9, dot, dash, underscore.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WorkerId(String);
+
+impl WorkerId {
+    /// The name, for SQL and the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for WorkerId {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let fits = (1..=100).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId { kind: "worker" })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_run_of_a_delivery_is_always_the_same_and_keeps_its_time() {
+        let (one, other) = (DeliveryId::new(), DeliveryId::new());
+        let run = RunId::of_delivery(one);
+        assert_eq!(run, RunId::of_delivery(one));
+        assert_ne!(run, RunId::of_delivery(other));
+        assert_eq!(run.uuid().get_version_num(), 7);
+        assert_eq!(run.uuid().as_bytes()[..6], one.uuid().as_bytes()[..6]);
+    }
+
+    #[test]
+    fn worker_ids_are_checked() {
+        assert!("node-1.eu_west".parse::<WorkerId>().is_ok());
+        for bad in ["", "a b", "a/b", &"x".repeat(101)] {
+            assert!(bad.parse::<WorkerId>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Ids, value objects and closed sets that every crate shares; knows no async, no SQL, no wire.
+mod id;
+mod run;
+mod spec;
+mod time;
+
+pub use id::{
+    DeliveryId, InstanceId, InvalidId, ProjectId, ReplicaId, RepositoryId, RequestId, RunId,
+    TokenId, WorkerId,
+};
+pub use run::{Epoch, RunReason, RunState, UnknownWord};
+pub use spec::{Invalid, RunSpec, RunTrigger, Timeouts};
+pub use time::{from_unix_ms, now_ms};

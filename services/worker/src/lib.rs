@@ -1,0 +1,1 @@
+//! A worker node: lease-stream client, executors, log shipping.
