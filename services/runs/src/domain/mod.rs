@@ -1,0 +1,10 @@
+//! Pure decisions: no async, no SQL, no wire, no clock.
+mod fair;
+mod lane;
+mod run;
+mod sentence;
+
+pub use fair::FairQueue;
+pub use lane::{Lane, Place, PoolId};
+pub use run::{NewRun, Outcome, Run};
+pub use sentence::{finished_sentence, ordinary_state};

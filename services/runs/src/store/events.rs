@@ -1,0 +1,105 @@
+//! Reading `audit.flow_events` in their order: by (xact, seq), and only below the oldest transaction that still writes, so that nothing
+//! becomes visible behind a reader's back.
+use ck8s_types::{ProjectId, RunId};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A place in the order of events: after all events up to it, before all others.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize,
+)]
+pub struct Cursor(pub i64, pub i64);
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub cursor: Cursor,
+    pub kind: String,
+    pub project: Option<ProjectId>,
+    pub run: Option<RunId>,
+    pub actor: String,
+    pub message: String,
+    pub data: String,
+    pub recorded_at: OffsetDateTime,
+}
+
+/// Every event at or before this place is visible now.
+pub async fn horizon(conn: &mut PgConnection) -> sqlx::Result<Cursor> {
+    sqlx::query_scalar!(
+        r#"SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS "xact!""#
+    )
+    .fetch_one(conn)
+    .await
+    .map(|xact| Cursor(xact, i64::MAX))
+}
+
+macro_rules! events {
+    ($conn:expr, $rest:literal $(, $arg:expr)*) => {
+        sqlx::query!(
+            r#"SELECT xact, seq, kind, project_id, run_id, actor, message, coalesce(data::text, '') AS "data!", recorded_at
+               FROM audit.flow_events WHERE "# + $rest $(, $arg)*
+        )
+        .fetch_all($conn)
+        .await
+        .map(|rows| {
+            rows.into_iter()
+                .map(|r| Event {
+                    cursor: Cursor(r.xact, r.seq),
+                    kind: r.kind,
+                    project: r.project_id.map(ProjectId::from),
+                    run: r.run_id.map(RunId::from),
+                    actor: r.actor,
+                    message: r.message,
+                    data: r.data,
+                    recorded_at: r.recorded_at,
+                })
+                .collect::<Vec<Event>>()
+        })
+    };
+}
+
+/// Events after one place, up to another, oldest first.
+pub async fn between(
+    conn: &mut PgConnection,
+    after: Cursor,
+    to: Cursor,
+    limit: i64,
+) -> sqlx::Result<Vec<Event>> {
+    events!(
+        conn,
+        "(xact, seq) > ($1, $2) AND (xact, seq) <= ($3, $4) ORDER BY xact, seq LIMIT $5",
+        after.0,
+        after.1,
+        to.0,
+        to.1,
+        limit
+    )
+}
+
+/// Events of one run after a place, oldest first.
+pub async fn of_run(
+    conn: &mut PgConnection,
+    run: RunId,
+    after: Cursor,
+    limit: i64,
+) -> sqlx::Result<Vec<Event>> {
+    events!(
+        conn,
+        "run_id = $1 AND (xact, seq) > ($2, $3) ORDER BY xact, seq LIMIT $4",
+        run.uuid(),
+        after.0,
+        after.1,
+        limit
+    )
+}
+
+/// Whether events after this place are all still kept: it lies no further back than the oldest event, or nothing was ever dropped.
+pub async fn is_kept(conn: &mut PgConnection, cursor: Cursor) -> sqlx::Result<bool> {
+    let oldest: Option<(i64, Option<Uuid>)> =
+        sqlx::query!("SELECT xact, project_id FROM audit.flow_events ORDER BY xact, seq LIMIT 1")
+            .fetch_optional(conn)
+            .await?
+            .map(|r| (r.xact, r.project_id));
+    Ok(oldest.is_none_or(|(xact, _)| cursor.0 + 1 >= xact))
+}

@@ -1,0 +1,104 @@
+//! `runs.log_chunks`: pieces of logs, compressed, in order of their offsets.
+use ck8s_types::{Epoch, RunId};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A piece to store, compressed.
+#[derive(Clone, Debug)]
+pub struct NewChunk {
+    pub run: RunId,
+    pub epoch: Epoch,
+    pub attempt: i32,
+    pub start: i64,
+    pub end: i64,
+    pub system: bool,
+    pub data: Vec<u8>,
+}
+
+/// Stores pieces whose lease still has this epoch. Returns the runs of those that were stored.
+pub async fn append(conn: &mut PgConnection, chunks: &[NewChunk]) -> sqlx::Result<Vec<Uuid>> {
+    let number = |f: fn(&NewChunk) -> i64| chunks.iter().map(f).collect::<Vec<_>>();
+    sqlx::query_scalar!(
+        r#"
+        INSERT INTO runs.log_chunks (run_id, attempt, start_offset, end_offset, stream, data)
+        SELECT i.run_id, i.attempt, i.start_offset, i.end_offset, CASE WHEN i.system THEN 'system' ELSE 'output' END, i.data
+        FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::bigint[], $5::bigint[], $6::bool[], $7::bytea[])
+            AS i(run_id, epoch, attempt, start_offset, end_offset, system, data)
+        WHERE EXISTS (SELECT FROM runs.leases l WHERE l.run_id = i.run_id AND l.epoch = i.epoch AND l.attempt = i.attempt)
+        ON CONFLICT DO NOTHING
+        RETURNING run_id
+        "#,
+        &chunks.iter().map(|c| c.run.uuid()).collect::<Vec<_>>(),
+        &number(|c| c.epoch.0),
+        &chunks.iter().map(|c| c.attempt).collect::<Vec<_>>(),
+        &number(|c| c.start),
+        &number(|c| c.end),
+        &chunks.iter().map(|c| c.system).collect::<Vec<_>>(),
+        &chunks.iter().map(|c| c.data.clone()).collect::<Vec<_>>()
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The attempt of the run's lease with this epoch, and where its log ends now. None: the epoch is stale.
+pub async fn end_of(
+    conn: &mut PgConnection,
+    run: RunId,
+    epoch: Epoch,
+) -> sqlx::Result<Option<(i32, i64)>> {
+    sqlx::query!(
+        r#"SELECT l.attempt, coalesce((SELECT end_offset FROM runs.log_chunks c WHERE c.run_id = l.run_id AND c.attempt = l.attempt
+               ORDER BY start_offset DESC LIMIT 1), 0) AS "end_offset!"
+           FROM runs.leases l WHERE l.run_id = $1 AND l.epoch = $2"#,
+        run.uuid(),
+        epoch.0
+    )
+    .fetch_optional(conn)
+    .await
+    .map(|r| r.map(|r| (r.attempt, r.end_offset)))
+}
+
+/// A stored piece, compressed.
+#[derive(Debug)]
+pub struct Chunk {
+    pub start: i64,
+    pub end: i64,
+    pub system: bool,
+    pub data: Vec<u8>,
+    pub recorded_at: OffsetDateTime,
+}
+
+/// The pieces that hold something at or after `offset`, in order.
+pub async fn read(
+    conn: &mut PgConnection,
+    run: RunId,
+    attempt: i32,
+    offset: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<Chunk>> {
+    let rows = sqlx::query!(
+        "SELECT start_offset, end_offset, stream, data, recorded_at FROM runs.log_chunks
+         WHERE run_id = $1 AND attempt = $2 AND end_offset > $3
+         -- pieces do not overlap: the one that holds the offset starts at or before it, and is the last that does
+         AND start_offset >= coalesce((SELECT start_offset FROM runs.log_chunks WHERE run_id = $1 AND attempt = $2 AND start_offset <= $3
+             ORDER BY start_offset DESC LIMIT 1), 0)
+         ORDER BY start_offset LIMIT $4",
+        run.uuid(),
+        attempt,
+        offset,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|r| Chunk {
+            start: r.start_offset,
+            end: r.end_offset,
+            system: r.stream == "system",
+            data: r.data,
+            recorded_at: r.recorded_at,
+        })
+        .collect())
+}
