@@ -1,1 +1,13 @@
-//! AuthService and ProjectsService: API tokens, sign-in links, projects.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod convert;
+mod domain;
+mod error;
+mod grpc;
+mod service;
+mod store;
+mod upkeep;
+
+pub use error::AuthError;
+pub use service::{AdminBootstrap, Auth};

@@ -1,1 +1,12 @@
-//! Pool, migrator, embedded PostgreSQL, transaction retry, change feed and test databases.
+//! Pool, migrator, embedded PostgreSQL, change feed and test databases. Knows no table of a service: their SQL is theirs.
+pub mod embedded;
+mod error;
+pub mod events;
+pub mod listen;
+pub mod migrate;
+mod pool;
+#[cfg(feature = "test")]
+pub mod test;
+
+pub use error::{DbError, is_retryable, is_unavailable};
+pub use pool::{ServiceRole, connect, connect_owner, ping};

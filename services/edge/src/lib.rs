@@ -1,1 +1,17 @@
-//! The public listener: webhooks, gRPC and gRPC-web for people, the console.
+#![doc = include_str!("../README.md")]
+mod answer;
+mod batch;
+mod budget;
+mod config;
+mod console;
+mod error;
+mod info;
+mod rate;
+mod router;
+mod serve;
+mod webhook;
+
+pub use config::EdgeConfig;
+pub use error::EdgeError;
+pub use info::Version;
+pub use serve::serve;

@@ -1,1 +1,14 @@
-//! RepositoriesService: repositories, sealed secrets, services.yaml.
+#![doc = include_str!("../README.md")]
+mod convert;
+mod domain;
+mod error;
+mod grpc;
+mod service;
+mod store;
+
+pub use domain::{
+    sealing::{KeyRing, KeyRingError, OpenError, SealError},
+    services_yaml,
+};
+pub use error::Error;
+pub use service::Repositories;

@@ -1,1 +1,6 @@
-//! Logs, metrics and the private listener.
+//! Logs, metrics and the private listener of a process. What is measured, each crate says itself (`metrics::counter!` and the like).
+mod admin;
+mod logs;
+
+pub use admin::{Admin, AdminError};
+pub use logs::{LogError, LogFormat, init_logs};

@@ -1,0 +1,16 @@
+//! Tokens, codes and projects: types and checks. No async, no SQL, no wire.
+mod project;
+mod secret;
+mod token;
+
+pub(crate) use project::{Project, checked_name, checked_slug};
+pub(crate) use secret::{Hash, Secret, hash};
+pub(crate) use token::{NewToken, Token, TokenKind};
+
+/// What is wrong with a field that a caller gave.
+pub(crate) fn invalid(field: &'static str, problem: &str) -> ck8s_types::Invalid {
+    ck8s_types::Invalid {
+        field,
+        problem: problem.to_owned(),
+    }
+}

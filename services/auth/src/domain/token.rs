@@ -1,0 +1,145 @@
+//! API tokens.
+use ck8s_types::{Invalid, TokenId};
+use time::OffsetDateTime;
+
+use super::invalid;
+
+/// The roles of the mesh that a token can stand for.
+const ROLES: [&str; 6] = [
+    "edge",
+    "ingress",
+    "runs",
+    "repositories",
+    "auth",
+    "learning",
+];
+/// The longest name of a token, in characters; the table's CHECK says the same.
+const LONGEST_NAME: usize = 200;
+
+/// What a token's bearer is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TokenKind {
+    /// A platform admin.
+    Admin,
+    /// A worker node.
+    Worker,
+    /// A role of the mesh.
+    Service(String),
+}
+
+impl TokenKind {
+    /// How its secrets begin.
+    pub fn prefix(&self) -> &'static str {
+        match self {
+            Self::Admin => "ck8s_adm_",
+            Self::Worker => "ck8s_wrk_",
+            Self::Service(_) => "ck8s_svc_",
+        }
+    }
+
+    /// Its word in the table.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Worker => "worker",
+            Self::Service(_) => "service",
+        }
+    }
+
+    /// The role, for a service's token.
+    pub fn service(&self) -> Option<&str> {
+        match self {
+            Self::Service(role) => Some(role),
+            Self::Admin | Self::Worker => None,
+        }
+    }
+
+    /// From the table's words; none if it is none of them.
+    pub fn from_words(word: &str, service: Option<String>) -> Option<Self> {
+        match (word, service) {
+            ("admin", None) => Some(Self::Admin),
+            ("worker", None) => Some(Self::Worker),
+            ("service", Some(role)) => Some(Self::Service(role)),
+            _ => None,
+        }
+    }
+}
+
+/// What is kept of a token.
+#[derive(Clone, Debug)]
+pub(crate) struct Token {
+    pub id: TokenId,
+    pub name: String,
+    pub kind: TokenKind,
+    pub created_at: OffsetDateTime,
+    pub expires_at: Option<OffsetDateTime>,
+    pub last_used_at: Option<OffsetDateTime>,
+    pub revoked_at: Option<OffsetDateTime>,
+}
+
+/// A token to make.
+#[derive(Clone, Debug)]
+pub(crate) struct NewToken {
+    pub name: String,
+    pub kind: TokenKind,
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+impl NewToken {
+    /// Checks what a caller asks for.
+    pub fn checked(self, now: OffsetDateTime) -> Result<Self, Invalid> {
+        let length = self.name.chars().count();
+        let fault = |field, problem: &str| Err(invalid(field, problem));
+        if !(1..=LONGEST_NAME).contains(&length) || self.name.chars().any(char::is_control) {
+            return fault(
+                "name",
+                "1 to 200 characters are needed, no control characters",
+            );
+        }
+        if self.name.trim() != self.name {
+            return fault("name", "must not begin or end with a space");
+        }
+        if let TokenKind::Service(role) = &self.kind
+            && !ROLES.contains(&role.as_str())
+        {
+            return fault(
+                "service",
+                "must be edge, ingress, runs, repositories, auth or learning",
+            );
+        }
+        if self.expires_at.is_some_and(|at| at <= now) {
+            return fault("expire_time", "must be in the future");
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(name: &str, kind: TokenKind, expires_in: Option<i64>) -> Result<NewToken, Invalid> {
+        let now = OffsetDateTime::now_utc();
+        NewToken {
+            name: name.to_owned(),
+            kind,
+            expires_at: expires_in.map(|s| now + time::Duration::seconds(s)),
+        }
+        .checked(now)
+    }
+
+    #[test]
+    fn what_is_asked_for_is_checked() {
+        assert!(token("ci", TokenKind::Admin, Some(60)).is_ok());
+        assert!(token("ü", TokenKind::Service("runs".into()), None).is_ok());
+        let long = "x".repeat(201);
+        for name in ["", " ", " x", "a\nb", &long] {
+            let fault = token(name, TokenKind::Admin, None).unwrap_err();
+            assert_eq!(fault.field, "name");
+        }
+        let fault = token("x", TokenKind::Service("root".into()), None).unwrap_err();
+        assert_eq!(fault.field, "service");
+        let fault = token("x", TokenKind::Worker, Some(0)).unwrap_err();
+        assert_eq!(fault.field, "expire_time");
+    }
+}

@@ -1,0 +1,99 @@
+//! What goes wrong, and how each of it looks on the wire.
+use ck8s_rpc::status;
+use ck8s_types::Invalid;
+use thiserror::Error;
+use tonic::{Code, Status};
+
+/// Why a call fails.
+#[derive(Debug, Error)]
+pub enum AuthError {
+    /// A field's value is wrong.
+    #[error("{}: {}", .0.field, .0.problem)]
+    Invalid(Invalid),
+    /// Nobody's token: unknown, expired or revoked.
+    #[error("unknown token")]
+    UnknownToken,
+    /// A link's code that is unknown, used or too old.
+    #[error("the link is not good")]
+    LinkRefused,
+    /// No such token.
+    #[error("no token {0:?}")]
+    TokenNotFound(String),
+    /// No such project.
+    #[error("no project {0:?}")]
+    ProjectNotFound(String),
+    /// A live token has the name.
+    #[error("token {0:?} exists")]
+    TokenExists(String),
+    /// A project has the slug.
+    #[error("project {0:?} exists")]
+    ProjectExists(String),
+    /// Something belongs to the project.
+    #[error("project {slug:?} still has {what}")]
+    ProjectInUse {
+        /// Which project.
+        slug: String,
+        /// What it has: repositories, runs or deliveries.
+        what: &'static str,
+    },
+    /// Somebody changed the project since it was read.
+    #[error("project {0:?} was changed")]
+    Changed(String),
+    /// The request id belongs to another method's call.
+    #[error("the request id was used for another call")]
+    RequestIdReused,
+    /// An answer that was kept, or a row, is not what this program writes.
+    #[error("the database holds something unreadable: {0}")]
+    Corrupt(&'static str),
+    /// The database failed.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<Invalid> for AuthError {
+    fn from(fault: Invalid) -> Self {
+        Self::Invalid(fault)
+    }
+}
+
+impl From<AuthError> for Status {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Invalid(fault) => ck8s_rpc::convert::invalid(&fault),
+            AuthError::UnknownToken => status::unauthenticated(),
+            AuthError::LinkRefused => status::error(
+                Code::Unauthenticated,
+                "LINK_REFUSED",
+                "this sign-in link is not good: it works once, within its hour; ask for a new one",
+                &[],
+            ),
+            AuthError::TokenNotFound(token) => status::not_found("token", token),
+            AuthError::ProjectNotFound(project) => status::not_found("project", project),
+            AuthError::TokenExists(name) => status::exists("token", name),
+            AuthError::ProjectExists(slug) => status::exists("project", slug),
+            AuthError::ProjectInUse { slug, what } => status::error(
+                Code::FailedPrecondition,
+                "PROJECT_IN_USE",
+                format!("project {slug:?} still has {what}"),
+                &[("project", &slug), ("what", what)],
+            ),
+            AuthError::Changed(project) => status::error(
+                Code::Aborted,
+                "PROJECT_CHANGED",
+                format!("project {project:?} was changed since it was read: read it again"),
+                &[("project", &project)],
+            ),
+            AuthError::RequestIdReused => {
+                status::invalid("request_id", "was used for another kind of call")
+            }
+            AuthError::Database(cause) if ck8s_db::is_unavailable(&cause) => {
+                status::unavailable("the database", &cause)
+            }
+            AuthError::Database(cause) if ck8s_db::is_retryable(&cause) => {
+                tracing::debug!(%cause, "a transaction lost to another");
+                status::aborted("CONFLICT", "another call was in the way; try again")
+            }
+            cause @ (AuthError::Database(_) | AuthError::Corrupt(_)) => status::internal(&cause),
+        }
+    }
+}

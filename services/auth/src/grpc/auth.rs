@@ -1,0 +1,73 @@
+//! AuthService.
+use ck8s_proto::auth::v1::{self as pb, auth_service_server::AuthService};
+use ck8s_rpc::{caller::caller, convert::timestamp, page};
+use tonic::{Request, Response, Status};
+
+use super::by;
+use crate::{Auth, convert, store::tokens::Page};
+
+#[async_trait::async_trait]
+impl AuthService for Auth {
+    async fn authenticate(
+        &self,
+        request: Request<pb::AuthenticateRequest>,
+    ) -> Result<Response<pb::AuthenticateResponse>, Status> {
+        let token = Auth::authenticate(self, &request.get_ref().token).await?;
+        Ok(Response::new(token.into()))
+    }
+
+    async fn who_am_i(
+        &self,
+        request: Request<pb::WhoAmIRequest>,
+    ) -> Result<Response<pb::WhoAmIResponse>, Status> {
+        Ok(Response::new(convert::who_am_i(caller(&request))))
+    }
+
+    async fn redeem_link(
+        &self,
+        request: Request<pb::RedeemLinkRequest>,
+    ) -> Result<Response<pb::RedeemLinkResponse>, Status> {
+        let (token, secret) = Auth::redeem_link(self, &request.get_ref().code).await?;
+        Ok(Response::new(pb::RedeemLinkResponse {
+            token: secret.expose().to_owned(),
+            expire_time: token.expires_at.map(timestamp),
+        }))
+    }
+
+    async fn create_token(
+        &self,
+        request: Request<pb::CreateTokenRequest>,
+    ) -> Result<Response<pb::CreateTokenResponse>, Status> {
+        let by = by(&request, &request.get_ref().request_id)?;
+        let token = request.into_inner().try_into()?;
+        Ok(Response::new(Auth::create_token(self, by, token).await?))
+    }
+
+    async fn list_tokens(
+        &self,
+        request: Request<pb::ListTokensRequest>,
+    ) -> Result<Response<pb::ListTokensResponse>, Status> {
+        let request = request.get_ref();
+        let size = page::size(request.page_size)?;
+        let asked = Page {
+            before: page::decode("page_token", &request.page_token)?,
+            include_ended: request.include_ended,
+            limit: size + 1,
+        };
+        let tokens = Auth::list_tokens(self, asked).await?;
+        let (tokens, next_page_token) = super::cut(tokens, size, |token| page::encode(&token.id));
+        Ok(Response::new(pb::ListTokensResponse {
+            tokens: tokens.into_iter().map(Into::into).collect(),
+            next_page_token,
+        }))
+    }
+
+    async fn revoke_token(
+        &self,
+        request: Request<pb::RevokeTokenRequest>,
+    ) -> Result<Response<pb::RevokeTokenResponse>, Status> {
+        let by = by(&request, &request.get_ref().request_id)?;
+        let revoked = Auth::revoke_token(self, by, &request.get_ref().token).await?;
+        Ok(Response::new(revoked))
+    }
+}

@@ -1,0 +1,88 @@
+//! Use cases: open a transaction, change, record the flow event, keep the answer, commit.
+mod bootstrap;
+mod links;
+mod projects;
+mod tokens;
+
+use std::sync::Arc;
+
+use ck8s_proto::auth::v1::{
+    auth_service_server::AuthServiceServer, projects_service_server::ProjectsServiceServer,
+};
+use ck8s_types::RequestId;
+use prost::Message;
+use sqlx::{PgConnection, PgPool};
+
+pub use self::bootstrap::AdminBootstrap;
+use crate::{
+    error::AuthError,
+    store::requests::{self, Claim},
+    upkeep::Upkeep,
+};
+
+/// Both services over one database; a clone is the same.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    pool: PgPool,
+    upkeep: Arc<Upkeep>,
+}
+
+/// Who changes something, and the id that makes the call safe to repeat.
+pub(crate) struct By {
+    pub actor: String,
+    pub request_id: Option<RequestId>,
+}
+
+impl Auth {
+    /// Over a pool with the role `ck8s_auth`. Must be called, and used, within a tokio runtime.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self {
+            pool,
+            upkeep: Arc::default(),
+        }
+    }
+
+    /// AuthService, for a server's routes.
+    #[must_use]
+    pub fn auth_server(&self) -> AuthServiceServer<Self> {
+        AuthServiceServer::new(self.clone())
+    }
+
+    /// ProjectsService, for a server's routes.
+    #[must_use]
+    pub fn projects_server(&self) -> ProjectsServiceServer<Self> {
+        ProjectsServiceServer::new(self.clone())
+    }
+}
+
+impl By {
+    /// The answer that this call got before, if it is a repeated one. Otherwise the transaction holds its id from here on.
+    async fn answered<M: Message + Default>(
+        &self,
+        conn: &mut PgConnection,
+        method: &str,
+    ) -> Result<Option<M>, AuthError> {
+        let Some(request_id) = self.request_id else {
+            return Ok(None);
+        };
+        match requests::claim(conn, request_id, method).await? {
+            Claim::First => Ok(None),
+            Claim::Answered(kept) => M::decode(kept.as_slice())
+                .map(Some)
+                .map_err(|_| AuthError::Corrupt("a kept answer")),
+        }
+    }
+
+    /// Keeps the answer for a repeated call. It must not hold a secret.
+    async fn keep<M: Message>(
+        &self,
+        conn: &mut PgConnection,
+        response: &M,
+    ) -> Result<(), AuthError> {
+        if let Some(request_id) = self.request_id {
+            requests::answer(conn, request_id, &response.encode_to_vec()).await?;
+        }
+        Ok(())
+    }
+}

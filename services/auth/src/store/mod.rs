@@ -1,0 +1,10 @@
+//! All SQL of this service: free functions that take a connection. Rows stay in here.
+pub(crate) mod links;
+pub(crate) mod projects;
+pub(crate) mod requests;
+pub(crate) mod tokens;
+
+/// The constraint that a statement violated.
+fn violated(error: &sqlx::Error) -> Option<&str> {
+    error.as_database_error()?.constraint()
+}

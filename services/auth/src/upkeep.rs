@@ -1,0 +1,73 @@
+//! What need not be done before an answer: noting when tokens were used, sweeping what is old. Losing any of it loses nothing.
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use ck8s_types::TokenId;
+use sqlx::PgPool;
+
+use crate::store;
+
+/// How exact `last_used_at` is.
+const TOUCH: Duration = Duration::from_secs(60);
+/// How often old answers and links are swept.
+const SWEEP: Duration = Duration::from_secs(3600);
+/// How many tokens' last notes are remembered; a forgotten one costs an UPDATE that changes nothing.
+const REMEMBERED: usize = 10_000;
+
+/// When what was last done, in this process.
+#[derive(Debug, Default)]
+pub(crate) struct Upkeep {
+    touched: Mutex<HashMap<TokenId, Instant>>,
+    swept: Mutex<Option<Instant>>,
+}
+
+impl Upkeep {
+    /// A token was used. Writes it down in the background, at most once a minute.
+    pub fn touch(&self, pool: &PgPool, id: TokenId) {
+        if !self.touch_is_due(id) {
+            return;
+        }
+        let pool = pool.clone();
+        tokio::spawn(async move {
+            let touched = async { store::tokens::touch(&mut *pool.acquire().await?, id).await };
+            if let Err(cause) = touched.await {
+                tracing::debug!(%cause, token = %id, "the use of a token was not noted");
+            }
+        });
+    }
+
+    fn touch_is_due(&self, id: TokenId) -> bool {
+        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        if touched.get(&id).is_some_and(|at| at.elapsed() < TOUCH) {
+            return false;
+        }
+        if touched.len() >= REMEMBERED {
+            touched.retain(|_, at| at.elapsed() < TOUCH);
+        }
+        touched.insert(id, Instant::now());
+        true
+    }
+
+    /// Something changed. Sweeps in the background, at most once an hour.
+    pub fn sweep(&self, pool: &PgPool) {
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if swept.is_some_and(|at| at.elapsed() < SWEEP) {
+            return;
+        }
+        *swept = Some(Instant::now());
+        let pool = pool.clone();
+        tokio::spawn(async move {
+            let swept = async {
+                let mut conn = pool.acquire().await?;
+                store::requests::sweep(&mut conn).await?;
+                store::links::sweep(&mut conn).await
+            };
+            if let Err(cause) = swept.await {
+                tracing::debug!(%cause, "old answers and links were not swept");
+            }
+        });
+    }
+}

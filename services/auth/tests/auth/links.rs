@@ -1,0 +1,57 @@
+//! Sign-in links: a code works once, in its time.
+use ck8s_proto::auth::v1 as pb;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use crate::server::TestServer;
+
+async fn redeem(server: &TestServer, code: &str) -> Result<pb::RedeemLinkResponse, Status> {
+    let request = pb::RedeemLinkRequest {
+        code: code.to_owned(),
+    };
+    let redeemed = server.auth_client().redeem_link(request).await?;
+    Ok(redeemed.into_inner())
+}
+
+#[tokio::test]
+async fn of_many_who_redeem_a_code_at_once_one_gets_a_token() {
+    let server = TestServer::start().await;
+    let code = server.auth.new_link().await.unwrap();
+    let tries = (0..8).map(|_| redeem(&server, &code));
+    let answers = futures::future::join_all(tries).await;
+    let (got, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!((got.len(), refused.len()), (1, 7));
+    let refused = refused[0].as_ref().unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    let reason = refused.get_details_error_info().unwrap().reason;
+    assert_eq!(reason, "LINK_REFUSED");
+
+    let redeemed = got[0].as_ref().unwrap();
+    let who = server.who_am_i(&redeemed.token).await.unwrap();
+    assert_eq!(who.caller(), ck8s_proto::policy::v1::Caller::Admin);
+    assert!(who.name.starts_with("link-"), "{}", who.name);
+    let lives =
+        redeemed.expire_time.unwrap().seconds - time::OffsetDateTime::now_utc().unix_timestamp();
+    assert!((12 * 3600 - 60..=12 * 3600).contains(&lives), "{lives}");
+    assert_eq!(server.events("link.redeemed").await, 1);
+    assert_eq!(server.events("link.refused").await, 7);
+}
+
+#[tokio::test]
+async fn an_old_code_and_a_made_up_one_get_the_same_answer() {
+    let server = TestServer::start().await;
+    let code = server.auth.new_link().await.unwrap();
+    server.sql("UPDATE auth.links SET expires_at = now()").await;
+    let old = redeem(&server, &code).await.unwrap_err();
+    assert_eq!(server.events("link.refused").await, 1);
+    for made_up in ["", "x", &"A".repeat(43)] {
+        let refused = redeem(&server, made_up).await.unwrap_err();
+        assert_eq!(
+            (refused.code(), refused.message(), refused.details()),
+            (old.code(), old.message(), old.details())
+        );
+    }
+    // Strangers cannot fill the audit trail.
+    assert_eq!(server.events("link.refused").await, 1);
+    assert_eq!(server.events("token.created").await, 1);
+}

@@ -1,0 +1,8 @@
+//! AuthService and ProjectsService through the real server: TCP with bearers, the mesh, and a real PostgreSQL.
+#![allow(clippy::unwrap_used)]
+
+mod access;
+mod links;
+mod projects;
+mod server;
+mod tokens;

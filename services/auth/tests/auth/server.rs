@@ -1,0 +1,148 @@
+//! A server of its own for each test, and the words that tests use.
+use std::{sync::Arc, time::Duration};
+
+use ck8s_auth::Auth;
+use ck8s_db::{ServiceRole, test::TestDb};
+use ck8s_proto::auth::v1::{
+    self as pb, auth_service_client::AuthServiceClient,
+    projects_service_client::ProjectsServiceClient,
+};
+use ck8s_rpc::{
+    guard::GuardLayer, identify::MeshIdentify, mesh::Mesh, policy::Policy,
+    server::routes_with_standard,
+};
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::{
+    Request,
+    service::Routes,
+    transport::{Channel, Endpoint, Server},
+};
+
+/// One server: the mesh and a public listener, as in production.
+pub struct TestServer {
+    pub auth: Auth,
+    pub mesh: Mesh,
+    pub channel: Channel,
+    /// An admin's token.
+    pub admin: String,
+    pub owner: sqlx::PgPool,
+    pub pool: sqlx::PgPool,
+    _stop: DropGuard,
+    _db: TestDb,
+}
+
+impl TestServer {
+    pub async fn start() -> Self {
+        let db = TestDb::new().await;
+        let pool = db.pool(ServiceRole::Auth).await;
+        let auth = Auth::new(pool.clone());
+        let routes = routes_with_standard(
+            Routes::new(auth.auth_server()).add_service(auth.projects_server()),
+            &Default::default(),
+        )
+        .unwrap();
+        let policy = Policy::from_descriptor_set(ck8s_proto::FILE_DESCRIPTOR_SET).unwrap();
+        let mesh = Mesh::new();
+        let identity = Arc::new(MeshIdentify::new(mesh.channel("edge")));
+        let guard = GuardLayer::new(Arc::new(policy), identity);
+        let stop = CancellationToken::new();
+        tokio::spawn({
+            let (mesh, routes, guard, stop) =
+                (mesh.clone(), routes.clone(), guard.clone(), stop.clone());
+            async move { mesh.serve(routes, guard, stop).await }
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(
+            Server::builder()
+                .layer(guard)
+                .add_routes(routes)
+                .serve_with_incoming(TcpListenerStream::new(listener)),
+        );
+        let channel = Endpoint::from_shared(format!("http://{address}"))
+            .unwrap()
+            .connect_lazy();
+        let admin = auth.bootstrap_admin().await.unwrap().token;
+        Self {
+            auth,
+            mesh,
+            channel,
+            admin,
+            owner: db.owner().await,
+            pool,
+            _stop: stop.drop_guard(),
+            _db: db,
+        }
+    }
+
+    /// AuthService over TCP.
+    pub fn auth_client(&self) -> AuthServiceClient<Channel> {
+        AuthServiceClient::new(self.channel.clone())
+    }
+
+    /// ProjectsService over TCP.
+    pub fn projects_client(&self) -> ProjectsServiceClient<Channel> {
+        ProjectsServiceClient::new(self.channel.clone())
+    }
+
+    /// A request of the admin.
+    pub fn admin<T>(&self, message: T) -> Request<T> {
+        with_bearer(&self.admin, message)
+    }
+
+    /// Makes a token and gives its secret.
+    pub async fn create_token(&self, request: pb::CreateTokenRequest) -> pb::CreateTokenResponse {
+        let created = self.auth_client().create_token(self.admin(request)).await;
+        created.unwrap().into_inner()
+    }
+
+    /// Who the bearer of a token is.
+    pub async fn who_am_i(&self, token: &str) -> Result<pb::WhoAmIResponse, tonic::Status> {
+        let asked = with_bearer(token, pb::WhoAmIRequest {});
+        Ok(self.auth_client().who_am_i(asked).await?.into_inner())
+    }
+
+    /// How many flow events of a kind there are.
+    pub async fn events(&self, kind: &str) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM audit.flow_events WHERE kind = $1")
+            .bind(kind)
+            .fetch_one(&self.owner)
+            .await
+            .unwrap()
+    }
+
+    /// Runs a statement as the database's owner.
+    pub async fn sql(&self, statement: &'static str) {
+        sqlx::query(statement).execute(&self.owner).await.unwrap();
+    }
+}
+
+/// A request with a bearer token.
+pub fn with_bearer<T>(token: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let value = format!("Bearer {token}").parse().unwrap();
+    request.metadata_mut().insert("authorization", value);
+    request
+}
+
+/// A request for an admin's token.
+pub fn admin_token(name: &str) -> pb::CreateTokenRequest {
+    pb::CreateTokenRequest {
+        name: name.to_owned(),
+        kind: pb::TokenKind::Admin.into(),
+        ..Default::default()
+    }
+}
+
+/// Waits until a condition holds; fails after five seconds.
+pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+    let waiting = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        while !condition().await {
+            ticks.tick().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(5), waiting).await;
+    assert!(waited.is_ok(), "still not: {what}");
+}

@@ -1,0 +1,142 @@
+//! What a server is told: secrets by the environment alone, so that no argument list shows them; the rest by either.
+use std::{env, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use ck8s_runs::RunsConfig;
+use secrecy::{ExposeSecret, SecretString};
+
+/// Settings of a server that have defaults.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Tuning")]
+pub struct Tuning {
+    /// How long a lease lives without a heartbeat.
+    #[arg(long, env = "CK8S_LEASE_TTL_MS", value_name = "MS", value_parser = clap::value_parser!(u64).range(100..))]
+    lease_ttl_ms: Option<u64>,
+    /// How often a worker sends a heartbeat.
+    #[arg(long, env = "CK8S_HEARTBEAT_INTERVAL_MS", value_name = "MS", value_parser = clap::value_parser!(u64).range(10..))]
+    heartbeat_interval_ms: Option<u64>,
+    /// How long a lease without a worker waits to be taken over.
+    #[arg(long, env = "CK8S_TAKEOVER_TIMEOUT_MS", value_name = "MS", value_parser = clap::value_parser!(u64).range(100..))]
+    takeover_timeout_ms: Option<u64>,
+    /// Slots of a project that nobody set.
+    #[arg(long, env = "CK8S_DEFAULT_SLOTS", value_name = "N", value_parser = clap::value_parser!(i32).range(0..=10_000))]
+    default_slots: Option<i32>,
+    /// Largest log of one attempt; the rest is dropped, and said so.
+    #[arg(long, env = "CK8S_LOG_CAP_BYTES", value_name = "BYTES", value_parser = clap::value_parser!(i64).range(1024..))]
+    log_cap_bytes: Option<i64>,
+}
+
+impl Tuning {
+    /// The runs service's settings, with its key.
+    pub fn runs(&self, run_token_key: [u8; 32]) -> Result<RunsConfig> {
+        let mut config = RunsConfig::new(run_token_key);
+        if let Some(ms) = self.lease_ttl_ms {
+            config.lease_ttl = Duration::from_millis(ms);
+        }
+        if let Some(ms) = self.heartbeat_interval_ms {
+            config.heartbeat_interval = Duration::from_millis(ms);
+        }
+        if let Some(ms) = self.takeover_timeout_ms {
+            config.takeover_timeout = Duration::from_millis(ms);
+        }
+        if let Some(slots) = self.default_slots {
+            config.default_slots = slots;
+        }
+        if let Some(bytes) = self.log_cap_bytes {
+            config.log_cap_bytes = bytes;
+        }
+        if config.heartbeat_interval * 2 > config.lease_ttl {
+            bail!(
+                "a lease lives {:?} and heartbeats come every {:?}: a lease must live at least two of them (CK8S_LEASE_TTL_MS, CK8S_HEARTBEAT_INTERVAL_MS)",
+                config.lease_ttl,
+                config.heartbeat_interval
+            );
+        }
+        Ok(config)
+    }
+}
+
+/// The secrets of a server.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    /// Seals what is stored: `id:base64key,...`.
+    pub key_ring: SecretString,
+    /// Signs the runs' own tokens: 64 hexadecimal digits.
+    pub run_token_key: SecretString,
+    /// Checks events that belong to no repository.
+    pub webhook_secret: Option<SecretString>,
+}
+
+impl Secrets {
+    /// From `CK8S_KEY_RING`, `CK8S_RUN_TOKEN_KEY`, `CK8S_WEBHOOK_SECRET`.
+    pub fn from_env() -> Result<Self> {
+        let needed = |name: &str, how: &str| {
+            secret(name).with_context(|| format!("{name} is not set: {how}"))
+        };
+        Ok(Self {
+            key_ring: needed(
+                "CK8S_KEY_RING",
+                "it seals stored secrets; make one with: echo \"k1:$(openssl rand -base64 32)\"",
+            )?,
+            run_token_key: needed(
+                "CK8S_RUN_TOKEN_KEY",
+                "it signs the runs' tokens, the same for all replicas; make one with: openssl rand -hex 32",
+            )?,
+            webhook_secret: secret("CK8S_WEBHOOK_SECRET"),
+        })
+    }
+
+    /// The key as bytes.
+    pub fn run_token_key(&self) -> Result<[u8; 32]> {
+        let mut key = [0; 32];
+        // The parser's own error could show a part of the key.
+        if hex::decode_to_slice(self.run_token_key.expose_secret().trim(), &mut key).is_err() {
+            bail!(
+                "CK8S_RUN_TOKEN_KEY is not 64 hexadecimal digits: make one with: openssl rand -hex 32"
+            );
+        }
+        Ok(key)
+    }
+}
+
+/// The database's address from `CK8S_DATABASE_URL`, else `DATABASE_URL`.
+pub fn database_url() -> Option<SecretString> {
+    secret("CK8S_DATABASE_URL").or_else(|| secret("DATABASE_URL"))
+}
+
+fn secret(name: &str) -> Option<SecretString> {
+    env::var(name)
+        .ok()
+        .filter(|value| !value.trim().is_empty())
+        .map(SecretString::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_must_outlive_two_heartbeats() {
+        let mut tuning = Tuning {
+            lease_ttl_ms: Some(3000),
+            heartbeat_interval_ms: Some(1500),
+            takeover_timeout_ms: None,
+            default_slots: Some(7),
+            log_cap_bytes: None,
+        };
+        assert_eq!(tuning.runs([0; 32]).unwrap().default_slots, 7);
+        tuning.heartbeat_interval_ms = Some(1501);
+        assert!(tuning.runs([0; 32]).is_err());
+    }
+
+    #[test]
+    fn a_bad_key_is_not_shown() {
+        let secrets = Secrets {
+            key_ring: "".into(),
+            run_token_key: "c0ffee".into(),
+            webhook_secret: None,
+        };
+        let error = secrets.run_token_key().unwrap_err().to_string();
+        assert!(!error.contains("c0ffee"), "{error}");
+    }
+}

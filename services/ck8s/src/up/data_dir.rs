@@ -1,0 +1,171 @@
+//! The data directory: its lock, and the secrets that are made once and kept in it.
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io::Write,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use rand::Rng;
+use secrecy::{ExposeSecret, SecretString};
+
+/// The data directory of `ck8s up`.
+pub struct DataDir {
+    path: PathBuf,
+    /// Held while we live.
+    _lock: File,
+}
+
+impl DataDir {
+    /// Makes it if it is not there, and takes it for this process.
+    pub fn open(path: &Path) -> Result<Self> {
+        fs::create_dir_all(path).with_context(|| path.display().to_string())?;
+        let path = path
+            .canonicalize()
+            .with_context(|| path.display().to_string())?;
+        // As root the database runs as another user, who may pass through but neither list nor read.
+        let mode = if nix::unistd::Uid::effective().is_root() {
+            0o711
+        } else {
+            0o700
+        };
+        fs::set_permissions(&path, Permissions::from_mode(mode))
+            .with_context(|| path.display().to_string())?;
+        let lock = private(&path.join("lock"))?;
+        if lock.try_lock().is_err() {
+            bail!(
+                "{} is in use by another `ck8s up`: stop that one first, or choose another directory with --data-dir",
+                path.display()
+            );
+        }
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The embedded database.
+    pub fn postgres(&self) -> PathBuf {
+        self.path.join("postgres")
+    }
+
+    /// The ready file.
+    pub fn ready_file(&self) -> PathBuf {
+        self.path.join("ready.json")
+    }
+
+    /// Removes the ready file of an earlier life.
+    pub fn forget_ready(&self) -> Result<()> {
+        match fs::remove_file(self.ready_file()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).context("ready.json")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The key ring: one key, made once.
+    pub fn key_ring(&self) -> Result<SecretString> {
+        self.made_once("key-ring", || {
+            ck8s_repositories::KeyRing::generate_text()
+                .expose_secret()
+                .to_owned()
+        })
+    }
+
+    /// The key of the runs' tokens, made once.
+    pub fn run_token_key(&self) -> Result<SecretString> {
+        self.made_once("run-token-key", || random_hex::<32>())
+    }
+
+    /// The webhook secret of the demo and of the platform, made once.
+    pub fn webhook_secret(&self) -> Result<SecretString> {
+        self.made_once("webhook-secret", || random_hex::<32>())
+    }
+
+    fn made_once(&self, name: &str, make: impl FnOnce() -> String) -> Result<SecretString> {
+        if let Some(kept) = self.kept(name)? {
+            return Ok(kept);
+        }
+        let made = make();
+        self.keep(name, &made)?;
+        Ok(made.into())
+    }
+
+    /// A secret that is kept.
+    pub fn kept(&self, name: &str) -> Result<Option<SecretString>> {
+        match fs::read_to_string(self.path.join(name)) {
+            Ok(text) => Ok(Some(text.trim())
+                .filter(|text| !text.is_empty())
+                .map(SecretString::from)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| self.path.join(name).display().to_string()),
+        }
+    }
+
+    /// Keeps a secret.
+    pub fn keep(&self, name: &str, secret: &str) -> Result<()> {
+        write_private(&self.path.join(name), secret.as_bytes())
+    }
+}
+
+/// Writes a file that only we may read, whole or not at all.
+pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
+    let mut name = path.file_name().context("a file's path")?.to_owned();
+    name.push(".new");
+    let fresh = path.with_file_name(name);
+    let written = || {
+        let _ = fs::remove_file(&fresh);
+        let mut file = private(&fresh)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        Ok(fs::rename(&fresh, path)?)
+    };
+    let result: Result<()> = written();
+    result.with_context(|| path.display().to_string())
+}
+
+fn private(path: &Path) -> Result<File> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path);
+    file.with_context(|| path.display().to_string())
+}
+
+fn random_hex<const N: usize>() -> String {
+    let mut bytes = [0; N];
+    rand::rng().fill_bytes(&mut bytes);
+    hex::encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_made_once_and_are_ours_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(&root.path().join("d")).unwrap();
+        let first = dir.webhook_secret().unwrap();
+        assert_eq!(
+            first.expose_secret(),
+            dir.webhook_secret().unwrap().expose_secret()
+        );
+        assert_eq!(first.expose_secret().len(), 64);
+        assert_ne!(
+            first.expose_secret(),
+            dir.run_token_key().unwrap().expose_secret()
+        );
+        for file in fs::read_dir(dir.path()).unwrap() {
+            let mode = file.unwrap().metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        assert!(DataDir::open(dir.path()).is_err(), "it is in use");
+    }
+}

@@ -1,0 +1,236 @@
+//! The demo project and its repository: made once, through the public listener, as any admin would.
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use ck8s_proto::{
+    auth::v1::{CreateProjectRequest, projects_service_client::ProjectsServiceClient},
+    repositories::v1::{
+        AddRepositoryRequest, GetRepositoryRequest, Repository, UpdateRepositoryRequest,
+        repositories_service_client::RepositoriesServiceClient,
+    },
+    runs::v1::{ListWorkersRequest, runs_service_client::RunsServiceClient},
+};
+use ck8s_types::RequestId;
+use secrecy::{ExposeSecret, SecretString};
+use tonic::{
+    Code, Request,
+    metadata::AsciiMetadataValue,
+    transport::{Channel, Endpoint},
+};
+
+const PROJECT: &str = "demo";
+const FULL_NAME: &str = "demo/demo";
+const EXTERNAL_ID: u64 = 1;
+/// Stands in the text that we write: where it is gone, the text is its owner's.
+const OURS: &str = "# Written by `ck8s up`. Remove this line to keep your own version.";
+/// How long the server and its worker may take to find each other.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the demo is made of.
+pub struct Demo {
+    /// The project's slug.
+    pub project: String,
+    /// Its repository.
+    pub repository: DemoRepository,
+}
+
+/// The demo repository, as the ready file says it.
+pub struct DemoRepository {
+    /// Ours.
+    pub id: String,
+    /// owner/name.
+    pub full_name: String,
+    /// The provider's.
+    pub external_id: u64,
+}
+
+impl Demo {
+    /// Makes what is missing of it.
+    pub async fn ensure(
+        url: &str,
+        admin: &SecretString,
+        webhook_secret: &SecretString,
+        image: &str,
+    ) -> Result<Self> {
+        let admin = Admin::connect(url, admin).await?;
+        admin
+            .ensure_project()
+            .await
+            .context("making the demo project")?;
+        let repository = admin
+            .ensure_repository(webhook_secret, image)
+            .await
+            .context("making the demo repository")?;
+        Ok(Self {
+            project: PROJECT.to_owned(),
+            repository: DemoRepository {
+                id: repository.id,
+                full_name: repository.full_name,
+                external_id: EXTERNAL_ID,
+            },
+        })
+    }
+}
+
+/// Waits until the server knows the worker as connected.
+pub async fn worker_connected(url: &str, admin: &SecretString, id: &str) -> Result<()> {
+    use ck8s_proto::runs::v1::WorkerState;
+    let admin = Admin::connect(url, admin).await?;
+    let mut runs = RunsServiceClient::new(admin.channel.clone());
+    let looking = async {
+        loop {
+            let request = admin.ask(ListWorkersRequest {
+                page_size: 200,
+                ..Default::default()
+            })?;
+            let workers = runs.list_workers(request).await?.into_inner().workers;
+            if workers
+                .iter()
+                .any(|worker| worker.id == id && worker.state() == WorkerState::Connected)
+            {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    match tokio::time::timeout(PATIENCE, looking).await {
+        Ok(looked) => looked,
+        Err(_) => bail!("the worker did not connect within {PATIENCE:?}"),
+    }
+}
+
+/// The local admin, as a client.
+struct Admin {
+    channel: Channel,
+    bearer: AsciiMetadataValue,
+}
+
+impl Admin {
+    async fn connect(url: &str, token: &SecretString) -> Result<Self> {
+        let channel = Endpoint::from_shared(url.to_owned())?
+            .connect()
+            .await
+            .context("connecting to the public listener")?;
+        let mut bearer = AsciiMetadataValue::try_from(format!("Bearer {}", token.expose_secret()))?;
+        bearer.set_sensitive(true);
+        Ok(Self { channel, bearer })
+    }
+
+    fn ask<T>(&self, message: T) -> Result<Request<T>> {
+        let mut request = Request::new(message);
+        request
+            .metadata_mut()
+            .insert("authorization", self.bearer.clone());
+        request.set_timeout(PATIENCE);
+        Ok(request)
+    }
+
+    async fn ensure_project(&self) -> Result<()> {
+        let request = CreateProjectRequest {
+            request_id: RequestId::new().to_string(),
+            slug: PROJECT.to_owned(),
+            name: "Demo".to_owned(),
+        };
+        match ProjectsServiceClient::new(self.channel.clone())
+            .create_project(self.ask(request)?)
+            .await
+        {
+            Err(status) if status.code() != Code::AlreadyExists => Err(status.into()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn ensure_repository(
+        &self,
+        webhook_secret: &SecretString,
+        image: &str,
+    ) -> Result<Repository> {
+        let mut service = RepositoriesServiceClient::new(self.channel.clone());
+        let request = GetRepositoryRequest {
+            repository: FULL_NAME.to_owned(),
+        };
+        let services_text = services_text(image);
+        let found = match service.get_repository(self.ask(request)?).await {
+            Ok(answer) => answer.into_inner().repository,
+            Err(status) if status.code() == Code::NotFound => None,
+            Err(status) => return Err(status.into()),
+        };
+        let answer = match found {
+            None => {
+                let request = AddRepositoryRequest {
+                    request_id: RequestId::new().to_string(),
+                    project: PROJECT.to_owned(),
+                    full_name: FULL_NAME.to_owned(),
+                    external_id: EXTERNAL_ID.to_string(),
+                    default_branch: "main".to_owned(),
+                    services_text,
+                    webhook_secret: webhook_secret.expose_secret().to_owned(),
+                };
+                service
+                    .add_repository(self.ask(request)?)
+                    .await?
+                    .into_inner()
+                    .repository
+            }
+            Some(found)
+                if found.services_text.starts_with(OURS)
+                    && found.services_text != services_text =>
+            {
+                let request = UpdateRepositoryRequest {
+                    request_id: RequestId::new().to_string(),
+                    repository: found.id,
+                    update_mask: Some(prost_types::FieldMask {
+                        paths: vec!["services_text".to_owned()],
+                    }),
+                    services_text,
+                    etag: found.etag,
+                    ..Default::default()
+                };
+                service
+                    .update_repository(self.ask(request)?)
+                    .await?
+                    .into_inner()
+                    .repository
+            }
+            Some(found) => Some(found),
+        };
+        answer.context("an answer without the repository")
+    }
+}
+
+/// The demo's services.yaml: a short script, for a label, a comment and a push.
+fn services_text(image: &str) -> String {
+    // JSON's quoting is YAML's too.
+    let image = serde_json::Value::from(image);
+    format!(
+        r#"{OURS}
+version: 1
+
+defaults:
+  image: {image}
+  command:
+    - /bin/sh
+    - -c
+    - |
+      echo "Hello from run $CK8S_RUN_ID"
+      for step in 1 2 3 4; do
+        echo "step $step of 4"
+        sleep 0.5
+      done
+      echo "done"
+    - demo
+  timeouts: {{ pending: 5m, running: 5m }}
+
+triggers:
+  - name: label
+    on: {{ event: issues, actions: [labeled], labels: ["run:dev"] }}
+    run: {{}}
+  - name: command
+    on: {{ event: issue_comment, actions: [created], comment: /run }}
+    run: {{}}
+  - name: push
+    on: {{ event: push, branches: ["$default"] }}
+    run: {{}}
+"#
+    )
+}

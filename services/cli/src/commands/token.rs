@@ -1,0 +1,186 @@
+//! `ck8s token` and `ck8s whoami`.
+use std::time::{Duration, SystemTime};
+
+use ck8s_proto::auth::v1::{
+    CreateTokenRequest, ListTokensRequest, RevokeTokenRequest, Token, TokenKind, WhoAmIRequest,
+};
+use clap::{Subcommand, ValueEnum};
+
+use crate::{
+    Global,
+    args::{Limit, duration},
+    client::{pages, request_id},
+    fault::{Answer, Exit, Fault},
+    output,
+    session::Session,
+    table::{Rows, age, facts, moment, word},
+};
+
+/// What can be done with tokens.
+#[derive(Subcommand, Clone, Debug)]
+pub enum TokenVerb {
+    /// Lists tokens, newest first; never their secrets.
+    #[command(after_help = "Example:\n  ck8s token list --all")]
+    List {
+        /// Also those that were revoked or have expired.
+        #[arg(long)]
+        all: bool,
+        /// How many.
+        #[command(flatten)]
+        limit: Limit,
+    },
+    /// Makes a token and shows its secret, once.
+    #[command(after_help = "Example:\n  ck8s token create ci --kind admin --expires-in 30d")]
+    Create {
+        /// What people call it; unique among live tokens.
+        name: String,
+        /// What its bearer is.
+        #[arg(long, value_enum)]
+        kind: Kind,
+        /// For a service: its role in the mesh.
+        #[arg(long, value_name = "ROLE", required_if_eq("kind", "service"))]
+        service: Option<String>,
+        /// How long it lives (90s, 10m, 2h, 7d); without it, for ever.
+        #[arg(long, value_parser = duration, value_name = "TIME")]
+        expires_in: Option<Duration>,
+    },
+    /// Ends a token at once.
+    #[command(after_help = "Example:\n  ck8s token revoke ci")]
+    Revoke {
+        /// Its id or name.
+        token: String,
+    },
+}
+
+/// What a token's bearer is.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A platform admin.
+    Admin,
+    /// A worker node.
+    Worker,
+    /// A role of the mesh in another process.
+    Service,
+}
+
+pub(crate) async fn run(verb: TokenVerb, global: &Global) -> Result<Exit, Fault> {
+    let session = Session::open(global).await?;
+    let (mut auth, client) = (session.client.auth(), &session.client);
+    match verb {
+        TokenVerb::List { all, limit } => list(&session, all, limit).await?,
+        TokenVerb::Create {
+            name,
+            kind,
+            service,
+            expires_in,
+        } => {
+            let what = format!("cannot create token {name}");
+            let kind = match kind {
+                Kind::Admin => TokenKind::Admin,
+                Kind::Worker => TokenKind::Worker,
+                Kind::Service => TokenKind::Service,
+            };
+            let request = CreateTokenRequest {
+                request_id: request_id(),
+                name,
+                kind: kind.into(),
+                service: service.unwrap_or_default(),
+                expire_time: expires_in.map(|d| (SystemTime::now() + d).into()),
+            };
+            let answer = auth.create_token(client.ask(request)).await.or_say(what)?;
+            output::note("the secret is shown here and never again");
+            session.format.one(&answer, || {
+                let token = answer.token.clone().unwrap_or_default();
+                format!(
+                    "{}{}",
+                    about(&token),
+                    facts(&[("Secret ", answer.secret.clone())])
+                )
+            })?;
+        }
+        TokenVerb::Revoke { token } => {
+            let what = format!("cannot revoke token {token}");
+            let request = RevokeTokenRequest {
+                request_id: request_id(),
+                token,
+            };
+            let answer = auth.revoke_token(client.ask(request)).await.or_say(what)?;
+            let token = answer.token.unwrap_or_default();
+            session.format.one(&token, || about(&token))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn list(session: &Session, include_ended: bool, limit: Limit) -> Result<(), Fault> {
+    let mut service = session.client.auth();
+    let tokens = pages(limit.limit, async |page_size, page_token| {
+        let request = session.client.ask(ListTokensRequest {
+            page_size,
+            page_token,
+            include_ended,
+        });
+        let answer = service
+            .list_tokens(request)
+            .await
+            .or_say("cannot list tokens")?;
+        Ok((answer.tokens, answer.next_page_token))
+    })
+    .await?;
+    session.format.many(&tokens, || {
+        let mut rows = Rows::new(&["NAME", "KIND", "ID", "AGE", "USED", "EXPIRES", "REVOKED"]);
+        for t in &tokens {
+            rows.row([
+                t.name.clone(),
+                kind(t),
+                t.id.clone(),
+                age(t.create_time.as_ref()),
+                age(t.last_use_time.as_ref()),
+                moment(t.expire_time.as_ref()),
+                moment(t.revoke_time.as_ref()),
+            ]);
+        }
+        rows
+    })
+}
+
+fn kind(token: &Token) -> String {
+    let kind = word(token.kind().as_str_name(), "TOKEN_KIND");
+    if token.service.is_empty() {
+        kind
+    } else {
+        format!("{kind} {}", token.service)
+    }
+}
+
+fn about(token: &Token) -> String {
+    facts(&[
+        ("Name", token.name.clone()),
+        ("Kind", kind(token)),
+        ("Id", token.id.clone()),
+        ("Created", moment(token.create_time.as_ref())),
+        ("Expires", moment(token.expire_time.as_ref())),
+        ("Revoked", moment(token.revoke_time.as_ref())),
+    ])
+}
+
+/// Says who the server takes us for.
+pub(crate) async fn whoami(global: &Global) -> Result<Exit, Fault> {
+    let session = Session::open(global).await?;
+    let request = session.client.ask(WhoAmIRequest {});
+    let answer = session
+        .client
+        .auth()
+        .who_am_i(request)
+        .await
+        .or_say("cannot say who you are")?;
+    session.format.one(&answer, || {
+        let caller = word(answer.caller().as_str_name(), "CALLER");
+        facts(&[
+            ("Caller", caller),
+            ("Name", answer.name.clone()),
+            ("Server", session.url.clone()),
+        ])
+    })?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,140 @@
+//! The directory of a private server: its parts, its owner, its lock, its password.
+use std::{
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
+    io::Write,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink},
+    path::{Path, PathBuf},
+};
+
+use rand::RngExt;
+
+use super::{EmbeddedError, account::Account, at};
+
+/// Where clusters live whose own directory is closed to the server's user (as /root is).
+const ELSEWHERE: &str = "/var/lib/ck8s";
+/// What a unix socket's address can hold, with its end (Linux: 108, macOS: 104).
+const SOCKET_PATH: usize = 104;
+
+/// The directory of a private server.
+#[derive(Clone, Debug)]
+pub(super) struct Home {
+    pub(super) dir: PathBuf,
+    pub(super) account: Account,
+}
+
+impl Home {
+    /// Makes the directory if it is not there. Resolves it to a path that the server's user can reach.
+    pub(super) fn prepare(dir: &Path) -> Result<Self, EmbeddedError> {
+        let account = Account::choose()?;
+        if !dir.exists() {
+            let parent = dir.parent().unwrap_or(Path::new("."));
+            fs::create_dir_all(parent).map_err(at(parent))?;
+            let parent = parent.canonicalize().map_err(at(parent))?;
+            let real = parent.join(dir.file_name().unwrap_or_default());
+            if account.reaches(&real) {
+                fs::create_dir_all(&real).map_err(at(&real))?;
+            } else {
+                // A link whose target is gone means that the data is gone: say so by failing below, not by a new empty cluster.
+                let target = Path::new(ELSEWHERE).join(format!("postgres-{}", random(12)));
+                symlink(&target, &real).map_err(at(&real))?;
+                fs::create_dir_all(&target).map_err(at(&target))?;
+            }
+        }
+        let dir = dir.canonicalize().map_err(at(dir))?;
+        let home = Self { dir, account };
+        // The directory stays ours, so that the server's user cannot lead us astray with links; it may only pass through.
+        home.mode(&home.dir, if account.is_other() { 0o711 } else { 0o700 })?;
+        home.give(&home.path("run"))?;
+        Ok(home)
+    }
+
+    /// Makes a directory that belongs to the server's user alone.
+    pub(super) fn give(&self, path: &Path) -> Result<(), EmbeddedError> {
+        fs::create_dir_all(path).map_err(at(path))?;
+        self.mode(path, 0o700)?;
+        self.account.own(path)
+    }
+
+    fn mode(&self, path: &Path, mode: u32) -> Result<(), EmbeddedError> {
+        fs::set_permissions(path, Permissions::from_mode(mode)).map_err(at(path))
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// The cluster.
+    pub(super) fn data(&self) -> PathBuf {
+        self.path("data")
+    }
+
+    /// The cluster's major version, if there is one.
+    pub(super) fn version(&self) -> Option<String> {
+        let text = fs::read_to_string(self.data().join("PG_VERSION")).ok()?;
+        Some(text.trim().to_owned())
+    }
+
+    /// Taken by the one process that runs this server; freed by the system when that process ends.
+    pub(super) fn lock(&self) -> Result<File, EmbeddedError> {
+        let path = self.path("lock");
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(at(&path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(EmbeddedError::InUse(self.dir.clone())),
+            Err(TryLockError::Error(error)) => Err(at(&path)(error)),
+        }
+    }
+
+    /// The superuser's password: made once.
+    pub(super) fn password(&self) -> Result<String, EmbeddedError> {
+        let path = self.path("password");
+        if let Ok(text) = fs::read_to_string(&path) {
+            return Ok(text.trim().to_owned());
+        }
+        let password = random(32);
+        let mut file = OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(at(&path))?;
+        file.write_all(password.as_bytes()).map_err(at(&path))?;
+        // The server's user reads it once, for initdb.
+        self.account.own(&path)?;
+        Ok(password)
+    }
+
+    /// Where the socket is: here, or under /tmp if this path is too long for a socket's address.
+    pub(super) fn socket_dir(&self) -> Result<PathBuf, EmbeddedError> {
+        let here = self.path("run");
+        if here.as_os_str().len() + ".s.PGSQL.65535.lock".len() < SOCKET_PATH {
+            return Ok(here);
+        }
+        let note = self.path("socket-dir");
+        if let Ok(text) = fs::read_to_string(&note) {
+            let dir = PathBuf::from(text.trim());
+            if dir.is_dir() {
+                return Ok(dir);
+            }
+        }
+        let dir = std::env::temp_dir().join(format!("ck8s-{}", random(12)));
+        self.give(&dir)?;
+        fs::write(&note, dir.as_os_str().as_encoded_bytes()).map_err(at(&note))?;
+        Ok(dir)
+    }
+}
+
+/// Letters and digits that nobody guesses.
+fn random(length: usize) -> String {
+    rand::rng()
+        .sample_iter(rand::distr::Alphanumeric)
+        .take(length)
+        .map(|byte| char::from(byte).to_ascii_lowercase())
+        .collect()
+}

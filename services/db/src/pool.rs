@@ -1,0 +1,104 @@
+//! Connection pools: one per service, each with that service's role.
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    ConnectOptions, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::DbError;
+
+/// How long a caller waits for a free connection before the database counts as unavailable.
+const ACQUIRE: Duration = Duration::from_secs(10);
+/// Bounds every statement of a service: nothing that a caller waits for takes longer.
+const STATEMENT_TIMEOUT: &str = "30s";
+/// Bounds a transaction that its owner forgot: its locks must not outlive it for long.
+const IDLE_IN_TRANSACTION: &str = "30s";
+
+/// A service's role in the database: it writes its own schema, and reads no other.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ServiceRole {
+    /// Schema `auth`.
+    Auth,
+    /// Schema `repositories`.
+    Repositories,
+    /// Schema `ingress`.
+    Ingress,
+    /// Schema `runs`.
+    Runs,
+}
+
+impl ServiceRole {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Auth, Self::Repositories, Self::Ingress, Self::Runs];
+
+    /// The role's name in PostgreSQL.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auth => "ck8s_auth",
+            Self::Repositories => "ck8s_repositories",
+            Self::Ingress => "ck8s_ingress",
+            Self::Runs => "ck8s_runs",
+        }
+    }
+}
+
+/// A pool of at most `max` connections that all act as `role`. The first connection is made now, so a wrong address fails here.
+///
+/// The role is set with the connection's start-up options: `RESET ROLE` comes back to it, and it costs no round trip.
+///
+/// # Errors
+/// The address is wrong, the server is away, or the schema was never migrated (then the role does not exist).
+pub async fn connect(url: &str, role: ServiceRole, max: u32) -> Result<PgPool, DbError> {
+    let options = parse(url)?.application_name(role.as_str()).options([
+        ("role", role.as_str()),
+        ("statement_timeout", STATEMENT_TIMEOUT),
+        ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION),
+    ]);
+    pool(max)
+        .connect_with(options)
+        .await
+        .map_err(DbError::Connect)
+}
+
+/// A small pool that acts as the one who logs in: for migrations and for tests. No statement timeout.
+///
+/// # Errors
+/// The address is wrong or the server is away.
+pub async fn connect_owner(url: &str) -> Result<PgPool, DbError> {
+    let options = parse(url)?
+        .application_name("ck8s_owner")
+        .options([("search_path", "public")]);
+    pool(4)
+        .connect_with(options)
+        .await
+        .map_err(DbError::Connect)
+}
+
+/// Asks the database for a sign of life.
+///
+/// # Errors
+/// It gave none within `within`.
+pub async fn ping(pool: &PgPool, within: Duration) -> Result<(), DbError> {
+    let ping = async {
+        let mut conn = pool.acquire().await?;
+        sqlx::Connection::ping(&mut *conn).await
+    };
+    match tokio::time::timeout(within, ping).await {
+        Ok(answer) => answer.map_err(DbError::Connect),
+        Err(_) => Err(DbError::Connect(sqlx::Error::PoolTimedOut)),
+    }
+}
+
+pub(crate) fn parse(url: &str) -> Result<PgConnectOptions, DbError> {
+    let options = PgConnectOptions::from_str(url).map_err(|_| DbError::Url)?;
+    Ok(options.disable_statement_logging())
+}
+
+fn pool(max: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(max)
+        .acquire_timeout(ACQUIRE)
+        .idle_timeout(Duration::from_secs(300))
+}

@@ -1,0 +1,249 @@
+//! After the commit: runs for the deliveries that ask for one, then what became of each. Nothing here can be lost, since all of it
+//! follows from the stored delivery: what does not fit, or fails for now, is left to the repair task.
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex as SyncMutex, PoisonError},
+    time::Duration,
+};
+
+use ck8s_db::events::{self, NewEvent};
+use ck8s_types::{DeliveryId, ProjectId};
+use sqlx::{Connection, PgPool};
+use tokio::sync::{Mutex, Notify, mpsc};
+
+use crate::{
+    error::IngressError,
+    ingest::Found,
+    metrics,
+    peers::runs::{Order, Runs},
+    store::{
+        deliveries::State,
+        inbox::{self, Outcome},
+    },
+};
+
+/// Handlers: while one waits for runs, the other settles.
+pub(crate) const HANDLERS: usize = 2;
+/// What may wait for the handlers in memory.
+pub(crate) const QUEUE: usize = 4_096;
+/// Deliveries of one round.
+const MOST: usize = 256;
+/// How long a full queue slows the acknowledgements before the rest is left to repair.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A stored delivery that asks for a run.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) id: DeliveryId,
+    pub(crate) found: Found,
+}
+
+/// What leads to the handlers; a clone is the same. They end when the last one is gone.
+#[derive(Clone)]
+pub(crate) struct Inlet {
+    handler: Handler,
+    queue: mpsc::Sender<Pending>,
+}
+
+impl Inlet {
+    pub(crate) fn new(handler: Handler, queue: mpsc::Sender<Pending>) -> Self {
+        Self { handler, queue }
+    }
+
+    /// Queues what fits; returns the rest.
+    pub(crate) fn offer(&self, pending: Vec<Pending>) -> Vec<Pending> {
+        if pending.is_empty() {
+            return pending;
+        }
+        self.handler.begin(pending.iter().map(|p| p.id));
+        let mut pending = pending.into_iter();
+        while let Ok(room) = self.queue.try_reserve() {
+            match pending.next() {
+                Some(next) => room.send(next),
+                None => break,
+            }
+        }
+        pending.collect()
+    }
+
+    /// Waits a little for room for the rest; then it is left to repair.
+    pub(crate) async fn press(&self, rest: Vec<Pending>) {
+        let mut rest = rest.into_iter();
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while rest.len() > 0 {
+            match tokio::time::timeout_at(deadline, self.queue.reserve()).await {
+                Ok(Ok(room)) => {
+                    if let Some(next) = rest.next() {
+                        room.send(next);
+                    }
+                }
+                Ok(Err(_)) | Err(_) => break,
+            }
+        }
+        let left: Vec<DeliveryId> = rest.map(|p| p.id).collect();
+        if !left.is_empty() {
+            metrics::left_to_repair(left.len());
+            self.handler.end(left);
+        }
+    }
+
+    /// There is something for the repair task.
+    pub(crate) fn wake_repair(&self) {
+        self.handler.repair.notify_one();
+    }
+}
+
+/// The handler stage; a clone is the same.
+#[derive(Clone)]
+pub(crate) struct Handler {
+    pool: PgPool,
+    runs: Runs,
+    in_flight: Arc<SyncMutex<HashSet<DeliveryId>>>,
+    repair: Arc<Notify>,
+}
+
+impl Handler {
+    pub(crate) fn new(pool: PgPool, runs: Runs) -> Self {
+        Self {
+            pool,
+            runs,
+            in_flight: Arc::default(),
+            repair: Arc::default(),
+        }
+    }
+
+    /// Handles what is queued until nobody can queue any more.
+    pub(crate) async fn run(self, queue: Arc<Mutex<mpsc::Receiver<Pending>>>) {
+        let mut pending = Vec::with_capacity(MOST);
+        loop {
+            if queue.lock().await.recv_many(&mut pending, MOST).await == 0 {
+                return;
+            }
+            let ids: Vec<DeliveryId> = pending.iter().map(|p| p.id).collect();
+            if let Err(error) = self.handle(std::mem::take(&mut pending), Vec::new()).await {
+                tracing::warn!(%error, "deliveries are left to be handled again");
+                metrics::left_to_repair(ids.len());
+            }
+            self.end(ids);
+        }
+    }
+
+    /// Makes runs and writes what became of these, and of others whose outcome is known already.
+    pub(crate) async fn handle(
+        &self,
+        pending: Vec<Pending>,
+        mut outcomes: Vec<Outcome>,
+    ) -> Result<(), IngressError> {
+        let about: Vec<(DeliveryId, ProjectId)> =
+            pending.iter().map(|p| (p.id, p.found.project_id)).collect();
+        let (made, away) = if pending.is_empty() {
+            (Vec::new(), None)
+        } else {
+            self.runs
+                .create(pending.into_iter().map(order).collect())
+                .await
+        };
+        outcomes.extend(about.iter().zip(made).map(|((id, _), made)| match made {
+            Ok(run) => Outcome {
+                id: *id,
+                state: State::RunCreated,
+                reason: String::new(),
+                run_id: Some(run),
+            },
+            Err(reason) => Outcome {
+                id: *id,
+                state: State::Failed,
+                reason: crate::domain::run::clean(&reason, 500),
+                run_id: None,
+            },
+        }));
+        self.settle(&outcomes, &about).await?;
+        metrics::handled(&outcomes);
+        away.map_or(Ok(()), |away| Err(away.into()))
+    }
+
+    async fn settle(
+        &self,
+        outcomes: &[Outcome],
+        about: &[(DeliveryId, ProjectId)],
+    ) -> sqlx::Result<()> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        let mut conn = self.pool.acquire().await?;
+        if outcomes
+            .iter()
+            .all(|outcome| outcome.state != State::Failed)
+        {
+            inbox::settle(&mut conn, outcomes).await?;
+            return Ok(());
+        }
+        let mut tx = conn.begin().await?;
+        let settled: HashSet<DeliveryId> = inbox::settle(&mut tx, outcomes)
+            .await?
+            .into_iter()
+            .collect();
+        let failed = outcomes
+            .iter()
+            .filter(|o| o.state == State::Failed && settled.contains(&o.id));
+        let told: Vec<NewEvent> = failed
+            .map(|outcome| NewEvent {
+                kind: "delivery.failed",
+                project_id: about
+                    .iter()
+                    .find(|(id, _)| *id == outcome.id)
+                    .map(|(_, project)| *project),
+                run_id: None,
+                actor: "service:ingress".to_owned(),
+                message: outcome.reason.clone(),
+                data: Some(serde_json::json!({"delivery_id": outcome.id.to_string()})),
+            })
+            .collect();
+        events::record(&mut tx, &told).await?;
+        tx.commit().await
+    }
+
+    /// Marks as being handled here.
+    pub(crate) fn begin(&self, ids: impl Iterator<Item = DeliveryId>) {
+        self.in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(ids);
+    }
+
+    /// Not any more.
+    pub(crate) fn end(&self, ids: impl IntoIterator<Item = DeliveryId>) {
+        let mut in_flight = self
+            .in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for id in ids {
+            in_flight.remove(&id);
+        }
+    }
+
+    /// Those that are not being handled here.
+    pub(crate) fn idle(&self, mut ids: Vec<DeliveryId>) -> Vec<DeliveryId> {
+        let in_flight = self
+            .in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        ids.retain(|id| !in_flight.contains(id));
+        ids
+    }
+
+    /// Until somebody says so.
+    pub(crate) async fn repair_wanted(&self) {
+        self.repair.notified().await;
+    }
+}
+
+fn order(pending: Pending) -> Order {
+    Order {
+        delivery_id: pending.id,
+        project_id: pending.found.project_id,
+        repository_id: pending.found.repository_id,
+        repository_name: pending.found.repository_name,
+        wanted: pending.found.wanted,
+    }
+}

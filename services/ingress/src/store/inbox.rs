@@ -1,0 +1,133 @@
+//! The hot path: deliveries in, many in one statement; and what became of them, likewise.
+use std::collections::HashSet;
+
+use ck8s_types::{DeliveryId, RunId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::deliveries::State;
+
+/// A delivery to be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct NewDelivery {
+    /// The provider's id.
+    pub(crate) key: String,
+    pub(crate) event: String,
+    pub(crate) action: String,
+    pub(crate) sender: String,
+    pub(crate) project_id: Option<Uuid>,
+    pub(crate) repository_id: Option<Uuid>,
+    /// Received, or ignored at once.
+    pub(crate) state: State,
+    pub(crate) reason: String,
+    /// Of the raw body.
+    pub(crate) size_bytes: i32,
+    /// The raw body, LZ4 with its length in front.
+    pub(crate) payload: Vec<u8>,
+}
+
+/// Stores deliveries with their ids, in one statement: those whose key is new. Returns the ids of these.
+///
+/// Give them sorted by key: two such statements at once then wait for each other and never deadlock.
+pub(crate) async fn insert(
+    conn: &mut PgConnection,
+    rows: &[(DeliveryId, &NewDelivery)],
+) -> sqlx::Result<HashSet<DeliveryId>> {
+    fn column<'a, T>(
+        rows: &'a [(DeliveryId, &NewDelivery)],
+        of: impl Fn(&'a NewDelivery) -> T,
+    ) -> Vec<T> {
+        rows.iter().map(|(_, row)| of(row)).collect()
+    }
+    let ids: Vec<Uuid> = rows.iter().map(|(id, _)| id.uuid()).collect();
+    let stored = sqlx::query_scalar!(
+        r#"WITH fresh AS (
+            INSERT INTO ingress.delivery_keys (provider, delivery_key, delivery_id)
+            SELECT 'github', key, id FROM unnest($1::uuid[], $2::text[]) AS k (id, key)
+            ON CONFLICT DO NOTHING
+            RETURNING delivery_id
+        )
+        INSERT INTO ingress.deliveries
+            (id, provider, delivery_key, event, action, sender, project_id, repository_id, state, reason, handled_at, size_bytes, payload)
+        SELECT id, 'github', key, event, action, sender, project_id, repository_id, state, reason,
+            CASE WHEN state <> 'received' THEN now() END, size_bytes, payload
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::int[], $11::bytea[])
+            AS d (id, key, event, action, sender, project_id, repository_id, state, reason, size_bytes, payload)
+        WHERE id = ANY (ARRAY(SELECT delivery_id FROM fresh))
+        RETURNING id"#,
+        &ids,
+        &column(rows, |row| row.key.as_str()) as &[&str],
+        &column(rows, |row| row.event.as_str()) as &[&str],
+        &column(rows, |row| row.action.as_str()) as &[&str],
+        &column(rows, |row| row.sender.as_str()) as &[&str],
+        &column(rows, |row| row.project_id) as &[Option<Uuid>],
+        &column(rows, |row| row.repository_id) as &[Option<Uuid>],
+        &column(rows, |row| row.state.as_str()) as &[&str],
+        &column(rows, |row| row.reason.as_str()) as &[&str],
+        &column(rows, |row| row.size_bytes),
+        &column(rows, |row| row.payload.as_slice()) as &[&[u8]],
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(stored.into_iter().map(DeliveryId::from).collect())
+}
+
+/// What became of a delivery.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) id: DeliveryId,
+    pub(crate) state: State,
+    pub(crate) reason: String,
+    pub(crate) run_id: Option<RunId>,
+}
+
+/// Writes what became of deliveries that wait for it; one that was settled meanwhile stays as it is. Returns those that were written.
+pub(crate) async fn settle(
+    conn: &mut PgConnection,
+    outcomes: &[Outcome],
+) -> sqlx::Result<Vec<DeliveryId>> {
+    let ids: Vec<Uuid> = outcomes.iter().map(|o| o.id.uuid()).collect();
+    let states: Vec<&str> = outcomes.iter().map(|o| o.state.as_str()).collect();
+    let reasons: Vec<&str> = outcomes.iter().map(|o| o.reason.as_str()).collect();
+    let runs: Vec<Option<Uuid>> = outcomes.iter().map(|o| o.run_id.map(RunId::uuid)).collect();
+    let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else {
+        return Ok(Vec::new());
+    };
+    // The bounds leave out all partitions but one or two.
+    let settled = sqlx::query_scalar!(
+        "UPDATE ingress.deliveries AS d
+         SET state = o.state, reason = o.reason, run_id = o.run_id, handled_at = now()
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) AS o (id, state, reason, run_id)
+         WHERE d.id = o.id AND d.id BETWEEN $5 AND $6 AND d.state = 'received'
+         RETURNING d.id",
+        &ids,
+        &states as &[&str],
+        &reasons as &[&str],
+        &runs as &[Option<Uuid>],
+        first,
+        last,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(settled.into_iter().map(DeliveryId::from).collect())
+}
+
+/// Of these keys, the deliveries that failed wait again: they came once more. Returns them with their projects.
+pub(crate) async fn revive_failed(
+    conn: &mut PgConnection,
+    keys: &[&str],
+) -> sqlx::Result<Vec<(DeliveryId, Option<Uuid>)>> {
+    let rows = sqlx::query!(
+        "UPDATE ingress.deliveries AS d SET state = 'received', reason = '', handled_at = NULL
+         FROM ingress.delivery_keys AS k
+         WHERE k.provider = 'github' AND k.delivery_key = ANY ($1) AND d.id = k.delivery_id AND d.state = 'failed'
+         RETURNING d.id, d.project_id",
+        keys as &[&str],
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.id.into(), row.project_id))
+        .collect())
+}

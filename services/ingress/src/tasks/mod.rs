@@ -1,0 +1,4 @@
+//! What runs beside the calls.
+pub(crate) mod changes;
+pub(crate) mod repair;
+pub(crate) mod retention;

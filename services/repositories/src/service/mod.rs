@@ -1,0 +1,97 @@
+//! The use cases: open a transaction, call the store, record what happened. `read` asks, `change` changes, `parsed` remembers.
+mod change;
+mod parsed;
+mod read;
+
+use std::sync::Arc;
+
+use ck8s_proto::{
+    auth::v1::{GetProjectRequest, projects_service_client::ProjectsServiceClient},
+    repositories::v1 as pb,
+};
+use ck8s_rpc::{convert as rpc_convert, status};
+use ck8s_types::{ProjectId, RequestId};
+use sqlx::PgPool;
+use tonic::{Code, Status, transport::Channel};
+
+pub use self::change::{Add, Rotate, Set, Update};
+use self::parsed::Parsed;
+use crate::{
+    convert,
+    domain::sealing::{KeyRing, OpenError},
+    error::Error,
+    store::{repositories::Repository, secrets},
+};
+
+/// The service. A clone is the same service.
+#[derive(Clone)]
+pub struct Repositories {
+    pool: PgPool,
+    key_ring: Arc<KeyRing>,
+    projects: ProjectsServiceClient<Channel>,
+    parsed: Arc<Parsed>,
+}
+
+/// Who makes a change, and what makes it safe to repeat.
+pub struct Call {
+    /// As it stands in flow events.
+    pub actor: String,
+    /// The caller's id for it.
+    pub request: Option<RequestId>,
+}
+
+impl Repositories {
+    /// The service on its database; `mesh` reaches ProjectsService.
+    #[must_use]
+    pub fn new(pool: PgPool, key_ring: KeyRing, mesh: Channel) -> Self {
+        Self {
+            pool,
+            key_ring: Arc::new(key_ring),
+            projects: ProjectsServiceClient::new(mesh),
+            parsed: Arc::default(),
+        }
+    }
+
+    /// Checks, before it serves, that the key ring has every key that a sealed value needs.
+    ///
+    /// # Errors
+    /// The first key that is missing, or the database's error.
+    pub async fn verify_key_ring(&self) -> Result<(), Error> {
+        let mut conn = self.pool.acquire().await?;
+        let known = self.key_ring.ids();
+        for id in secrets::key_ids(&mut conn).await? {
+            if !known.contains(&id.as_str()) {
+                return Err(OpenError::UnknownKey(id).into());
+            }
+        }
+        Ok(())
+    }
+
+    fn repository(&self, repository: Repository) -> pb::Repository {
+        let services = self.parsed.of(&repository);
+        convert::repository(repository, services)
+    }
+
+    /// The id of a project by its id or slug.
+    async fn project(&self, name: String) -> Result<ProjectId, Error> {
+        let request = GetProjectRequest { project: name };
+        let answer = self.projects.clone().get_project(request).await;
+        let project = answer.map_err(peer)?.into_inner().project;
+        let id = project.unwrap_or_default().id;
+        rpc_convert::id("project", &id).map_err(peer)
+    }
+}
+
+/// What a peer's error is to our caller: its own fault, or nothing it can do anything about.
+fn peer(error: Status) -> Error {
+    let told = matches!(
+        error.code(),
+        Code::NotFound | Code::InvalidArgument | Code::Unavailable | Code::DeadlineExceeded
+    );
+    let told = if told {
+        error
+    } else {
+        status::internal(&error)
+    };
+    Error::Peer(Box::new(told))
+}

@@ -1,0 +1,5 @@
+//! All SQL of the service; rows do not leave it.
+pub mod repositories;
+pub mod requests;
+pub mod secrets;
+pub mod webhook_secrets;

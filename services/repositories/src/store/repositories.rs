@@ -1,0 +1,230 @@
+//! Repositories: found by one of their names, read in one way.
+use ck8s_types::{ProjectId, RepositoryId};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::error::Error;
+
+/// Where ingress hears that a repository changed; the payload is its external id.
+const CHANGED: &str = "ck8s_repositories";
+
+/// A repository that was not removed.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    pub id: Uuid,
+    pub project_id: Uuid,
+    pub external_id: String,
+    pub full_name: String,
+    pub default_branch: String,
+    pub services_text: String,
+    pub version: i64,
+    pub created_at: OffsetDateTime,
+    pub updated_at: OffsetDateTime,
+    /// Names of the secrets of its runs, sorted.
+    pub secret_names: Vec<String>,
+    /// When the webhook secret before the current one ends, if there is one.
+    pub previous_secret_expires_at: Option<OffsetDateTime>,
+}
+
+/// A repository to add.
+pub struct New<'a> {
+    pub id: RepositoryId,
+    pub project_id: ProjectId,
+    pub external_id: &'a str,
+    pub full_name: &'a str,
+    pub default_branch: &'a str,
+    pub services_text: &'a str,
+}
+
+/// Fields to change; none: it stays.
+#[derive(Clone, Copy, Default)]
+pub struct Change<'a> {
+    pub full_name: Option<&'a str>,
+    pub default_branch: Option<&'a str>,
+    pub services_text: Option<&'a str>,
+}
+
+/// Where the next page starts: after this name (in lower case) and id.
+pub type PageKey = (String, Uuid);
+
+/// Reads repositories by id, in no order; those that were removed are missing.
+pub async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Repository>> {
+    sqlx::query_as!(
+        Repository,
+        r#"SELECT r.id, r.project_id, r.external_id, r.full_name, r.default_branch, r.services_text, r.version,
+                  r.created_at, r.updated_at,
+                  ARRAY(SELECT s.name FROM repositories.secrets s
+                        WHERE s.repository_id = r.id ORDER BY s.name) AS "secret_names!",
+                  (SELECT max(w.expires_at) FROM repositories.webhook_secrets w
+                   WHERE w.repository_id = r.id AND w.expires_at > now()) AS previous_secret_expires_at
+           FROM repositories.repositories r
+           WHERE r.id = ANY($1) AND r.removed_at IS NULL"#,
+        ids
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Reads one.
+pub async fn get(conn: &mut PgConnection, id: Uuid) -> Result<Repository, Error> {
+    let found = load(conn, &[id]).await?.pop();
+    found.ok_or_else(|| Error::NotFound(id.to_string()))
+}
+
+/// The id of a repository by its id or owner/name.
+pub async fn find(conn: &mut PgConnection, name: &str) -> Result<Uuid, Error> {
+    let id = Uuid::try_parse(name).ok();
+    let found = sqlx::query_scalar!(
+        "SELECT id FROM repositories.repositories
+         WHERE CASE WHEN $1::uuid IS NULL THEN provider = 'github' AND lower(full_name) = lower($2) ELSE id = $1 END
+           AND removed_at IS NULL",
+        id,
+        name
+    )
+    .fetch_optional(conn)
+    .await?;
+    found.ok_or_else(|| Error::NotFound(name.to_owned()))
+}
+
+/// As [`find`], and no other transaction changes it before this one ends.
+pub async fn find_locked(conn: &mut PgConnection, name: &str) -> Result<Repository, Error> {
+    let id = find(conn, name).await?;
+    let locked = sqlx::query_scalar!(
+        "SELECT id FROM repositories.repositories WHERE id = $1 AND removed_at IS NULL FOR NO KEY UPDATE",
+        id
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    match locked {
+        Some(id) => get(conn, id).await,
+        None => Err(Error::NotFound(name.to_owned())),
+    }
+}
+
+/// Ids by the provider's ids.
+pub async fn by_external_ids(
+    conn: &mut PgConnection,
+    external_ids: &[String],
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "SELECT id FROM repositories.repositories
+         WHERE provider = 'github' AND external_id = ANY($1) AND removed_at IS NULL",
+        external_ids
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A page by name.
+pub async fn list(
+    conn: &mut PgConnection,
+    project: Option<ProjectId>,
+    after: Option<&PageKey>,
+    limit: i64,
+) -> sqlx::Result<Vec<Repository>> {
+    let ids = sqlx::query_scalar!(
+        "SELECT id FROM repositories.repositories
+         WHERE removed_at IS NULL AND ($1::uuid IS NULL OR project_id = $1)
+           AND ($2::text IS NULL OR (lower(full_name), id) > ($2, $3::uuid))
+         ORDER BY lower(full_name), id
+         LIMIT $4",
+        project.map(ProjectId::uuid),
+        after.map(|k| k.0.as_str()),
+        after.map(|k| k.1),
+        limit
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut page = load(conn, &ids).await?;
+    page.sort_by_key(|r| ids.iter().position(|id| *id == r.id));
+    Ok(page)
+}
+
+/// Adds one.
+pub async fn insert(conn: &mut PgConnection, new: &New<'_>) -> Result<(), Error> {
+    let done = sqlx::query!(
+        "INSERT INTO repositories.repositories
+             (id, project_id, provider, external_id, full_name, default_branch, services_text)
+         VALUES ($1, $2, 'github', $3, $4, $5, $6)",
+        new.id.uuid(),
+        new.project_id.uuid(),
+        new.external_id,
+        new.full_name,
+        new.default_branch,
+        new.services_text
+    )
+    .execute(conn)
+    .await;
+    done.map_err(|e| match constraint(&e) {
+        Some("repositories_project_id_fkey") => Error::ProjectNotFound(new.project_id),
+        _ => taken(e, new.external_id, new.full_name),
+    })?;
+    Ok(())
+}
+
+/// Changes fields of a repository that this transaction has locked.
+pub async fn update(
+    conn: &mut PgConnection,
+    repository: &Repository,
+    change: Change<'_>,
+) -> Result<(), Error> {
+    let done = sqlx::query!(
+        "UPDATE repositories.repositories
+         SET full_name = coalesce($2, full_name), default_branch = coalesce($3, default_branch),
+             services_text = coalesce($4, services_text)
+         WHERE id = $1",
+        repository.id,
+        change.full_name,
+        change.default_branch,
+        change.services_text
+    )
+    .execute(conn)
+    .await;
+    let name = change.full_name.unwrap_or_default();
+    done.map_err(|e| taken(e, &repository.external_id, name))?;
+    Ok(())
+}
+
+/// Marks one as removed; its row stays for its runs and deliveries.
+pub async fn remove(conn: &mut PgConnection, repository: &Repository) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE repositories.repositories SET removed_at = now() WHERE id = $1",
+        repository.id
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Gives a changed repository its new version, and tells those who remember it.
+pub async fn touch(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
+    let external_id = sqlx::query_scalar!(
+        "UPDATE repositories.repositories SET version = version + 1, updated_at = now() WHERE id = $1
+         RETURNING external_id",
+        id
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    notify(conn, &external_id).await
+}
+
+/// Tells those who remember a repository, or remember that there is none, to ask again. Sent with the commit.
+pub async fn notify(conn: &mut PgConnection, external_id: &str) -> sqlx::Result<()> {
+    sqlx::query!("SELECT pg_notify($1, $2)", CHANGED, external_id)
+        .fetch_one(conn)
+        .await?;
+    Ok(())
+}
+
+fn constraint(error: &sqlx::Error) -> Option<&str> {
+    error.as_database_error().and_then(|e| e.constraint())
+}
+
+fn taken(error: sqlx::Error, external_id: &str, full_name: &str) -> Error {
+    match constraint(&error) {
+        Some("repositories_external_id") => Error::ExternalIdTaken(external_id.to_owned()),
+        Some("repositories_full_name") => Error::NameTaken(full_name.to_owned()),
+        _ => Error::Database(error),
+    }
+}

@@ -1,0 +1,100 @@
+//! Webhook secrets, sealed: the current one, and at most one before it.
+use ck8s_types::RepositoryId;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::domain::sealing::{Row, Sealed};
+
+/// A sealed webhook secret that is still valid.
+pub struct WebhookSecret {
+    pub id: Uuid,
+    pub repository_id: Uuid,
+    pub sealed: Sealed,
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+impl WebhookSecret {
+    /// The row that it is sealed for.
+    pub fn row(&self) -> Row<'static> {
+        Row::WebhookSecret {
+            id: self.id,
+            repository: RepositoryId::from(self.repository_id),
+        }
+    }
+}
+
+/// The valid ones of many repositories; of each the current one first.
+pub async fn valid(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<WebhookSecret>> {
+    let rows = sqlx::query!(
+        "SELECT id, repository_id, sealed, key_id, expires_at FROM repositories.webhook_secrets
+         WHERE repository_id = ANY($1) AND (expires_at IS NULL OR expires_at > now())
+         ORDER BY repository_id, expires_at DESC NULLS FIRST",
+        ids
+    )
+    .fetch_all(conn)
+    .await?;
+    let secret = |bytes, key_id| Sealed { key_id, bytes };
+    Ok(rows
+        .into_iter()
+        .map(|row| WebhookSecret {
+            id: row.id,
+            repository_id: row.repository_id,
+            sealed: secret(row.sealed, row.key_id),
+            expires_at: row.expires_at,
+        })
+        .collect())
+}
+
+/// Ends the current one after `overlap_seconds`; the one before it goes at once.
+pub async fn supersede(
+    conn: &mut PgConnection,
+    repository: Uuid,
+    overlap_seconds: i64,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "DELETE FROM repositories.webhook_secrets WHERE repository_id = $1 AND expires_at IS NOT NULL",
+        repository
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "UPDATE repositories.webhook_secrets SET expires_at = now() + $2 * interval '1 second'
+         WHERE repository_id = $1",
+        repository,
+        overlap_seconds as f64
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Puts the current one in place.
+pub async fn insert(
+    conn: &mut PgConnection,
+    id: Uuid,
+    repository: Uuid,
+    sealed: &Sealed,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO repositories.webhook_secrets (id, repository_id, sealed, key_id) VALUES ($1, $2, $3, $4)",
+        id,
+        repository,
+        sealed.bytes,
+        sealed.key_id
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Removes all of a repository.
+pub async fn remove_all(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<()> {
+    sqlx::query!(
+        "DELETE FROM repositories.webhook_secrets WHERE repository_id = $1",
+        repository
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

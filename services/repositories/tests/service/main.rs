@@ -1,0 +1,10 @@
+//! RepositoriesService through its real server, guarded, with the real ProjectsService, on PostgreSQL.
+mod add;
+mod list;
+mod remove;
+mod resolve;
+mod rotate;
+mod sealed;
+mod secrets;
+mod update;
+mod world;

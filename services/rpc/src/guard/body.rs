@@ -1,0 +1,134 @@
+//! The bodies of guarded calls: the response's is observed to its end and can be cut short, a stream's request then ends too.
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::HeaderMap;
+use hyper::body::{Body as HttpBody, Frame};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tonic::{Code, Status, body::Body};
+
+use super::observe::Observed;
+use crate::status;
+
+/// When a stream ends although its handler goes on, and what then ends its request.
+pub(super) struct Ending {
+    pub when: BoxFuture<'static, Status>,
+    pub stop: CancellationToken,
+}
+
+/// A response under way.
+pub(super) struct GuardedBody {
+    inner: Option<Body>,
+    observed: Observed,
+    ending: Option<Ending>,
+}
+
+impl GuardedBody {
+    /// `inner` until it ends or `ending` says so.
+    pub fn new(inner: Body, observed: Observed, ending: Option<Ending>) -> Self {
+        Self {
+            inner: Some(inner),
+            observed,
+            ending,
+        }
+    }
+
+    /// The last frame, with this status; the handler's side is dropped.
+    fn cut(&mut self, status: &Status) -> Frame<Bytes> {
+        self.inner = None;
+        if let Some(ending) = self.ending.take() {
+            ending.stop.cancel();
+        }
+        self.observed.end(status.code());
+        let mut trailers = HeaderMap::new();
+        // It fails only for a message that is no header, and percent-encoding makes every message one.
+        if status.add_header(&mut trailers).is_err() {
+            trailers.insert(Status::GRPC_STATUS, http::HeaderValue::from_static("2"));
+        }
+        Frame::trailers(trailers)
+    }
+}
+
+impl HttpBody for GuardedBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = self.get_mut();
+        let span = this.observed.span();
+        let _entered = span.enter();
+        let Some(inner) = &mut this.inner else {
+            return Poll::Ready(None);
+        };
+        if let Some(ending) = &mut this.ending
+            && let Poll::Ready(status) = ending.when.as_mut().poll(cx)
+        {
+            return Poll::Ready(Some(Ok(this.cut(&status))));
+        }
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(inner).poll_frame(cx)));
+        let Ok(polled) = polled else {
+            let status = status::internal(&"a stream panicked");
+            return Poll::Ready(Some(Ok(this.cut(&status))));
+        };
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(status) = frame
+                    .trailers_ref()
+                    .and_then(|t| t.get(Status::GRPC_STATUS))
+                {
+                    this.observed.end(Code::from_bytes(status.as_bytes()));
+                }
+            }
+            Poll::Ready(Some(Err(status))) => this.observed.end(status.code()),
+            Poll::Ready(None) => this.observed.end(Code::Ok),
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+}
+
+/// A stream's request, which ends with an error once the call was ended.
+pub(super) struct StoppableBody {
+    inner: Body,
+    stopped: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl StoppableBody {
+    pub fn new(inner: Body, stop: CancellationToken) -> Self {
+        Self {
+            inner,
+            stopped: Box::pin(stop.cancelled_owned()),
+        }
+    }
+}
+
+impl HttpBody for StoppableBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.stopped.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Some(Err(Status::cancelled("the call was ended"))));
+        }
+        Pin::new(&mut self.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+}

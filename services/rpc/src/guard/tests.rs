@@ -1,0 +1,385 @@
+//! The guard in front of real connections: TCP, where only the bearer counts, and the mesh, where only the connection does.
+use std::{collections::HashMap, net::SocketAddr, sync::Mutex, time::Duration};
+
+use ck8s_types::{ProjectId, RunId};
+use http::{HeaderValue, StatusCode};
+use http_body_util::BodyExt;
+use tokio::sync::mpsc::Sender;
+use tokio_stream::{StreamExt, wrappers::ReceiverStream};
+use tonic::{
+    service::Routes,
+    transport::{Channel, Endpoint, Server},
+};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest,
+};
+use tonic_types::StatusExt;
+
+use super::*;
+use crate::{mesh::Mesh, server::routes_with_standard};
+
+const OPEN: &str = "/ck8s.auth.v1.AuthService/RedeemLink";
+const ADMIN_ONLY: &str = "/ck8s.auth.v1.AuthService/CreateToken";
+
+/// Whose tokens are which, as a table that a test can change.
+#[derive(Default)]
+struct Table {
+    tokens: Mutex<HashMap<String, Caller>>,
+    down: std::sync::atomic::AtomicBool,
+}
+
+impl Table {
+    fn with(tokens: &[(&str, Caller)]) -> Arc<Self> {
+        let tokens = tokens
+            .iter()
+            .map(|(t, c)| ((*t).to_owned(), c.clone()))
+            .collect();
+        Arc::new(Self {
+            tokens: Mutex::new(tokens),
+            ..Self::default()
+        })
+    }
+}
+
+#[async_trait::async_trait]
+impl Identify for Table {
+    async fn identify(&self, bearer: &str) -> Result<Caller, IdentifyError> {
+        if self.down.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(IdentifyError::Unavailable);
+        }
+        let tokens = self.tokens.lock().unwrap();
+        tokens.get(bearer).cloned().ok_or(IdentifyError::Unknown)
+    }
+}
+
+fn admin() -> Caller {
+    Caller::Admin { name: "me".into() }
+}
+
+fn guard(identity: Arc<Table>) -> GuardLayer {
+    let policy = Policy::from_descriptor_set(ck8s_proto::FILE_DESCRIPTOR_SET).unwrap();
+    GuardLayer::new(Arc::new(policy), identity)
+}
+
+/// A request as the server library hands it to the layer.
+fn request(path: &str, headers: &[(&'static str, &str)]) -> Request<Body> {
+    let mut request = Request::new(Body::empty());
+    *request.uri_mut() = format!("http://test{path}").parse().unwrap();
+    for (name, value) in headers {
+        let value = HeaderValue::from_str(value).unwrap();
+        request.headers_mut().append(*name, value);
+    }
+    request
+}
+
+/// The status of a call to a handler that answers who it saw, as an error message.
+async fn seen(guard: GuardLayer, request: Request<Body>) -> (Code, String) {
+    let echo = tower::service_fn(|request: Request<Body>| async move {
+        let caller = request.extensions().get::<Caller>().cloned();
+        let actor = caller.map_or_else(|| "nobody".to_owned(), |c| c.actor());
+        Ok::<_, std::convert::Infallible>(Status::new(Code::Ok, actor).into_http::<Body>())
+    });
+    let response = tower::ServiceExt::oneshot(guard.layer(echo), request)
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["content-type"], "application/grpc");
+    let status = Status::from_header_map(response.headers()).unwrap();
+    (status.code(), status.message().to_owned())
+}
+
+#[tokio::test]
+async fn only_a_sound_known_bearer_is_believed_and_all_others_get_one_answer() {
+    let table = Table::with(&[("ck8s_adm_good", admin())]);
+    let good = request(ADMIN_ONLY, &[("authorization", "bearer ck8s_adm_good")]);
+    let (code, actor) = seen(guard(table.clone()), good).await;
+    assert_eq!((code, actor.as_str()), (Code::Ok, "token:me"));
+
+    let unknown = request(ADMIN_ONLY, &[("authorization", "Bearer ck8s_adm_bad")]);
+    let expected = seen(guard(table.clone()), unknown).await;
+    assert_eq!(expected.0, Code::Unauthenticated);
+    let bad = [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic ck8s_adm_good",
+        "Bearer  ck8s_adm_good",
+        "Bearer ck8s_adm_good x",
+        "ck8s_adm_good",
+        "Bearer\tck8s_adm_good",
+    ];
+    for path in [ADMIN_ONLY, OPEN, "/no.Such/Method"] {
+        for header in bad {
+            let got = seen(
+                guard(table.clone()),
+                request(path, &[("authorization", header)]),
+            );
+            assert_eq!(got.await, expected, "{path} {header:?}");
+        }
+        let twice = [
+            ("authorization", "Bearer ck8s_adm_good"),
+            ("authorization", "Bearer ck8s_adm_good"),
+        ];
+        assert_eq!(
+            seen(guard(table.clone()), request(path, &twice)).await,
+            expected
+        );
+    }
+    for path in [ADMIN_ONLY, "/no.Such/Method"] {
+        assert_eq!(
+            seen(guard(table.clone()), request(path, &[])).await,
+            expected
+        );
+    }
+    let open = seen(guard(table.clone()), request(OPEN, &[])).await;
+    assert_eq!(open, (Code::Ok, "anonymous".to_owned()));
+}
+
+#[tokio::test]
+async fn the_known_learn_what_they_may_not_and_what_is_not_there() {
+    let run = Caller::Run {
+        run_id: RunId::new(),
+        project_id: ProjectId::new(),
+    };
+    let table = Table::with(&[("ck8s_run_x", run)]);
+    let bearer = [("authorization", "Bearer ck8s_run_x")];
+    let (code, _) = seen(guard(table.clone()), request(ADMIN_ONLY, &bearer)).await;
+    assert_eq!(code, Code::PermissionDenied);
+    let (code, _) = seen(guard(table), request("/no.Such/Method", &bearer)).await;
+    assert_eq!(code, Code::Unimplemented);
+}
+
+#[tokio::test]
+async fn while_tokens_cannot_be_checked_callers_are_told_when_to_try_again() {
+    let table = Table::with(&[]);
+    table.down.store(true, std::sync::atomic::Ordering::SeqCst);
+    let refuse = guard(table).layer(tower::service_fn(|_: Request<Body>| async {
+        Ok::<_, std::convert::Infallible>(Response::new(Body::empty()))
+    }));
+    let bearer = request(ADMIN_ONLY, &[("authorization", "Bearer ck8s_adm_x")]);
+    let response = tower::ServiceExt::oneshot(refuse, bearer).await.unwrap();
+    let status = Status::from_header_map(response.headers()).unwrap();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.get_details_retry_info().is_some());
+}
+
+#[tokio::test]
+async fn a_panic_is_internal_and_a_late_handler_is_cut_off() {
+    let panics = tower::service_fn(|_: Request<Body>| async {
+        let boom = std::hint::black_box(true);
+        assert!(!boom, "the secret of the panic");
+        Ok::<_, std::convert::Infallible>(Response::new(Body::empty()))
+    });
+    let guarded = guard(Table::with(&[])).layer(panics);
+    let response = tower::ServiceExt::oneshot(guarded, request(OPEN, &[]))
+        .await
+        .unwrap();
+    let status = Status::from_header_map(response.headers()).unwrap();
+    assert_eq!(status.code(), Code::Internal);
+    assert!(!status.message().contains("secret"));
+
+    let late = tower::service_fn(|_: Request<Body>| async {
+        std::future::pending::<Result<Response<Body>, std::convert::Infallible>>().await
+    });
+    let guarded = guard(Table::with(&[])).layer(late);
+    let hurried = request(OPEN, &[("grpc-timeout", "20m")]);
+    let response = tower::ServiceExt::oneshot(guarded, hurried).await.unwrap();
+    let status = Status::from_header_map(response.headers()).unwrap();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn a_stream_that_panics_ends_with_internal() {
+    let body = tokio_stream::once(1).map(|n| -> Result<hyper::body::Frame<Bytes>, Status> {
+        let boom = std::hint::black_box(n);
+        assert_eq!(boom, 2, "boom");
+        Ok(hyper::body::Frame::data(Bytes::new()))
+    });
+    let body = Arc::new(Mutex::new(Some(Body::new(
+        http_body_util::StreamBody::new(body),
+    ))));
+    let streams = tower::service_fn(move |_: Request<Body>| {
+        let body = body.lock().unwrap().take().unwrap();
+        async move { Ok::<_, std::convert::Infallible>(Response::new(body)) }
+    });
+    let guarded = guard(Table::with(&[])).layer(streams);
+    let response = tower::ServiceExt::oneshot(guarded, request(OPEN, &[]))
+        .await
+        .unwrap();
+    let body = response.into_body().collect().await.unwrap();
+    assert_eq!(body.trailers().unwrap()["grpc-status"], "13");
+}
+
+#[tokio::test]
+async fn inside_grpc_web_a_refusal_is_a_grpc_web_answer() {
+    let router = echo_routes()
+        .into_axum_router()
+        .layer(guard(Table::with(&[])))
+        .layer(tonic_web::GrpcWebLayer::new());
+    for (path, code) in [(ADMIN_ONLY, "16"), (OPEN, "0")] {
+        let request = Request::post(format!("http://test{path}"))
+            .header("content-type", "application/grpc-web+proto")
+            .body(axum::body::Body::empty())
+            .unwrap();
+        let response = tower::ServiceExt::oneshot(router.clone(), request)
+            .await
+            .unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/grpc-web+proto"
+        );
+        assert_eq!(response.headers()["grpc-status"], code, "{path}");
+    }
+}
+
+/// A guarded server with health and reflection on a port of its own.
+async fn serve_tcp(identity: Arc<Table>) -> (SocketAddr, Channel) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+    let server = Server::builder()
+        .layer(guard(identity))
+        .add_routes(routes());
+    tokio::spawn(server.serve_with_incoming(incoming));
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    (address, endpoint.connect_lazy())
+}
+
+fn routes() -> Routes {
+    routes_with_standard(Routes::default(), &Default::default()).unwrap()
+}
+
+type Asked = ReceiverStream<ServerReflectionRequest>;
+
+fn reflect(bearer: Option<&str>) -> (Sender<ServerReflectionRequest>, tonic::Request<Asked>) {
+    let (ask, asked) = tokio::sync::mpsc::channel(1);
+    let mut request = tonic::Request::new(ReceiverStream::new(asked));
+    if let Some(bearer) = bearer {
+        let value = format!("Bearer {bearer}").parse().unwrap();
+        request.metadata_mut().insert("authorization", value);
+    }
+    (ask, request)
+}
+
+fn list_services() -> ServerReflectionRequest {
+    ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    }
+}
+
+#[tokio::test]
+async fn health_is_open_and_reflection_is_not() {
+    let table = Table::with(&[("ck8s_adm_good", admin())]);
+    table.down.store(true, std::sync::atomic::Ordering::SeqCst);
+    let (_, channel) = serve_tcp(table.clone()).await;
+    let mut health = HealthClient::new(channel.clone());
+    let answer = health.check(HealthCheckRequest::default()).await.unwrap();
+    assert_eq!(answer.into_inner().status, 1);
+    table.down.store(false, std::sync::atomic::Ordering::SeqCst);
+
+    let mut reflection = ServerReflectionClient::new(channel);
+    let (_ask, nobody) = reflect(None);
+    let refused = reflection.server_reflection_info(nobody).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    assert_eq!(
+        refused.get_details_error_info().unwrap().reason,
+        "UNAUTHENTICATED"
+    );
+
+    let (ask, known) = reflect(Some("ck8s_adm_good"));
+    ask.send(list_services()).await.unwrap();
+    let mut answers = reflection
+        .server_reflection_info(known)
+        .await
+        .unwrap()
+        .into_inner();
+    let text = format!("{:?}", answers.message().await.unwrap().unwrap());
+    assert!(text.contains("ck8s.runs.v1.RunsService"), "{text}");
+}
+
+#[tokio::test]
+async fn a_revoked_token_ends_its_open_streams() {
+    let table = Table::with(&[("ck8s_adm_good", admin())]);
+    let (_, channel) = serve_tcp(table.clone()).await;
+    let mut reflection = ServerReflectionClient::new(channel);
+    let (ask, known) = reflect(Some("ck8s_adm_good"));
+    ask.send(list_services()).await.unwrap();
+    let mut answers = reflection
+        .server_reflection_info(known)
+        .await
+        .unwrap()
+        .into_inner();
+    answers.message().await.unwrap().unwrap();
+
+    // Nobody can be asked for a while: the stream lives on.
+    table.down.store(true, std::sync::atomic::Ordering::SeqCst);
+    tokio::time::timeout(Duration::from_millis(1200), answers.message())
+        .await
+        .expect_err("the stream ended");
+    table.tokens.lock().unwrap().clear();
+    table.down.store(false, std::sync::atomic::Ordering::SeqCst);
+    let ended = tokio::time::timeout(Duration::from_secs(2), answers.message())
+        .await
+        .expect("the stream outlived its token");
+    assert_eq!(ended.unwrap_err().code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn on_the_mesh_the_connection_says_who_calls_and_no_header_does() {
+    let table = Table::with(&[("ck8s_adm_good", admin())]);
+    let mesh = Mesh::new();
+    let down = CancellationToken::new();
+    let edge = mesh.channel("edge");
+    let serving = tokio::spawn({
+        let (mesh, guard, down) = (mesh.clone(), guard(table), down.clone());
+        async move { mesh.serve(echo_routes(), guard, down).await }
+    });
+    // An admin's token does not make the edge an admin, and a role in a header is only a header.
+    let forged = [
+        ("authorization", "Bearer ck8s_adm_good"),
+        ("x-ck8s-role", "ingress"),
+    ];
+    for (path, expected) in [
+        ("/ck8s.ingress.v1.IngressService/IngestWebhook", Code::Ok),
+        (
+            "/ck8s.runs.v1.RunsService/CreateRuns",
+            Code::PermissionDenied,
+        ),
+        (ADMIN_ONLY, Code::PermissionDenied),
+    ] {
+        let response = tower::ServiceExt::oneshot(edge.clone(), request(path, &forged))
+            .await
+            .unwrap();
+        let status = Status::from_header_map(response.headers()).unwrap();
+        assert_eq!(status.code(), expected, "{path}");
+        if expected == Code::Ok {
+            assert_eq!(status.message(), "service:edge");
+        }
+    }
+    down.cancel();
+    serving.await.unwrap().unwrap();
+    let after = tower::ServiceExt::oneshot(mesh.channel("edge"), request(ADMIN_ONLY, &[])).await;
+    assert!(after.is_err());
+}
+
+#[tokio::test]
+async fn a_peer_of_the_mesh_counts_for_nothing_on_a_public_listener() {
+    let mut with_peer = request("/ck8s.ingress.v1.IngressService/IngestWebhook", &[]);
+    with_peer.extensions_mut().insert(MeshPeer { role: "edge" });
+    let (code, _) = seen(guard(Table::with(&[])), with_peer).await;
+    assert_eq!(code, Code::Unauthenticated);
+}
+
+/// Routes that answer every path with who was seen, as the message of an OK status.
+fn echo_routes() -> Routes {
+    let echo = |request: axum::extract::Request| async move {
+        let caller = request.extensions().get::<Caller>().cloned();
+        let actor = caller.map_or_else(|| "nobody".to_owned(), |c| c.actor());
+        Status::new(Code::Ok, actor).into_http::<axum::body::Body>()
+    };
+    axum::Router::new().fallback(echo).into()
+}

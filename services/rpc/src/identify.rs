@@ -1,0 +1,164 @@
+//! Whose a bearer token is: asked of AuthService and RunsService over the mesh, and remembered for half a second.
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use ck8s_proto::{
+    auth::v1::{self as auth, auth_service_client::AuthServiceClient},
+    runs::v1::{self as runs, runs_service_client::RunsServiceClient},
+};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+use tokio::sync::OnceCell;
+use tonic::{Code, Status, transport::Channel};
+
+use crate::Caller;
+
+/// How long an answer counts. A revoked token is refused, and its open streams end, within twice this.
+pub(crate) const REMEMBER: Duration = Duration::from_millis(500);
+/// How many tokens are remembered: it bounds the memory that a flood of made-up tokens can take.
+const REMEMBERED: usize = 10_000;
+/// No token of ours is longer; a longer one is not worth a call.
+const LONGEST_TOKEN: usize = 200;
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why it is not known whose a token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum IdentifyError {
+    /// Nobody's: made up, expired or revoked.
+    #[error("unknown token")]
+    Unknown,
+    /// Nobody could be asked.
+    #[error("tokens cannot be checked now")]
+    Unavailable,
+}
+
+/// Says whose a bearer token is.
+#[async_trait]
+pub trait Identify: Send + Sync {
+    /// Whose `bearer` (the token alone) is.
+    async fn identify(&self, bearer: &str) -> Result<Caller, IdentifyError>;
+}
+
+type Answer = Option<Caller>;
+
+struct Remembered {
+    asked: Instant,
+    answer: Arc<OnceCell<Answer>>,
+}
+
+/// Asks the services that own the tokens. Concurrent requests with one token ask once.
+pub struct MeshIdentify {
+    auth: AuthServiceClient<Channel>,
+    runs: RunsServiceClient<Channel>,
+    remembered: Mutex<HashMap<[u8; 32], Remembered>>,
+}
+
+impl MeshIdentify {
+    /// Over this channel, on which the caller is a role of the mesh.
+    #[must_use]
+    pub fn new(channel: Channel) -> Self {
+        Self {
+            auth: AuthServiceClient::new(channel.clone()),
+            runs: RunsServiceClient::new(channel),
+            remembered: Mutex::default(),
+        }
+    }
+
+    /// The cell of a token's answer, a fresh one if what is remembered is too old.
+    fn cell(&self, key: [u8; 32]) -> Arc<OnceCell<Answer>> {
+        let mut remembered = self
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(one) = remembered.get(&key)
+            && one.asked.elapsed() < REMEMBER
+        {
+            return one.answer.clone();
+        }
+        if remembered.len() >= REMEMBERED {
+            remembered.retain(|_, one| one.asked.elapsed() < REMEMBER);
+        }
+        let answer = Arc::new(OnceCell::new());
+        if remembered.len() < REMEMBERED {
+            let asked = Instant::now();
+            let one = Remembered {
+                asked,
+                answer: answer.clone(),
+            };
+            remembered.insert(key, one);
+        }
+        answer
+    }
+
+    async fn ask(&self, bearer: &str) -> Result<Answer, Status> {
+        if bearer.starts_with("ck8s_run_") {
+            let mut request = tonic::Request::new(runs::AuthenticateRunRequest {
+                token: bearer.to_owned(),
+            });
+            request.set_timeout(PATIENCE);
+            let answer = self.runs.clone().authenticate_run(request).await?;
+            return Ok(run_caller(&answer.into_inner()));
+        }
+        let mut request = tonic::Request::new(auth::AuthenticateRequest {
+            token: bearer.to_owned(),
+        });
+        request.set_timeout(PATIENCE);
+        let answer = self.auth.clone().authenticate(request).await?;
+        Ok(token_caller(answer.into_inner()))
+    }
+}
+
+fn run_caller(answer: &runs::AuthenticateRunResponse) -> Answer {
+    Some(Caller::Run {
+        run_id: answer.run_id.parse().ok()?,
+        project_id: answer.project_id.parse().ok()?,
+    })
+}
+
+fn token_caller(answer: auth::AuthenticateResponse) -> Answer {
+    match answer.kind() {
+        auth::TokenKind::Admin => Some(Caller::Admin { name: answer.name }),
+        auth::TokenKind::Worker => Some(Caller::Worker { name: answer.name }),
+        auth::TokenKind::Service => Some(Caller::Service {
+            role: answer.service,
+        }),
+        auth::TokenKind::Unspecified => None,
+    }
+}
+
+#[async_trait]
+impl Identify for MeshIdentify {
+    async fn identify(&self, bearer: &str) -> Result<Caller, IdentifyError> {
+        if !bearer.starts_with("ck8s_") || bearer.len() > LONGEST_TOKEN {
+            return Err(IdentifyError::Unknown);
+        }
+        let cell = self.cell(Sha256::digest(bearer).into());
+        let answer = cell
+            .get_or_try_init(|| async {
+                match tokio::time::timeout(PATIENCE, self.ask(bearer)).await {
+                    Ok(Ok(answer)) => Ok(answer),
+                    Ok(Err(status)) if means_unknown(status.code()) => Ok(None),
+                    Ok(Err(status)) => {
+                        tracing::warn!(code = ?status.code(), message = status.message(), "a token cannot be checked");
+                        Err(IdentifyError::Unavailable)
+                    }
+                    Err(_) => Err(IdentifyError::Unavailable),
+                }
+            })
+            .await?;
+        answer.clone().ok_or(IdentifyError::Unknown)
+    }
+}
+
+/// What the services that own tokens answer for one that is nobody's. All else is their trouble, not the caller's.
+fn means_unknown(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unauthenticated | Code::NotFound | Code::InvalidArgument
+    )
+}

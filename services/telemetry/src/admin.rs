@@ -1,0 +1,91 @@
+//! The private listener: `/metrics` for Prometheus and `/healthz`. Not for the public: it asks nobody who they are.
+use std::{net::SocketAddr, time::Duration};
+
+use axum::{Router, http::header::CONTENT_TYPE, routing::get};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Bounds of the latency histograms (`*_seconds`): from a call in memory to the longest deadline.
+const SECONDS: &[f64] = &[
+    0.000_25, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
+];
+/// How often the recorder folds what it collected, so that it does not grow while nobody asks.
+const UPKEEP: Duration = Duration::from_secs(15);
+
+/// The private listener cannot be had.
+#[derive(Debug, Error)]
+pub enum AdminError {
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {0} (CK8S_ADMIN_LISTEN): {1}")]
+    Bind(SocketAddr, #[source] std::io::Error),
+    /// Somebody set up metrics before, or a setting is wrong.
+    #[error("metrics: {0}")]
+    Metrics(String),
+}
+
+/// A private listener that is bound. Until there is one, metrics cost nothing and go nowhere.
+pub struct Admin {
+    listener: TcpListener,
+    handle: PrometheusHandle,
+}
+
+impl Admin {
+    /// Binds the listener and begins to record metrics.
+    ///
+    /// # Errors
+    /// The address cannot be had, or metrics are recorded already.
+    pub async fn bind(address: SocketAddr) -> Result<Self, AdminError> {
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| AdminError::Bind(address, error))?;
+        let failed =
+            |error: metrics_exporter_prometheus::BuildError| AdminError::Metrics(error.to_string());
+        let handle = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+            .map_err(failed)?
+            .install_recorder()
+            .map_err(failed)?;
+        Ok(Self { listener, handle })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// As the system call.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers until the token is cancelled.
+    pub async fn serve(self, shutdown: CancellationToken) {
+        let Self { listener, handle } = self;
+        let rendered = handle.clone();
+        let router = Router::new()
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route(
+                "/metrics",
+                get(move || async move {
+                    (
+                        [(CONTENT_TYPE, "text/plain; version=0.0.4")],
+                        rendered.render(),
+                    )
+                }),
+            );
+        let upkeep = async {
+            loop {
+                tokio::time::sleep(UPKEEP).await;
+                handle.run_upkeep();
+            }
+        };
+        let serving =
+            axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned());
+        tokio::select! {
+            done = serving.into_future() => if let Err(error) = done {
+                tracing::error!(%error, "the private listener ended");
+            },
+            () = upkeep => {}
+        }
+    }
+}

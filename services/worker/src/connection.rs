@@ -1,0 +1,81 @@
+//! The channel to the server, shared by all calls of the worker, with the worker's token on each.
+use std::{
+    sync::{PoisonError, RwLock},
+    time::Duration,
+};
+
+use ck8s_proto::runs::v1::lease_service_client::LeaseServiceClient;
+use secrecy::{ExposeSecret, SecretString};
+use tonic::{
+    Request, Status,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Channel, Endpoint},
+};
+
+use crate::WorkerError;
+
+/// A grant holds a spec of at most 64 KiB; this leaves room.
+const LARGEST_MESSAGE: usize = 32 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A peer that is gone without a word is noticed within twice this.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+
+/// Adds the token.
+#[derive(Clone)]
+pub(crate) struct Bearer(MetadataValue<Ascii>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
+
+pub(crate) type Client = LeaseServiceClient<InterceptedService<Channel, Bearer>>;
+
+/// Where the server is.
+pub(crate) struct Connection {
+    endpoint: Endpoint,
+    bearer: Bearer,
+    client: RwLock<Client>,
+}
+
+impl Connection {
+    /// Connects when it is first used.
+    pub(crate) fn new(url: &str, token: &SecretString) -> Result<Self, WorkerError> {
+        let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|e| WorkerError::Url {
+            url: url.to_owned(),
+            cause: e.to_string(),
+        })?;
+        let endpoint = endpoint
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .tcp_keepalive(Some(KEEPALIVE))
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(KEEPALIVE)
+            .keep_alive_while_idle(true);
+        let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.expose_secret())
+            .parse()
+            .map_err(|_| WorkerError::Token)?;
+        value.set_sensitive(true);
+        let bearer = Bearer(value);
+        let client = RwLock::new(client(&endpoint, &bearer));
+        Ok(Self { endpoint, bearer, client })
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A new connection, perhaps to another replica.
+    pub(crate) fn renew(&self) {
+        *self.client.write().unwrap_or_else(PoisonError::into_inner) = client(&self.endpoint, &self.bearer);
+    }
+}
+
+fn client(endpoint: &Endpoint, bearer: &Bearer) -> Client {
+    LeaseServiceClient::with_interceptor(endpoint.connect_lazy(), bearer.clone())
+        .max_decoding_message_size(LARGEST_MESSAGE)
+        .max_encoding_message_size(LARGEST_MESSAGE)
+}

@@ -1,0 +1,178 @@
+//! What tests of executors share: real executors, orders, and logs read from their sink.
+#![allow(dead_code)]
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ck8s_kube::{Cluster, ClusterOptions};
+use ck8s_types::{Epoch, RunId, RunSpec, Timeouts};
+use ck8s_worker::{
+    Event, Executor, Exit, KubernetesExecutor, LogItem, LogSink, Order, ProcessExecutor, Target, Workload,
+    log_channel,
+};
+use secrecy::SecretString;
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+pub const IMAGE: &str = "ck8s.test/busybox:1";
+pub const GUARD: &str = env!("CARGO_BIN_EXE_ck8s-process-guard");
+/// Nothing here takes longer, unless it is broken.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An executor under test, and what it needs to live.
+pub struct Bench {
+    pub executor: Arc<dyn Executor>,
+    pub outlives_worker: bool,
+    pub cluster: Option<Cluster>,
+    pub work_dir: PathBuf,
+    _dir: tempfile::TempDir,
+    _stop: tokio_util::sync::DropGuard,
+}
+
+pub fn process() -> Bench {
+    let dir = tempfile::tempdir().expect("a directory");
+    let executor = ProcessExecutor::new(dir.path(), GUARD.into(), "http://127.0.0.1:1".to_owned());
+    Bench {
+        executor: Arc::new(executor.expect("an executor")),
+        outlives_worker: false,
+        cluster: None,
+        work_dir: dir.path().to_owned(),
+        _dir: dir,
+        _stop: CancellationToken::new().drop_guard(),
+    }
+}
+
+/// None, with a word about it, where no cluster is given.
+pub async fn kubernetes() -> Option<Bench> {
+    let Some(kubeconfig) = std::env::var_os("CK8S_TEST_KUBECONFIG") else {
+        eprintln!("skipped: CK8S_TEST_KUBECONFIG names no cluster");
+        return None;
+    };
+    let stop = CancellationToken::new();
+    let options = ClusterOptions { kubeconfig: Some(kubeconfig.into()), server_url: None };
+    let cluster = Cluster::connect(options, &stop).await.expect("the cluster answers");
+    let dir = tempfile::tempdir().expect("a directory");
+    Some(Bench {
+        executor: Arc::new(KubernetesExecutor::new(cluster.clone(), "ck8s-".to_owned(), None)),
+        outlives_worker: true,
+        cluster: Some(cluster),
+        work_dir: dir.path().to_owned(),
+        _dir: dir,
+        _stop: stop.drop_guard(),
+    })
+}
+
+pub async fn all() -> Vec<Bench> {
+    let mut all = vec![process()];
+    all.extend(kubernetes().await);
+    all
+}
+
+pub fn spec(script: &str) -> RunSpec {
+    RunSpec {
+        image: IMAGE.to_owned(),
+        command: vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()],
+        cpu: "50m".to_owned(),
+        memory: "32Mi".to_owned(),
+        timeouts: Timeouts { pending: 60, running: 120, ..Timeouts::default() },
+        ..RunSpec::default()
+    }
+}
+
+/// The lease of an order: it lives until it is said to end.
+pub struct Lease(pub watch::Sender<Instant>);
+
+impl Lease {
+    pub fn lives(&self, time: Duration) {
+        self.0.send_replace(Instant::now() + time);
+    }
+}
+
+pub fn order(spec: RunSpec) -> (Order, Lease) {
+    let lease = Lease(watch::Sender::new(Instant::now() + Duration::from_secs(600)));
+    let order = Order {
+        target: Target { run: RunId::new(), attempt: 1, project: "worker-test".to_owned() },
+        epoch: Epoch(1),
+        spec,
+        env: BTreeMap::from([("CK8S_EVENT".to_owned(), "push".to_owned())]),
+        secrets: BTreeMap::from([("SECRET".to_owned(), SecretString::from("hunter22"))]),
+        lease: lease.0.subscribe(),
+        stored_log: 0,
+    };
+    (order, lease)
+}
+
+/// The other end of a sink, as a pump would take it.
+pub struct Log {
+    pub sink: LogSink,
+    reader: JoinHandle<(String, Vec<String>)>,
+}
+
+impl Log {
+    pub fn new() -> Self {
+        Self::skipping(0)
+    }
+
+    /// As if that much had been noted before the output.
+    pub fn skipping(position: u64) -> Self {
+        let (sink, mut items) = log_channel();
+        let reader = tokio::spawn(async move {
+            let (mut output, mut notes, mut skip) = (Vec::new(), Vec::new(), 0);
+            while let Some(item) = items.recv().await {
+                match item {
+                    LogItem::Output(data) => output.extend_from_slice(&data),
+                    LogItem::Note(note) => notes.push(note),
+                    LogItem::Position(answer) => answer.send(position).expect("is waited for"),
+                    LogItem::Skip(bytes) => skip = usize::try_from(bytes).expect("fits"),
+                }
+            }
+            (String::from_utf8_lossy(&output[skip.min(output.len())..]).into_owned(), notes)
+        });
+        Self { sink, reader }
+    }
+
+    /// The output and the notes, when the workload is through.
+    pub async fn read(self) -> (String, Vec<String>) {
+        drop(self.sink);
+        within(self.reader).await.expect("is read")
+    }
+}
+
+pub async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("in time")
+}
+
+/// Watches to the end; whether it ran, and how it ended.
+pub async fn end(workload: &mut Workload) -> (bool, Result<Exit, String>) {
+    let mut ran = false;
+    loop {
+        match within(workload.watch()).await {
+            Event::Running => ran = true,
+            Event::Hindered(_) => {}
+            Event::Ended(exit) => return (ran, Ok(exit)),
+            Event::Lost(message) => return (ran, Err(message)),
+        }
+    }
+}
+
+pub async fn running(workload: &mut Workload) {
+    loop {
+        match within(workload.watch()).await {
+            Event::Running => return,
+            Event::Hindered(_) => {}
+            other => panic!("does not run: {other:?}"),
+        }
+    }
+}
+
+/// Waits for a condition that nothing announces.
+pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < PATIENCE, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -1,0 +1,164 @@
+//! The process executor and its guard, with real processes.
+mod common;
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use ck8s_types::RunReason;
+use common::{Log, end, order, process, running, spec, until, within};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+fn pid(reference: &str) -> i32 {
+    reference.strip_prefix("process:").and_then(|p| p.parse().ok()).expect("a process")
+}
+
+fn lives(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+}
+
+fn parent(pid: i32) -> i32 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("lives");
+    stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok()).expect("a parent")
+}
+
+fn written(dir: &Path, run: impl std::fmt::Display, name: &str) -> Option<i32> {
+    fs::read_to_string(dir.join(run.to_string()).join(name)).ok()?.trim().parse().ok()
+}
+
+#[tokio::test]
+async fn the_environment_is_clean_and_the_directory_is_its_own() {
+    let bench = process();
+    let mut asked = spec("env; pwd; ls -A; touch left");
+    asked.env.insert("MINE".to_owned(), "yes".to_owned());
+    let (order, _lease) = order(asked);
+    let log = Log::new();
+    let mut workload = bench.executor.start(&order, &log.sink).await.expect("starts");
+    let dir = bench.work_dir.join(order.target.run.to_string());
+    assert_eq!(fs::metadata(&dir).expect("is there").mode() & 0o777, 0o700);
+    end(&mut workload).await.1.expect("ends");
+    drop(workload);
+    let (output, _) = log.read().await;
+    let names: Vec<_> = output.lines().filter_map(|l| l.split_once('=')).map(|(name, _)| name).collect();
+    for wanted in ["PATH", "HOME", "LANG", "MINE", "SECRET", "CK8S_EVENT", "CK8S_URL"] {
+        assert!(names.contains(&wanted), "{wanted} is missing: {output}");
+    }
+    assert!(names.iter().all(|n| !n.starts_with("CARGO")), "{output}");
+    assert!(output.lines().any(|l| Path::new(l).ends_with(order.target.run.to_string())), "{output}");
+    within(bench.executor.remove(&order.target, None, Duration::ZERO)).await.expect("is removed");
+    assert!(!dir.exists());
+    assert_eq!(fs::read_dir(&bench.work_dir).expect("is there").count(), 0, "the lock is gone too");
+}
+
+#[tokio::test]
+async fn secrets_stand_in_no_argument_list() {
+    let bench = process();
+    let (order, _lease) = order(spec("sleep 60"));
+    let log = Log::new();
+    let workload = bench.executor.start(&order, &log.sink).await.expect("starts");
+    let child = pid(&workload.reference);
+    for pid in [child, parent(child)] {
+        let arguments = fs::read(format!("/proc/{pid}/cmdline")).expect("lives");
+        assert!(!String::from_utf8_lossy(&arguments).contains("hunter22"));
+    }
+    let environment = fs::read(format!("/proc/{}/environ", parent(child))).expect("lives");
+    assert!(environment.is_empty(), "the guard needs no environment");
+}
+
+#[tokio::test]
+async fn descendants_that_leave_the_group_end_with_the_workload() {
+    let bench = process();
+    let script = "setsid sh -c 'echo $$ > away; exec sleep 60' & (sleep 60 & echo $! > near); while [ ! -s away ]; do sleep 0.01; done";
+    let (order, _lease) = order(spec(script));
+    let log = Log::new();
+    let mut workload = bench.executor.start(&order, &log.sink).await.expect("starts");
+    let exit = end(&mut workload).await.1.expect("ends");
+    assert_eq!(exit.reason, RunReason::Completed);
+    for name in ["away", "near"] {
+        let pid = written(&bench.work_dir, order.target.run, name).expect("was written");
+        assert!(!lives(pid), "{name} outlived its workload");
+    }
+}
+
+#[tokio::test]
+async fn past_its_lease_a_workload_is_ended_by_the_guard_alone() {
+    let bench = process();
+    let (order, lease) = order(spec("sleep 60"));
+    lease.lives(Duration::from_millis(400));
+    let log = Log::new();
+    let mut workload = bench.executor.start(&order, &log.sink).await.expect("starts");
+    let child = pid(&workload.reference);
+    running(&mut workload).await;
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    lease.lives(Duration::from_millis(600));
+    let renewed = Instant::now();
+    let (_, lost) = end(&mut workload).await;
+    assert!(lost.expect_err("is lost").contains("lease"));
+    assert!(renewed.elapsed() >= Duration::from_millis(500), "ended after {:?}", renewed.elapsed());
+    assert!(!lives(child));
+}
+
+#[tokio::test]
+async fn let_go_of_a_workload_ends() {
+    let bench = process();
+    let (order, _lease) = order(spec("trap '' TERM HUP; while :; do sleep 1; done"));
+    let log = Log::new();
+    let workload = bench.executor.start(&order, &log.sink).await.expect("starts");
+    let child = pid(&workload.reference);
+    drop(workload);
+    until("it is dead", || !lives(child)).await;
+    assert!(within(bench.executor.adopt(&order, &log.sink)).await.expect("looks").is_none());
+}
+
+#[tokio::test]
+async fn a_guard_that_is_killed_takes_its_workload_along() {
+    let bench = process();
+    let (order, _lease) = order(spec("sleep 60 & sleep 60"));
+    let log = Log::new();
+    let mut workload = bench.executor.start(&order, &log.sink).await.expect("starts");
+    let child = pid(&workload.reference);
+    kill(Pid::from_raw(parent(child)), Signal::SIGKILL).expect("is killed");
+    let (_, lost) = end(&mut workload).await;
+    assert!(lost.expect_err("is lost").contains("guard"));
+    assert!(!lives(child));
+}
+
+#[tokio::test]
+async fn a_workload_killed_by_somebody_says_so() {
+    let bench = process();
+    let (order, _lease) = order(spec("sleep 60"));
+    let log = Log::new();
+    let mut workload = bench.executor.start(&order, &log.sink).await.expect("starts");
+    kill(Pid::from_raw(pid(&workload.reference)), Signal::SIGKILL).expect("is killed");
+    let exit = end(&mut workload).await.1.expect("ends");
+    assert_eq!((exit.reason, exit.code), (RunReason::AgentError, None));
+    assert!(exit.message.contains("signal 9"), "{}", exit.message);
+}
+
+#[tokio::test]
+async fn without_a_command_there_is_a_sentence() {
+    let bench = process();
+    let mut empty = spec("");
+    empty.command.clear();
+    let (order, _lease) = order(empty);
+    let error = bench.executor.start(&order, &Log::new().sink).await.err().expect("is refused");
+    assert!(error.to_string().contains("There is no command"), "{error}");
+}
+
+#[test]
+fn a_guard_without_a_worker_just_ends() {
+    let mut guard = Command::new(common::GUARD)
+        .arg("process-guard")
+        .stdin(std::process::Stdio::null())
+        .spawn()
+        .expect("starts");
+    assert!(guard.wait().expect("ends").success());
+}

@@ -1,0 +1,65 @@
+// Who gets in, and how: a link works once, a token works while it is good.
+import { accessible, expect, picture, signIn, test } from "./fixture.ts";
+
+test("a sign-in link works once, and its code leaves the address", async ({ browser, page, server }) => {
+  await page.goto(server.ready.admin_url);
+  await expect(page.getByRole("heading", { name: "Runs" })).toBeVisible();
+  await expect(page.locator("[data-live=live]").first()).toBeVisible();
+  expect(page.url()).toBe(`${server.ready.url}/`);
+  await accessible(page);
+
+  // The session survives a reload of this tab, and not its end.
+  await page.reload();
+  await expect(page.getByRole("heading", { name: "Runs" })).toBeVisible();
+
+  const stranger = await browser.newContext();
+  const second = await stranger.newPage();
+  await second.goto(server.ready.admin_url);
+  await expect(second.getByRole("heading", { name: "This link no longer works" })).toBeVisible();
+  expect(second.url()).toBe(`${server.ready.url}/`);
+  await accessible(second);
+  await picture(second, "link-used");
+  await stranger.close();
+
+  // Signing out ends the link's token at the server too.
+  const token = await page.evaluate(() => JSON.parse(sessionStorage.getItem("ck8s.token") ?? "{}").token as string);
+  const revoked = page.waitForResponse((response) => response.url().endsWith("/RevokeToken"));
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await expect(page.getByText("You are signed out.")).toBeVisible();
+  expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+  await revoked;
+  await page.getByLabel("Token").fill(token);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("alert")).toContainText("does not know this token");
+  await accessible(page);
+});
+
+test("a token that is not good is refused in words", async ({ page, server }) => {
+  await page.goto(server.ready.url);
+  await picture(page, "sign-in");
+  await accessible(page);
+  for (const bad of ["nonsense", `ck8s_adm_${"A".repeat(43)}`]) {
+    await page.getByLabel("Token").fill(bad);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await expect(page.getByRole("alert")).toContainText("does not know this token");
+  }
+});
+
+test("a session ends when its token is revoked, also while a page is open", async ({ page, server }) => {
+  const made = JSON.parse(await server.cli("token", "create", "browser", "--kind", "admin", "--output", "json")) as { secret: string };
+  await page.goto(server.ready.url);
+  await page.getByLabel("Token").fill(made.secret);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("heading", { name: "Runs" })).toBeVisible();
+  await server.cli("token", "revoke", "browser");
+  await expect(page.getByText("Your session has ended")).toBeVisible();
+});
+
+test("a second tab takes the session over from the first", async ({ context, page, server }) => {
+  await signIn(page, server);
+  const second = await context.newPage();
+  await second.goto(server.ready.url);
+  await expect(second.getByRole("heading", { name: "Runs" })).toBeVisible();
+  await second.getByRole("button", { name: "Sign out" }).click();
+  await expect(page.getByText("You signed out in another tab.")).toBeVisible();
+});

@@ -1,0 +1,60 @@
+//! Medians, percentiles and the table.
+use std::time::Duration;
+
+/// The median; the mean of the middle two of an even number.
+pub fn median(values: &[f64]) -> f64 {
+    percentile(values, 50.0)
+}
+
+/// A percentile by linear interpolation; NaN of nothing.
+pub fn percentile(values: &[f64], p: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return f64::NAN;
+    };
+    let at = p / 100.0 * last as f64;
+    let (low, high) = (at.floor() as usize, at.ceil() as usize);
+    sorted[low] + (sorted[high] - sorted[low]) * at.fract()
+}
+
+/// Milliseconds of durations.
+pub fn millis(durations: &[Duration]) -> Vec<f64> {
+    durations.iter().map(|d| d.as_secs_f64() * 1000.0).collect()
+}
+
+/// `min / median / max`.
+pub fn spread(values: &[f64]) -> String {
+    format!(
+        "{:.0} / {:.0} / {:.0}",
+        percentile(values, 0.0),
+        median(values),
+        percentile(values, 100.0)
+    )
+}
+
+/// The rows that were measured.
+#[derive(Default)]
+pub struct Table(Vec<[String; 4]>);
+
+impl Table {
+    /// Adds a row: its number, what was measured, the figures, and the ratio or figure with its gate.
+    pub fn row(&mut self, row: &str, what: &str, figures: String, against: String) {
+        say(&format!("row {row}: {what}: {figures}; {against}"));
+        self.0.push([row.to_owned(), what.to_owned(), figures, against]);
+    }
+
+    /// Prints them.
+    pub fn print(&self) {
+        say("\n| row | path | figures | result |\n|---|---|---|---|");
+        for [row, what, figures, against] in &self.0 {
+            say(&format!("| {row} | {what} | {figures} | {against} |"));
+        }
+    }
+}
+
+/// Says something on standard output.
+#[expect(clippy::print_stdout, reason = "this program's purpose")]
+pub fn say(text: &str) {
+    println!("{text}");
+}

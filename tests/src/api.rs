@@ -1,0 +1,325 @@
+//! The contract's clients with a token, and the few calls that scenarios make again and again.
+use std::time::Duration;
+
+use ck8s_proto::{
+    auth::v1::{
+        CreateProjectRequest, CreateTokenRequest, RevokeTokenRequest, Token, TokenKind,
+        auth_service_client::AuthServiceClient, projects_service_client::ProjectsServiceClient,
+    },
+    ingress::v1::{Delivery, ListDeliveriesRequest, ingress_service_client::IngressServiceClient},
+    repositories::v1::{
+        AddRepositoryRequest, Repository, SetSecretRequest,
+        repositories_service_client::RepositoriesServiceClient,
+    },
+    runs::v1::{
+        CancelRunRequest, ExplainRunRequest, ExplainRunResponse, FlowEvent, GetRunRequest, ListFlowEventsRequest,
+        ListRunsRequest, ListSlotsRequest, ListWorkersRequest, ReadLogRequest, RetryRunRequest, Run, RunReason, RunSpec,
+        RunState, SetSlotsRequest, Slot, StartRunRequest, WaitCause, Worker, WorkerState,
+        lease_service_client::LeaseServiceClient, runs_service_client::RunsServiceClient,
+    },
+};
+use tonic::{
+    Request, Status,
+    metadata::AsciiMetadataValue,
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Channel, Endpoint},
+};
+
+use crate::{PATIENCE, fresh, until};
+
+/// Most that an answer may weigh.
+const MOST: usize = 64 << 20;
+
+/// Puts the token on every call.
+#[derive(Clone)]
+pub struct Bearer(Option<AsciiMetadataValue>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(value) = &self.0 {
+            request.metadata_mut().insert("authorization", value.clone());
+        }
+        Ok(request)
+    }
+}
+
+type Authorized = InterceptedService<Channel, Bearer>;
+
+/// The server's contract, for one caller.
+#[derive(Clone)]
+pub struct Api {
+    /// Where the server is.
+    pub url: String,
+    channel: Channel,
+    bearer: Bearer,
+}
+
+/// A command of the shell, as a spec for the process executor.
+#[must_use]
+pub fn script(text: &str) -> RunSpec {
+    RunSpec { command: vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()], ..RunSpec::default() }
+}
+
+/// Whether a run has ended.
+#[must_use]
+pub fn ended(run: &Run) -> bool {
+    matches!(run.state(), RunState::Succeeded | RunState::Failed | RunState::Canceled)
+}
+
+macro_rules! clients {
+    ($($name:ident: $client:ident),*) => { $(
+        /// The service's client.
+        #[must_use]
+        pub fn $name(&self) -> $client<Authorized> {
+            $client::with_interceptor(self.channel.clone(), self.bearer.clone()).max_decoding_message_size(MOST)
+        }
+    )* };
+}
+
+impl Api {
+    clients!(runs: RunsServiceClient, leases: LeaseServiceClient, ingress: IngressServiceClient, repositories: RepositoriesServiceClient,
+        auth: AuthServiceClient, projects: ProjectsServiceClient);
+
+    /// With this token; connects when it is first used, and again after a break.
+    ///
+    /// # Panics
+    /// When the address is none.
+    #[must_use]
+    pub fn new(url: &str, token: &str) -> Self {
+        let value = AsciiMetadataValue::try_from(format!("Bearer {token}")).expect("a token is ASCII");
+        Self { bearer: Bearer(Some(value)), ..Self::anonymous(url) }
+    }
+
+    /// Without a token.
+    ///
+    /// # Panics
+    /// When the address is none.
+    #[must_use]
+    pub fn anonymous(url: &str) -> Self {
+        let endpoint = Endpoint::from_shared(url.to_owned()).expect("an address").connect_timeout(Duration::from_secs(5));
+        Self { url: url.to_owned(), channel: endpoint.connect_lazy(), bearer: Bearer(None) }
+    }
+
+    /// The same caller at another replica.
+    #[must_use]
+    pub fn at(&self, url: &str) -> Self {
+        Self { bearer: self.bearer.clone(), ..Self::anonymous(url) }
+    }
+
+    /// A project with this many slots; returns its id.
+    pub async fn project(&self, slug: &str, slots: i32) -> String {
+        let request = CreateProjectRequest { request_id: fresh(), slug: slug.to_owned(), name: String::new() };
+        let made = self.projects().create_project(request).await.expect("a project");
+        self.set_slots(slug, slots).await;
+        made.into_inner().project.expect("the project").id
+    }
+
+    /// Sets a project's slots.
+    pub async fn set_slots(&self, project: &str, slots: i32) {
+        let request = SetSlotsRequest { request_id: fresh(), project: project.to_owned(), slots };
+        self.runs().set_slots(request).await.expect("slots are set");
+    }
+
+    /// A repository with this services.yaml; returns it and its webhook secret.
+    pub async fn repository(&self, project: &str, full_name: &str, external_id: i64, services_text: &str) -> (Repository, String) {
+        let request = AddRepositoryRequest {
+            request_id: fresh(),
+            project: project.to_owned(),
+            full_name: full_name.to_owned(),
+            external_id: external_id.to_string(),
+            default_branch: "main".to_owned(),
+            services_text: services_text.to_owned(),
+            webhook_secret: String::new(),
+        };
+        let made = self.repositories().add_repository(request).await.expect("a repository").into_inner();
+        (made.repository.expect("the repository"), made.webhook_secret)
+    }
+
+    /// Sets a secret of a repository.
+    pub async fn set_secret(&self, repository: &str, name: &str, value: &str) {
+        let request = SetSecretRequest {
+            request_id: fresh(),
+            repository: repository.to_owned(),
+            name: name.to_owned(),
+            value: value.to_owned(),
+        };
+        self.repositories().set_secret(request).await.expect("a secret is set");
+    }
+
+    /// Makes a token; returns it and its secret.
+    pub async fn token(&self, name: &str, kind: TokenKind) -> (Token, String) {
+        let request = CreateTokenRequest { request_id: fresh(), name: name.to_owned(), kind: kind.into(), ..Default::default() };
+        let made = self.auth().create_token(request).await.expect("a token").into_inner();
+        (made.token.expect("the token"), made.secret)
+    }
+
+    /// Ends a token.
+    pub async fn revoke(&self, name: &str) {
+        let request = RevokeTokenRequest { request_id: fresh(), token: name.to_owned() };
+        self.auth().revoke_token(request).await.expect("is revoked");
+    }
+
+    /// Starts a run of a project; returns it.
+    pub async fn start(&self, project: &str, spec: RunSpec) -> Run {
+        let request = StartRunRequest { request_id: fresh(), project: project.to_owned(), spec: Some(spec), ..Default::default() };
+        self.runs().start_run(request).await.expect("is started").into_inner().run.expect("the run")
+    }
+
+    /// Starts a run of a repository.
+    pub async fn start_in(&self, repository: &str, spec: RunSpec) -> Run {
+        let request = StartRunRequest {
+            request_id: fresh(),
+            repository: repository.to_owned(),
+            spec: Some(spec),
+            ..Default::default()
+        };
+        self.runs().start_run(request).await.expect("is started").into_inner().run.expect("the run")
+    }
+
+    /// Ends a run.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn cancel(&self, run: &str) -> Result<Run, Status> {
+        let request = CancelRunRequest { request_id: fresh(), run_id: run.to_owned(), message: String::new() };
+        Ok(self.runs().cancel_run(request).await?.into_inner().run.expect("the run"))
+    }
+
+    /// Starts it again.
+    pub async fn retry(&self, run: &str) -> Run {
+        let request = RetryRunRequest { request_id: fresh(), run_id: run.to_owned() };
+        self.runs().retry_run(request).await.expect("is started again").into_inner().run.expect("the run")
+    }
+
+    /// A run as it is now.
+    pub async fn run(&self, id: &str) -> Run {
+        let request = GetRunRequest { run_id: id.to_owned() };
+        self.runs().get_run(request).await.expect("a run").into_inner().run.expect("the run")
+    }
+
+    /// Waits until a run is as it should be.
+    ///
+    /// # Panics
+    /// When it is not in time, or has ended otherwise.
+    #[track_caller]
+    pub fn wait<'a>(&'a self, id: &'a str, what: &'a str, good: impl Fn(&Run) -> bool + 'a) -> impl Future<Output = Run> + 'a {
+        let at = std::panic::Location::caller();
+        async move {
+            let started = std::time::Instant::now();
+            loop {
+                let run = self.run(id).await;
+                if good(&run) {
+                    return run;
+                }
+                assert!(!ended(&run), "the run ended before {what} ({at}): {run:?}");
+                assert!(started.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what} ({at}): {run:?}");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+
+    /// Waits until it runs.
+    #[track_caller]
+    pub fn wait_running<'a>(&'a self, id: &'a str) -> impl Future<Output = Run> + 'a {
+        self.wait(id, "it runs", |r| r.state() == RunState::Running)
+    }
+
+    /// Waits until it has ended.
+    #[track_caller]
+    pub fn wait_end<'a>(&'a self, id: &'a str) -> impl Future<Output = Run> + 'a {
+        self.wait(id, "its end", ended)
+    }
+
+    /// Waits until it has ended in this way.
+    #[track_caller]
+    pub fn ends<'a>(&'a self, id: &'a str, state: RunState, reason: RunReason) -> impl Future<Output = Run> + 'a {
+        self.wait(id, "its end", move |r| (r.state(), r.reason()) == (state, reason))
+    }
+
+    /// Every run of a project; empty: of all. Newest first.
+    pub async fn all_runs(&self, project_id: &str) -> Vec<Run> {
+        let (mut all, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let request = ListRunsRequest { project_id: project_id.to_owned(), page_size: 200, page_token, ..Default::default() };
+            let page = self.runs().list_runs(request).await.expect("runs").into_inner();
+            all.extend(page.runs);
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return all;
+            }
+        }
+    }
+
+    /// Every delivery.
+    pub async fn all_deliveries(&self) -> Vec<Delivery> {
+        let (mut all, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let request = ListDeliveriesRequest { page_size: 200, page_token, ..Default::default() };
+            let page = self.ingress().list_deliveries(request).await.expect("deliveries").into_inner();
+            all.extend(page.deliveries);
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return all;
+            }
+        }
+    }
+
+    /// What happened to a run.
+    pub async fn events(&self, run: &str) -> Vec<FlowEvent> {
+        let request = ListFlowEventsRequest { run_id: run.to_owned(), page_size: 200, page_token: String::new() };
+        self.runs().list_flow_events(request).await.expect("events").into_inner().events
+    }
+
+    /// The kinds of what happened to a run.
+    pub async fn kinds(&self, run: &str) -> Vec<String> {
+        self.events(run).await.into_iter().map(|e| e.kind).collect()
+    }
+
+    /// Why a run waits.
+    pub async fn explain(&self, run: &str) -> ExplainRunResponse {
+        let request = ExplainRunRequest { run_id: run.to_owned() };
+        self.runs().explain_run(request).await.expect("an explanation").into_inner()
+    }
+
+    /// Waits until a run waits for this.
+    pub async fn waits_for(&self, run: &str, cause: WaitCause) -> ExplainRunResponse {
+        until(&format!("{cause:?}"), async || {
+            let answer = self.explain(run).await;
+            answer.reasons.iter().any(|r| r.cause() == cause).then_some(answer)
+        })
+        .await
+    }
+
+    /// A run's log as it is stored.
+    pub async fn log(&self, run: &str) -> String {
+        let request = ReadLogRequest { run_id: run.to_owned(), ..Default::default() };
+        let mut stream = self.runs().read_log(request).await.expect("a log").into_inner();
+        let mut text = Vec::new();
+        while let Some(piece) = stream.message().await.expect("a piece of the log") {
+            for chunk in piece.chunks {
+                text.extend_from_slice(&chunk.data);
+            }
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// A project's slots.
+    pub async fn slots(&self, project: &str) -> Vec<Slot> {
+        let request = ListSlotsRequest { project: project.to_owned(), page_size: 200, page_token: String::new() };
+        self.runs().list_slots(request).await.expect("slots").into_inner().slots
+    }
+
+    /// Workers.
+    pub async fn workers(&self) -> Vec<Worker> {
+        let request = ListWorkersRequest { page_size: 200, page_token: String::new() };
+        self.runs().list_workers(request).await.expect("workers").into_inner().workers
+    }
+
+    /// Waits until a worker stands so.
+    pub async fn worker_is(&self, id: &str, state: WorkerState) -> Worker {
+        until(&format!("worker {id} is {state:?}"), async || {
+            self.workers().await.into_iter().find(|w| w.id == id && w.state() == state)
+        })
+        .await
+    }
+}

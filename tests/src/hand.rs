@@ -1,0 +1,297 @@
+//! A worker that a test drives by hand, frame by frame.
+use std::collections::VecDeque;
+
+use ck8s_proto::runs::v1::{
+    Drain, Finished, Grant, HandedBack, Heartbeat, Hello, LeaseRef, LeaseRequest, LeaseResponse, Lost, Released, RunReason,
+    RunState, Running, Transition, Welcome, lease_request, lease_response::Frame, transition::Change,
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Status, Streaming};
+
+use crate::{Api, PATIENCE, fresh};
+
+/// One stream.
+pub struct Hand {
+    /// What it said first.
+    pub hello: Hello,
+    /// What it was answered.
+    pub welcome: Welcome,
+    frames: mpsc::Sender<LeaseRequest>,
+    incoming: Streaming<LeaseResponse>,
+    /// Frames that came while another one was waited for.
+    kept: VecDeque<Frame>,
+    sequence: i64,
+}
+
+/// What became of a transition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Told {
+    /// Acknowledged, and not refused.
+    Stored,
+    /// Acknowledged, with a Revoke before: it was stale.
+    Revoked,
+}
+
+/// The Hello of a process worker with an instance id of its own.
+#[must_use]
+pub fn hello(worker: &str, capacity: i32) -> Hello {
+    Hello {
+        worker_id: worker.to_owned(),
+        instance_id: fresh(),
+        protocol_version: 1,
+        labels: Vec::new(),
+        executor: "process".to_owned(),
+        capacity,
+        leases: Vec::new(),
+        version: "by hand".to_owned(),
+    }
+}
+
+/// The Hello of a worker of a cluster.
+#[must_use]
+pub fn hello_of_cluster(worker: &str, cluster: &str, capacity: i32) -> Hello {
+    let labels = vec!["kubernetes".to_owned(), format!("cluster={cluster}")];
+    Hello { executor: "kubernetes".to_owned(), labels, ..hello(worker, capacity) }
+}
+
+/// `Running`.
+#[must_use]
+pub fn running() -> Change {
+    Change::Running(Running { workload: "process:0".to_owned(), adopted: false })
+}
+
+/// `Finished`, well.
+#[must_use]
+pub fn succeeded() -> Change {
+    Change::Finished(Finished {
+        state: RunState::Succeeded.into(),
+        reason: RunReason::Completed.into(),
+        message: String::new(),
+        exit_code: Some(0),
+    })
+}
+
+/// `Released`.
+#[must_use]
+pub fn released() -> Change {
+    Change::Released(Released {})
+}
+
+/// `Lost`.
+#[must_use]
+pub fn lost() -> Change {
+    Change::Lost(Lost { message: "gone".to_owned() })
+}
+
+/// `HandedBack`.
+#[must_use]
+pub fn handed_back(workload_goes_on: bool) -> Change {
+    Change::HandedBack(HandedBack { workload_goes_on })
+}
+
+impl Hand {
+    /// Opens a stream and says Hello.
+    ///
+    /// # Errors
+    /// What the server refuses it with.
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub async fn try_connect(api: &Api, hello: Hello) -> Result<Self, Status> {
+        let (frames, outgoing) = mpsc::channel(1024);
+        let first = LeaseRequest { frame: Some(lease_request::Frame::Hello(hello.clone())) };
+        frames.send(first).await.expect("the other end is here");
+        let opening = async {
+            let mut incoming = api.leases().lease(ReceiverStream::new(outgoing)).await?.into_inner();
+            let first = incoming.message().await?;
+            Ok((incoming, first))
+        };
+        let (incoming, first): (_, Option<LeaseResponse>) =
+            tokio::time::timeout(PATIENCE, opening).await.expect("a Welcome in time")?;
+        let Some(LeaseResponse { frame: Some(Frame::Welcome(welcome)) }) = first else {
+            panic!("the first frame is no Welcome: {first:?}");
+        };
+        Ok(Self { hello, welcome, frames, incoming, kept: VecDeque::new(), sequence: 0 })
+    }
+
+    /// The same, for a worker that is welcome.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn connect(api: &Api, hello: Hello) -> Self {
+        Self::try_connect(api, hello).await.expect("is welcome")
+    }
+
+    /// Sends a frame.
+    ///
+    /// # Panics
+    /// When the stream is gone.
+    pub async fn send(&self, frame: lease_request::Frame) {
+        self.frames.send(LeaseRequest { frame: Some(frame) }).await.expect("the stream is open");
+    }
+
+    /// The first frame that `pick` takes; the others are kept.
+    ///
+    /// # Panics
+    /// When none comes in time, or the stream ends.
+    #[track_caller]
+    pub fn next<'a, T: 'a>(&'a mut self, what: &'a str, pick: impl Fn(&Frame) -> Option<T> + 'a) -> impl Future<Output = T> + 'a {
+        let at = std::panic::Location::caller();
+        async move {
+            if let Some((i, picked)) = self.kept.iter().enumerate().find_map(|(i, f)| Some((i, pick(f)?))) {
+                self.kept.remove(i);
+                return picked;
+            }
+            let reading = async {
+                loop {
+                    let frame = match self.incoming.message().await {
+                        Ok(Some(LeaseResponse { frame: Some(frame) })) => frame,
+                        end => panic!("the stream ended while {what} was waited for ({at}): {end:?}"),
+                    };
+                    if let Some(picked) = pick(&frame) {
+                        return picked;
+                    }
+                    self.kept.push_back(frame);
+                }
+            };
+            let Ok(picked) = tokio::time::timeout(PATIENCE, reading).await else {
+                panic!("waited {PATIENCE:?} for {what} ({at}); there is {:?}", self.kept);
+            };
+            picked
+        }
+    }
+
+    /// The next grant.
+    #[track_caller]
+    pub fn grant(&mut self) -> impl Future<Output = Grant> + '_ {
+        self.next("a grant", |f| match f {
+            Frame::Grant(grant) => Some(grant.clone()),
+            _ => None,
+        })
+    }
+
+    /// The next grant of this run.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub async fn grant_of(&mut self, run: &str) -> Grant {
+        self.next("a grant of the run", |f| match f {
+            Frame::Grant(grant) if lease(grant).run_id == run => Some(grant.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Says what happened, and waits until it is acknowledged.
+    pub async fn tell(&mut self, lease: &LeaseRef, change: Change) -> Told {
+        let sequence = self.say(lease, change).await;
+        self.acknowledged(sequence, lease).await
+    }
+
+    /// Says what happened; returns its sequence.
+    pub async fn say(&mut self, lease: &LeaseRef, change: Change) -> i64 {
+        self.sequence += 1;
+        self.say_as(self.sequence, lease, change).await;
+        self.sequence
+    }
+
+    /// The same with a sequence that is given: said again, for example.
+    pub async fn say_as(&mut self, sequence: i64, lease: &LeaseRef, change: Change) {
+        let transition = Transition { sequence, lease: Some(lease.clone()), change: Some(change) };
+        self.send(lease_request::Frame::Transition(transition)).await;
+    }
+
+    /// Waits for the acknowledgement. A Revoke of the lease comes before it, if at all.
+    pub async fn acknowledged(&mut self, sequence: i64, lease: &LeaseRef) -> Told {
+        self.next("an Ack", |f| matches!(f, Frame::Ack(ack) if ack.sequence == sequence).then_some(())).await;
+        let revoke = self.kept.iter().position(|f| matches!(f, Frame::Revoke(r) if r.lease.as_ref() == Some(lease)));
+        match revoke {
+            Some(i) => {
+                self.kept.remove(i);
+                Told::Revoked
+            }
+            None => Told::Stored,
+        }
+    }
+
+    /// A heartbeat that names these leases, and its answer. What the server had to say before it has come by then.
+    pub async fn beat(&mut self, leases: &[LeaseRef]) {
+        self.sequence += 1;
+        let sequence = self.sequence;
+        self.send(lease_request::Frame::Heartbeat(Heartbeat { sequence, leases: leases.to_vec() })).await;
+        self.next("a Renewed", |f| matches!(f, Frame::Renewed(r) if r.sequence == sequence).then_some(())).await;
+    }
+
+    /// Takes no more work.
+    pub async fn drain(&self) {
+        self.send(lease_request::Frame::Drain(Drain {})).await;
+    }
+
+    /// The code of the Revoke of this lease.
+    pub async fn revoked(&mut self, lease: &LeaseRef) -> String {
+        self.next("a Revoke", |f| match f {
+            Frame::Revoke(revoke) if revoke.lease.as_ref() == Some(lease) => Some(revoke.code.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits until this lease is to be canceled; returns why.
+    pub async fn canceled(&mut self, lease: &LeaseRef) -> RunReason {
+        self.next("a Cancel", |f| match f {
+            Frame::Cancel(cancel) if cancel.lease.as_ref() == Some(lease) => Some(cancel.reason()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Frames that came and that nothing waited for.
+    #[must_use]
+    pub fn kept(&self) -> &VecDeque<Frame> {
+        &self.kept
+    }
+
+    /// Whether a grant came that nothing waited for.
+    #[must_use]
+    pub fn has_grant(&self) -> bool {
+        self.kept.iter().any(|f| matches!(f, Frame::Grant(_)))
+    }
+
+    /// Waits for the stream's end.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn closed(&mut self) -> Option<Status> {
+        let reading = async {
+            loop {
+                match self.incoming.message().await {
+                    Ok(Some(LeaseResponse { frame: Some(frame) })) => self.kept.push_back(frame),
+                    Ok(Some(_)) => {}
+                    Ok(None) => return None,
+                    Err(status) => return Some(status),
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, reading).await.expect("the stream ends")
+    }
+
+    /// Runs a whole lease: it runs, ends well, is released.
+    ///
+    /// # Panics
+    /// When any of it is refused.
+    pub async fn work_off(&mut self, grant: &Grant) {
+        for change in [running(), succeeded(), released()] {
+            assert_eq!(self.tell(lease(grant), change).await, Told::Stored);
+        }
+    }
+}
+
+/// The lease of a grant.
+///
+/// # Panics
+/// When it has none: the server always says it.
+#[must_use]
+pub fn lease(grant: &Grant) -> &LeaseRef {
+    grant.lease.as_ref().expect("a grant names its lease")
+}

@@ -1,0 +1,290 @@
+//! A world of a test's own: a database, a data directory, the program as `ck8s up`, and what else of it a test wants to run.
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+};
+
+use ck8s_db::test::TestDb;
+use ck8s_proto::runs::v1::WorkerState;
+use rand::RngExt;
+use serde::Deserialize;
+use sqlx::PgPool;
+use tempfile::TempDir;
+
+use crate::{Api, Http, database, program::Program, until};
+
+/// How the world is to be.
+#[derive(Clone, Default)]
+pub struct Setup {
+    /// More arguments of `ck8s up`.
+    pub args: Vec<String>,
+    /// More of its environment.
+    pub env: Vec<(String, String)>,
+}
+
+impl Setup {
+    /// With a worker of that many leases in the server's process.
+    #[must_use]
+    pub fn with_worker(capacity: u32) -> Self {
+        Self { args: vec!["--capacity".to_owned(), capacity.to_string()], env: Vec::new() }
+    }
+
+    /// Without one.
+    #[must_use]
+    pub fn without_worker() -> Self {
+        Self { args: vec!["--no-worker".to_owned()], env: Vec::new() }
+    }
+
+    /// With a variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: &str) -> Self {
+        self.args.push(arg.to_owned());
+        self
+    }
+
+    /// Leases that live for 2 s without a heartbeat.
+    #[must_use]
+    pub fn short_leases(self) -> Self {
+        self.env("CK8S_LEASE_TTL_MS", "2000").env("CK8S_HEARTBEAT_INTERVAL_MS", "500")
+    }
+}
+
+/// What the ready file says.
+#[derive(Deserialize, Debug)]
+pub struct Ready {
+    /// The public listener.
+    pub url: String,
+    /// The admin's token.
+    pub admin_token: String,
+    /// The demo project's slug.
+    pub demo_project: String,
+    /// The demo repository.
+    pub demo_repository: DemoRepository,
+    /// Its webhook secret.
+    pub webhook_secret: String,
+}
+
+/// The demo repository.
+#[derive(Deserialize, Debug)]
+pub struct DemoRepository {
+    /// Ours.
+    pub id: String,
+    /// owner/name.
+    pub full_name: String,
+    /// The provider's.
+    pub external_id: i64,
+}
+
+/// Where a process of the program is, and how it was started: so that it can be started again.
+pub struct Node {
+    /// The process.
+    pub program: Program,
+    /// Where it listens; empty: it is a worker.
+    pub url: String,
+    name: String,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    log: PathBuf,
+}
+
+impl Node {
+    fn start(name: &str, dir: &Path, url: String, args: Vec<String>, env: Vec<(String, String)>) -> Self {
+        let log = dir.join(format!("{name}.log"));
+        let program = Program::start(name, &log, &args, &env);
+        Self { program, url, name: name.to_owned(), args, env, log }
+    }
+
+    /// Starts it again as it was.
+    pub fn restart(&mut self) {
+        self.program.kill();
+        self.program = Program::start(&self.name, &self.log, &self.args, &self.env);
+    }
+
+    /// Waits until it serves.
+    pub async fn serves(&mut self) {
+        let (url, program) = (self.url.clone(), &mut self.program);
+        until("the server serves", async || {
+            if let Some(status) = program.ended() {
+                panic!("the server ended: {status}");
+            }
+            let mut http = Http::connect(&url).await.ok()?;
+            let answer = http.request("GET", "/readyz", &[], b"").await.ok()?;
+            (answer.status == 200).then_some(())
+        })
+        .await;
+    }
+}
+
+// The order of the fields is the order of their end: processes before their database.
+/// Everything.
+pub struct World {
+    /// The server.
+    pub server: Node,
+    /// What it said when it was ready.
+    pub ready: Ready,
+    /// Its admin.
+    pub admin: Api,
+    /// Its worker's token, as a caller.
+    pub worker_token: String,
+    /// The database, as its owner.
+    pub owner: PgPool,
+    /// The data directory and all logs.
+    pub dir: TempDir,
+    database_url: String,
+    _db: TestDb,
+}
+
+impl World {
+    /// Makes one.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start(setup: Setup) -> Self {
+        let db = TestDb::new().await;
+        let dir = tempfile::Builder::new().prefix("ck8s-test-").tempdir().expect("a directory");
+        let address = free_address();
+        let mut args: Vec<String> =
+            ["up", "--data-dir", &path(&dir, "data"), "--listen", &address, "--ready-file", &path(&dir, "ready.json")]
+                .map(str::to_owned)
+                .to_vec();
+        args.extend(setup.args);
+        let mut env = setup.env;
+        env.push(("DATABASE_URL".to_owned(), db.url().to_owned()));
+        let mut server = Node::start("server", dir.path(), format!("http://{address}"), args, env);
+        let ready = ready(&mut server, dir.path()).await;
+        let worker_token = std::fs::read_to_string(dir.path().join("data/worker-token")).expect("the worker's token");
+        Self {
+            admin: Api::new(&ready.url, &ready.admin_token),
+            worker_token: worker_token.trim().to_owned(),
+            owner: db.owner().await,
+            database_url: db.url().to_owned(),
+            server,
+            ready,
+            dir,
+            _db: db,
+        }
+    }
+
+    /// Starts the server again after its end, on the same data, and waits until it is ready.
+    pub async fn restart(&mut self) {
+        let _ = std::fs::remove_file(self.dir.path().join("ready.json"));
+        self.server.restart();
+        self.ready = ready(&mut self.server, self.dir.path()).await;
+    }
+
+    /// The server, for its worker.
+    #[must_use]
+    pub fn as_worker(&self) -> Api {
+        Api::new(&self.ready.url, &self.worker_token)
+    }
+
+    /// Another replica on the same database, with the same keys.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn replica(&self, name: &str, env: &[(&str, &str)]) -> Node {
+        let address = free_address();
+        let args = ["serve", "--role", "all", "--listen", &address].map(str::to_owned).to_vec();
+        let kept = |name: &str| std::fs::read_to_string(self.dir.path().join("data").join(name)).expect("a key");
+        let mut all: Vec<(String, String)> = vec![
+            ("DATABASE_URL".to_owned(), self.database_url.clone()),
+            ("CK8S_KEY_RING".to_owned(), kept("key-ring")),
+            ("CK8S_RUN_TOKEN_KEY".to_owned(), kept("run-token-key")),
+            ("CK8S_WEBHOOK_SECRET".to_owned(), kept("webhook-secret")),
+        ];
+        all.extend(env.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+        let mut node = Node::start(name, self.dir.path(), format!("http://{address}"), args, all);
+        node.serves().await;
+        node
+    }
+
+    /// A worker of its own process at this server; returns when it is connected.
+    ///
+    /// # Panics
+    /// When it does not connect.
+    pub async fn worker(&self, id: &str, url: &str, more: &[&str]) -> Node {
+        let mut args: Vec<String> = [
+            "worker", "--url", url, "--token-file", &path(&self.dir, "data/worker-token"), "--id", id,
+            "--work-dir", &path(&self.dir, &format!("work-{id}")),
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        args.extend(more.iter().map(|&a| a.to_owned()));
+        let node = Node::start(id, self.dir.path(), String::new(), args, Vec::new());
+        self.admin.worker_is(id, WorkerState::Connected).await;
+        node
+    }
+
+    /// Everything that was logged by any process.
+    ///
+    /// # Panics
+    /// When a log cannot be read.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        let mut all = String::new();
+        for entry in std::fs::read_dir(self.dir.path()).expect("the directory").flatten() {
+            if entry.path().extension().is_some_and(|e| e == "log") {
+                all.push_str(&String::from_utf8_lossy(&std::fs::read(entry.path()).expect("a log")));
+            }
+        }
+        all
+    }
+
+    /// None of these texts stands in any log or anywhere in the database.
+    ///
+    /// # Panics
+    /// When one does.
+    pub async fn nowhere(&self, secrets: &[(&str, &str)]) {
+        let logs = self.logs();
+        assert!(!logs.is_empty(), "something was logged");
+        for (name, secret) in secrets {
+            assert!(!secret.is_empty(), "{name} is empty");
+            if let Some(line) = logs.lines().find(|l| l.contains(secret)) {
+                panic!("{name} stands in a log: {}", line.replace(secret, "<HERE>"));
+            }
+            let tables = database::tables_with(&self.owner, secret).await;
+            assert!(tables.is_empty(), "{name} stands in {tables:?}");
+        }
+    }
+
+    /// Waits until no lease is left and nothing waits.
+    pub async fn idle(&self) {
+        until("no lease is left, nothing waits", async || {
+            (database::leases(&self.owner).await + database::queued(&self.owner).await == 0).then_some(())
+        })
+        .await;
+    }
+}
+
+async fn ready(server: &mut Node, dir: &Path) -> Ready {
+    let (file, program) = (dir.join("ready.json"), &mut server.program);
+    let text = until("the ready file", async || {
+        if let Some(status) = program.ended() {
+            panic!("the server ended: {status}");
+        }
+        std::fs::read_to_string(&file).ok()
+    })
+    .await;
+    serde_json::from_str(&text).expect("the ready file is what it should be")
+}
+
+fn path(dir: &TempDir, name: &str) -> String {
+    dir.path().join(name).to_str().expect("a plain path").to_owned()
+}
+
+/// An address that stays free over a restart: below the ports that the system gives to those who do not ask for one.
+fn free_address() -> String {
+    loop {
+        let address = format!("127.0.0.1:{}", rand::rng().random_range(10_000..30_000));
+        if TcpListener::bind(&address).is_ok() {
+            return address;
+        }
+    }
+}
