@@ -7,8 +7,13 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use ck8s_proto::{
-    auth::v1::{CreateProjectRequest, CreateTokenRequest, TokenKind, auth_service_client::AuthServiceClient, projects_service_client::ProjectsServiceClient},
-    repositories::v1::{AddRepositoryRequest, repositories_service_client::RepositoriesServiceClient},
+    auth::v1::{
+        CreateProjectRequest, CreateTokenRequest, TokenKind,
+        auth_service_client::AuthServiceClient, projects_service_client::ProjectsServiceClient,
+    },
+    repositories::v1::{
+        AddRepositoryRequest, repositories_service_client::RepositoriesServiceClient,
+    },
     runs::v1::{SetSlotsRequest, runs_service_client::RunsServiceClient},
 };
 use serde::Deserialize;
@@ -44,7 +49,9 @@ pub struct Bearer(MetadataValue<Ascii>);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, tonic::Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
+        request
+            .metadata_mut()
+            .insert("authorization", self.0.clone());
         Ok(request)
     }
 }
@@ -56,24 +63,36 @@ impl Ground {
     pub async fn start(binary: &Path, extra: &[&str]) -> Result<Self> {
         let dir = TempDir::new()?;
         let (child, ready, _) = launch(binary, dir.path(), extra).await?;
-        let pool = PgPoolOptions::new().max_connections(2).connect(&ready.database_url).await?;
-        Ok(Self { ready, pool, dir, child })
-    }
-
-    /// The server's process.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+        let pool = PgPoolOptions::new()
+            .max_connections(2)
+            .connect(&ready.database_url)
+            .await?;
+        Ok(Self {
+            ready,
+            pool,
+            dir,
+            child,
+        })
     }
 
     /// `host:port` of the public listener.
     pub fn authority(&self) -> &str {
-        self.ready.url.trim_start_matches("http://").trim_end_matches('/')
+        self.ready
+            .url
+            .trim_start_matches("http://")
+            .trim_end_matches('/')
     }
 
     /// A channel of its own, with a token.
     pub async fn channel(&self, token: &str) -> Result<Authorized> {
-        let channel = Endpoint::from_shared(self.ready.url.clone())?.tcp_nodelay(true).connect().await?;
-        Ok(InterceptedService::new(channel, Bearer(format!("Bearer {token}").parse()?)))
+        let channel = Endpoint::from_shared(self.ready.url.clone())?
+            .tcp_nodelay(true)
+            .connect()
+            .await?;
+        Ok(InterceptedService::new(
+            channel,
+            Bearer(format!("Bearer {token}").parse()?),
+        ))
     }
 
     /// A channel of the admin.
@@ -87,28 +106,44 @@ impl Ground {
             slug: slug.to_owned(),
             ..CreateProjectRequest::default()
         };
-        let made = ProjectsServiceClient::new(self.admin().await?).create_project(request).await?.into_inner();
+        let made = ProjectsServiceClient::new(self.admin().await?)
+            .create_project(request)
+            .await?
+            .into_inner();
         let project = made.project.context("a project")?.id;
         let request = SetSlotsRequest {
             project: project.clone(),
             slots,
             ..SetSlotsRequest::default()
         };
-        RunsServiceClient::new(self.admin().await?).set_slots(request).await?;
+        RunsServiceClient::new(self.admin().await?)
+            .set_slots(request)
+            .await?;
         Ok(project)
     }
 
     /// Adds a repository whose issues make runs for workers with a label. Returns its webhook secret.
-    pub async fn repository(&self, project: &str, external_id: u64, worker_label: &str) -> Result<String> {
+    pub async fn repository(
+        &self,
+        project: &str,
+        external_id: u64,
+        worker_label: &str,
+    ) -> Result<String> {
         let services_text = format!(
             "version: 1\ntriggers:\n  - name: load\n    on: {{event: issues, actions: [labeled], labels: [\"run:load\"]}}\n    \
              run: {{image: none, command: [\"true\"], labels: [{worker_label}]}}\n"
         );
-        self.repository_with(project, external_id, services_text).await
+        self.repository_with(project, external_id, services_text)
+            .await
     }
 
     /// Adds a repository with this services.yaml. Returns its webhook secret.
-    pub async fn repository_with(&self, project: &str, external_id: u64, services_text: String) -> Result<String> {
+    pub async fn repository_with(
+        &self,
+        project: &str,
+        external_id: u64,
+        services_text: String,
+    ) -> Result<String> {
         let request = AddRepositoryRequest {
             project: project.to_owned(),
             full_name: format!("load/hello-{external_id}"),
@@ -116,7 +151,9 @@ impl Ground {
             services_text,
             ..AddRepositoryRequest::default()
         };
-        let added = RepositoriesServiceClient::new(self.admin().await?).add_repository(request).await?;
+        let added = RepositoriesServiceClient::new(self.admin().await?)
+            .add_repository(request)
+            .await?;
         Ok(added.into_inner().webhook_secret)
     }
 
@@ -127,17 +164,16 @@ impl Ground {
             kind: TokenKind::Worker.into(),
             ..CreateTokenRequest::default()
         };
-        Ok(AuthServiceClient::new(self.admin().await?).create_token(request).await?.into_inner().secret)
+        Ok(AuthServiceClient::new(self.admin().await?)
+            .create_token(request)
+            .await?
+            .into_inner()
+            .secret)
     }
 
     /// How many rows a table has.
     pub async fn count(&self, what: &'static str) -> Result<i64> {
         Ok(sqlx::query_scalar(what).fetch_one(&self.pool).await?)
-    }
-
-    /// Stops the server; its directory stays until this value goes.
-    pub fn stop(&mut self) -> Result<()> {
-        terminate(&mut self.child)
     }
 }
 
@@ -163,9 +199,17 @@ pub async fn launch(binary: &Path, dir: &Path, extra: &[&str]) -> Result<(Child,
         .env("CK8S_WEBHOOK_RATE", "1000000")
         .stdout(Stdio::null())
         .spawn()
-        .with_context(|| format!("cannot start {}: build it with cargo build --release -p ck8s", binary.display()))?;
+        .with_context(|| {
+            format!(
+                "cannot start {}: build it with cargo build --release -p ck8s",
+                binary.display()
+            )
+        })?;
     loop {
-        if let Some(ready) = std::fs::read(&ready_file).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
+        if let Some(ready) = std::fs::read(&ready_file)
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok())
+        {
             return Ok((child, ready, began.elapsed()));
         }
         if let Some(status) = child.try_wait()? {

@@ -24,7 +24,8 @@ pub struct Prepared {
 impl Prepared {
     /// Signs a payload for a server's address.
     pub fn new(authority: &str, secret: &str, body: &[u8]) -> Self {
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
+            .expect("HMAC takes a key of any length");
         mac.update(body);
         let head = format!(
             "POST /api/v1/webhooks/github HTTP/1.1\r\nhost: {authority}\r\nuser-agent: GitHub-Hookshot/load\r\ncontent-type: application/json\r\n\
@@ -107,7 +108,13 @@ pub struct Round {
 }
 
 /// Sends webhooks over many connections for a while; every answer must be the one that is expected.
-pub async fn load(authority: &str, prepared: &Prepared, connections: usize, time: Duration, expected: u16) -> Result<Round> {
+pub async fn load(
+    authority: &str,
+    prepared: &Prepared,
+    connections: usize,
+    time: Duration,
+    expected: u16,
+) -> Result<Round> {
     let mut open = Vec::with_capacity(connections);
     for _ in 0..connections {
         open.push(Connection::open(authority).await?);

@@ -5,8 +5,20 @@ use serde_json::{Value, json};
 pub fn issues_labeled(repository: u64, label: &str) -> Vec<u8> {
     let user = |login: &str| {
         let mut user = json!({"login": login, "id": 21_031_067, "node_id": "MDQ6VXNlcjIxMDMxMDY3", "type": "User", "site_admin": false});
-        for part in ["followers", "following", "gists", "starred", "subscriptions", "organizations", "repos", "events", "received_events"] {
-            user[format!("{part}_url")] = Value::from(format!("https://api.github.example/users/{login}/{part}{{/more}}"));
+        for part in [
+            "followers",
+            "following",
+            "gists",
+            "starred",
+            "subscriptions",
+            "organizations",
+            "repos",
+            "events",
+            "received_events",
+        ] {
+            user[format!("{part}_url")] = Value::from(format!(
+                "https://api.github.example/users/{login}/{part}{{/more}}"
+            ));
         }
         user
     };
@@ -15,12 +27,50 @@ pub fn issues_labeled(repository: u64, label: &str) -> Vec<u8> {
         "description": null, "fork": false, "size": 0, "stargazers_count": 1, "language": "Rust", "open_issues": 2,
     });
     for part in [
-        "forks", "keys", "collaborators", "teams", "hooks", "issue_events", "events", "assignees", "branches", "tags", "blobs", "git_tags",
-        "git_refs", "trees", "statuses", "languages", "stargazers", "contributors", "subscribers", "subscription", "commits", "git_commits",
-        "comments", "issue_comment", "contents", "compare", "merges", "archive", "downloads", "issues", "pulls", "milestones",
-        "notifications", "labels", "releases", "deployments", "git", "ssh", "clone", "svn",
+        "forks",
+        "keys",
+        "collaborators",
+        "teams",
+        "hooks",
+        "issue_events",
+        "events",
+        "assignees",
+        "branches",
+        "tags",
+        "blobs",
+        "git_tags",
+        "git_refs",
+        "trees",
+        "statuses",
+        "languages",
+        "stargazers",
+        "contributors",
+        "subscribers",
+        "subscription",
+        "commits",
+        "git_commits",
+        "comments",
+        "issue_comment",
+        "contents",
+        "compare",
+        "merges",
+        "archive",
+        "downloads",
+        "issues",
+        "pulls",
+        "milestones",
+        "notifications",
+        "labels",
+        "releases",
+        "deployments",
+        "git",
+        "ssh",
+        "clone",
+        "svn",
     ] {
-        repo[format!("{part}_url")] = Value::from(format!("https://api.github.example/repos/load/hello/{part}{{/sha}}"));
+        repo[format!("{part}_url")] = Value::from(format!(
+            "https://api.github.example/repos/load/hello/{part}{{/sha}}"
+        ));
     }
     let label = json!({"id": 1_362_934_389, "node_id": "MDU6TGFiZWwx", "name": label, "color": "d73a4a", "default": true});
     let issue = json!({

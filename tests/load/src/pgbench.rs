@@ -14,11 +14,20 @@ pub struct Yard {
 impl Yard {
     /// Makes it, with the tables of both yardsticks.
     pub async fn make(pool: &PgPool, database_url: &str, dir: &Path) -> Result<Self> {
-        pool.execute(AssertSqlSafe("DROP DATABASE IF EXISTS yard".to_owned())).await?;
-        pool.execute(AssertSqlSafe("CREATE DATABASE yard".to_owned())).await?;
+        pool.execute(AssertSqlSafe("DROP DATABASE IF EXISTS yard".to_owned()))
+            .await?;
+        pool.execute(AssertSqlSafe("CREATE DATABASE yard".to_owned()))
+            .await?;
         let (base, query) = database_url.split_once('?').unwrap_or((database_url, ""));
-        let base = base.rsplit_once('/').context("a database in the address")?.0;
-        let url = if query.is_empty() { format!("{base}/yard") } else { format!("{base}/yard?{query}") };
+        let base = base
+            .rsplit_once('/')
+            .context("a database in the address")?
+            .0;
+        let url = if query.is_empty() {
+            format!("{base}/yard")
+        } else {
+            format!("{base}/yard?{query}")
+        };
         let mut conn = PgConnection::connect(&url).await?;
         conn.execute(
             "CREATE TABLE run (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, delivery uuid NOT NULL UNIQUE, state text NOT NULL DEFAULT 'pending',
@@ -34,7 +43,10 @@ impl Yard {
              INSERT INTO event (run_id, kind) SELECT id, 'created' FROM r;\n"
                 .replace('\n', " "),
         )?;
-        std::fs::write(dir.join("chunk.sql"), "INSERT INTO chunk (run_id, data) VALUES (:client_id, :data);\n")?;
+        std::fs::write(
+            dir.join("chunk.sql"),
+            "INSERT INTO chunk (run_id, data) VALUES (:client_id, :data);\n",
+        )?;
         Ok(Self {
             url,
             dir: dir.to_owned(),
@@ -44,17 +56,43 @@ impl Yard {
     /// Transactions per second of one-row ingest.
     pub async fn ingest(&self, clients: usize, seconds: u64, payload: &[u8]) -> Result<f64> {
         let payload = std::str::from_utf8(payload)?;
-        self.pgbench("ingest.sql", clients, seconds, &format!("payload={payload}")).await
+        self.pgbench(
+            "ingest.sql",
+            clients,
+            seconds,
+            &format!("payload={payload}"),
+        )
+        .await
     }
 
     /// Chunks per second, one row each.
     pub async fn chunks(&self, clients: usize, seconds: u64, data: &str) -> Result<f64> {
-        self.pgbench("chunk.sql", clients, seconds, &format!("data={data}")).await
+        self.pgbench("chunk.sql", clients, seconds, &format!("data={data}"))
+            .await
     }
 
-    async fn pgbench(&self, script: &str, clients: usize, seconds: u64, variable: &str) -> Result<f64> {
+    async fn pgbench(
+        &self,
+        script: &str,
+        clients: usize,
+        seconds: u64,
+        variable: &str,
+    ) -> Result<f64> {
         let out = Command::new("pgbench")
-            .args(["-n", "-M", "prepared", "-c", &clients.to_string(), "-j", "1", "-T", &seconds.to_string(), "-D", variable, "-f"])
+            .args([
+                "-n",
+                "-M",
+                "prepared",
+                "-c",
+                &clients.to_string(),
+                "-j",
+                "1",
+                "-T",
+                &seconds.to_string(),
+                "-D",
+                variable,
+                "-f",
+            ])
             .arg(self.dir.join(script))
             .arg(&self.url)
             .stderr(Stdio::piped())
@@ -62,9 +100,17 @@ impl Yard {
             .await
             .context("pgbench is missing: it comes with PostgreSQL's client or contrib programs")?;
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
-        let tps = text.lines().find_map(|l| l.strip_prefix("tps = ")).and_then(|l| l.split(' ').next());
-        tps.with_context(|| format!("pgbench said: {text}{}", String::from_utf8_lossy(&out.stderr)))?
-            .parse()
-            .context("tps")
+        let tps = text
+            .lines()
+            .find_map(|l| l.strip_prefix("tps = "))
+            .and_then(|l| l.split(' ').next());
+        tps.with_context(|| {
+            format!(
+                "pgbench said: {text}{}",
+                String::from_utf8_lossy(&out.stderr)
+            )
+        })?
+        .parse()
+        .context("tps")
     }
 }

@@ -41,7 +41,8 @@ impl Table {
     /// Adds a row: its number, what was measured, the figures, and the ratio or figure with its gate.
     pub fn row(&mut self, row: &str, what: &str, figures: String, against: String) {
         say(&format!("row {row}: {what}: {figures}; {against}"));
-        self.0.push([row.to_owned(), what.to_owned(), figures, against]);
+        self.0
+            .push([row.to_owned(), what.to_owned(), figures, against]);
     }
 
     /// Prints them.

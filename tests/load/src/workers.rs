@@ -1,8 +1,9 @@
 //! Workers that do no work: they speak the lease protocol and say of each grant at once that it ran, ended and is gone.
 use anyhow::Result;
 use ck8s_proto::runs::v1::{
-    Finished, Heartbeat, Hello, LeaseRef, LeaseRequest, LeaseResponse, Released, RunReason, RunState, Running, Transition, lease_request,
-    lease_response, lease_service_client::LeaseServiceClient, transition,
+    Finished, Heartbeat, Hello, LeaseRef, LeaseRequest, LeaseResponse, Released, RunReason,
+    RunState, Running, Transition, lease_request, lease_response,
+    lease_service_client::LeaseServiceClient, transition,
 };
 use tokio::{
     sync::mpsc,
@@ -26,7 +27,6 @@ pub enum Do {
 /// A grant that arrived.
 pub struct Granted {
     pub lease: LeaseRef,
-    pub delivery: String,
     pub at: Instant,
 }
 
@@ -62,10 +62,18 @@ pub async fn connect(
         version: "load".to_owned(),
     };
     send(&out, lease_request::Frame::Hello(hello));
-    let mut incoming = LeaseServiceClient::new(channel).lease(UnboundedReceiverStream::new(rx)).await?.into_inner();
+    let mut incoming = LeaseServiceClient::new(channel)
+        .lease(UnboundedReceiverStream::new(rx))
+        .await?
+        .into_inner();
     let welcome = incoming.message().await?;
     anyhow::ensure!(
-        matches!(welcome, Some(LeaseResponse { frame: Some(lease_response::Frame::Welcome(_)) })),
+        matches!(
+            welcome,
+            Some(LeaseResponse {
+                frame: Some(lease_response::Frame::Welcome(_))
+            })
+        ),
         "no Welcome came"
     );
     let task = tokio::spawn(async move {
@@ -89,11 +97,16 @@ pub async fn connect(
                 lease_response::Frame::Grant(grant) => {
                     let at = Instant::now();
                     let Some(lease) = grant.lease else { continue };
-                    let delivery = grant.run.map(|r| r.delivery_id).unwrap_or_default();
                     if let Some(granted) = &granted {
-                        let _ = granted.send(Granted { lease: lease.clone(), delivery, at });
+                        let _ = granted.send(Granted {
+                            lease: lease.clone(),
+                            at,
+                        });
                     }
-                    let running = Running { workload: "process:0".to_owned(), adopted: false };
+                    let running = Running {
+                        workload: "process:0".to_owned(),
+                        adopted: false,
+                    };
                     sequence = say(&out, sequence, &lease, transition::Change::Running(running));
                     if what == Do::Hold {
                         held.push(lease);
@@ -104,7 +117,12 @@ pub async fn connect(
                 lease_response::Frame::Cancel(cancel) => {
                     let Some(lease) = cancel.lease else { continue };
                     held.retain(|l| l.run_id != lease.run_id);
-                    sequence = say(&out, sequence, &lease, transition::Change::Released(Released {}));
+                    sequence = say(
+                        &out,
+                        sequence,
+                        &lease,
+                        transition::Change::Released(Released {}),
+                    );
                 }
                 _ => {}
             }
@@ -121,10 +139,20 @@ fn end(out: &mpsc::UnboundedSender<LeaseRequest>, sequence: i64, lease: &LeaseRe
         exit_code: Some(0),
     };
     let sequence = say(out, sequence, lease, transition::Change::Finished(finished));
-    say(out, sequence, lease, transition::Change::Released(Released {}))
+    say(
+        out,
+        sequence,
+        lease,
+        transition::Change::Released(Released {}),
+    )
 }
 
-fn say(out: &mpsc::UnboundedSender<LeaseRequest>, sequence: i64, lease: &LeaseRef, change: transition::Change) -> i64 {
+fn say(
+    out: &mpsc::UnboundedSender<LeaseRequest>,
+    sequence: i64,
+    lease: &LeaseRef,
+    change: transition::Change,
+) -> i64 {
     let sequence = sequence + 1;
     let transition = Transition {
         sequence,

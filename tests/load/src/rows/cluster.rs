@@ -27,7 +27,11 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
         return Ok(());
     };
     let config = kubeconfig.to_str().context("a path")?;
-    let ground = Ground::start(&args.binary, &["--executor", "kubernetes", "--kubeconfig", config]).await?;
+    let ground = Ground::start(
+        &args.binary,
+        &["--executor", "kubernetes", "--kubeconfig", config],
+    )
+    .await?;
     let slug = format!("load-{}", std::process::id());
     let project = ground.project(&slug, 10).await?;
     let services = format!(
@@ -35,7 +39,11 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
         args.image
     );
     let secret = ground.repository_with(&project, 77, services).await?;
-    let prepared = Prepared::new(ground.authority(), &secret, &payload::issues_labeled(77, "run:load"));
+    let prepared = Prepared::new(
+        ground.authority(),
+        &secret,
+        &payload::issues_labeled(77, "run:load"),
+    );
     let mut connection = Connection::open(ground.authority()).await?;
     let namespace = format!("ck8s-{slug}");
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -45,7 +53,11 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
         theirs.push(theirs_once(kubeconfig, &namespace, &args.image, n).await?);
         ours.push(ours_once(kubeconfig, &namespace, &mut connection, &prepared).await?);
     }
-    kubectl(kubeconfig, &["delete", "namespace", &namespace, "--wait=false"]).await?;
+    kubectl(
+        kubeconfig,
+        &["delete", "namespace", &namespace, "--wait=false"],
+    )
+    .await?;
     table.row(
         "8",
         "webhook → container running / a Job made with kubectl, same image",
@@ -55,10 +67,18 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-async fn ours_once(kubeconfig: &Path, namespace: &str, connection: &mut Connection, prepared: &Prepared) -> Result<f64> {
+async fn ours_once(
+    kubeconfig: &Path,
+    namespace: &str,
+    connection: &mut Connection,
+    prepared: &Prepared,
+) -> Result<f64> {
     let mut watch = Watch::start(kubeconfig).await?;
     let began = Instant::now();
-    ensure!(connection.post(prepared).await? == 202, "the webhook was not accepted");
+    ensure!(
+        connection.post(prepared).await? == 202,
+        "the webhook was not accepted"
+    );
     watch.running(namespace, "run-").await?;
     let took = began.elapsed().as_secs_f64();
     settle(kubeconfig, namespace).await?;
@@ -75,7 +95,11 @@ async fn theirs_once(kubeconfig: &Path, namespace: &str, image: &str, n: usize) 
     std::fs::write(&file, job)?;
     let mut watch = Watch::start(kubeconfig).await?;
     let began = Instant::now();
-    kubectl(kubeconfig, &["create", "-f", file.to_str().context("a path")?]).await?;
+    kubectl(
+        kubeconfig,
+        &["create", "-f", file.to_str().context("a path")?],
+    )
+    .await?;
     watch.running(namespace, &name).await?;
     let took = began.elapsed().as_secs_f64();
     kubectl(kubeconfig, &["delete", "job", &name, "-n", namespace]).await?;
@@ -87,7 +111,11 @@ async fn theirs_once(kubeconfig: &Path, namespace: &str, image: &str, n: usize) 
 /// Until the namespace has no pod: rounds do not overlap.
 async fn settle(kubeconfig: &Path, namespace: &str) -> Result<()> {
     let began = Instant::now();
-    while !kubectl(kubeconfig, &["get", "pods", "-n", namespace, "-o", "name"]).await?.trim().is_empty() {
+    while !kubectl(kubeconfig, &["get", "pods", "-n", namespace, "-o", "name"])
+        .await?
+        .trim()
+        .is_empty()
+    {
         ensure!(began.elapsed() < Duration::from_secs(60), "pods do not go");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
@@ -95,8 +123,17 @@ async fn settle(kubeconfig: &Path, namespace: &str) -> Result<()> {
 }
 
 async fn kubectl(kubeconfig: &Path, args: &[&str]) -> Result<String> {
-    let out = Command::new("kubectl").arg("--kubeconfig").arg(kubeconfig).args(args).output().await?;
-    ensure!(out.status.success(), "kubectl {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    let out = Command::new("kubectl")
+        .arg("--kubeconfig")
+        .arg(kubeconfig)
+        .args(args)
+        .output()
+        .await?;
+    ensure!(
+        out.status.success(),
+        "kubectl {args:?}: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     Ok(String::from_utf8(out.stdout)?)
 }
 
@@ -119,7 +156,10 @@ impl Watch {
         let lines = BufReader::new(child.stdout.take().context("standard output")?).lines();
         // kubectl has its list before the first measured step.
         tokio::time::sleep(Duration::from_millis(700)).await;
-        Ok(Self { _child: child, lines })
+        Ok(Self {
+            _child: child,
+            lines,
+        })
     }
 
     /// Until a pod of that name runs, or has run.
@@ -127,7 +167,9 @@ impl Watch {
         let wanted = format!("{namespace}/{prefix}");
         timeout(Duration::from_secs(60), async {
             while let Some(line) = self.lines.next_line().await? {
-                if line.starts_with(&wanted) && (line.ends_with(" Running") || line.ends_with(" Succeeded")) {
+                if line.starts_with(&wanted)
+                    && (line.ends_with(" Running") || line.ends_with(" Succeeded"))
+                {
                     return Ok(());
                 }
             }

@@ -56,14 +56,26 @@ async fn seed(ground: &Ground, projects: i64, slots: i32, runs: i64) -> Result<(
 }
 
 async fn join(ground: &Ground, count: usize, capacity: i32) -> Result<Vec<Worker>> {
-    let token = ground.worker_token(&format!("load-{}", uuid::Uuid::new_v4())).await?;
+    let token = ground
+        .worker_token(&format!("load-{}", uuid::Uuid::new_v4()))
+        .await?;
     let mut joined = Vec::with_capacity(count);
     let mut channel = ground.channel(&token).await?;
     for n in 0..count {
         if n % 100 == 99 {
             channel = ground.channel(&token).await?;
         }
-        joined.push(workers::connect(channel.clone(), format!("load-{n}"), "load", capacity, Do::Finish, None).await?);
+        joined.push(
+            workers::connect(
+                channel.clone(),
+                format!("load-{n}"),
+                "load",
+                capacity,
+                Do::Finish,
+                None,
+            )
+            .await?,
+        );
     }
     Ok(joined)
 }
@@ -72,11 +84,17 @@ async fn join(ground: &Ground, count: usize, capacity: i32) -> Result<Vec<Worker
 async fn drained(ground: &Ground, succeeded: i64) -> Result<Duration> {
     let began = Instant::now();
     while ground.count(ENDED).await? < succeeded {
-        ensure!(began.elapsed() < Duration::from_secs(300), "runs do not end");
+        ensure!(
+            began.elapsed() < Duration::from_secs(300),
+            "runs do not end"
+        );
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     while ground.count(LEASES).await? > 0 {
-        ensure!(began.elapsed() < Duration::from_secs(300), "leases are left");
+        ensure!(
+            began.elapsed() < Duration::from_secs(300),
+            "leases are left"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(began.elapsed())
@@ -96,13 +114,19 @@ async fn whole_runs(args: &Args, table: &mut Table) -> Result<()> {
         let before = ground.count(ENDED).await?;
         // Slots appear once all runs wait: the time is that of the runs alone.
         seed(&ground, 20, 0, RUNS).await?;
-        ground.pool.execute("UPDATE runs.project_slots SET slots = 100").await?;
+        ground
+            .pool
+            .execute("UPDATE runs.project_slots SET slots = 100")
+            .await?;
         let began = Instant::now();
         drained(&ground, before + RUNS).await?;
         ours.push(RUNS as f64 / began.elapsed().as_secs_f64());
     }
     let events = ground.count("SELECT count(*) FROM audit.flow_events WHERE kind IN ('run.leased', 'run.running', 'run.finished', 'run.released')").await?;
-    ensure!(events == 4 * RUNS * i64::try_from(args.rounds)?, "{events} events are stored");
+    ensure!(
+        events == 4 * RUNS * i64::try_from(args.rounds)?,
+        "{events} events are stored"
+    );
     table.row(
         "3",
         "whole runs, streams to 1,000 workers / graphile-worker, 24 at once",
@@ -118,7 +142,10 @@ async fn rate(ground: &Ground, runs: i64) -> Result<f64> {
     let workers = join(ground, 10, 20).await?;
     let began = Instant::now();
     while ground.count(ENDED).await? < before + runs {
-        ensure!(began.elapsed() < Duration::from_secs(120), "runs do not end");
+        ensure!(
+            began.elapsed() < Duration::from_secs(120),
+            "runs do not end"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let took = began.elapsed();
@@ -156,7 +183,9 @@ async fn snapshot(args: &Args, table: &mut Table) -> Result<()> {
     let mut holder = PgConnection::connect(&ground.ready.database_url).await?;
     let (mut with, mut without) = (Vec::new(), Vec::new());
     without.push(rate(&ground, 20_000).await?);
-    holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM runs.pools").await?;
+    holder
+        .execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM runs.pools")
+        .await?;
     let held = Instant::now();
     while held.elapsed() < Duration::from_secs(60) {
         with.push(rate(&ground, 20_000).await?);
@@ -169,7 +198,11 @@ async fn snapshot(args: &Args, table: &mut Table) -> Result<()> {
     table.row(
         "4b",
         "whole runs per s with a snapshot held for 60 s / without",
-        format!("{} (last {last:.0}) / {} per s", spread(&with), spread(&without)),
+        format!(
+            "{} (last {last:.0}) / {} per s",
+            spread(&with),
+            spread(&without)
+        ),
         format!("{:.2} × (gate 0.8 ×)", median(&with) / median(&without)),
     );
     Ok(())

@@ -29,7 +29,8 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
     let time = Duration::from_secs(args.seconds);
 
     if args.wants("1") || args.wants("1d") {
-        let (mut ours, mut acked, mut yardstick, mut p99) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut ours, mut acked, mut yardstick, mut p99) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (mut single_ours, mut single_yard) = (Vec::new(), Vec::new());
         for _ in 0..args.rounds {
             let eight = yard.ingest(8, args.seconds, &body).await?;
@@ -52,8 +53,16 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
         table.row(
             "1d",
             "one connection / one single-row transaction; p99 at 256 connections",
-            format!("{:.2} / {:.2} ms", median(&single_ours), median(&single_yard)),
-            format!("{:.2} × (gate 2 ×); p99 {:.0} ms (gate 50 ms)", median(&single_ours) / median(&single_yard), median(&p99)),
+            format!(
+                "{:.2} / {:.2} ms",
+                median(&single_ours),
+                median(&single_yard)
+            ),
+            format!(
+                "{:.2} × (gate 2 ×); p99 {:.0} ms (gate 50 ms)",
+                median(&single_ours) / median(&single_yard),
+                median(&p99)
+            ),
         );
     }
     if args.wants("1c") {
@@ -62,7 +71,14 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-async fn against_probot(args: &Args, table: &mut Table, ground: &Ground, prepared: &Prepared, secret: &str, body: &[u8]) -> Result<()> {
+async fn against_probot(
+    args: &Args,
+    table: &mut Table,
+    ground: &Ground,
+    prepared: &Prepared,
+    secret: &str,
+    body: &[u8],
+) -> Result<()> {
     let (_probot, authority) = peers::probot(&peers::install().await?, secret).await?;
     let to_probot = Prepared::new(&authority, secret, body);
     let time = Duration::from_secs(args.seconds);
@@ -83,15 +99,30 @@ async fn against_probot(args: &Args, table: &mut Table, ground: &Ground, prepare
 }
 
 /// A round of load, and how long it took until every delivery had its run; rows are counted.
-async fn durable(ground: &Ground, prepared: &Prepared, connections: usize, time: Duration) -> Result<(Round, Duration)> {
-    let before = (ground.count(DELIVERIES).await?, ground.count(RUNS).await?, ground.count(EVENTS).await?);
+async fn durable(
+    ground: &Ground,
+    prepared: &Prepared,
+    connections: usize,
+    time: Duration,
+) -> Result<(Round, Duration)> {
+    let before = (
+        ground.count(DELIVERIES).await?,
+        ground.count(RUNS).await?,
+        ground.count(EVENTS).await?,
+    );
     let began = Instant::now();
     let round = http::load(ground.authority(), prepared, connections, time, 202).await?;
     let wanted = i64::try_from(round.accepted)?;
     let stored = ground.count(DELIVERIES).await? - before.0;
-    ensure!(stored == wanted, "{wanted} were acknowledged, {stored} are stored");
+    ensure!(
+        stored == wanted,
+        "{wanted} were acknowledged, {stored} are stored"
+    );
     while ground.count(RUNS).await? - before.1 < wanted {
-        ensure!(began.elapsed() < Duration::from_secs(60), "runs are missing after a minute");
+        ensure!(
+            began.elapsed() < Duration::from_secs(60),
+            "runs are missing after a minute"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let whole = began.elapsed();

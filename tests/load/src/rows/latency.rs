@@ -25,11 +25,23 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
     let ground = Ground::start(&args.binary, &[]).await?;
     let project = ground.project("load", 500).await?;
     let secret = ground.repository(&project, 77, "load").await?;
-    let prepared = Prepared::new(ground.authority(), &secret, &payload::issues_labeled(77, "run:load"));
+    let prepared = Prepared::new(
+        ground.authority(),
+        &secret,
+        &payload::issues_labeled(77, "run:load"),
+    );
     let token = ground.worker_token("load").await?;
     let (tx, mut granted) = mpsc::unbounded_channel();
     let channel = ground.channel(&token).await?;
-    let _worker = workers::connect(channel, "load-1".to_owned(), "load", 500, Do::Finish, Some(tx)).await?;
+    let _worker = workers::connect(
+        channel,
+        "load-1".to_owned(),
+        "load",
+        500,
+        Do::Finish,
+        Some(tx),
+    )
+    .await?;
     if args.wants("2") {
         idle(args, table, &ground, &prepared, &mut granted).await?;
     }
@@ -57,7 +69,9 @@ async fn idle(
         for sample in 0..SAMPLES + 20 {
             let sent = Instant::now();
             connection.post(prepared).await?;
-            let grant = timeout(Duration::from_secs(5), granted.recv()).await?.context("the worker is gone")?;
+            let grant = timeout(Duration::from_secs(5), granted.recv())
+                .await?
+                .context("the worker is gone")?;
             if sample >= 20 {
                 samples.push(grant.at - sent);
             }
@@ -71,7 +85,11 @@ async fn idle(
         "2",
         "webhook sent → grant in the worker's hand, idle: mean / graphile-worker's enqueue → start",
         format!("{:.2} / {:.2} ms", median(&means), median(&theirs)),
-        format!("{:.2} × (gate 1.0 ×); p99 {:.1} ms (gate 10 ms)", median(&means) / median(&theirs), median(&p99s)),
+        format!(
+            "{:.2} × (gate 1.0 ×); p99 {:.1} ms (gate 10 ms)",
+            median(&means) / median(&theirs),
+            median(&p99s)
+        ),
     );
     Ok(())
 }
@@ -88,7 +106,16 @@ async fn half(
     let rate = maximum / 2.0;
     let mut p99s = Vec::new();
     for _ in 0..args.rounds {
-        p99s.push(open_loop(ground, prepared, granted, rate, Duration::from_secs(args.seconds)).await?);
+        p99s.push(
+            open_loop(
+                ground,
+                prepared,
+                granted,
+                rate,
+                Duration::from_secs(args.seconds),
+            )
+            .await?,
+        );
     }
     table.row(
         "2b",
@@ -100,11 +127,18 @@ async fn half(
 }
 
 /// The highest rate at which webhooks become grants.
-async fn closed_loop(ground: &Ground, prepared: &Prepared, granted: &mut mpsc::UnboundedReceiver<Granted>, time: Duration) -> Result<f64> {
+async fn closed_loop(
+    ground: &Ground,
+    prepared: &Prepared,
+    granted: &mut mpsc::UnboundedReceiver<Granted>,
+    time: Duration,
+) -> Result<f64> {
     let began = Instant::now();
     let round = crate::http::load(ground.authority(), prepared, 64, time, 202).await?;
     for _ in 0..round.accepted {
-        timeout(Duration::from_secs(60), granted.recv()).await?.context("the worker is gone")?;
+        timeout(Duration::from_secs(60), granted.recv())
+            .await?
+            .context("the worker is gone")?;
     }
     Ok(round.accepted as f64 / began.elapsed().as_secs_f64())
 }
@@ -145,14 +179,23 @@ async fn open_loop(
     drop(jobs);
     let mut arrived = Vec::with_capacity(total);
     for _ in 0..total {
-        arrived.push(timeout(Duration::from_secs(60), granted.recv()).await?.context("the worker is gone")?.at);
+        arrived.push(
+            timeout(Duration::from_secs(60), granted.recv())
+                .await?
+                .context("the worker is gone")?
+                .at,
+        );
     }
     for sender in senders {
         sender.await?;
     }
     // Webhooks are alike, so the n-th grant is held against the n-th webhook: the order in between costs nobody anything.
     arrived.sort();
-    let latencies: Vec<Duration> = sent.iter().zip(&arrived).map(|(s, a)| a.saturating_duration_since(*s)).collect();
+    let latencies: Vec<Duration> = sent
+        .iter()
+        .zip(&arrived)
+        .map(|(s, a)| a.saturating_duration_since(*s))
+        .collect();
     Ok(percentile(&millis(&latencies), 99.0))
 }
 

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use ck8s_proto::runs::v1::{
-    AppendLogRequest, LeaseRef, LogAppend, LogChunk, LogStream, ReadLogRequest, RunSpec, StartRunRequest, lease_service_client::LeaseServiceClient,
+    AppendLogRequest, LeaseRef, LogAppend, LogChunk, LogStream, ReadLogRequest, RunSpec,
+    StartRunRequest, lease_service_client::LeaseServiceClient,
     runs_service_client::RunsServiceClient,
 };
 use tokio::{
@@ -29,7 +30,13 @@ fn chunk() -> String {
     let mut n = 0_u32;
     while text.len() < 14_000 {
         n = n.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        text.push_str(&format!("2026-11-23T10:{:02}:{:02}Z compiling crate-{n:08x} v0.{}.{} (checked)\n", n % 60, n % 59, n % 40, n % 7));
+        text.push_str(&format!(
+            "2026-11-23T10:{:02}:{:02}Z compiling crate-{n:08x} v0.{}.{} (checked)\n",
+            n % 60,
+            n % 59,
+            n % 40,
+            n % 7
+        ));
     }
     text
 }
@@ -41,25 +48,51 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
     let yard = Yard::make(&ground.pool, &ground.ready.database_url, ground.dir.path()).await?;
     let token = ground.worker_token("load").await?;
     let (tx, mut granted) = mpsc::unbounded_channel();
-    let _worker = workers::connect(ground.channel(&token).await?, "load-1".to_owned(), "load", 50, Do::Hold, Some(tx)).await?;
+    let _worker = workers::connect(
+        ground.channel(&token).await?,
+        "load-1".to_owned(),
+        "load",
+        50,
+        Do::Hold,
+        Some(tx),
+    )
+    .await?;
     let mut leases = Vec::new();
     for _ in 0..=CLIENTS {
         start(&ground, &project).await?;
-        leases.push(timeout(Duration::from_secs(5), granted.recv()).await?.context("the worker is gone")?.lease);
+        leases.push(
+            timeout(Duration::from_secs(5), granted.recv())
+                .await?
+                .context("the worker is gone")?
+                .lease,
+        );
     }
     let text = chunk();
     let (mut ours, mut yardstick) = (Vec::new(), Vec::new());
     let mut offsets = vec![0_i64; CLIENTS];
     for _ in 0..args.rounds {
         yardstick.push(yard.chunks(CLIENTS, args.seconds, &text).await? * text.len() as f64 / 1e6);
-        ours.push(append(&ground, &token, &leases[..CLIENTS], &mut offsets, &text, args.seconds).await?);
+        ours.push(
+            append(
+                &ground,
+                &token,
+                &leases[..CLIENTS],
+                &mut offsets,
+                &text,
+                args.seconds,
+            )
+            .await?,
+        );
     }
     let live = live(&ground, &token, &leases[CLIENTS]).await?;
     table.row(
         "7",
         "log bytes stored over gRPC / pgbench with the same chunks one by one; line → live viewer",
         format!("{:.0} / {:.0} MB/s", median(&ours), median(&yardstick)),
-        format!("{:.2} × (gate 0.7 ×); p99 {live:.1} ms (gate 250 ms)", median(&ours) / median(&yardstick)),
+        format!(
+            "{:.2} × (gate 0.7 ×); p99 {live:.1} ms (gate 250 ms)",
+            median(&ours) / median(&yardstick)
+        ),
     );
     Ok(())
 }
@@ -74,7 +107,9 @@ async fn start(ground: &Ground, project: &str) -> Result<()> {
         }),
         ..StartRunRequest::default()
     };
-    RunsServiceClient::new(ground.admin().await?).start_run(request).await?;
+    RunsServiceClient::new(ground.admin().await?)
+        .start_run(request)
+        .await?;
     Ok(())
 }
 
@@ -94,7 +129,14 @@ fn request(lease: &LeaseRef, offset: i64, data: Bytes) -> AppendLogRequest {
 }
 
 /// Megabytes per second, each client one run.
-async fn append(ground: &Ground, token: &str, leases: &[LeaseRef], offsets: &mut [i64], text: &str, seconds: u64) -> Result<f64> {
+async fn append(
+    ground: &Ground,
+    token: &str,
+    leases: &[LeaseRef],
+    offsets: &mut [i64],
+    text: &str,
+    seconds: u64,
+) -> Result<f64> {
     let data = Bytes::copy_from_slice(text.as_bytes());
     let mut tasks = JoinSet::new();
     let began = Instant::now();
@@ -104,12 +146,21 @@ async fn append(ground: &Ground, token: &str, leases: &[LeaseRef], offsets: &mut
         tasks.spawn(async move {
             let from = offset;
             while began.elapsed() < Duration::from_secs(seconds) {
-                let result = client.append_log(request(&lease, offset, data.clone())).await?.into_inner().results.pop().context("a result")?;
+                let result = client
+                    .append_log(request(&lease, offset, data.clone()))
+                    .await?
+                    .into_inner()
+                    .results
+                    .pop()
+                    .context("a result")?;
                 ensure!(!result.stale, "the lease is gone");
                 if result.truncated {
                     break;
                 }
-                ensure!(result.end_offset == offset + i64::try_from(data.len())?, "a chunk is missing");
+                ensure!(
+                    result.end_offset == offset + i64::try_from(data.len())?,
+                    "a chunk is missing"
+                );
                 offset = result.end_offset;
             }
             Ok((n, offset, offset - from))
@@ -132,7 +183,10 @@ async fn live(ground: &Ground, token: &str, lease: &LeaseRef) -> Result<f64> {
         ..ReadLogRequest::default()
     };
     let admin: Authorized = ground.admin().await?;
-    let mut stream = RunsServiceClient::new(admin).read_log(follow).await?.into_inner();
+    let mut stream = RunsServiceClient::new(admin)
+        .read_log(follow)
+        .await?
+        .into_inner();
     let mut client = LeaseServiceClient::new(ground.channel(token).await?);
     let (mut offset, mut latencies) = (0, Vec::new());
     for n in 0..300 {
@@ -142,8 +196,13 @@ async fn live(ground: &Ground, token: &str, lease: &LeaseRef) -> Result<f64> {
         client.append_log(request(lease, offset, line)).await?;
         let mut seen = 0;
         while seen < end {
-            let response = timeout(Duration::from_secs(5), stream.message()).await??.context("the log ended")?;
-            seen = response.chunks.last().map_or(seen, |c| c.offset + c.data.len() as i64);
+            let response = timeout(Duration::from_secs(5), stream.message())
+                .await??
+                .context("the log ended")?;
+            seen = response
+                .chunks
+                .last()
+                .map_or(seen, |c| c.offset + c.data.len() as i64);
         }
         latencies.push(sent.elapsed());
         offset = end;

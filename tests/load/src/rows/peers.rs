@@ -34,22 +34,32 @@ pub async fn install() -> Result<PathBuf> {
 
 /// A receiver that stores nothing: probot. Returns its process and address.
 pub async fn probot(dir: &Path, secret: &str) -> Result<(Child, String)> {
-    let mut child = node(dir, "probot.mjs").env("WEBHOOK_SECRET", secret).spawn()?;
+    let mut child = node(dir, "probot.mjs")
+        .env("WEBHOOK_SECRET", secret)
+        .spawn()?;
     let line = first_line(&mut child).await?;
     Ok((child, line))
 }
 
 /// graphile-worker: milliseconds from enqueue to start, mean of many, idle; and jobs per second, 24 at once.
 pub async fn graphile(dir: &Path, database_url: &str, what: &str) -> Result<f64> {
-    let mut child = node(dir, "graphile.mjs").arg(what).env("PEER_DATABASE_URL", database_url).spawn()?;
+    let mut child = node(dir, "graphile.mjs")
+        .arg(what)
+        .env("PEER_DATABASE_URL", database_url)
+        .spawn()?;
     let line = first_line(&mut child).await?;
     child.wait().await?;
-    line.parse().with_context(|| format!("graphile.mjs said {line:?}"))
+    line.parse()
+        .with_context(|| format!("graphile.mjs said {line:?}"))
 }
 
 fn node(dir: &Path, program: &str) -> Command {
     let mut command = Command::new("node");
-    command.arg(program).current_dir(dir).stdout(Stdio::piped()).kill_on_drop(true);
+    command
+        .arg(program)
+        .current_dir(dir)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
     command
 }
 

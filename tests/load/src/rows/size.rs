@@ -27,7 +27,13 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
     table.row(
         "9",
         "`ck8s up` on an existing data directory; idle server (its PostgreSQL with it); binary",
-        format!("{:.2} s (a fresh directory: {:.2} s); {:.0} MB ({:.0} MB); {size:.1} MB", median(&starts), fresh.as_secs_f64(), median(&memory), median(&with_database)),
+        format!(
+            "{:.2} s (a fresh directory: {:.2} s); {:.0} MB ({:.0} MB); {size:.1} MB",
+            median(&starts),
+            fresh.as_secs_f64(),
+            median(&memory),
+            median(&with_database)
+        ),
         "gates 5 s; 100 MB; 40 MB".to_owned(),
     );
     Ok(())
@@ -36,7 +42,10 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
 /// Memory of a process in MB, shared pages by their share.
 fn proportional(pid: u32) -> Result<f64> {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    let line = rollup.lines().find_map(|l| l.strip_prefix("Pss:")).context("Pss")?;
+    let line = rollup
+        .lines()
+        .find_map(|l| l.strip_prefix("Pss:"))
+        .context("Pss")?;
     let kb: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kb / 1000.0)
 }
@@ -45,11 +54,20 @@ fn proportional(pid: u32) -> Result<f64> {
 fn family(pid: u32) -> Result<f64> {
     let mut total = proportional(pid)?;
     for entry in std::fs::read_dir("/proc")? {
-        let Some(child) = entry?.file_name().to_str().and_then(|n| n.parse::<u32>().ok()) else {
+        let Some(child) = entry?
+            .file_name()
+            .to_str()
+            .and_then(|n| n.parse::<u32>().ok())
+        else {
             continue;
         };
-        let stat = std::fs::read_to_string(Path::new("/proc").join(child.to_string()).join("stat")).unwrap_or_default();
-        let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)).and_then(|p| p.parse::<u32>().ok());
+        let stat = std::fs::read_to_string(Path::new("/proc").join(child.to_string()).join("stat"))
+            .unwrap_or_default();
+        let parent = stat
+            .rsplit(')')
+            .next()
+            .and_then(|rest| rest.split_whitespace().nth(1))
+            .and_then(|p| p.parse::<u32>().ok());
         if parent == Some(pid) {
             total += family(child).unwrap_or(0.0);
         }
