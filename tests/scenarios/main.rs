@@ -2,3 +2,5 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod duplicates;
+mod lease_protocol;
+mod stale;

@@ -1,17 +1,24 @@
 //! A worker that a test drives by hand, frame by frame.
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use ck8s_proto::runs::v1::{
     Drain, Finished, Grant, HandedBack, Heartbeat, Hello, LeaseRef, LeaseRequest, LeaseResponse, Lost, Released, RunReason,
     RunState, Running, Transition, Welcome, lease_request, lease_response::Frame, transition::Change,
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use crate::{Api, PATIENCE, fresh};
 
-/// One stream.
+/// One stream. Its heart beats by itself until it is told not to.
 pub struct Hand {
     /// What it said first.
     pub hello: Hello,
@@ -22,6 +29,43 @@ pub struct Hand {
     /// Frames that came while another one was waited for.
     kept: VecDeque<Frame>,
     sequence: i64,
+    heart: Arc<Heart>,
+    beating: JoinHandle<()>,
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        self.beating.abort();
+    }
+}
+
+/// What its heartbeats say.
+#[derive(Default)]
+struct Heart {
+    sequence: AtomicI64,
+    held: Mutex<Vec<LeaseRef>>,
+}
+
+impl Heart {
+    fn held(&self) -> MutexGuard<'_, Vec<LeaseRef>> {
+        self.held.lock().expect("nobody panics while it is held")
+    }
+
+    fn beat(&self) -> Heartbeat {
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
+        Heartbeat { sequence, leases: self.held().clone() }
+    }
+
+    async fn beats(self: Arc<Self>, frames: mpsc::Sender<LeaseRequest>, every: Duration) {
+        let mut ticks = tokio::time::interval(every);
+        loop {
+            ticks.tick().await;
+            let beat = lease_request::Frame::Heartbeat(self.beat());
+            if frames.send(LeaseRequest { frame: Some(beat) }).await.is_err() {
+                return;
+            }
+        }
+    }
 }
 
 /// What became of a transition.
@@ -105,14 +149,23 @@ impl Hand {
         let opening = async {
             let mut incoming = api.leases().lease(ReceiverStream::new(outgoing)).await?.into_inner();
             let first = incoming.message().await?;
-            Ok((incoming, first))
+            Ok::<_, Status>((incoming, first))
         };
         let (incoming, first): (_, Option<LeaseResponse>) =
             tokio::time::timeout(PATIENCE, opening).await.expect("a Welcome in time")?;
         let Some(LeaseResponse { frame: Some(Frame::Welcome(welcome)) }) = first else {
             panic!("the first frame is no Welcome: {first:?}");
         };
-        Ok(Self { hello, welcome, frames, incoming, kept: VecDeque::new(), sequence: 0 })
+        let every = Duration::from_millis(u64::try_from(welcome.heartbeat_interval_ms).expect("a time"));
+        let heart = Arc::new(Heart::default());
+        heart.held().clone_from(&hello.leases);
+        let beating = tokio::spawn(heart.clone().beats(frames.clone(), every));
+        Ok(Self { hello, welcome, frames, incoming, kept: VecDeque::new(), sequence: 0, heart, beating })
+    }
+
+    /// Its heart stops; the stream stays open. As a worker that was stopped looks from the server.
+    pub fn fall_silent(&self) {
+        self.beating.abort();
     }
 
     /// The same, for a worker that is welcome.
@@ -149,10 +202,13 @@ impl Hand {
                         Ok(Some(LeaseResponse { frame: Some(frame) })) => frame,
                         end => panic!("the stream ended while {what} was waited for ({at}): {end:?}"),
                     };
+                    hear(&self.heart, &frame);
                     if let Some(picked) = pick(&frame) {
                         return picked;
                     }
-                    self.kept.push_back(frame);
+                    if !matches!(&frame, Frame::Renewed(_)) {
+                        self.kept.push_back(frame);
+                    }
                 }
             };
             let Ok(picked) = tokio::time::timeout(PATIENCE, reading).await else {
@@ -198,6 +254,9 @@ impl Hand {
 
     /// The same with a sequence that is given: said again, for example.
     pub async fn say_as(&mut self, sequence: i64, lease: &LeaseRef, change: Change) {
+        if matches!(change, Change::Released(_) | Change::Lost(_) | Change::HandedBack(_)) {
+            self.heart.held().retain(|l| l != lease);
+        }
         let transition = Transition { sequence, lease: Some(lease.clone()), change: Some(change) };
         self.send(lease_request::Frame::Transition(transition)).await;
     }
@@ -215,12 +274,13 @@ impl Hand {
         }
     }
 
-    /// A heartbeat that names these leases, and its answer. What the server had to say before it has come by then.
-    pub async fn beat(&mut self, leases: &[LeaseRef]) {
-        self.sequence += 1;
-        let sequence = self.sequence;
-        self.send(lease_request::Frame::Heartbeat(Heartbeat { sequence, leases: leases.to_vec() })).await;
-        self.next("a Renewed", |f| matches!(f, Frame::Renewed(r) if r.sequence == sequence).then_some(())).await;
+    /// A heartbeat, and its answer. What the server had to say before it has come by then.
+    pub async fn beat(&mut self) {
+        let beat = self.heart.beat();
+        let sequence = beat.sequence;
+        self.send(lease_request::Frame::Heartbeat(beat)).await;
+        // Heartbeats that gather are answered together, by the last one's number.
+        self.next("a Renewed", |f| matches!(f, Frame::Renewed(r) if r.sequence >= sequence).then_some(())).await;
     }
 
     /// Takes no more work.
@@ -284,6 +344,19 @@ impl Hand {
         for change in [running(), succeeded(), released()] {
             assert_eq!(self.tell(lease(grant), change).await, Told::Stored);
         }
+    }
+}
+
+/// What it holds follows from what it is told, and from what it says itself.
+fn hear(heart: &Heart, frame: &Frame) {
+    let mut held = heart.held();
+    match frame {
+        Frame::Grant(grant) => {
+            held.retain(|l| l.run_id != lease(grant).run_id);
+            held.push(lease(grant).clone());
+        }
+        Frame::Revoke(revoke) => held.retain(|l| Some(l) != revoke.lease.as_ref()),
+        _ => {}
     }
 }
 

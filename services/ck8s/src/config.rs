@@ -2,6 +2,7 @@
 use std::{env, time::Duration};
 
 use anyhow::{Context, Result, bail};
+use ck8s_edge::EdgeConfig;
 use ck8s_runs::RunsConfig;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -24,9 +25,21 @@ pub struct Tuning {
     /// Largest log of one attempt; the rest is dropped, and said so.
     #[arg(long, env = "CK8S_LOG_CAP_BYTES", value_name = "BYTES", value_parser = clap::value_parser!(i64).range(1024..))]
     log_cap_bytes: Option<i64>,
+    /// Webhooks that one address may send in a second; 0: as many as it likes.
+    #[arg(long, env = "CK8S_WEBHOOK_RATE", value_name = "N")]
+    webhook_rate: Option<u32>,
 }
 
 impl Tuning {
+    /// The edge's settings.
+    pub fn edge(&self) -> EdgeConfig {
+        let mut config = EdgeConfig::default();
+        if let Some(rate) = self.webhook_rate {
+            config.webhook_rate = rate;
+        }
+        config
+    }
+
     /// The runs service's settings, with its key.
     pub fn runs(&self, run_token_key: [u8; 32]) -> Result<RunsConfig> {
         let mut config = RunsConfig::new(run_token_key);
@@ -123,6 +136,7 @@ mod tests {
             takeover_timeout_ms: None,
             default_slots: Some(7),
             log_cap_bytes: None,
+            webhook_rate: None,
         };
         assert_eq!(tuning.runs([0; 32]).unwrap().default_slots, 7);
         tuning.heartbeat_interval_ms = Some(1501);

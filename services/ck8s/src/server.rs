@@ -29,6 +29,8 @@ use crate::{
 
 /// How long open calls and streams may take to end.
 const STOP: Duration = Duration::from_secs(6);
+/// How long connections to the database may take to end after that.
+const CLOSE: Duration = Duration::from_secs(1);
 /// How long one answer of the database counts for readiness: probes must not load it.
 const READY_FOR: Duration = Duration::from_secs(1);
 
@@ -51,6 +53,7 @@ pub struct Server {
     health: HealthReporter,
     roles: Roles,
     parts: JoinSet<Result<()>>,
+    pools: Vec<PgPool>,
     /// Stops the edge and the services' tasks.
     stopping: CancellationToken,
     /// Stops the mesh, which the edge needs until its last call.
@@ -71,7 +74,7 @@ impl Server {
         let address = listener.local_addr()?;
         let mut routes = Routes::default();
         let mut auth = None;
-        let mut probed = None;
+        let mut pools = Vec::new();
         for role in ROLES.iter().filter(|role| roles.has(role.name)) {
             let pool = match role.database {
                 Some((as_whom, connections)) => {
@@ -79,7 +82,7 @@ impl Server {
                 }
                 None => None,
             };
-            probed = probed.or_else(|| pool.clone());
+            pools.extend(pool.clone());
             let channel = mesh.channel(role.name);
             routes = match (role.name, pool) {
                 ("auth", Some(pool)) => {
@@ -102,7 +105,7 @@ impl Server {
                         platform_secret: secrets.webhook_secret.clone(),
                     };
                     routes.add_service(
-                        Ingress::start(pool, channel, &config, stopping.clone()).server(),
+                        Ingress::start(pool, channel, config, stopping.clone()).server(),
                     )
                 }
                 ("runs", Some(pool)) => {
@@ -128,15 +131,14 @@ impl Server {
         let (served, guarded, stop) = (routes.clone(), guard.clone(), stopping_mesh.clone());
         let on_mesh = mesh.clone();
         parts.spawn(async move { Ok(on_mesh.serve(served, guarded, stop).await?) });
-        let readiness = Readiness::new(probed);
-        let (channel, stop) = (mesh.channel("edge"), stopping.clone());
+        let readiness = Readiness::new(pools.first().cloned());
+        let (channel, edge, stop) = (mesh.channel("edge"), tuning.edge(), stopping.clone());
         parts.spawn(async move {
             let ready = move || {
                 let readiness = readiness.clone();
                 async move { readiness.ready().await }
             };
-            let _ = (channel, ready);
-            tonic::transport::Server::builder().layer(guard).add_routes(routes).serve_with_incoming_shutdown(tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true)), stop.cancelled_owned()).await?;
+            ck8s_edge::serve(listener, edge, routes, guard, channel, ready, stop).await?;
             Ok(())
         });
 
@@ -146,6 +148,7 @@ impl Server {
             health,
             roles,
             parts,
+            pools,
             stopping,
             stopping_mesh,
         };
@@ -186,6 +189,15 @@ impl Server {
             tracing::warn!("some calls were still open at the end");
         }
         self.parts.shutdown().await;
+        // So that nobody is surprised when the database stops after us.
+        let closing = async {
+            for pool in &self.pools {
+                pool.close().await;
+            }
+        };
+        if tokio::time::timeout(CLOSE, closing).await.is_err() {
+            tracing::warn!("some connections to the database were still in use at the end");
+        }
     }
 
     async fn report(&self, status: ServingStatus) {

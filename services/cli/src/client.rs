@@ -211,7 +211,7 @@ pub(crate) fn unreachable(url: &str, why: &dyn Error) -> Fault {
 }
 
 /// The innermost cause says most.
-fn deepest(fault: &dyn Error) -> String {
+pub(crate) fn deepest(fault: &dyn Error) -> String {
     let mut fault = fault;
     while let Some(inner) = fault.source() {
         fault = inner;

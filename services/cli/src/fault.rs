@@ -152,7 +152,7 @@ fn todo(status: &Status) -> String {
             "set CK8S_TOKEN or give --token-file with a valid token".to_owned()
         }
         Code::PermissionDenied => "use a platform admin's token".to_owned(),
-        Code::NotFound => "the noun's `list` shows what there is".to_owned(),
+        Code::NotFound => look(&reason),
         Code::Aborted => "read it again, then repeat".to_owned(),
         Code::OutOfRange => "start again without a cursor".to_owned(),
         Code::Unavailable | Code::DeadlineExceeded => {
@@ -167,9 +167,44 @@ fn todo(status: &Status) -> String {
         Code::Unimplemented => {
             "the server may be older than this program: compare their versions".to_owned()
         }
-        Code::InvalidArgument => "see --help".to_owned(),
-        _ if reason.is_empty() => String::new(),
-        _ => format!("the server's reason is {reason}"),
+        Code::InvalidArgument => {
+            let about_services = status.message().starts_with("services_text");
+            let where_to_look = if about_services {
+                "docs/services-yaml.md"
+            } else {
+                "--help"
+            };
+            format!("see {where_to_look}")
+        }
+        _ => remedy(&reason).to_owned(),
+    }
+}
+
+/// Where to look for what was not found: `RUN_NOT_FOUND` says what it was.
+fn look(reason: &str) -> String {
+    let noun = match reason.strip_suffix("_NOT_FOUND") {
+        Some("REPOSITORY") => "repo",
+        Some("PROJECT") => "project",
+        Some("RUN") => "run",
+        Some("DELIVERY") => "delivery",
+        Some("TOKEN") => "token",
+        Some("WORKER") => "worker",
+        Some("TRIGGER") => return "`ck8s repo get` shows the repository's triggers".to_owned(),
+        _ => return "`list` shows what there is".to_owned(),
+    };
+    format!("`ck8s {noun} list` shows what there is")
+}
+
+/// What helps against reasons that people meet.
+fn remedy(reason: &str) -> &'static str {
+    match reason {
+        "RUN_ENDED" => "`ck8s run retry` starts it again",
+        "RUN_NOT_ENDED" => "`ck8s run cancel` ends it",
+        "SECRET_MISSING" => "`ck8s repo secret set` sets it",
+        "PROJECT_EXISTS" | "REPOSITORY_EXISTS" | "TOKEN_EXISTS" => "use that one, or another name",
+        "PROJECT_IN_USE" => "remove its repositories; a project with runs stays",
+        "INTERNAL" => "look there",
+        _ => "",
     }
 }
 
@@ -220,6 +255,16 @@ mod tests {
         assert_eq!(
             Fault::status("cannot create project X", &status).to_string(),
             "cannot create project X: line one line [31mtwo, slug: must be lower case; see --help"
+        );
+    }
+
+    #[test]
+    fn what_is_not_found_can_be_looked_up() {
+        let details = ErrorDetails::with_error_info("REPOSITORY_NOT_FOUND", "ck8s", []);
+        let status = Status::with_error_details(Code::NotFound, "no repository \"a/b\"", details);
+        assert_eq!(
+            Fault::status("cannot get repository a/b", &status).to_string(),
+            "cannot get repository a/b: no repository \"a/b\"; `ck8s repo list` shows what there is"
         );
     }
 

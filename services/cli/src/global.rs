@@ -5,18 +5,27 @@ use secrecy::SecretString;
 
 use crate::{fault::Fault, output::Format, ready::Ready};
 
+/// Where help lists the options of every client command: after the command's own.
+const HEADING: &str = "Options of every command";
+
 /// Options of every client command. Put it into the top-level arguments with `#[command(flatten)]`: the options are global. A
 /// subcommand with an option of the same name (a worker node's `--url`) shares the value, so keep the field's name and type.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Global {
     /// The server; without it, the one of `ck8s up` in this directory or a parent of it.
-    #[arg(long, env = "CK8S_URL", global = true, value_name = "URL")]
+    #[arg(
+        long,
+        env = "CK8S_URL",
+        global = true,
+        value_name = "URL",
+        help_heading = HEADING
+    )]
     pub url: Option<String>,
     /// Reads the token from a file instead of CK8S_TOKEN.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = HEADING)]
     pub token_file: Option<PathBuf>,
     /// Uses the server of `ck8s up` with this data directory.
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = HEADING)]
     pub data_dir: Option<PathBuf>,
     /// How answers look; json is one object or one array.
     #[arg(
@@ -25,7 +34,8 @@ pub struct Global {
         global = true,
         value_enum,
         default_value_t,
-        value_name = "FORMAT"
+        value_name = "FORMAT",
+        help_heading = HEADING
     )]
     pub output: Format,
 }

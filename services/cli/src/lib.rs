@@ -218,6 +218,14 @@ mod tests {
     }
 
     #[test]
+    fn an_update_must_change_something() {
+        let parse = |words: &str| Cli::try_parse_from(words.split(' '));
+        assert!(parse("ck8s repo update a/b").is_err());
+        assert!(parse("ck8s repo update a/b --etag 1").is_err());
+        assert!(parse("ck8s repo update a/b --full-name a/c").is_ok());
+    }
+
+    #[test]
     fn a_token_is_never_an_argument() {
         assert!(Cli::try_parse_from(["ck8s", "whoami", "--token", "ck8s_adm_x"]).is_err());
     }

@@ -197,9 +197,10 @@ fn pending(version: i64, description: &str) -> MigrationStatus {
 
 async fn open(url: &str) -> Result<PgConnection, DbError> {
     // Pinned: for a user named `ck8s` the default path changes with the schema `ck8s`, and with it where sqlx's own table is.
-    let options = parse(url)?
-        .application_name("ck8s_migrate")
-        .options([("search_path", "public")]);
+    let options = parse(url)?.application_name("ck8s_migrate").options([
+        ("search_path", "public"),
+        ("client_min_messages", "warning"),
+    ]);
     options.connect().await.map_err(DbError::Connect)
 }
 

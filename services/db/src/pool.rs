@@ -67,9 +67,10 @@ pub async fn connect(url: &str, role: ServiceRole, max: u32) -> Result<PgPool, D
 /// # Errors
 /// The address is wrong or the server is away.
 pub async fn connect_owner(url: &str) -> Result<PgPool, DbError> {
-    let options = parse(url)?
-        .application_name("ck8s_owner")
-        .options([("search_path", "public")]);
+    let options = parse(url)?.application_name("ck8s_owner").options([
+        ("search_path", "public"),
+        ("client_min_messages", "warning"),
+    ]);
     pool(4)
         .connect_with(options)
         .await

@@ -28,6 +28,8 @@ pub(crate) const HANDLERS: usize = 2;
 pub(crate) const QUEUE: usize = 4_096;
 /// Deliveries of one round.
 const MOST: usize = 256;
+/// Deliveries that wait to be handled again at once; more wait for the next sweep.
+const REVIVED: usize = 10_000;
 /// How long a full queue slows the acknowledgements before the rest is left to repair.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -87,8 +89,15 @@ impl Inlet {
         }
     }
 
-    /// There is something for the repair task.
-    pub(crate) fn wake_repair(&self) {
+    /// These are for the repair task, at once.
+    pub(crate) fn leave_to_repair(&self, ids: impl Iterator<Item = DeliveryId>) {
+        let mut revived = self
+            .handler
+            .revived
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let room = REVIVED.saturating_sub(revived.len());
+        revived.extend(ids.take(room));
         self.handler.repair.notify_one();
     }
 }
@@ -99,6 +108,7 @@ pub(crate) struct Handler {
     pool: PgPool,
     runs: Runs,
     in_flight: Arc<SyncMutex<HashSet<DeliveryId>>>,
+    revived: Arc<SyncMutex<Vec<DeliveryId>>>,
     repair: Arc<Notify>,
 }
 
@@ -108,6 +118,7 @@ impl Handler {
             pool,
             runs,
             in_flight: Arc::default(),
+            revived: Arc::default(),
             repair: Arc::default(),
         }
     }
@@ -232,9 +243,10 @@ impl Handler {
         ids
     }
 
-    /// Until somebody says so.
-    pub(crate) async fn repair_wanted(&self) {
+    /// Until there are some that are to be handled again at once: these.
+    pub(crate) async fn revived(&self) -> Vec<DeliveryId> {
         self.repair.notified().await;
+        std::mem::take(&mut *self.revived.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

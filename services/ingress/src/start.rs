@@ -14,7 +14,7 @@ use crate::{
     ingest::Ingest,
     peers::{repositories::Repositories, runs::Runs},
     service::Inbox,
-    tasks,
+    tasks::{self, repair::Repair},
     writer::{self, Writer},
 };
 
@@ -54,12 +54,8 @@ impl Ingress {
             shutdown.clone(),
         ));
         tokio::spawn(tasks::retention::run(pool.clone(), shutdown.clone()));
-        tokio::spawn(tasks::repair::run(
-            pool.clone(),
-            handler.clone(),
-            repositories.clone(),
-            shutdown,
-        ));
+        let repair = Repair::new(pool.clone(), handler.clone(), repositories.clone());
+        tokio::spawn(repair.run(shutdown));
         let ingest = Ingest::new(repositories.clone(), writer, config.platform_secret);
         Self {
             grpc: Grpc {

@@ -81,7 +81,7 @@ impl Writer {
             Ok(stored) => self.answer(batch, &ids, |id| stored.contains(&id)).await,
             Err(error) if ck8s_db::is_unavailable(&error) => refuse(batch, &error),
             Err(error) if batch.len() == 1 && !ck8s_db::is_retryable(&error) => {
-                refuse(batch, &error)
+                refuse(batch, &error);
             }
             Err(error) => {
                 tracing::warn!(%error, rows = batch.len(), "a batch failed; its rows are tried one by one");
@@ -97,7 +97,7 @@ impl Writer {
         match self.insert(&[(id, &item.delivery)]).await {
             Ok(stored) => {
                 self.answer(vec![item], &[id], |id| stored.contains(&id))
-                    .await
+                    .await;
             }
             Err(error) => refuse(vec![item], &error),
         }
@@ -180,7 +180,8 @@ impl Writer {
         events::record(&mut tx, &told).await?;
         tx.commit().await?;
         if !revived.is_empty() {
-            self.inlet.wake_repair();
+            self.inlet
+                .leave_to_repair(revived.iter().map(|(id, _)| *id));
         }
         Ok(())
     }

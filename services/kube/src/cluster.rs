@@ -37,7 +37,10 @@ impl Cluster {
     ///
     /// # Errors
     /// [`KubeError::Unavailable`] if there is no usable configuration or the API server does not answer.
-    pub async fn connect(options: ClusterOptions, shutdown: &CancellationToken) -> Result<Self, KubeError> {
+    pub async fn connect(
+        options: ClusterOptions,
+        shutdown: &CancellationToken,
+    ) -> Result<Self, KubeError> {
         let config = configuration(options.kubeconfig.as_deref()).await?;
         let client = Client::try_from(config).map_err(|e| KubeError::Unavailable(e.to_string()))?;
         let version = client
@@ -63,7 +66,9 @@ impl Cluster {
 }
 
 async fn configuration(file: Option<&Path>) -> Result<Config, KubeError> {
-    let fault = |e: &dyn std::fmt::Display| KubeError::Unavailable(format!("no usable Kubernetes configuration: {e}"));
+    let fault = |e: &dyn std::fmt::Display| {
+        KubeError::Unavailable(format!("no usable Kubernetes configuration: {e}"))
+    };
     match file {
         Some(file) => {
             let kubeconfig = Kubeconfig::read_from(file).map_err(|e| fault(&e))?;

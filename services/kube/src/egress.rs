@@ -30,7 +30,8 @@ fn rule(entry: &str) -> Result<Value, KubeError> {
     let mut rule = json!({"to": [{"ipBlock": {"cidr": format!("{address}/{length}")}}]});
     if let Some(port) = port {
         let port: u16 = port.parse().ok().filter(|p| *p > 0).ok_or_else(fault)?;
-        rule["ports"] = json!([{"protocol": "TCP", "port": port}, {"protocol": "UDP", "port": port}]);
+        rule["ports"] =
+            json!([{"protocol": "TCP", "port": port}, {"protocol": "UDP", "port": port}]);
     }
     Ok(rule)
 }
@@ -46,7 +47,9 @@ fn split(entry: &str) -> Option<(&str, Option<&str>)> {
     }
     match entry.matches(':').count() {
         0 => Some((entry, None)),
-        1 => entry.split_once(':').map(|(range, port)| (range, Some(port))),
+        1 => entry
+            .split_once(':')
+            .map(|(range, port)| (range, Some(port))),
         _ => Some((entry, None)),
     }
 }
@@ -62,9 +65,18 @@ mod tests {
         assert_eq!(cidr("192.0.2.7"), "192.0.2.7/32");
         assert_eq!(cidr("2001:db8::/32"), "2001:db8::/32");
         assert_eq!(cidr("[2001:db8::1]:443"), "2001:db8::1/128");
-        assert_eq!(rule("10.0.0.0/8:443").expect("fits")["ports"][0]["port"], 443);
+        assert_eq!(
+            rule("10.0.0.0/8:443").expect("fits")["ports"][0]["port"],
+            443
+        );
         assert_eq!(rule("10.0.0.0/8").expect("fits").get("ports"), None);
-        for bad in ["api.github.com:443", "10.0.0.0/33", "10.0.0.0/8:0", "10.0.0.0/8:http", ""] {
+        for bad in [
+            "api.github.com:443",
+            "10.0.0.0/33",
+            "10.0.0.0/8:0",
+            "10.0.0.0/8:http",
+            "",
+        ] {
             let error = rule(bad).expect_err("does not fit").to_string();
             assert!(error.contains("CIDR[:port]"), "{error}");
         }

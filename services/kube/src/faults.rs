@@ -29,7 +29,9 @@ impl Cluster {
                     }
                 }
                 Ok(None) => std::future::pending().await,
-                Err(error) => tracing::warn!(job = %job, %error, "the watch on events broke; it starts again"),
+                Err(error) => {
+                    tracing::warn!(job = %job, %error, "the watch on events broke; it starts again")
+                }
             }
         }
     }
@@ -37,17 +39,28 @@ impl Cluster {
 
 fn fault(event: &Event) -> Option<CreationFault> {
     let told = event.message.as_deref().unwrap_or_default();
-    if event.reason.as_deref() != Some("FailedCreate") || told.contains("status unknown for quota") {
+    if event.reason.as_deref() != Some("FailedCreate") || told.contains("status unknown for quota")
+    {
         return None;
     }
     let (reason, what) = if told.contains("exceeded quota") {
-        (RunReason::QuotaDenied, "The project's quota does not allow the pod")
-    } else if told.contains("is forbidden") && !told.contains("serviceaccount") && !told.contains("being terminated") {
+        (
+            RunReason::QuotaDenied,
+            "The project's quota does not allow the pod",
+        )
+    } else if told.contains("is forbidden")
+        && !told.contains("serviceaccount")
+        && !told.contains("being terminated")
+    {
         (RunReason::ConfigError, "The cluster does not allow the pod")
     } else {
         return None;
     };
-    Some(CreationFault(Exit { reason, message: sentence(what, told), code: None }))
+    Some(CreationFault(Exit {
+        reason,
+        message: sentence(what, told),
+        code: None,
+    }))
 }
 
 #[cfg(test)]
@@ -64,10 +77,17 @@ mod tests {
             };
             fault(&event).map(|f| f.0.reason)
         };
-        let quota = "Error creating: pods \"x\" is forbidden: exceeded quota: ck8s, requested: pods=1";
+        let quota =
+            "Error creating: pods \"x\" is forbidden: exceeded quota: ck8s, requested: pods=1";
         assert_eq!(reason(quota), Some(RunReason::QuotaDenied));
-        assert_eq!(reason("pods \"x\" is forbidden: violates PodSecurity"), Some(RunReason::ConfigError));
-        assert_eq!(reason("pods \"x\" is forbidden: status unknown for quota: ck8s"), None);
+        assert_eq!(
+            reason("pods \"x\" is forbidden: violates PodSecurity"),
+            Some(RunReason::ConfigError)
+        );
+        assert_eq!(
+            reason("pods \"x\" is forbidden: status unknown for quota: ck8s"),
+            None
+        );
         assert_eq!(reason("etcd leader changed"), None);
     }
 }

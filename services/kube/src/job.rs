@@ -101,6 +101,8 @@ impl WorkloadSpec {
             "serviceAccountName": SERVICE_ACCOUNT,
             "automountServiceAccountToken": false,
             "enableServiceLinks": false,
+            // The workload is not process 1, which would ignore SIGTERM where it does not handle it; and orphans are reaped.
+            "shareProcessNamespace": true,
             "terminationGracePeriodSeconds": GRACE_SECONDS,
             "securityContext": {
                 "runAsNonRoot": true, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER,
@@ -116,7 +118,11 @@ impl WorkloadSpec {
 
     fn container(&self) -> Value {
         let or = |asked: &str, default: &str| {
-            if asked.is_empty() { default.to_owned() } else { asked.to_owned() }
+            if asked.is_empty() {
+                default.to_owned()
+            } else {
+                asked.to_owned()
+            }
         };
         let resources = json!({
             "cpu": or(&self.spec.cpu, DEFAULT_CPU),
@@ -168,7 +174,11 @@ mod tests {
 
     fn workload() -> WorkloadSpec {
         WorkloadSpec {
-            job: JobName { namespace: "ck8s-demo".into(), run: RunId::new(), attempt: 2 },
+            job: JobName {
+                namespace: "ck8s-demo".into(),
+                run: RunId::new(),
+                attempt: 2,
+            },
             epoch: Epoch(7),
             spec: RunSpec {
                 image: "example/agent:1".into(),
@@ -193,7 +203,10 @@ mod tests {
         assert_eq!(pod["automountServiceAccountToken"], false);
         let container = &pod["containers"][0];
         assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
-        assert_eq!(container["resources"]["limits"], container["resources"]["requests"]);
+        assert_eq!(
+            container["resources"]["limits"],
+            container["resources"]["requests"]
+        );
         assert_eq!(container["command"][2], "echo $$(date)");
         assert_eq!(job["spec"]["backoffLimit"], 0);
         assert_eq!(job["metadata"]["annotations"][LEASE_EPOCH], "7");
@@ -207,6 +220,9 @@ mod tests {
         assert_eq!(workload.network_policy(), Ok(None));
         workload.spec.egress = vec!["10.0.0.0/8:443".into()];
         let policy = workload.network_policy().expect("fits").expect("is there");
-        assert_eq!(policy["spec"]["podSelector"]["matchLabels"][RUN_ID], workload.job.run.to_string());
+        assert_eq!(
+            policy["spec"]["podSelector"]["matchLabels"][RUN_ID],
+            workload.job.run.to_string()
+        );
     }
 }

@@ -25,7 +25,9 @@ impl Cluster {
         };
         match pods.log_stream(pod, &params).await {
             Ok(stream) => Ok(PodLog(Box::pin(stream))),
-            Err(e) => Err(KubeError::Unavailable(format!("reading the pod's log: {e}"))),
+            Err(e) => Err(KubeError::Unavailable(format!(
+                "reading the pod's log: {e}"
+            ))),
         }
     }
 }

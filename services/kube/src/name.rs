@@ -44,7 +44,12 @@ impl JobName {
 
     /// The selector of this attempt's objects.
     pub(crate) fn selector(&self) -> String {
-        format!("{},{RUN_ID}={},{ATTEMPT}={}", ours(), self.run, self.attempt)
+        format!(
+            "{},{RUN_ID}={},{ATTEMPT}={}",
+            ours(),
+            self.run,
+            self.attempt
+        )
     }
 
     /// The name that an object's labels give, if it is ours.

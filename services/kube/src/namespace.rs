@@ -33,32 +33,50 @@ impl Cluster {
     /// Makes sure of the namespace and what belongs to it, once per process.
     pub(crate) async fn ensure_namespace(&self, name: &str) -> Result<(), KubeError> {
         let cell = {
-            let mut all = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut all = self
+                .namespaces
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             Arc::clone(all.entry(name.to_owned()).or_default())
         };
-        cell.get_or_try_init(|| self.make_namespace(name)).await.map(|()| ())
+        cell.get_or_try_init(|| self.make_namespace(name))
+            .await
+            .map(|()| ())
     }
 
     /// Somebody has removed it: the next start makes it again.
     pub(crate) fn forget_namespace(&self, name: &str) {
-        let mut all = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self
+            .namespaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         all.remove(name);
     }
 
     async fn make_namespace(&self, name: &str) -> Result<(), KubeError> {
         self.apply(None, &namespace(name), true).await?;
         let parts = [
-            (json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": SERVICE_ACCOUNT},
-                "automountServiceAccountToken": false}), true),
+            (
+                json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": SERVICE_ACCOUNT},
+                "automountServiceAccountToken": false}),
+                true,
+            ),
             (network_policy(self.server_url.as_deref()), true),
             // What an operator has set here stays.
             (quota(), false),
             (limit_range(), false),
         ];
-        try_join_all(parts.iter().map(|(part, force)| self.apply(Some(name), part, *force))).await?;
+        try_join_all(
+            parts
+                .iter()
+                .map(|(part, force)| self.apply(Some(name), part, *force)),
+        )
+        .await?;
         let quotas = Api::<ResourceQuota>::namespaced(self.client.clone(), name);
         let counted = await_condition(quotas, QUOTA, |quota: Option<&ResourceQuota>| {
-            quota.and_then(|q| q.status.as_ref()).is_some_and(|s| s.used.is_some())
+            quota
+                .and_then(|q| q.status.as_ref())
+                .is_some_and(|s| s.used.is_some())
         });
         if tokio::time::timeout(QUOTA_COUNTED, counted).await.is_err() {
             tracing::warn!(namespace = name, "the quota was not counted in time");
@@ -67,7 +85,12 @@ impl Cluster {
     }
 
     /// Server-side apply. Without `force`, what another manager has set stays, and that is fine.
-    pub(crate) async fn apply(&self, namespace: Option<&str>, object: &Value, force: bool) -> Result<(), KubeError> {
+    pub(crate) async fn apply(
+        &self,
+        namespace: Option<&str>,
+        object: &Value,
+        force: bool,
+    ) -> Result<(), KubeError> {
         let text = |key: &str| object[key].as_str().unwrap_or_default();
         let (version, kind) = (text("apiVersion"), text("kind"));
         let (group, version) = version.rsplit_once('/').unwrap_or(("", version));
@@ -77,9 +100,16 @@ impl Cluster {
             None => Api::all_with(self.client.clone(), &resource),
         };
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        let params = if force { PatchParams::apply(MANAGER).force() } else { PatchParams::apply(MANAGER) };
+        let params = if force {
+            PatchParams::apply(MANAGER).force()
+        } else {
+            PatchParams::apply(MANAGER)
+        };
         // Only metadata comes back: the answer of a Secret would hold its values.
-        match api.patch_metadata(name, &params, &Patch::Apply(object)).await {
+        match api
+            .patch_metadata(name, &params, &Patch::Apply(object))
+            .await
+        {
             Err(e) if code(&e) == 409 && !force => Ok(()),
             Err(e) => Err(KubeError::of(&format!("applying {kind} {name}"), &e)),
             Ok(_) => Ok(()),
@@ -135,7 +165,10 @@ fn network_policy(server_url: Option<&str>) -> Value {
     if let Some(url) = server_url {
         match platform(url) {
             Some(rule) => egress.push(rule),
-            None => tracing::warn!(url, "a NetworkPolicy cannot name this host: workloads may not reach it"),
+            None => tracing::warn!(
+                url,
+                "a NetworkPolicy cannot name this host: workloads may not reach it"
+            ),
         }
     }
     json!({

@@ -43,6 +43,8 @@ pub struct PodView {
     pub node: Option<String>,
     /// Whether somebody has asked for its removal.
     pub deleting: bool,
+    /// Whether its node has reported that every container of it has ended: nothing of it runs, and nothing will.
+    pub dead: bool,
     /// Why Kubernetes removes it, if it does.
     pub disruption: Option<String>,
     /// How far it is.
@@ -50,6 +52,14 @@ pub struct PodView {
 }
 
 impl PodView {
+    /// Whether no container of it has run.
+    pub(crate) fn unstarted(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Waiting { .. } | Stage::PullFailed(_) | Stage::Blocked(_)
+        )
+    }
+
     pub(crate) fn of(pod: &Pod) -> Self {
         let status = pod.status.clone().unwrap_or_default();
         Self {
@@ -57,10 +67,18 @@ impl PodView {
             uid: pod.uid().unwrap_or_default(),
             node: pod.spec.as_ref().and_then(|s| s.node_name.clone()),
             deleting: pod.metadata.deletion_timestamp.is_some(),
+            dead: dead(&status),
             disruption: condition(&status, "DisruptionTarget", "True"),
             stage: stage(&status),
         }
     }
+}
+
+fn dead(status: &PodStatus) -> bool {
+    let mut containers = status.container_statuses.iter().flatten().peekable();
+    let terminated =
+        |state: &Option<ContainerState>| state.as_ref().is_some_and(|s| s.terminated.is_some());
+    containers.peek().is_some() && containers.all(|c| terminated(&c.state))
 }
 
 fn condition(status: &PodStatus, kind: &str, value: &str) -> Option<String> {
@@ -69,7 +87,13 @@ fn condition(status: &PodStatus, kind: &str, value: &str) -> Option<String> {
         .iter()
         .flatten()
         .find(|c| c.type_ == kind && c.status == value)?;
-    Some(found.message.clone().or(found.reason.clone()).unwrap_or_default())
+    Some(
+        found
+            .message
+            .clone()
+            .or(found.reason.clone())
+            .unwrap_or_default(),
+    )
 }
 
 fn stage(status: &PodStatus) -> Stage {
@@ -112,9 +136,8 @@ fn pod_fault(status: &PodStatus, state: &ContainerState) -> Option<Exit> {
     }
     let word = status.reason.as_deref().unwrap_or_default();
     let reason = match word {
-        "Evicted" | "Preempting" | "Preempted" | "NodeLost" | "NodeShutdown" | "Shutdown" | "Terminated" => {
-            RunReason::Evicted
-        }
+        "Evicted" | "Preempting" | "Preempted" | "NodeLost" | "NodeShutdown" | "Shutdown"
+        | "Terminated" => RunReason::Evicted,
         "DeadlineExceeded" => RunReason::TimedOut,
         _ if word.starts_with("OutOf") => RunReason::Unschedulable,
         "NodeAffinity" | "UnexpectedAdmissionError" => RunReason::Unschedulable,
@@ -123,7 +146,10 @@ fn pod_fault(status: &PodStatus, state: &ContainerState) -> Option<Exit> {
     };
     Some(Exit {
         reason,
-        message: sentence(&format!("The pod failed ({word})"), status.message.as_deref().unwrap_or_default()),
+        message: sentence(
+            &format!("The pod failed ({word})"),
+            status.message.as_deref().unwrap_or_default(),
+        ),
         code: None,
     })
 }
@@ -141,31 +167,52 @@ fn exit(terminated: &ContainerStateTerminated) -> Exit {
             RunReason::ConfigError,
             sentence("The container cannot be started", told),
         ),
-        (_, 0) => (RunReason::Completed, "The workload ended with exit code 0.".to_owned()),
+        (_, 0) => (
+            RunReason::Completed,
+            "The workload ended with exit code 0.".to_owned(),
+        ),
         (_, code) if code > 128 => (
             RunReason::AgentError,
-            format!("The workload was ended by signal {} (exit code {code}).", code - 128),
+            format!(
+                "The workload was ended by signal {} (exit code {code}).",
+                code - 128
+            ),
         ),
         (_, code) => (
             RunReason::AgentError,
             format!("The workload ended with exit code {code}."),
         ),
     };
-    Exit { reason, message, code: Some(code) }
+    Exit {
+        reason,
+        message,
+        code: Some(code),
+    }
 }
 
 fn blocked(word: &str, told: &str) -> Option<Stage> {
-    let exit = |reason, message: String| Exit { reason, message, code: None };
-    let pull = || exit(RunReason::ImagePull, sentence("The image cannot be pulled", told));
+    let exit = |reason, message: String| Exit {
+        reason,
+        message,
+        code: None,
+    };
+    let pull = || {
+        exit(
+            RunReason::ImagePull,
+            sentence("The image cannot be pulled", told),
+        )
+    };
     match word {
         "ErrImagePull" => Some(Stage::PullFailed(pull())),
         "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" | "RegistryUnavailable" => {
             Some(Stage::Blocked(pull()))
         }
-        "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => Some(Stage::Blocked(exit(
-            RunReason::ConfigError,
-            sentence("The container cannot be started", told),
-        ))),
+        "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
+            Some(Stage::Blocked(exit(
+                RunReason::ConfigError,
+                sentence("The container cannot be started", told),
+            )))
+        }
         _ => None,
     }
 }
@@ -202,30 +249,62 @@ mod tests {
     #[test]
     fn conditions_become_named_reasons() {
         let ended = |reason: &str, code: i32| {
-            of(with_state(json!({"terminated": {"reason": reason, "exitCode": code}})))
+            of(with_state(
+                json!({"terminated": {"reason": reason, "exitCode": code}}),
+            ))
         };
         assert_eq!(reason(&ended("Completed", 0)), Some(RunReason::Completed));
         assert_eq!(reason(&ended("Error", 3)), Some(RunReason::AgentError));
         assert_eq!(reason(&ended("OOMKilled", 137)), Some(RunReason::OomKilled));
-        assert_eq!(reason(&ended("StartError", 128)), Some(RunReason::ConfigError));
-        let waiting = |reason: &str| of(with_state(json!({"waiting": {"reason": reason, "message": "told"}})));
-        assert!(matches!(waiting("ErrImagePull"), Stage::PullFailed(e) if e.message.ends_with("told")));
-        assert_eq!(reason(&waiting("ImagePullBackOff")), Some(RunReason::ImagePull));
-        assert_eq!(reason(&waiting("ErrImageNeverPull")), Some(RunReason::ImagePull));
-        assert_eq!(reason(&waiting("CreateContainerConfigError")), Some(RunReason::ConfigError));
+        assert_eq!(
+            reason(&ended("StartError", 128)),
+            Some(RunReason::ConfigError)
+        );
+        let waiting = |reason: &str| {
+            of(with_state(
+                json!({"waiting": {"reason": reason, "message": "told"}}),
+            ))
+        };
+        assert!(
+            matches!(waiting("ErrImagePull"), Stage::PullFailed(e) if e.message.ends_with("told"))
+        );
+        assert_eq!(
+            reason(&waiting("ImagePullBackOff")),
+            Some(RunReason::ImagePull)
+        );
+        assert_eq!(
+            reason(&waiting("ErrImageNeverPull")),
+            Some(RunReason::ImagePull)
+        );
+        assert_eq!(
+            reason(&waiting("CreateContainerConfigError")),
+            Some(RunReason::ConfigError)
+        );
         assert_eq!(reason(&waiting("ContainerCreating")), None);
         assert_eq!(of(with_state(json!({"running": {}}))), Stage::Running);
         assert_eq!(
-            reason(&of(json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"}))),
+            reason(&of(
+                json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"})
+            )),
             Some(RunReason::Evicted)
         );
-        assert_eq!(reason(&of(json!({"phase": "Failed", "reason": "DeadlineExceeded"}))), Some(RunReason::TimedOut));
+        assert_eq!(
+            reason(&of(
+                json!({"phase": "Failed", "reason": "DeadlineExceeded"})
+            )),
+            Some(RunReason::TimedOut)
+        );
     }
 
     #[test]
     fn the_schedulers_words_are_kept() {
         let stage = of(json!({"phase": "Pending", "conditions": [
             {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available"}]}));
-        assert_eq!(stage, Stage::Waiting { unschedulable: Some("0/1 nodes are available".into()) });
+        assert_eq!(
+            stage,
+            Stage::Waiting {
+                unschedulable: Some("0/1 nodes are available".into())
+            }
+        );
     }
 }

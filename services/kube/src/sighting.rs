@@ -59,7 +59,9 @@ impl Sightings {
 
     fn change(&self, job: &JobName, change: impl FnOnce(&mut Sighting) -> bool) -> Watched {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sender = all.entry(job.clone()).or_insert_with(|| watch::Sender::new(Sighting::default()));
+        let sender = all
+            .entry(job.clone())
+            .or_insert_with(|| watch::Sender::new(Sighting::default()));
         sender.send_if_modified(change);
         sender.subscribe()
     }
@@ -75,7 +77,9 @@ impl Sightings {
 
     fn known(&self) -> Vec<(JobName, Sighting)> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().map(|(name, sender)| (name.clone(), sender.borrow().clone())).collect()
+        all.iter()
+            .map(|(name, sender)| (name.clone(), sender.borrow().clone()))
+            .collect()
     }
 
     async fn follow_pods(self, stream: impl Stream<Item = watcher::Result<watcher::Event<Pod>>>) {
@@ -165,7 +169,10 @@ impl Sightings {
 
     fn job(&self, job: &Job) {
         let Some(name) = JobName::of(job) else { return };
-        let view = JobView { ended: job_exit(job), uid: job.uid().unwrap_or_default() };
+        let view = JobView {
+            ended: job_exit(job),
+            uid: job.uid().unwrap_or_default(),
+        };
         self.change(&name, |sighting| {
             let changed = sighting.job.as_ref() != Some(&view);
             sighting.job = Some(view);
@@ -187,7 +194,11 @@ impl Sightings {
 /// How a Job ended by its own conditions: what is left to know when its pod is gone.
 pub(crate) fn job_exit(job: &Job) -> Option<Exit> {
     let conditions = job.status.as_ref()?.conditions.as_ref()?;
-    let holds = |kind: &str| conditions.iter().find(|c| c.type_ == kind && c.status == "True");
+    let holds = |kind: &str| {
+        conditions
+            .iter()
+            .find(|c| c.type_ == kind && c.status == "True")
+    };
     if holds("Complete").is_some() {
         return Some(Exit {
             reason: RunReason::Completed,
@@ -202,7 +213,10 @@ pub(crate) fn job_exit(job: &Job) -> Option<Exit> {
     };
     Some(Exit {
         reason,
-        message: sentence("The Job failed", failed.message.as_deref().unwrap_or_default()),
+        message: sentence(
+            "The Job failed",
+            failed.message.as_deref().unwrap_or_default(),
+        ),
         code: None,
     })
 }

@@ -55,14 +55,20 @@ impl Cluster {
         if let Some(policy) = &policy {
             self.apply(Some(namespace), policy, true).await?;
         }
-        match self.jobs(namespace).create(&PostParams::default(), &manifest).await {
+        match self
+            .jobs(namespace)
+            .create(&PostParams::default(), &manifest)
+            .await
+        {
             Ok(job) => {
                 self.own(&workload.job, &job, policy.is_some()).await;
                 Ok(Started::Created)
             }
             Err(e) if code(&e) == 409 => match self.adopt(&workload.job, workload.epoch).await? {
                 true => Ok(Started::Adopted),
-                false => Err(KubeError::Unavailable("the Job is being removed".to_owned())),
+                false => Err(KubeError::Unavailable(
+                    "the Job is being removed".to_owned(),
+                )),
             },
             Err(e) => Err(KubeError::of("creating the Job", &e)),
         }
@@ -82,7 +88,10 @@ impl Cluster {
             let Some(found) = found.filter(|f| f.metadata.deletion_timestamp.is_none()) else {
                 return Ok(false);
             };
-            let held = found.annotations().get(LEASE_EPOCH).and_then(|e| e.parse().ok());
+            let held = found
+                .annotations()
+                .get(LEASE_EPOCH)
+                .and_then(|e| e.parse().ok());
             match held.map(Epoch) {
                 Some(held) if held > epoch => return Err(KubeError::Superseded),
                 Some(held) if held == epoch => return Ok(true),
@@ -93,7 +102,10 @@ impl Cluster {
                 "resourceVersion": found.resource_version(),
                 "annotations": {LEASE_EPOCH: epoch.to_string()},
             }});
-            match jobs.patch_metadata(&job.name(), &PatchParams::default(), &Patch::Merge(&patch)).await {
+            match jobs
+                .patch_metadata(&job.name(), &PatchParams::default(), &Patch::Merge(&patch))
+                .await
+            {
                 Ok(_) => return Ok(true),
                 Err(e) if code(&e) == 409 || code(&e) == 404 => {}
                 Err(e) => return Err(KubeError::of("adopting the Job", &e)),
@@ -132,9 +144,15 @@ impl Cluster {
         let owner = json!({"metadata": {"ownerReferences": [{
             "apiVersion": "batch/v1", "kind": "Job", "name": job.name_any(), "uid": job.uid(),
         }]}});
-        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        let params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
         let patch = Patch::Merge(&owner);
-        let (secrets, policies) = (self.secrets(&name.namespace), self.policies(&name.namespace));
+        let (secrets, policies) = (
+            self.secrets(&name.namespace),
+            self.policies(&name.namespace),
+        );
         let job_name = name.name();
         let secret = secrets.patch_metadata(&job_name, &params, &patch);
         let done = if policy {
@@ -156,8 +174,14 @@ impl Cluster {
             .list_metadata(&ListParams::default().labels(&selector))
             .await
             .map_err(|e| KubeError::of("looking for earlier attempts", &e))?;
-        for earlier in found.items.iter().filter_map(JobName::of).filter(|e| e.attempt < job.attempt) {
-            self.remove(&earlier, None, std::time::Duration::ZERO).await?;
+        for earlier in found
+            .items
+            .iter()
+            .filter_map(JobName::of)
+            .filter(|e| e.attempt < job.attempt)
+        {
+            self.remove(&earlier, None, std::time::Duration::ZERO)
+                .await?;
         }
         Ok(())
     }

@@ -84,7 +84,11 @@ impl WorkerConfig {
     #[must_use]
     pub fn all_labels(&self) -> Vec<String> {
         let mut labels = self.labels.clone();
-        for own in [self.executor.name(), std::env::consts::OS, std::env::consts::ARCH] {
+        for own in [
+            self.executor.name(),
+            std::env::consts::OS,
+            std::env::consts::ARCH,
+        ] {
             labels.push(own.to_owned());
         }
         labels.sort();

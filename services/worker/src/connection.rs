@@ -27,7 +27,9 @@ pub(crate) struct Bearer(MetadataValue<Ascii>);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
+        request
+            .metadata_mut()
+            .insert("authorization", self.0.clone());
         Ok(request)
     }
 }
@@ -61,16 +63,24 @@ impl Connection {
         value.set_sensitive(true);
         let bearer = Bearer(value);
         let client = RwLock::new(client(&endpoint, &bearer));
-        Ok(Self { endpoint, bearer, client })
+        Ok(Self {
+            endpoint,
+            bearer,
+            client,
+        })
     }
 
     pub(crate) fn client(&self) -> Client {
-        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.client
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// A new connection, perhaps to another replica.
     pub(crate) fn renew(&self) {
-        *self.client.write().unwrap_or_else(PoisonError::into_inner) = client(&self.endpoint, &self.bearer);
+        *self.client.write().unwrap_or_else(PoisonError::into_inner) =
+            client(&self.endpoint, &self.bearer);
     }
 }
 

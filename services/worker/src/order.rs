@@ -27,14 +27,20 @@ impl Granting {
         let LeaseRef { run_id, epoch } = grant.lease?;
         let run_id: RunId = run_id.parse().ok()?;
         let mut run = grant.run?;
-        let spec = convert::spec_from_pb(run.spec.take().unwrap_or_default()).map_err(|e| e.to_string());
+        let spec =
+            convert::spec_from_pb(run.spec.take().unwrap_or_default()).map_err(|e| e.to_string());
         let ran = grant.start_time.map_or(Duration::ZERO, |start| {
-            let started_ms = start.seconds.saturating_mul(1000) + i64::from(start.nanos / 1_000_000);
+            let started_ms =
+                start.seconds.saturating_mul(1000) + i64::from(start.nanos / 1_000_000);
             let ms = ck8s_types::now_ms().saturating_sub(started_ms);
             Duration::from_millis(u64::try_from(ms).unwrap_or(0))
         });
         Some(Self {
-            target: Target { run: run_id, attempt: run.attempt, project: grant.project_slug.clone() },
+            target: Target {
+                run: run_id,
+                attempt: run.attempt,
+                project: grant.project_slug.clone(),
+            },
             epoch: Epoch(epoch),
             spec,
             env: variables(run_id, &grant.project_slug, &run),
@@ -47,7 +53,11 @@ impl Granting {
 
 fn variables(run_id: RunId, project: &str, run: &Run) -> BTreeMap<String, String> {
     let trigger = run.trigger.clone().unwrap_or_default();
-    let number = if trigger.number == 0 { String::new() } else { trigger.number.to_string() };
+    let number = if trigger.number == 0 {
+        String::new()
+    } else {
+        trigger.number.to_string()
+    };
     let all = [
         ("CK8S_RUN_ID", run_id.to_string()),
         ("CK8S_PROJECT", project.to_owned()),
@@ -62,5 +72,7 @@ fn variables(run_id: RunId, project: &str, run: &Run) -> BTreeMap<String, String
         ("CK8S_TITLE", trigger.title),
     ];
     // A payload may hold a NUL; an environment cannot.
-    all.into_iter().map(|(name, value)| (name.to_owned(), value.replace('\0', ""))).collect()
+    all.into_iter()
+        .map(|(name, value)| (name.to_owned(), value.replace('\0', "")))
+        .collect()
 }

@@ -21,9 +21,18 @@ pub(crate) async fn run(context: Arc<Context>, shutdown: CancellationToken) {
 }
 
 async fn sweep(context: &Context) -> Result<(), String> {
-    let mut found = context.executor.leftovers().await.map_err(|e| e.to_string())?;
+    let mut found = context
+        .executor
+        .leftovers()
+        .await
+        .map_err(|e| e.to_string())?;
     // Earlier attempts of a run that this worker holds: no other worker holds them.
-    let earlier = |target: &Target| context.leases.attempt(target.run).map(|held| target.attempt < held);
+    let earlier = |target: &Target| {
+        context
+            .leases
+            .attempt(target.run)
+            .map(|held| target.attempt < held)
+    };
     let (mut old, mut rest) = (Vec::new(), Vec::new());
     for target in found.drain(..) {
         match earlier(&target) {
@@ -37,10 +46,14 @@ async fn sweep(context: &Context) -> Result<(), String> {
             run_ids: targets.iter().map(|t| t.run.to_string()).collect(),
         };
         let answer = context.connection.client().filter_sweepable(request).await;
-        let answer = answer.map_err(|status| status.message().to_owned())?.into_inner();
+        let answer = answer
+            .map_err(|status| status.message().to_owned())?
+            .into_inner();
         let sweepable: HashSet<String> = answer.run_ids.into_iter().collect();
         // Granted in the meantime, it is not ours to sweep.
-        let ours = |t: &&Target| sweepable.contains(&t.run.to_string()) && context.leases.attempt(t.run).is_none();
+        let ours = |t: &&Target| {
+            sweepable.contains(&t.run.to_string()) && context.leases.attempt(t.run).is_none()
+        };
         old.extend(targets.iter().filter(ours).cloned());
     }
     for target in old {

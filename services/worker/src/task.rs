@@ -70,7 +70,9 @@ impl Task {
     /// Runs until nothing is left to say, or the lease is lost.
     pub(crate) async fn run(self) {
         let let_go = self.control.let_go.clone();
-        if let_go.run_until_cancelled(self.work()).await.is_none() && !self.context.executor.outlives_worker() {
+        if let_go.run_until_cancelled(self.work()).await.is_none()
+            && !self.context.executor.outlives_worker()
+        {
             self.remove(Duration::ZERO).await;
         }
     }
@@ -84,7 +86,13 @@ impl Task {
             Ok(spec) => spec.clone(),
             Err(problem) => {
                 let message = format!("The run cannot be started as it is described: {problem}");
-                return self.finished(Exit { reason: RunReason::ConfigError, message, code: None }).await;
+                return self
+                    .finished(Exit {
+                        reason: RunReason::ConfigError,
+                        message,
+                        code: None,
+                    })
+                    .await;
             }
         };
         tokio::select! {
@@ -130,10 +138,14 @@ impl Task {
                 self.remove(grace).await;
                 self.report(Change::Released(Released {}));
             }
-            Stop::Draining if goes_on => self.report(Change::HandedBack(HandedBack { workload_goes_on: true })),
+            Stop::Draining if goes_on => self.report(Change::HandedBack(HandedBack {
+                workload_goes_on: true,
+            })),
             Stop::Draining => {
                 self.remove(Duration::ZERO).await;
-                self.report(Change::HandedBack(HandedBack { workload_goes_on: false }));
+                self.report(Change::HandedBack(HandedBack {
+                    workload_goes_on: false,
+                }));
             }
         }
     }
@@ -142,8 +154,16 @@ impl Task {
     async fn remove(&self, grace: Duration) {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         loop {
-            let epoch = self.context.leases.epoch(self.lease).unwrap_or(self.granting.epoch);
-            let removed = self.context.executor.remove(&self.granting.target, Some(epoch), grace).await;
+            let epoch = self
+                .context
+                .leases
+                .epoch(self.lease)
+                .unwrap_or(self.granting.epoch);
+            let removed = self
+                .context
+                .executor
+                .remove(&self.granting.target, Some(epoch), grace)
+                .await;
             let Err(error) = removed else { return };
             tracing::warn!(run.id = %self.lease.run, %error, "a workload cannot be removed yet");
             tokio::time::sleep(backoff.next()).await;
@@ -188,12 +208,19 @@ impl Task {
                 Event::Running if !running => {
                     running = true;
                     let workload = live.workload.reference.clone();
-                    self.report(Change::Running(Running { workload, adopted: takeover }));
+                    self.report(Change::Running(Running {
+                        workload,
+                        adopted: takeover,
+                    }));
                     let limit = spec.running_timeout();
-                    deadline = tokio::time::Instant::now() + limit.saturating_sub(self.granting.ran);
+                    deadline =
+                        tokio::time::Instant::now() + limit.saturating_sub(self.granting.ran);
                     late = Exit {
                         reason: RunReason::TimedOut,
-                        message: format!("The workload ran longer than {} s and was ended.", limit.as_secs()),
+                        message: format!(
+                            "The workload ran longer than {} s and was ended.",
+                            limit.as_secs()
+                        ),
                         code: None,
                     };
                 }
@@ -228,7 +255,9 @@ impl Task {
             }
             Stop::Draining if self.context.executor.outlives_worker() => {
                 let _ = tokio::time::timeout(LAST_LOG, live.let_go()).await;
-                self.report(Change::HandedBack(HandedBack { workload_goes_on: true }));
+                self.report(Change::HandedBack(HandedBack {
+                    workload_goes_on: true,
+                }));
             }
             Stop::Draining => {
                 live.workload.expect_end();
@@ -304,7 +333,13 @@ impl Task {
                 executor.start(&order, &sink).await.map(Some)
             };
             match begun {
-                Ok(Some(workload)) if self.is_live() => return Begun::Live(Live { workload, sink, pump }),
+                Ok(Some(workload)) if self.is_live() => {
+                    return Begun::Live(Live {
+                        workload,
+                        sink,
+                        pump,
+                    });
+                }
                 // Started too late: the run may be somebody else's by now.
                 Ok(Some(workload)) => {
                     drop(workload);
@@ -320,7 +355,11 @@ impl Task {
                     let wait = backoff.next();
                     if !self.granting.takeover && Instant::now() + wait > until {
                         let message = format!("The workload could not be started in time: {error}");
-                        let exit = Exit { reason: RunReason::StartTimedOut, message, code: None };
+                        let exit = Exit {
+                            reason: RunReason::StartTimedOut,
+                            message,
+                            code: None,
+                        };
                         return Begun::Refused(exit, sink, pump);
                     }
                     tokio::time::sleep(wait).await;
@@ -369,7 +408,10 @@ impl Task {
             client.open_run_secrets(request).await
         });
         let secrets = answer.await.into_inner().secrets;
-        secrets.into_iter().map(|(name, value)| (name, SecretString::from(value))).collect()
+        secrets
+            .into_iter()
+            .map(|(name, value)| (name, SecretString::from(value)))
+            .collect()
     }
 
     /// Where the stored log of this attempt ends. Under a first lease, nothing can be stored.
@@ -379,11 +421,27 @@ impl Task {
         }
         let attempt = self.granting.target.attempt;
         let answer = self.ask("log's end", |mut client, lease| async move {
-            let chunk = LogChunk { attempt, stream: LogStream::Output.into(), ..LogChunk::default() };
-            let append = LogAppend { lease: Some(lease), chunk: Some(chunk) };
-            client.append_log(AppendLogRequest { appends: vec![append] }).await
+            let chunk = LogChunk {
+                attempt,
+                stream: LogStream::Output.into(),
+                ..LogChunk::default()
+            };
+            let append = LogAppend {
+                lease: Some(lease),
+                chunk: Some(chunk),
+            };
+            client
+                .append_log(AppendLogRequest {
+                    appends: vec![append],
+                })
+                .await
         });
-        let end = answer.await.into_inner().results.first().map_or(0, |r| r.end_offset);
+        let end = answer
+            .await
+            .into_inner()
+            .results
+            .first()
+            .map_or(0, |r| r.end_offset);
         u64::try_from(end).unwrap_or(0)
     }
 }

@@ -58,7 +58,10 @@ pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<()
         leases,
         drain: shutdown.clone(),
     };
-    let mut tasks = Tasks { context, running: HashMap::new() };
+    let mut tasks = Tasks {
+        context,
+        running: HashMap::new(),
+    };
     let sessions = sessions.run(|grant, until| tasks.grant(grant, until));
     let patience = async {
         shutdown.cancelled().await;
@@ -73,7 +76,10 @@ pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<()
     }
 }
 
-async fn executor(config: &WorkerConfig, end: &CancellationToken) -> Result<Arc<dyn Executor>, WorkerError> {
+async fn executor(
+    config: &WorkerConfig,
+    end: &CancellationToken,
+) -> Result<Arc<dyn Executor>, WorkerError> {
     let fault = |cause: &dyn std::fmt::Display| WorkerError::Executor {
         executor: config.executor.name(),
         cause: cause.to_string(),
@@ -84,16 +90,27 @@ async fn executor(config: &WorkerConfig, end: &CancellationToken) -> Result<Arc<
                 Some(program) => program.clone(),
                 None => std::env::current_exe().map_err(|e| fault(&e))?,
             };
-            let executor = ProcessExecutor::new(work_dir, guard, config.url.clone()).map_err(|e| fault(&e))?;
+            let executor =
+                ProcessExecutor::new(work_dir, guard, config.url.clone()).map_err(|e| fault(&e))?;
             Ok(Arc::new(executor))
         }
-        ExecutorConfig::Kubernetes { kubeconfig, namespace_prefix, server_url_for_runs } => {
+        ExecutorConfig::Kubernetes {
+            kubeconfig,
+            namespace_prefix,
+            server_url_for_runs,
+        } => {
             let options = ClusterOptions {
                 kubeconfig: kubeconfig.clone(),
                 server_url: server_url_for_runs.clone(),
             };
-            let cluster = Cluster::connect(options, end).await.map_err(|e| fault(&e))?;
-            let executor = KubernetesExecutor::new(cluster, namespace_prefix.clone(), server_url_for_runs.clone());
+            let cluster = Cluster::connect(options, end)
+                .await
+                .map_err(|e| fault(&e))?;
+            let executor = KubernetesExecutor::new(
+                cluster,
+                namespace_prefix.clone(),
+                server_url_for_runs.clone(),
+            );
             Ok(Arc::new(executor))
         }
     }
@@ -115,11 +132,18 @@ impl Tasks {
         self.running.retain(|_, task| !task.is_finished());
         match self.context.leases.granted(run, epoch, attempt, until) {
             Granted::Known => {}
-            Granted::Renewed => tracing::info!(run.id = %run, %epoch, "a workload goes on under a new lease"),
+            Granted::Renewed => {
+                tracing::info!(run.id = %run, %epoch, "a workload goes on under a new lease")
+            }
             Granted::New(lease, control) => {
                 tracing::info!(run.id = %run, %epoch, attempt, takeover = granting.takeover, "a lease");
                 let earlier = self.running.remove(&run);
-                let task = Task { context: Arc::clone(&self.context), lease, control, granting };
+                let task = Task {
+                    context: Arc::clone(&self.context),
+                    lease,
+                    control,
+                    granting,
+                };
                 let task = async move {
                     // What this worker had of the run before must be gone first.
                     if let Some(earlier) = earlier {

@@ -17,21 +17,31 @@ use nix::{
 };
 
 fn pid(reference: &str) -> i32 {
-    reference.strip_prefix("process:").and_then(|p| p.parse().ok()).expect("a process")
+    reference
+        .strip_prefix("process:")
+        .and_then(|p| p.parse().ok())
+        .expect("a process")
 }
 
 fn lives(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+    stat.rsplit_once(')')
+        .is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }
 
 fn parent(pid: i32) -> i32 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("lives");
-    stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok()).expect("a parent")
+    stat.rsplit_once(')')
+        .and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok())
+        .expect("a parent")
 }
 
 fn written(dir: &Path, run: impl std::fmt::Display, name: &str) -> Option<i32> {
-    fs::read_to_string(dir.join(run.to_string()).join(name)).ok()?.trim().parse().ok()
+    fs::read_to_string(dir.join(run.to_string()).join(name))
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 #[tokio::test]
@@ -41,21 +51,48 @@ async fn the_environment_is_clean_and_the_directory_is_its_own() {
     asked.env.insert("MINE".to_owned(), "yes".to_owned());
     let (order, _lease) = order(asked);
     let log = Log::new();
-    let mut workload = bench.executor.start(&order, &log.sink).await.expect("starts");
+    let mut workload = bench
+        .executor
+        .start(&order, &log.sink)
+        .await
+        .expect("starts");
     let dir = bench.work_dir.join(order.target.run.to_string());
     assert_eq!(fs::metadata(&dir).expect("is there").mode() & 0o777, 0o700);
     end(&mut workload).await.1.expect("ends");
     drop(workload);
     let (output, _) = log.read().await;
-    let names: Vec<_> = output.lines().filter_map(|l| l.split_once('=')).map(|(name, _)| name).collect();
-    for wanted in ["PATH", "HOME", "LANG", "MINE", "SECRET", "CK8S_EVENT", "CK8S_URL"] {
+    let names: Vec<_> = output
+        .lines()
+        .filter_map(|l| l.split_once('='))
+        .map(|(name, _)| name)
+        .collect();
+    for wanted in [
+        "PATH",
+        "HOME",
+        "LANG",
+        "MINE",
+        "SECRET",
+        "CK8S_EVENT",
+        "CK8S_URL",
+    ] {
         assert!(names.contains(&wanted), "{wanted} is missing: {output}");
     }
     assert!(names.iter().all(|n| !n.starts_with("CARGO")), "{output}");
-    assert!(output.lines().any(|l| Path::new(l).ends_with(order.target.run.to_string())), "{output}");
-    within(bench.executor.remove(&order.target, None, Duration::ZERO)).await.expect("is removed");
+    assert!(
+        output
+            .lines()
+            .any(|l| Path::new(l).ends_with(order.target.run.to_string())),
+        "{output}"
+    );
+    within(bench.executor.remove(&order.target, None, Duration::ZERO))
+        .await
+        .expect("is removed");
     assert!(!dir.exists());
-    assert_eq!(fs::read_dir(&bench.work_dir).expect("is there").count(), 0, "the lock is gone too");
+    assert_eq!(
+        fs::read_dir(&bench.work_dir).expect("is there").count(),
+        0,
+        "the lock is gone too"
+    );
 }
 
 #[tokio::test]
@@ -63,7 +100,11 @@ async fn secrets_stand_in_no_argument_list() {
     let bench = process();
     let (order, _lease) = order(spec("sleep 60"));
     let log = Log::new();
-    let workload = bench.executor.start(&order, &log.sink).await.expect("starts");
+    let workload = bench
+        .executor
+        .start(&order, &log.sink)
+        .await
+        .expect("starts");
     let child = pid(&workload.reference);
     for pid in [child, parent(child)] {
         let arguments = fs::read(format!("/proc/{pid}/cmdline")).expect("lives");
@@ -79,7 +120,11 @@ async fn descendants_that_leave_the_group_end_with_the_workload() {
     let script = "setsid sh -c 'echo $$ > away; exec sleep 60' & (sleep 60 & echo $! > near); while [ ! -s away ]; do sleep 0.01; done";
     let (order, _lease) = order(spec(script));
     let log = Log::new();
-    let mut workload = bench.executor.start(&order, &log.sink).await.expect("starts");
+    let mut workload = bench
+        .executor
+        .start(&order, &log.sink)
+        .await
+        .expect("starts");
     let exit = end(&mut workload).await.1.expect("ends");
     assert_eq!(exit.reason, RunReason::Completed);
     for name in ["away", "near"] {
@@ -94,7 +139,11 @@ async fn past_its_lease_a_workload_is_ended_by_the_guard_alone() {
     let (order, lease) = order(spec("sleep 60"));
     lease.lives(Duration::from_millis(400));
     let log = Log::new();
-    let mut workload = bench.executor.start(&order, &log.sink).await.expect("starts");
+    let mut workload = bench
+        .executor
+        .start(&order, &log.sink)
+        .await
+        .expect("starts");
     let child = pid(&workload.reference);
     running(&mut workload).await;
     tokio::time::sleep(Duration::from_millis(250)).await;
@@ -102,7 +151,11 @@ async fn past_its_lease_a_workload_is_ended_by_the_guard_alone() {
     let renewed = Instant::now();
     let (_, lost) = end(&mut workload).await;
     assert!(lost.expect_err("is lost").contains("lease"));
-    assert!(renewed.elapsed() >= Duration::from_millis(500), "ended after {:?}", renewed.elapsed());
+    assert!(
+        renewed.elapsed() >= Duration::from_millis(500),
+        "ended after {:?}",
+        renewed.elapsed()
+    );
     assert!(!lives(child));
 }
 
@@ -111,11 +164,20 @@ async fn let_go_of_a_workload_ends() {
     let bench = process();
     let (order, _lease) = order(spec("trap '' TERM HUP; while :; do sleep 1; done"));
     let log = Log::new();
-    let workload = bench.executor.start(&order, &log.sink).await.expect("starts");
+    let workload = bench
+        .executor
+        .start(&order, &log.sink)
+        .await
+        .expect("starts");
     let child = pid(&workload.reference);
     drop(workload);
     until("it is dead", || !lives(child)).await;
-    assert!(within(bench.executor.adopt(&order, &log.sink)).await.expect("looks").is_none());
+    assert!(
+        within(bench.executor.adopt(&order, &log.sink))
+            .await
+            .expect("looks")
+            .is_none()
+    );
 }
 
 #[tokio::test]
@@ -123,7 +185,11 @@ async fn a_guard_that_is_killed_takes_its_workload_along() {
     let bench = process();
     let (order, _lease) = order(spec("sleep 60 & sleep 60"));
     let log = Log::new();
-    let mut workload = bench.executor.start(&order, &log.sink).await.expect("starts");
+    let mut workload = bench
+        .executor
+        .start(&order, &log.sink)
+        .await
+        .expect("starts");
     let child = pid(&workload.reference);
     kill(Pid::from_raw(parent(child)), Signal::SIGKILL).expect("is killed");
     let (_, lost) = end(&mut workload).await;
@@ -136,7 +202,11 @@ async fn a_workload_killed_by_somebody_says_so() {
     let bench = process();
     let (order, _lease) = order(spec("sleep 60"));
     let log = Log::new();
-    let mut workload = bench.executor.start(&order, &log.sink).await.expect("starts");
+    let mut workload = bench
+        .executor
+        .start(&order, &log.sink)
+        .await
+        .expect("starts");
     kill(Pid::from_raw(pid(&workload.reference)), Signal::SIGKILL).expect("is killed");
     let exit = end(&mut workload).await.1.expect("ends");
     assert_eq!((exit.reason, exit.code), (RunReason::AgentError, None));
@@ -149,7 +219,12 @@ async fn without_a_command_there_is_a_sentence() {
     let mut empty = spec("");
     empty.command.clear();
     let (order, _lease) = order(empty);
-    let error = bench.executor.start(&order, &Log::new().sink).await.err().expect("is refused");
+    let error = bench
+        .executor
+        .start(&order, &Log::new().sink)
+        .await
+        .err()
+        .expect("is refused");
     assert!(error.to_string().contains("There is no command"), "{error}");
 }
 

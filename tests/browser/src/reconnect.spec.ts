@@ -1,13 +1,26 @@
-// The connection breaks: the page says so, comes back by itself, and has missed nothing.
+// The server goes away and comes back: the page says so, comes back by itself, and has missed nothing.
 import { expect, test } from "./fixture.ts";
 
-test("after a break the list goes on from where it was", async ({ console: page, server }) => {
+test("after a restart of the server the list and a run's page go on from where they were", async ({ console: page, context, server }) => {
+  test.setTimeout(150_000);
   await server.slots(4);
-  await page.context().setOffline(true);
+  expect(await server.label("Was there before", 201)).toBe(202);
+  await expect(page.locator("tr", { hasText: "Was there before" }).locator("[data-state=succeeded]")).toBeVisible();
+  const other = await context.newPage();
+  await other.goto(`${server.ready.url}/`);
+  await other.getByRole("link", { name: "Was there before", exact: true }).click();
+  await expect(other.locator('[data-event="run.released"]')).toBeVisible();
+  await page.evaluate(() => Object.assign(window, { marked: true }));
+
+  await server.down();
   await expect(page.locator("[data-live=reconnecting]").first()).toBeVisible();
-  expect(await server.label("Came in the meantime", 201)).toBe(202);
-  await expect(page.getByText("Came in the meantime")).toHaveCount(0);
-  await page.context().setOffline(false);
+  await expect(other.locator("[data-live=reconnecting]").first()).toBeVisible();
+  await server.up();
+  expect(await server.label("Came afterwards", 202)).toBe(202);
   await expect(page.locator("[data-live=live]").first()).toBeVisible();
-  await expect(page.getByRole("link", { name: "Came in the meantime", exact: true })).toBeVisible();
+  await expect(other.locator("[data-live=live]").first()).toBeVisible();
+  await expect(page.locator("tr", { hasText: "Came afterwards" }).locator("[data-state=succeeded]")).toBeVisible();
+  await expect(page.getByRole("link", { name: "Was there before", exact: true })).toHaveCount(1);
+  await expect(other.locator("[data-event]")).toHaveCount(5);
+  expect(await page.evaluate(() => "marked" in window)).toBe(true);
 });

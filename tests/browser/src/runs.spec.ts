@@ -166,3 +166,19 @@ test("everything can be reached with the keyboard", async ({ console: page, serv
   await expect(page.getByRole("heading", { name: "Reached by keys" })).toBeVisible();
   await expect(page.locator("main")).toBeFocused();
 });
+
+test("older runs come page by page", async ({ console: page, server }) => {
+  await server.slots(8);
+  const titles = Array.from({ length: 54 }, (_, index) => `One of many ${index + 1}`);
+  for (let from = 0; from < titles.length; from += 6) {
+    const start = (title: string): Promise<string> => server.cli("run", "start", "--project", server.ready.demo_project, "--title", title, "--", "true");
+    await Promise.all(titles.slice(from, from + 6).map(start));
+  }
+  // All of them arrive by themselves.
+  for (const title of titles) await expect(row(page, title)).toHaveCount(1);
+  await page.reload();
+  await expect(page.locator("tr[data-run]")).toHaveCount(50);
+  await page.getByRole("button", { name: "Show older runs" }).click();
+  for (const title of titles) await expect(row(page, title)).toHaveCount(1);
+  expect(await page.locator("tr[data-run]").count()).toBeGreaterThan(50);
+});

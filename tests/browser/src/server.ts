@@ -1,7 +1,9 @@
 // A real server for the tests: `ck8s up` on a free port, in a directory of its own, stopped and removed at the end.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { createHmac, randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -33,26 +35,53 @@ function labeled(title: string, number: number): object {
   return { ...payload, issue: { ...payload.issue, title, number, html_url: url } };
 }
 
-/** A running server. */
+/** A port that is free now. A fixed one, because a server that comes back must be where it was. */
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, "close");
+  return port;
+}
+
+/** A server of the tests' own. */
 export class Server {
+  private child: ChildProcess | undefined;
+  private found: Ready | undefined;
+
   private constructor(
-    readonly ready: Ready,
-    private readonly process: ChildProcess,
-    private readonly dir: string,
     private readonly binary: string,
+    private readonly dir: string,
+    private readonly port: number,
   ) {}
 
-  /** Starts it and waits until it is ready. */
+  /** What the ready file says. */
+  get ready(): Ready {
+    if (this.found === undefined) throw new Error("the server does not run");
+    return this.found;
+  }
+
+  /** Starts one in a new directory and waits until it is ready. */
   static async start(): Promise<Server> {
     const binary = resolve(ROOT, process.env["CK8S_BIN"] ?? "target/debug/ck8s");
     if (!existsSync(binary)) throw new Error(`${binary} is missing: cargo build -p ck8s, or set CK8S_BIN`);
     const dir = mkdtempSync(join(tmpdir(), "ck8s-browser-"));
     // PostgreSQL never runs as root: its own user must be able to reach its directory.
     chmodSync(dir, 0o755);
-    const readyFile = join(dir, "ready.json");
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== "DATABASE_URL" && !name.startsWith("CK8S_")));
-    const child = spawn(binary, ["up", "--data-dir", join(dir, "data"), "--listen", "127.0.0.1:0", "--ready-file", readyFile], {
-      env: { ...env, CK8S_PG_BIN: process.env["CK8S_PG_BIN"] },
+    const server = new Server(binary, dir, await freePort());
+    await server.up();
+    return server;
+  }
+
+  /** Starts it, or starts it again, and waits until it is ready. */
+  async up(): Promise<void> {
+    const readyFile = join(this.dir, "ready.json");
+    rmSync(readyFile, { force: true });
+    const given = Object.entries(process.env).filter(([name]) => name !== "DATABASE_URL" && (!name.startsWith("CK8S_") || name === "CK8S_PG_BIN"));
+    const listen = `127.0.0.1:${this.port}`;
+    const child = spawn(this.binary, ["up", "--data-dir", join(this.dir, "data"), "--listen", listen, "--ready-file", readyFile], {
+      env: Object.fromEntries(given),
       stdio: ["ignore", "pipe", "pipe"],
     });
     let said = "";
@@ -61,11 +90,13 @@ export class Server {
     };
     child.stdout.on("data", hear);
     child.stderr.on("data", hear);
+    this.child = child;
     const until = Date.now() + START;
     for (;;) {
       if (existsSync(readyFile)) {
         try {
-          return new Server(JSON.parse(readFileSync(readyFile, "utf8")) as Ready, child, dir, binary);
+          this.found = JSON.parse(readFileSync(readyFile, "utf8")) as Ready;
+          return;
         } catch {
           // Half written: look again.
         }
@@ -78,15 +109,20 @@ export class Server {
     }
   }
 
+  /** Stops it; its data stay. */
+  async down(): Promise<void> {
+    const child = this.child;
+    if (child === undefined || child.exitCode !== null) return;
+    const gone = once(child, "exit");
+    const late = setTimeout(() => child.kill("SIGKILL"), STOP);
+    child.kill("SIGTERM");
+    await gone;
+    clearTimeout(late);
+  }
+
   /** Stops it and removes what it kept. */
   async stop(): Promise<void> {
-    if (this.process.exitCode === null) {
-      const gone = new Promise((wake) => this.process.once("exit", wake));
-      const late = setTimeout(() => this.process.kill("SIGKILL"), STOP);
-      this.process.kill("SIGTERM");
-      await gone;
-      clearTimeout(late);
-    }
+    await this.down();
     rmSync(this.dir, { recursive: true, force: true });
   }
 

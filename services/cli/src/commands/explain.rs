@@ -3,7 +3,6 @@ use std::fmt::Write;
 
 use ck8s_proto::runs::v1::{ExplainRunRequest, ExplainRunResponse};
 
-use super::run::state;
 use crate::{
     fault::{Answer, Fault, one_line},
     session::Session,
@@ -23,8 +22,7 @@ pub(crate) async fn run(session: &Session, run: String) -> Result<(), Fault> {
 }
 
 fn words(answer: &ExplainRunResponse) -> String {
-    let run = answer.run.clone().unwrap_or_default();
-    let mut text = format!("{}: {}\n", state(&run), one_line(&answer.summary));
+    let mut text = format!("{}\n", one_line(&answer.summary));
     for reason in &answer.reasons {
         let cause = word(reason.cause().as_str_name(), "WAIT_CAUSE");
         add(
@@ -92,7 +90,7 @@ mod tests {
             ahead: 2,
             summary: "it waits for a slot".into(),
         };
-        let expected = "pending: it waits for a slot\n- no slot: all 1 slots are taken\n    slot 1 is leased: run r1\n\
+        let expected = "it waits for a slot\n- no slot: all 1 slots are taken\n    slot 1 is leased: run r1\n\
                         2 of the project's runs go first\n";
         assert_eq!(words(&answer), expected);
     }

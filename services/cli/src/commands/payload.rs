@@ -148,6 +148,7 @@ fn pick(collection: &[Value], event: &str, which: &str) -> Result<Value, Fault> 
             .iter()
             .filter_map(|e| e["action"].as_str())
             .collect();
+        actions.sort_unstable();
         actions.dedup();
         let todo = format!(
             "a number below it or one of its actions: {}",

@@ -101,12 +101,11 @@ pub struct Add {
 
 /// What changes.
 #[derive(Args, Clone, Debug)]
-#[group(id = "changes", required = true, multiple = true, args = ["services_file", "default_branch", "full_name"])]
 pub struct Update {
     /// Its id or owner/name.
     pub repository: String,
     /// The text of services.yaml (-: standard input).
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["default_branch", "full_name"])]
     pub services_file: Option<PathBuf>,
     /// The branch whose services.yaml counts.
     #[arg(long, value_name = "BRANCH")]
@@ -172,7 +171,7 @@ pub(crate) async fn run(verb: RepoVerb, global: &Global) -> Result<Exit, Fault> 
             output::note("the secret is shown here and never again");
             session.format.one(&answer, || {
                 let repository = answer.repository.clone().unwrap_or_default();
-                with_secret(&repository, &answer.webhook_secret)
+                about(&repository, &answer.webhook_secret)
             })?;
         }
         RepoVerb::Secret(verb) => secret::run(&session, verb).await?,
@@ -242,7 +241,7 @@ async fn add(session: &Session, args: Add) -> Result<(), Fault> {
     output::note("the webhook secret is shown here and never again");
     session.format.one(&answer, || {
         let repository = answer.repository.clone().unwrap_or_default();
-        with_secret(&repository, &answer.webhook_secret)
+        about(&repository, &answer.webhook_secret)
     })
 }
 
@@ -298,18 +297,11 @@ fn optional_secret(path: Option<&PathBuf>) -> Result<String, Fault> {
 }
 
 fn show(session: &Session, repository: &Repository) -> Result<(), Fault> {
-    session.format.one(repository, || about(repository))
+    session.format.one(repository, || about(repository, ""))
 }
 
-fn with_secret(repository: &Repository, secret: &str) -> String {
-    format!(
-        "{}{}",
-        about(repository),
-        facts(&[("Webhook secret", secret.to_owned())])
-    )
-}
-
-fn about(repository: &Repository) -> String {
+/// A repository in words, with a secret that is shown now.
+fn about(repository: &Repository, secret: &str) -> String {
     let r = repository;
     let triggers = r.services.iter().flat_map(|s| &s.triggers);
     let triggers = triggers
@@ -330,5 +322,6 @@ fn about(repository: &Repository) -> String {
             moment(r.previous_secret_expire_time.as_ref()),
         ),
         ("Etag", r.etag.clone()),
+        ("Webhook secret", secret.to_owned()),
     ])
 }

@@ -15,7 +15,7 @@ use super::{payload::Payload, retarget::retarget, sign, watch};
 use crate::{
     Global,
     args::key_value,
-    client::unreachable,
+    client::{deepest, unreachable},
     fault::{Answer as _, Exit, Fault, one_line},
     global::Target,
     json::View,
@@ -130,10 +130,10 @@ pub(crate) async fn run(args: Send, global: &Global) -> Result<Exit, Fault> {
     if global.output != Format::Table {
         global.output.value(&report)?;
     }
-    if exit == Exit::NotAllowed {
-        output::note(
-            "the secret may be another repository's: give it with --secret or CK8S_WEBHOOK_SECRET",
-        );
+    if !(200..300).contains(&status) {
+        let what = format!("cannot deliver {}", report.delivery_id);
+        let why = format!("the server answered {status} {}", report.code);
+        return Err(Fault::new(exit, what, why, remedy(status)));
     }
     Ok(exit)
 }
@@ -196,9 +196,12 @@ async fn post(
         .body(body)
         .send()
         .await
-        .map_err(|e| unreachable(url, &e))?;
+        .map_err(|e| unheard(url, delivery, &e))?;
     let status = answer.status();
-    let text = answer.bytes().await.map_err(|e| unreachable(url, &e))?;
+    let text = answer
+        .bytes()
+        .await
+        .map_err(|e| unheard(url, delivery, &e))?;
     let body = serde_json::from_slice(&text).unwrap_or_else(|_| Body {
         code: status
             .canonical_reason()
@@ -209,6 +212,27 @@ async fn post(
         delivery_id: String::new(),
     });
     Ok((status.as_u16(), body))
+}
+
+/// No answer: nobody is there, or what is there speaks otherwise.
+fn unheard(url: &str, delivery: &str, why: &reqwest::Error) -> Fault {
+    if why.is_connect() {
+        return unreachable(url, why);
+    }
+    let what = format!("cannot tell whether {url} took the delivery");
+    let todo = format!("send it again with --delivery {delivery}: it counts once");
+    Fault::new(Exit::Unavailable, what, deepest(why), todo)
+}
+
+/// What helps against an HTTP status.
+fn remedy(status: u16) -> &'static str {
+    match status {
+        401 => "give that repository's webhook secret with --secret or CK8S_WEBHOOK_SECRET",
+        404 => "name a server of ck8s with --url or CK8S_URL",
+        413 => "GitHub itself sends at most 25 MB",
+        429 | 502..=504 => "send it again later with the same --delivery: it counts once",
+        _ => "look at the payload and the event",
+    }
 }
 
 fn exit(status: u16) -> Exit {

@@ -14,10 +14,9 @@ use crate::{
 
 /// What to start: `--repo R --trigger T`, or a command of one's own.
 #[derive(Args, Clone, Debug)]
-#[group(id = "where", required = true, multiple = true, args = ["project", "repo"])]
 pub struct Start {
     /// The project's id or slug; without it, the repository's.
-    #[arg(long)]
+    #[arg(long, required_unless_present = "repo")]
     pub project: Option<String>,
     /// The repository's id or owner/name.
     #[arg(long)]
@@ -165,6 +164,7 @@ mod tests {
             "--repo a/b --trigger t --image i",
             "--repo a/b --trigger t -- echo",
             "--image i",
+            "--image i --title x",
             "--project p --image i --cancel-in-progress",
             "--project p --image i --priority 101",
         ] {

@@ -91,11 +91,7 @@ pub(crate) async fn run(verb: TokenVerb, global: &Global) -> Result<Exit, Fault>
             output::note("the secret is shown here and never again");
             session.format.one(&answer, || {
                 let token = answer.token.clone().unwrap_or_default();
-                format!(
-                    "{}{}",
-                    about(&token),
-                    facts(&[("Secret ", answer.secret.clone())])
-                )
+                about(&token, &answer.secret)
             })?;
         }
         TokenVerb::Revoke { token } => {
@@ -106,7 +102,7 @@ pub(crate) async fn run(verb: TokenVerb, global: &Global) -> Result<Exit, Fault>
             };
             let answer = auth.revoke_token(client.ask(request)).await.or_say(what)?;
             let token = answer.token.unwrap_or_default();
-            session.format.one(&token, || about(&token))?;
+            session.format.one(&token, || about(&token, ""))?;
         }
     }
     Ok(Exit::Done)
@@ -153,7 +149,8 @@ fn kind(token: &Token) -> String {
     }
 }
 
-fn about(token: &Token) -> String {
+/// A token in words, with a secret that is shown now.
+fn about(token: &Token, secret: &str) -> String {
     facts(&[
         ("Name", token.name.clone()),
         ("Kind", kind(token)),
@@ -161,6 +158,7 @@ fn about(token: &Token) -> String {
         ("Created", moment(token.create_time.as_ref())),
         ("Expires", moment(token.expire_time.as_ref())),
         ("Revoked", moment(token.revoke_time.as_ref())),
+        ("Secret", secret.to_owned()),
     ])
 }
 

@@ -203,7 +203,7 @@ fn line(change: &WatchRunsResponse, with_run: bool) -> String {
         run_id,
         ..
     } = change.event.clone().unwrap_or_else(|| FlowEvent {
-        kind: "run".to_owned(),
+        kind: "now".to_owned(),
         message: run.message.clone(),
         time: run.finish_time.or(run.start_time).or(run.create_time),
         ..Default::default()

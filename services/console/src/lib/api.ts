@@ -10,15 +10,29 @@ import { session } from "./session.svelte";
 // A unary call that takes longer than this has failed, for a person who waits; milliseconds.
 const DEADLINE = 15_000;
 
+// A token that the server no longer takes ends the session that it belongs to.
+function refused(token: string | undefined, cause: unknown): ConnectError {
+  const error = ConnectError.from(cause);
+  if (error.code === Code.Unauthenticated && token !== undefined && token === session.token) session.expire();
+  return error;
+}
+
+async function* watched<T>(token: string | undefined, messages: AsyncIterable<T>): AsyncIterable<T> {
+  try {
+    yield* messages;
+  } catch (cause) {
+    throw refused(token, cause);
+  }
+}
+
 const authorize: Interceptor = (next) => async (request) => {
   const token = session.token;
   if (token !== undefined && !request.header.has("authorization")) request.header.set("authorization", `Bearer ${token}`);
   try {
-    return await next(request);
+    const response = await next(request);
+    return response.stream ? { ...response, message: watched(token, response.message) } : response;
   } catch (cause) {
-    const error = ConnectError.from(cause);
-    if (error.code === Code.Unauthenticated && token !== undefined && token === session.token) session.expire();
-    throw error;
+    throw refused(token, cause);
   }
 };
 

@@ -31,6 +31,7 @@ test("its origin is told in the payload's words", () => {
   const issue = create(RunSchema, { trigger: { event: "issues", action: "labeled", number: 12n, actor: "octocat" } });
   expect(runOrigin(issue)).toBe("issues labeled #12 by octocat");
   expect(runOrigin(create(RunSchema, { trigger: { event: "push", ref: "refs/heads/main", actor: "octocat" } }))).toBe("push main by octocat");
+  expect(runOrigin(create(RunSchema, { trigger: { actor: "token:local-admin" } }))).toBe("started by local-admin");
 });
 
 test("every state and reason has words", () => {

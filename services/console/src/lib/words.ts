@@ -65,10 +65,10 @@ export function runTitle(run: Run): string {
 export function runOrigin(run: Run): string {
   const trigger = run.trigger;
   if (trigger === undefined) return "";
-  const words = [trigger.event, trigger.action];
+  const words = trigger.event === "" ? ["started"] : [trigger.event, trigger.action];
   if (trigger.number !== 0n) words.push(`#${trigger.number}`);
   else if (trigger.ref !== "") words.push(trigger.ref.replace(/^refs\/(heads|tags)\//, ""));
-  if (trigger.actor !== "") words.push(`by ${trigger.actor}`);
+  if (trigger.actor !== "") words.push(`by ${trigger.actor.replace(/^(token|github):/, "")}`);
   return words.filter((word) => word !== "").join(" ");
 }
 

@@ -22,6 +22,11 @@ impl Account {
         Err(EmbeddedError::NoAccount)
     }
 
+    /// Ourselves.
+    pub(super) fn nobody_else() -> Self {
+        Self(None)
+    }
+
     /// Whether the server runs as somebody else than us.
     pub(super) fn is_other(self) -> bool {
         self.0.is_some()

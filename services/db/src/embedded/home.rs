@@ -12,6 +12,8 @@ use super::{EmbeddedError, account::Account, at};
 
 /// Where clusters live whose own directory is closed to the server's user (as /root is).
 const ELSEWHERE: &str = "/var/lib/ck8s";
+/// Where a cluster there says which link leads to it.
+const LINK: &str = "link";
 /// What a unix socket's address can hold, with its end (Linux: 108, macOS: 104).
 const SOCKET_PATH: usize = 104;
 
@@ -34,10 +36,7 @@ impl Home {
             if account.reaches(&real) {
                 fs::create_dir_all(&real).map_err(at(&real))?;
             } else {
-                // A link whose target is gone means that the data is gone: say so by failing below, not by a new empty cluster.
-                let target = Path::new(ELSEWHERE).join(format!("postgres-{}", random(12)));
-                symlink(&target, &real).map_err(at(&real))?;
-                fs::create_dir_all(&target).map_err(at(&target))?;
+                elsewhere(&real)?;
             }
         }
         let dir = dir.canonicalize().map_err(at(dir))?;
@@ -127,6 +126,39 @@ impl Home {
         self.give(&dir)?;
         fs::write(&note, dir.as_os_str().as_encoded_bytes()).map_err(at(&note))?;
         Ok(dir)
+    }
+}
+
+/// Makes a directory that the server's user can reach, and `link` that leads to it. A link whose target is gone means that the data is
+/// gone: that is an error later, not a new empty cluster.
+fn elsewhere(link: &Path) -> Result<(), EmbeddedError> {
+    forget_temporary();
+    let target = Path::new(ELSEWHERE).join(format!("postgres-{}", random(12)));
+    fs::create_dir_all(&target).map_err(at(&target))?;
+    let note = target.join(LINK);
+    fs::write(&note, link.as_os_str().as_encoded_bytes()).map_err(at(&note))?;
+    symlink(&target, link).map_err(at(link))
+}
+
+/// Removes clusters whose link lay in a temporary directory that is gone. One whose link lay anywhere else is never removed: its disk may
+/// be away for a while.
+fn forget_temporary() {
+    let Ok(entries) = fs::read_dir(ELSEWHERE) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let Ok(link) = fs::read_to_string(entry.path().join(LINK)) else {
+            continue;
+        };
+        let link = PathBuf::from(link);
+        let temporary = link.starts_with(std::env::temp_dir());
+        let home = Home {
+            dir: entry.path(),
+            account: Account::nobody_else(),
+        };
+        if temporary && link.symlink_metadata().is_err() && home.lock().is_ok() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 

@@ -24,20 +24,17 @@ pub(super) enum Unread {
     NoMemory,
 }
 
-/// The body, and its share of the memory. On failure what is left of it, if there is any sense in it.
+/// The body, and its share of the memory.
 pub(super) async fn read(
-    mut body: Incoming,
+    body: &mut Incoming,
     most: usize,
     budget: &Budget,
-) -> Result<(Bytes, Share), (Unread, Option<Incoming>)> {
+) -> Result<(Bytes, Share), Unread> {
     let mut share = budget.share();
-    let read = tokio::time::timeout(TIME, collect(&mut body, most, &mut share)).await;
-    match read {
-        Ok(Ok(bytes)) => Ok((bytes, share)),
-        Ok(Err(Unread::Broken)) => Err((Unread::Broken, None)),
-        Ok(Err(unread)) => Err((unread, Some(body))),
-        Err(_) => Err((Unread::TooSlow, None)),
-    }
+    let bytes = tokio::time::timeout(TIME, collect(body, most, &mut share)).await;
+    bytes
+        .unwrap_or(Err(Unread::TooSlow))
+        .map(|bytes| (bytes, share))
 }
 
 async fn collect(body: &mut Incoming, most: usize, share: &mut Share) -> Result<Bytes, Unread> {
@@ -73,7 +70,7 @@ async fn collect(body: &mut Incoming, most: usize, share: &mut Share) -> Result<
 }
 
 /// Throws away what still comes, within bounds.
-pub(super) async fn discard(mut body: Incoming) {
+pub(super) async fn discard(body: &mut Incoming) {
     let drain = async {
         let mut left = DISCARDED;
         while let Some(Ok(frame)) = body.frame().await {

@@ -1,7 +1,7 @@
 //! The headers of a webhook that matter, each at most once.
 use http::{
     HeaderMap, HeaderName, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 
 use crate::answer::Answer;
@@ -25,8 +25,6 @@ pub(super) struct Headers {
     pub(super) content_type: String,
     /// The length of the body, if it was announced.
     pub(super) announced: Option<u64>,
-    /// The client sends the body only when asked to.
-    pub(super) waits_for_us: bool,
 }
 
 /// Reads them; one that comes twice is refused: who reads another one than we do would see something else.
@@ -39,7 +37,6 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Headers, Answer> {
         announced: headers
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse().ok()),
-        waits_for_us: headers.contains_key(EXPECT),
     })
 }
 

@@ -5,7 +5,7 @@ mod headers;
 use std::{net::IpAddr, time::Instant};
 
 use ck8s_proto::ingress::v1::{IngestOutcome, IngestResult, Webhook};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, header::EXPECT};
 use hyper::body::Incoming;
 use tonic::body::Body;
 
@@ -16,6 +16,8 @@ use crate::{answer::Answer, batch::Batches, budget::Budget, rate::Rate};
 const LARGEST_BODY: usize = 25 * 1024 * 1024;
 /// Bodies in memory in all.
 const MEMORY: usize = 512 * 1024 * 1024;
+/// After these answers the rest of a body is not waited for: it does not come, or too much does.
+const HOPELESS: [StatusCode; 2] = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
 
 /// What takes webhooks.
 pub(crate) struct Webhooks {
@@ -35,14 +37,23 @@ impl Webhooks {
 
     /// Answers one.
     pub(crate) async fn take(&self, request: Request<Incoming>, from: IpAddr) -> Response<Body> {
-        let (head, body) = request.into_parts();
+        let (head, mut body) = request.into_parts();
+        // Then it sends no body to an answer that refuses it.
+        let waits_for_us = head.headers.contains_key(EXPECT);
         let headers = headers::read(&head.headers);
         let delivery_id = headers
             .as_ref()
             .map_or_else(|_| String::new(), Headers::echo);
-        let answer = match self.answer(&head.method, headers, body, from).await {
-            Ok(answer) | Err(answer) => answer.of(delivery_id),
+        let answer = match self.answer(&head.method, headers, &mut body, from).await {
+            Ok(answer) => answer,
+            Err(answer) => {
+                if !waits_for_us && !HOPELESS.contains(&answer.status) {
+                    body::discard(&mut body).await;
+                }
+                answer
+            }
         };
+        let answer = answer.of(delivery_id);
         metrics::counter!("ck8s_edge_webhooks_total", "code" => answer.code.clone()).increment(1);
         answer.into_response()
     }
@@ -51,7 +62,7 @@ impl Webhooks {
         &self,
         method: &Method,
         headers: Result<Headers, Answer>,
-        body: Incoming,
+        body: &mut Incoming,
         from: IpAddr,
     ) -> Result<Answer, Answer> {
         if method != Method::POST {
@@ -70,21 +81,11 @@ impl Webhooks {
             .announced
             .is_some_and(|length| length > LARGEST_BODY as u64)
         {
-            if !headers.waits_for_us {
-                body::discard(body).await;
-            }
             return Err(refusal(Unread::TooLarge));
         }
         headers.check_content_type()?;
-        let (bytes, share) = match body::read(body, LARGEST_BODY, &self.budget).await {
-            Ok(read) => read,
-            Err((unread, rest)) => {
-                if let Some(rest) = rest {
-                    body::discard(rest).await;
-                }
-                return Err(refusal(unread));
-            }
-        };
+        let read = body::read(body, LARGEST_BODY, &self.budget).await;
+        let (bytes, share) = read.map_err(refusal)?;
         let webhook = Webhook {
             provider: "github".to_owned(),
             event: headers.event,

@@ -21,65 +21,111 @@ const LOOK: i64 = 1_000;
 /// Bodies in memory at once; each may be large.
 const BATCH: usize = 50;
 
-/// Sweeps on start, periodically and when told, until shutdown.
-pub(crate) async fn run(
+/// After so many failures in a row whoever is needed is away: the rest waits for the next sweep.
+const FAILURES: usize = 3;
+
+/// What repair works with.
+pub(crate) struct Repair {
     pool: PgPool,
     handler: Handler,
     repositories: Repositories,
-    shutdown: CancellationToken,
-) {
-    // What a process before this one left is taken at once, however young: handling twice does no harm.
-    let mut age = 0;
-    loop {
-        match shutdown
-            .run_until_cancelled(sweep(&pool, &handler, &repositories, age))
-            .await
-        {
-            None => return,
-            Some(Ok(0)) => {}
-            Some(Ok(handled)) => tracing::info!(handled, "deliveries were handled late"),
-            Some(Err(error)) => tracing::warn!(%error, "deliveries go on waiting"),
+    /// Where the last sweep gave up; the next one goes on there, so that nothing that always fails stands before the rest.
+    after: DeliveryId,
+}
+
+impl Repair {
+    pub(crate) fn new(pool: PgPool, handler: Handler, repositories: Repositories) -> Self {
+        Self {
+            pool,
+            handler,
+            repositories,
+            after: Uuid::nil().into(),
         }
-        age = AGE_MS;
+    }
+
+    /// Sweeps on start and periodically; takes up at once what it is told to. Until shutdown.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        let repairing = async {
+            // What a process before this one left is taken at once, however young: handling twice does no harm.
+            let mut age = 0;
+            loop {
+                tell(self.sweep(age).await);
+                age = AGE_MS;
+                let next = tokio::time::Instant::now() + PERIOD;
+                while let Ok(revived) = tokio::time::timeout_at(next, self.handler.revived()).await
+                {
+                    let revived = self.handler.idle(revived);
+                    tell(self.take_up(&revived).await.map(|()| revived.len()));
+                }
+            }
+        };
         tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(PERIOD) => {}
-            () = handler.repair_wanted() => {}
+            () = repairing => {}
+            () = shutdown.cancelled() => {}
         }
+    }
+
+    /// One sweep over all that wait, oldest first. Returns how many were handled.
+    async fn sweep(&mut self, age_ms: i64) -> Result<usize, IngressError> {
+        let before = first_of(now_ms() - age_ms + i64::from(age_ms == 0));
+        let mut handled = 0;
+        loop {
+            let ids = {
+                let mut conn = self.pool.acquire().await?;
+                deliveries::waiting_ids(&mut conn, self.after, before, LOOK).await?
+            };
+            let Some(last) = ids.last().copied() else {
+                self.after = Uuid::nil().into();
+                metrics::repaired(handled);
+                return Ok(handled);
+            };
+            let idle = self.handler.idle(ids);
+            self.take_up(&idle).await?;
+            handled += idle.len();
+            self.after = last;
+        }
+    }
+
+    /// Handles these, if they still wait. One that fails hinders no other, unless all do.
+    async fn take_up(&mut self, ids: &[DeliveryId]) -> Result<(), IngressError> {
+        let mut failures = 0;
+        for batch in ids.chunks(BATCH) {
+            let Err(error) = self.rehandle(batch).await else {
+                failures = 0;
+                continue;
+            };
+            tracing::debug!(%error, "a batch waits; its deliveries are tried one by one");
+            for id in batch {
+                match self.rehandle(std::slice::from_ref(id)).await {
+                    Ok(()) => failures = 0,
+                    Err(_) if failures + 1 < FAILURES => failures += 1,
+                    Err(error) => {
+                        self.after = *id;
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn rehandle(&self, ids: &[DeliveryId]) -> Result<(), IngressError> {
+        let waiting = {
+            let mut conn = self.pool.acquire().await?;
+            deliveries::waiting(&mut conn, ids).await?
+        };
+        self.handler.begin(ids.iter().copied());
+        let done = rehandle(&self.handler, &self.repositories, waiting).await;
+        self.handler.end(ids.iter().copied());
+        done
     }
 }
 
-/// One sweep over all that wait, oldest first. Returns how many were handled.
-pub(crate) async fn sweep(
-    pool: &PgPool,
-    handler: &Handler,
-    repositories: &Repositories,
-    age_ms: i64,
-) -> Result<usize, IngressError> {
-    let before = first_of(now_ms() - age_ms + i64::from(age_ms == 0));
-    let mut after = DeliveryId::from(Uuid::nil());
-    let mut handled = 0;
-    loop {
-        let ids = {
-            let mut conn = pool.acquire().await?;
-            deliveries::waiting_ids(&mut conn, after, before, LOOK).await?
-        };
-        let Some(last) = ids.last() else {
-            metrics::repaired(handled);
-            return Ok(handled);
-        };
-        after = *last;
-        for batch in handler.idle(ids).chunks(BATCH) {
-            let waiting = {
-                let mut conn = pool.acquire().await?;
-                deliveries::waiting(&mut conn, batch).await?
-            };
-            handler.begin(batch.iter().copied());
-            let done = rehandle(handler, repositories, waiting).await;
-            handler.end(batch.iter().copied());
-            done?;
-            handled += batch.len();
-        }
+fn tell(handled: Result<usize, IngressError>) {
+    match handled {
+        Ok(0) => {}
+        Ok(handled) => tracing::info!(handled, "deliveries were handled late"),
+        Err(error) => tracing::warn!(%error, "deliveries go on waiting"),
     }
 }
 

@@ -106,7 +106,7 @@ impl FairQueue {
     /// A lease of the project came (+1) or went (-1).
     pub fn held(&mut self, project_id: ProjectId, change: i32) {
         self.reorder(project_id, |p| {
-            p.held = p.held.saturating_add_signed(change)
+            p.held = p.held.saturating_add_signed(change);
         });
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use ck8s_proto::runs::v1::{Cancel, lease_response::Frame};
-use ck8s_rpc::convert::reason_to_pb;
+use ck8s_rpc::{convert::reason_to_pb, status};
 use ck8s_types::{Epoch, ProjectId, RunId, RunReason};
 
 use super::sessions::Session;
@@ -68,6 +68,21 @@ impl Board {
         }
         if let Some(before) = self.sessions.insert(session.worker().to_owned(), session) {
             self.forget(&before);
+            before.close(status::aborted(
+                "REPLACED",
+                "this worker holds a newer stream",
+            ));
+        }
+    }
+
+    /// Ends the stream of a worker that was not heard in time: it gets nothing more until it says Hello again.
+    pub fn expire(&mut self, worker: &str) {
+        if let Some(session) = self.sessions.remove(worker) {
+            self.forget(&session);
+            session.close(status::aborted(
+                "EXPIRED",
+                "no heartbeat came in time: connect again",
+            ));
         }
     }
 
@@ -190,7 +205,8 @@ impl Board {
             let got = by_lane.get(&want.lane).map_or(&[][..], Vec::as_slice);
             for (worker, _) in &want.workers {
                 if let Some(session) = self.sessions.get_mut(worker) {
-                    session.reserved -= 1;
+                    // A session that took another's place since has reserved nothing.
+                    session.reserved = (session.reserved - 1).max(0);
                 }
                 self.fair.held(want.lane.project, -1);
             }

@@ -244,27 +244,3 @@ impl Engine {
         self.wake_dispatcher();
     }
 }
-
-impl Engine {
-    /// Tells a worker which of the leases that it names are not its own any more.
-    pub fn revoke_stale(
-        &self,
-        worker: &str,
-        session_id: u64,
-        names: &[(RunId, ck8s_types::Epoch)],
-    ) {
-        use ck8s_proto::runs::v1::{Revoke, lease_response::Frame};
-        let mut board = self.board();
-        let Some(session) = board.session(worker).filter(|s| s.id == session_id) else {
-            return;
-        };
-        for (run, epoch) in names {
-            if session.held.get(run).is_none_or(|h| h.epoch != *epoch) {
-                session.send(Frame::Revoke(Revoke {
-                    lease: Some(crate::convert::lease_ref(*run, *epoch)),
-                    code: "STALE_EPOCH".to_owned(),
-                }));
-            }
-        }
-    }
-}

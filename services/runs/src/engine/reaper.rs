@@ -1,12 +1,14 @@
 //! The reaper: finds what time has overtaken. Woken by what is likely to leave work for it, and every second as a safety net; any number of
 //! replicas may do it at once, since each step changes only what is still as it was seen.
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use ck8s_types::{RunId, RunReason};
+use ck8s_proto::runs::v1::{Revoke, lease_response::Frame};
+use ck8s_types::{Epoch, RunId, RunReason};
 
-use super::{AfterEnd, Engine, Note, grants};
+use super::{AfterEnd, Board, Engine, Note, grants};
 use crate::{
     RunsError,
+    convert::lease_ref,
     domain::{Outcome, finished_sentence, ordinary_state},
     store::{
         claim, end, groups,
@@ -42,6 +44,7 @@ async fn reap(engine: &Engine) -> Result<(), RunsError> {
         tracing::warn!(leases = orphaned, "leases have expired without a heartbeat");
         engine.feed.wake();
     }
+    end_expired_sessions(engine).await?;
     end_overdue(engine).await?;
     let orphans = leases::orphans(&mut *engine.pool.acquire().await?).await?;
     for lease in &orphans {
@@ -50,6 +53,24 @@ async fn reap(engine: &Engine) -> Result<(), RunsError> {
     refresh_sessions(engine).await?;
     unstick_groups(engine).await?;
     open_lanes(engine).await
+}
+
+/// Workers that were not heard in time and hold a stream here: stopped, or cut off without a word. Nothing may be leased to them.
+async fn end_expired_sessions(engine: &Engine) -> Result<(), RunsError> {
+    let ids: Vec<String> = engine
+        .board()
+        .sessions()
+        .map(|s| s.worker().to_owned())
+        .collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut conn = engine.pool.acquire().await?;
+    for worker in workers::expired(&mut conn, &ids, engine.replica).await? {
+        tracing::warn!(worker, "no heartbeat came in time: its stream is ended");
+        engine.board().expire(&worker);
+    }
+    Ok(())
 }
 
 /// Runs that waited, started or ran too long.
@@ -115,12 +136,11 @@ async fn resolve(engine: &Engine, lease: &LeaseRow) -> Result<(), RunsError> {
     }
     let worker = {
         let mut board = engine.board();
-        let found = board
+        board
             .sessions()
             .filter(|s| s.arrival.domain == lease.domain && !s.draining)
             .max_by_key(|s| s.free())
-            .map(|s| s.worker().to_owned());
-        found
+            .map(|s| s.worker().to_owned())
     };
     if let Some(worker) = worker {
         let epoch = leases::take_over(&mut *engine.pool.acquire().await?, lease, &worker).await?;
@@ -207,7 +227,33 @@ async fn refresh_sessions(engine: &Engine) -> Result<(), RunsError> {
     for (worker, run, epoch) in stop {
         board.cancel(&worker, run, epoch, RunReason::CanceledByUser);
     }
+    drop_unstored(&mut board, &stored);
     Ok(())
+}
+
+/// Leases that a worker seems to hold and that were not in the database at two sweeps: they expired, and its heartbeat came after.
+fn drop_unstored(board: &mut Board, stored: &[LeaseRow]) {
+    let stored: HashSet<(RunId, Epoch)> = stored.iter().map(|l| (l.run, l.epoch)).collect();
+    let mut gone = Vec::new();
+    for session in board.sessions() {
+        let worker = session.worker().to_owned();
+        for (run, held) in &mut session.held {
+            let unstored = !stored.contains(&(*run, held.epoch));
+            if unstored && held.unstored {
+                gone.push((worker.clone(), *run, *held));
+            }
+            held.unstored = unstored;
+        }
+    }
+    for (worker, run, held) in gone {
+        if let Some(session) = board.session(&worker) {
+            session.send(Frame::Revoke(Revoke {
+                lease: Some(lease_ref(run, held.epoch)),
+                code: "EXPIRED".to_owned(),
+            }));
+        }
+        board.drop_lease(&worker, run, held.project);
+    }
 }
 
 impl Engine {

@@ -42,6 +42,10 @@ pub struct Held {
     pub project: ProjectId,
     /// The reaper saw it releasing at its last sweep.
     pub releasing: bool,
+    /// The reaper did not find it in the database at its last sweep.
+    pub unstored: bool,
+    /// Heartbeats in a row that did not name it.
+    pub missed: u8,
 }
 
 /// What a Hello says.
@@ -76,8 +80,35 @@ impl Session {
             epoch,
             project,
             releasing: false,
+            unstored: false,
+            missed: 0,
         };
         self.held.insert(run, held).is_none()
+    }
+
+    fn compare(&mut self, names: &[(RunId, Epoch)]) -> HashSet<RunId> {
+        for (run, epoch) in names {
+            if self.held.get(run).is_none_or(|h| h.epoch != *epoch) {
+                self.send(Frame::Revoke(Revoke {
+                    lease: Some(lease_ref(*run, *epoch)),
+                    code: "STALE_EPOCH".to_owned(),
+                }));
+            }
+        }
+        let named: HashSet<&RunId> = names.iter().map(|(run, _)| run).collect();
+        let mut forgotten = HashSet::new();
+        for (run, held) in &mut self.held {
+            held.missed = if named.contains(run) {
+                0
+            } else {
+                held.missed + 1
+            };
+            if held.missed == 2 {
+                held.missed = 0;
+                forgotten.insert(*run);
+            }
+        }
+        forgotten
     }
 
     /// Sends a frame. False: the stream is gone.
@@ -168,6 +199,43 @@ impl Engine {
             self.note(Note::Events);
         }
         Ok(id)
+    }
+
+    /// Compares what a heartbeat names with what is held here: what is not the worker's any more is revoked; what it does not name, two
+    /// heartbeats in a row, it has not heard of or has forgotten.
+    pub async fn compare(
+        &self,
+        worker: &str,
+        session_id: u64,
+        names: &[(RunId, Epoch)],
+    ) -> Result<(), RunsError> {
+        let forgotten = {
+            let mut board = self.board();
+            let Some(session) = board.session(worker).filter(|s| s.id == session_id) else {
+                return Ok(());
+            };
+            session.compare(names)
+        };
+        if forgotten.is_empty() {
+            return Ok(());
+        }
+        let mut conn = self.pool.acquire().await?;
+        let stored = leases::of_workers(&mut conn, &[worker.to_owned()]).await?;
+        let (running, unheard): (Vec<_>, Vec<_>) = stored
+            .into_iter()
+            .filter(|l| !l.releasing && forgotten.contains(&l.run))
+            .partition(|l| l.running);
+        if !running.is_empty() {
+            let ids: Vec<uuid::Uuid> = running.iter().map(|l| l.run.uuid()).collect();
+            leases::orphan(&mut conn, worker, &ids, "its worker has forgotten it").await?;
+            let mut board = self.board();
+            for lease in &running {
+                board.drop_lease(worker, lease.run, lease.lane.project);
+            }
+            self.wake_reaper();
+        }
+        drop(conn);
+        grants::resend(self, &unheard).await
     }
 
     /// A stream has ended. The leases live on.

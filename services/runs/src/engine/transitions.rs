@@ -7,7 +7,7 @@ use std::{
 
 use ck8s_proto::runs::v1::{Ack, Revoke, lease_response::Frame};
 use ck8s_rpc::status;
-use ck8s_types::{ProjectId, RunId, RunReason};
+use ck8s_types::{Epoch, ProjectId, RunId, RunReason};
 use tokio::sync::mpsc;
 
 use super::{Engine, Note};
@@ -54,8 +54,8 @@ impl Said {
 /// What a transaction has changed, for afterwards.
 #[derive(Default)]
 struct Effects {
-    /// Messages that matched a lease, by run.
-    matched: HashSet<RunId>,
+    /// The leases that messages matched.
+    matched: HashSet<(RunId, Epoch)>,
     freed: Vec<(String, RunId, ProjectId)>,
     opened: Vec<(Lane, Place)>,
     orphaned: bool,
@@ -90,7 +90,7 @@ async fn write(engine: &Engine, said: &[Said]) -> Result<Effects, RunsError> {
     for s in said {
         match &s.change {
             Change::Running { workload, adopted } => {
-                running.push((s.holder.clone(), workload.clone(), *adopted))
+                running.push((s.holder.clone(), workload.clone(), *adopted));
             }
             Change::Finished(outcome) => finished.push((s.holder.clone(), outcome.clone())),
             Change::Released => released.push(s.holder.clone()),
@@ -115,11 +115,12 @@ async fn write(engine: &Engine, said: &[Said]) -> Result<Effects, RunsError> {
             .collect();
         for Freed {
             run,
+            epoch,
             project,
             group,
         } in transitions::released(&mut tx, &released).await?
         {
-            effects.matched.insert(run);
+            effects.matched.insert((run, epoch));
             let worker = workers.get(&run).copied().unwrap_or_default();
             effects.freed.push((worker.to_owned(), run, project));
             if let Some(group) = group {
@@ -136,7 +137,7 @@ async fn write(engine: &Engine, said: &[Said]) -> Result<Effects, RunsError> {
     let unmatched: Vec<Holder> = said
         .iter()
         .map(|s| &s.holder)
-        .filter(|h| !effects.matched.contains(&h.run))
+        .filter(|h| !effects.matched.contains(&h.lease()))
         .cloned()
         .collect();
     if !unmatched.is_empty() {
@@ -180,7 +181,7 @@ async fn rarely(
                     &format!("worker {worker} handed it back"),
                 )
                 .await?;
-                effects.matched.insert(*run);
+                effects.matched.insert((*run, *epoch));
                 effects.orphaned = true;
             }
             return Ok(());
@@ -191,11 +192,11 @@ async fn rarely(
         Some(WentBack::Queued(lane, place)) => {
             effects.freed.push((worker.clone(), *run, lane.project));
             effects.opened.push((lane, place));
-            effects.matched.insert(*run);
+            effects.matched.insert((*run, *epoch));
         }
         Some(WentBack::Ended { project, group }) => {
             effects.freed.push((worker.clone(), *run, project));
-            effects.matched.insert(*run);
+            effects.matched.insert((*run, *epoch));
             if let Some(group) = group {
                 groups::lock(tx, project, &group).await?;
                 effects
@@ -230,7 +231,7 @@ fn settle(engine: &Engine, said: &[Said], effects: Effects) {
             };
             // A release that matches nothing was done before: the acknowledgement was lost.
             let done =
-                effects.matched.contains(&s.holder.run) || matches!(s.change, Change::Released);
+                effects.matched.contains(&s.holder.lease()) || matches!(s.change, Change::Released);
             if !done {
                 session.send(Frame::Revoke(Revoke {
                     lease: Some(lease_ref(s.holder.run, s.holder.epoch)),

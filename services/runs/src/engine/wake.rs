@@ -79,10 +79,10 @@ fn gather(from: Uuid, notes: impl Iterator<Item = Note>) -> Message {
                 *first = (*first).min(place);
             }
             Note::Freed(project) if !message.freed.contains(&project.uuid()) => {
-                message.freed.push(project.uuid())
+                message.freed.push(project.uuid());
             }
             Note::Cancel(worker) if !message.cancel.contains(&worker) => {
-                message.cancel.push(worker)
+                message.cancel.push(worker);
             }
             _ => {}
         }

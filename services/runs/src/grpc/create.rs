@@ -38,7 +38,7 @@ pub async fn create_runs(
                 runs.push(run);
             }
             Err(fault) if fault.code() == tonic::Code::InvalidArgument => {
-                fault.message().clone_into(&mut results[place].error)
+                fault.message().clone_into(&mut results[place].error);
             }
             Err(fault) => return Err(fault),
         }

@@ -85,7 +85,7 @@ pub async fn take(
                 .iter()
                 .map(|l| parse_lease_ref(Some(l)))
                 .collect::<Result<Vec<_>, _>>()?;
-            engine.revoke_stale(worker, session, &leases);
+            engine.compare(worker, session, &leases).await?;
             let beat = Beat {
                 worker: worker.to_owned(),
                 instance: arrival.instance.uuid(),

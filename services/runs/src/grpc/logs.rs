@@ -239,9 +239,7 @@ impl Reader {
             if self.last && run.attempt > self.attempt {
                 self.attempt += 1;
                 self.offset = 0;
-            } else if !follow || self.is_over(&run) {
-                return Ok(());
-            } else if self.wait(engine, &mut grew).await {
+            } else if !follow || self.is_over(&run) || self.wait(engine, &mut grew).await {
                 return Ok(());
             }
         }
@@ -264,7 +262,7 @@ impl Reader {
             let (end, full) = (last.end, found.len() as i64 == PAGE);
             let mut chunks = Vec::with_capacity(found.len());
             for chunk in found {
-                chunks.push(self.piece(chunk)?);
+                chunks.push(self.piece(&chunk)?);
             }
             self.offset = end;
             if self.send(chunks, end >= engine.config.log_cap_bytes).await {
@@ -277,7 +275,7 @@ impl Reader {
     }
 
     /// The piece from the offset on that was asked for.
-    fn piece(&self, chunk: Chunk) -> Result<pb::LogChunk, RunsError> {
+    fn piece(&self, chunk: &Chunk) -> Result<pb::LogChunk, RunsError> {
         let data = lz4_flex::decompress_size_prepended(&chunk.data)
             .map_err(|e| RunsError::Corrupt(e.to_string()))?;
         let skip = usize::try_from(self.offset - chunk.start)

@@ -152,8 +152,14 @@ async fn no_slot(
         .first()
         .and_then(|s| s.lease.as_ref())
         .map_or_else(String::new, |l| {
-            let at = l.deadline.replace_nanosecond(0).unwrap_or(l.deadline);
-            format!("; the first is free at {} UTC at the latest", at.time())
+            let at = l.deadline;
+            format!(
+                "; the first is free on {} at {:02}:{:02}:{:02}Z at the latest",
+                at.date(),
+                at.hour(),
+                at.minute(),
+                at.second()
+            )
         });
     let releasing = taken
         .iter()

@@ -78,8 +78,8 @@ pub async fn claim(
         ), gone AS (
             DELETE FROM runs.queue q USING lease l WHERE q.run_id = l.run_id
         ), event AS (
-            INSERT INTO audit.flow_events (kind, project_id, run_id, actor, data)
-            SELECT 'run.leased', project_id, run_id, 'service:runs',
+            INSERT INTO audit.flow_events (kind, project_id, run_id, actor, message, data)
+            SELECT 'run.leased', project_id, run_id, 'service:runs', 'slot ' || slot || ' on worker ' || worker_id,
                 json_build_object('slot', slot, 'worker_id', worker_id, 'lease_epoch', epoch, 'attempt', attempt)
             FROM lease
         )

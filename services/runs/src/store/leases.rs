@@ -118,8 +118,8 @@ pub async fn take_over(
             WHERE run_id = $1 AND epoch = $2 AND worker_id IS NULL
             RETURNING run_id, project_id, slot, epoch
         ), event AS (
-            INSERT INTO audit.flow_events (kind, project_id, run_id, actor, data)
-            SELECT 'run.taken_over', project_id, run_id, 'service:runs',
+            INSERT INTO audit.flow_events (kind, project_id, run_id, actor, message, data)
+            SELECT 'run.taken_over', project_id, run_id, 'service:runs', 'by worker ' || $3::text,
                 json_build_object('worker_id', $3::text, 'slot', slot, 'lease_epoch', epoch) FROM lease
         )
         SELECT epoch FROM lease

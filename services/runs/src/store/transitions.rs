@@ -14,6 +14,13 @@ pub struct Holder {
     pub worker: String,
 }
 
+impl Holder {
+    /// The lease: an epoch belongs to one holder alone.
+    pub fn lease(&self) -> (RunId, Epoch) {
+        (self.run, self.epoch)
+    }
+}
+
 struct Columns {
     run: Vec<Uuid>,
     epoch: Vec<i64>,
@@ -34,15 +41,15 @@ fn columns<'a>(holders: impl Iterator<Item = &'a Holder>) -> Columns {
     columns
 }
 
-/// Workloads that run now. Returns the runs whose lease matched.
+/// Workloads that run now. Returns the leases that matched.
 pub async fn running(
     conn: &mut PgConnection,
     items: &[(Holder, String, bool)],
-) -> sqlx::Result<Vec<RunId>> {
+) -> sqlx::Result<Vec<(RunId, Epoch)>> {
     let c = columns(items.iter().map(|(h, ..)| h));
     let workload: Vec<String> = items.iter().map(|(_, w, _)| w.clone()).collect();
     let adopted: Vec<bool> = items.iter().map(|(.., a)| *a).collect();
-    sqlx::query_scalar!(
+    sqlx::query!(
         r#"
         WITH input AS (
             SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bool[]) AS t(run_id, epoch, worker_id, workload, adopted)
@@ -50,21 +57,25 @@ pub async fn running(
             -- the server's own deadline lies a little behind the worker's, which knows better what happened
             UPDATE runs.leases l SET running = true,
                 deadline = CASE WHEN l.running THEN l.deadline ELSE now() + make_interval(secs => l.run_timeout + 30) END
-            FROM input i
+            FROM input i JOIN runs.leases before USING (run_id)
             WHERE l.run_id = i.run_id AND l.epoch = i.epoch AND l.worker_id = i.worker_id AND l.state = 'leased'
-            RETURNING l.run_id, l.project_id, l.slot, l.worker_id, l.epoch, l.attempt, i.workload, i.adopted
+            RETURNING l.run_id, l.project_id, l.slot, l.worker_id, l.epoch, l.attempt, i.workload, i.adopted, before.running AS again
         ), run AS (
             UPDATE runs.runs r SET state = 'running', started_at = coalesce(r.started_at, now()), workload = l.workload, slot = l.slot,
                 worker_id = l.worker_id
             FROM lease l WHERE r.id = l.run_id AND r.state IN ('pending', 'running')
             RETURNING r.id
         ), event AS (
-            INSERT INTO audit.flow_events (kind, project_id, run_id, actor, data)
-            SELECT CASE WHEN l.adopted THEN 'run.adopted' ELSE 'run.running' END, l.project_id, l.run_id, 'worker:' || l.worker_id,
+            INSERT INTO audit.flow_events (kind, project_id, run_id, actor, message, data)
+            SELECT CASE WHEN l.adopted THEN 'run.adopted' ELSE 'run.running' END, l.project_id, l.run_id, 'worker:' || l.worker_id, l.workload,
                 json_build_object('slot', l.slot, 'lease_epoch', l.epoch, 'attempt', l.attempt, 'workload', l.workload)
             FROM lease l JOIN run ON run.id = l.run_id
+            -- said again, since its acknowledgement was lost: recorded once
+            WHERE NOT l.again OR (l.adopted AND NOT EXISTS (
+                SELECT FROM audit.flow_events e
+                WHERE e.run_id = l.run_id AND e.kind = 'run.adopted' AND (e.data->>'lease_epoch')::bigint = l.epoch))
         )
-        SELECT run_id FROM lease
+        SELECT run_id, epoch FROM lease
         "#,
         &c.run,
         &c.epoch,
@@ -74,18 +85,18 @@ pub async fn running(
     )
     .fetch_all(conn)
     .await
-    .map(|ids| ids.into_iter().map(RunId::from).collect())
+    .map(|rows| rows.into_iter().map(|r| (RunId::from(r.run_id), Epoch(r.epoch))).collect())
 }
 
-/// Workloads that have ended: the runs end, their slots are releasing. Returns the runs whose lease matched.
+/// Workloads that have ended: the runs end, their slots are releasing. Returns the leases that matched.
 pub async fn finished(
     conn: &mut PgConnection,
     items: &[(Holder, Outcome)],
-) -> sqlx::Result<Vec<RunId>> {
+) -> sqlx::Result<Vec<(RunId, Epoch)>> {
     let c = columns(items.iter().map(|(h, _)| h));
     let text = |f: fn(&Outcome) -> String| items.iter().map(|(_, o)| f(o)).collect::<Vec<_>>();
     let exit: Vec<Option<i32>> = items.iter().map(|(_, o)| o.exit_code).collect();
-    sqlx::query_scalar!(
+    sqlx::query!(
         r#"
         WITH input AS (
             SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[])
@@ -104,7 +115,7 @@ pub async fn finished(
                 'reason', l.reason, 'exit_code', l.exit_code, 'lease_epoch', l.epoch, 'attempt', l.attempt)
             FROM lease l JOIN run ON run.id = l.run_id
         )
-        SELECT run_id FROM lease
+        SELECT run_id, epoch FROM lease
         "#,
         &c.run,
         &c.epoch,
@@ -116,13 +127,14 @@ pub async fn finished(
     )
     .fetch_all(conn)
     .await
-    .map(|ids| ids.into_iter().map(RunId::from).collect())
+    .map(|rows| rows.into_iter().map(|r| (RunId::from(r.run_id), Epoch(r.epoch))).collect())
 }
 
 /// A slot that is free again.
 #[derive(Clone, Debug)]
 pub struct Freed {
     pub run: RunId,
+    pub epoch: Epoch,
     pub project: ProjectId,
     pub group: Option<String>,
 }
@@ -139,10 +151,10 @@ pub async fn released(conn: &mut PgConnection, holders: &[Holder]) -> sqlx::Resu
             WHERE l.run_id = i.run_id AND l.epoch = i.epoch AND l.worker_id = i.worker_id AND l.state = 'releasing'
             RETURNING l.run_id, l.project_id, l.slot, l.worker_id, l.epoch, l.concurrency_group
         ), event AS (
-            INSERT INTO audit.flow_events (kind, project_id, run_id, actor, data)
-            SELECT 'run.released', project_id, run_id, 'worker:' || worker_id, json_build_object('slot', slot, 'lease_epoch', epoch) FROM lease
+            INSERT INTO audit.flow_events (kind, project_id, run_id, actor, message, data)
+            SELECT 'run.released', project_id, run_id, 'worker:' || worker_id, 'slot ' || slot || ' is free', json_build_object('slot', slot, 'lease_epoch', epoch) FROM lease
         )
-        SELECT run_id, project_id, concurrency_group FROM lease
+        SELECT run_id, project_id, epoch, concurrency_group FROM lease
         "#,
         &c.run,
         &c.epoch,
@@ -154,6 +166,7 @@ pub async fn released(conn: &mut PgConnection, holders: &[Holder]) -> sqlx::Resu
         .into_iter()
         .map(|r| Freed {
             run: RunId::from(r.run_id),
+            epoch: Epoch(r.epoch),
             project: ProjectId::from(r.project_id),
             group: r.concurrency_group,
         })
@@ -164,10 +177,10 @@ pub async fn released(conn: &mut PgConnection, holders: &[Holder]) -> sqlx::Resu
 pub async fn held_by_sender(
     conn: &mut PgConnection,
     holders: &[Holder],
-) -> sqlx::Result<Vec<RunId>> {
+) -> sqlx::Result<Vec<(RunId, Epoch)>> {
     let c = columns(holders.iter());
-    sqlx::query_scalar!(
-        "SELECT l.run_id FROM runs.leases l JOIN unnest($1::uuid[], $2::bigint[], $3::text[]) AS i(run_id, epoch, worker_id)
+    sqlx::query!(
+        "SELECT l.run_id, l.epoch FROM runs.leases l JOIN unnest($1::uuid[], $2::bigint[], $3::text[]) AS i(run_id, epoch, worker_id)
          ON l.run_id = i.run_id AND l.epoch = i.epoch AND l.worker_id = i.worker_id",
         &c.run,
         &c.epoch,
@@ -175,5 +188,5 @@ pub async fn held_by_sender(
     )
     .fetch_all(conn)
     .await
-    .map(|ids| ids.into_iter().map(RunId::from).collect())
+    .map(|rows| rows.into_iter().map(|r| (RunId::from(r.run_id), Epoch(r.epoch))).collect())
 }

@@ -92,6 +92,21 @@ pub async fn renew(
     Ok(rows.into_iter().map(|r| (r.id, r.lease_until)).collect())
 }
 
+/// Which of these, whose streams are here, were not heard in time.
+pub async fn expired(
+    conn: &mut PgConnection,
+    ids: &[String],
+    replica: ReplicaId,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        "SELECT id FROM runs.workers WHERE id = ANY($1) AND replica_id = $2 AND lease_until < now()",
+        ids,
+        replica.uuid()
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// Its stream here has ended. Its leases live on until they expire.
 pub async fn disconnect(
     conn: &mut PgConnection,

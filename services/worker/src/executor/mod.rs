@@ -132,8 +132,18 @@ impl Ending {
 }
 
 impl Workload {
-    fn new(reference: String, events: mpsc::Receiver<Event>, ending: Ending, driver: JoinHandle<()>) -> Self {
-        Self { reference, events, ending, _driver: AbortOnDropHandle::new(driver) }
+    fn new(
+        reference: String,
+        events: mpsc::Receiver<Event>,
+        ending: Ending,
+        driver: JoinHandle<()>,
+    ) -> Self {
+        Self {
+            reference,
+            events,
+            ending,
+            _driver: AbortOnDropHandle::new(driver),
+        }
     }
 
     /// What happens next. Safe to drop and ask again.
@@ -167,7 +177,12 @@ pub trait Executor: Send + Sync {
 
     /// Ends a workload if there is one, and removes what belongs to it. Returns when all of it is gone; safe to repeat.
     /// Under a lease, a workload that a newer one holds is left alone ([`StartError::Superseded`]).
-    async fn remove(&self, target: &Target, lease: Option<Epoch>, grace: Duration) -> Result<(), StartError>;
+    async fn remove(
+        &self,
+        target: &Target,
+        lease: Option<Epoch>,
+        grace: Duration,
+    ) -> Result<(), StartError>;
 
     /// Workloads of which something is left, this worker's own live ones included.
     async fn leftovers(&self) -> Result<Vec<Target>, StartError>;

@@ -6,8 +6,8 @@ use std::{
 };
 
 use ck8s_proto::runs::v1::{
-    Drain, Grant, Heartbeat, Hello, LeaseRef, LeaseRequest, LeaseResponse, Welcome, lease_request::Frame,
-    lease_response::Frame as Answer,
+    Drain, Grant, Heartbeat, Hello, LeaseRef, LeaseRequest, LeaseResponse, Welcome,
+    lease_request::Frame, lease_response::Frame as Answer,
 };
 use ck8s_types::{Epoch, InstanceId};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
@@ -73,7 +73,10 @@ struct Session<'a> {
 
 impl Sessions {
     /// Runs until all is handed back after `drain`. Every new lease goes to `granted`, with the end of its first term.
-    pub(crate) async fn run(&self, mut granted: impl FnMut(Grant, Instant)) -> Result<(), WorkerError> {
+    pub(crate) async fn run(
+        &self,
+        mut granted: impl FnMut(Grant, Instant),
+    ) -> Result<(), WorkerError> {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         let mut welcomed = false;
         loop {
@@ -85,7 +88,9 @@ impl Sessions {
                 SessionEnd::Done => return Ok(()),
                 SessionEnd::Draining => tracing::info!("the server goes: connecting to another"),
                 SessionEnd::Broken(status) if !welcomed && is_refusal(&status) => {
-                    return Err(WorkerError::Refused { message: status.message().to_owned() });
+                    return Err(WorkerError::Refused {
+                        message: status.message().to_owned(),
+                    });
                 }
                 SessionEnd::Broken(status) => {
                     tracing::warn!(code = ?status.code(), message = status.message(), "the lease stream broke");
@@ -100,7 +105,11 @@ impl Sessions {
         }
     }
 
-    async fn session(&self, welcomed: &mut impl FnMut(), granted: &mut impl FnMut(Grant, Instant)) -> SessionEnd {
+    async fn session(
+        &self,
+        welcomed: &mut impl FnMut(),
+        granted: &mut impl FnMut(Grant, Instant),
+    ) -> SessionEnd {
         let (frames, outgoing) = mpsc::channel(FRAMES);
         let said_hello = Instant::now();
         let opened = tokio::time::timeout(WELCOME, self.open(&frames, outgoing)).await;
@@ -110,8 +119,16 @@ impl Sessions {
             Err(_) => return SessionEnd::Broken(Status::deadline_exceeded("no welcome in time")),
         };
         welcomed();
-        let interval = Duration::from_millis(u64::try_from(welcome.heartbeat_interval_ms).unwrap_or(0).max(10));
-        tracing::info!(ttl_ms = welcome.lease_ttl_ms, interval_ms = welcome.heartbeat_interval_ms, "connected");
+        let interval = Duration::from_millis(
+            u64::try_from(welcome.heartbeat_interval_ms)
+                .unwrap_or(0)
+                .max(10),
+        );
+        tracing::info!(
+            ttl_ms = welcome.lease_ttl_ms,
+            interval_ms = welcome.heartbeat_interval_ms,
+            "connected"
+        );
         let ttl = Duration::from_millis(u64::try_from(welcome.lease_ttl_ms).unwrap_or(0));
         let mut session = Session {
             sessions: self,
@@ -142,8 +159,15 @@ impl Sessions {
             leases: self.leases.refs(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         });
-        frames.send(LeaseRequest { frame: Some(hello) }).await.map_err(closed)?;
-        let answer = self.connection.client().lease(ReceiverStream::new(outgoing)).await?;
+        frames
+            .send(LeaseRequest { frame: Some(hello) })
+            .await
+            .map_err(closed)?;
+        let answer = self
+            .connection
+            .client()
+            .lease(ReceiverStream::new(outgoing))
+            .await?;
         let mut incoming = answer.into_inner();
         match incoming.message().await?.and_then(|m| m.frame) {
             Some(Answer::Welcome(welcome)) => Ok((welcome, incoming)),
@@ -200,7 +224,10 @@ impl Session<'_> {
 
     async fn send(&self, frame: Frame) -> Result<(), Status> {
         self.frames
-            .send_timeout(LeaseRequest { frame: Some(frame) }, self.ttl.max(Duration::from_secs(1)))
+            .send_timeout(
+                LeaseRequest { frame: Some(frame) },
+                self.ttl.max(Duration::from_secs(1)),
+            )
             .await
             .map_err(|_| Status::unavailable("the stream takes no more frames"))
     }
@@ -208,10 +235,18 @@ impl Session<'_> {
     async fn beat(&mut self) -> Result<(), Status> {
         self.sequence += 1;
         let leases = self.sessions.leases.refs();
-        let beat = Beat { sequence: self.sequence, sent: Instant::now(), leases: leases.clone() };
+        let beat = Beat {
+            sequence: self.sequence,
+            sent: Instant::now(),
+            leases: leases.clone(),
+        };
         metrics::gauge!("ck8s_worker_leases").set(leases.len() as f64);
         self.beats.push_back(beat);
-        self.send(Frame::Heartbeat(Heartbeat { sequence: self.sequence, leases })).await
+        self.send(Frame::Heartbeat(Heartbeat {
+            sequence: self.sequence,
+            leases,
+        }))
+        .await
     }
 
     async fn send_transitions(&self) -> Result<(), Status> {
@@ -240,9 +275,11 @@ impl Session<'_> {
                 }
             }
             Answer::Revoke(revoke) => {
-                if let Some((run, epoch)) = parse(revoke.lease.as_ref()) {
+                // Of a lease that was released a moment ago, a heartbeat on its way still tells.
+                if let Some((run, epoch)) = parse(revoke.lease.as_ref())
+                    && leases.revoked(run, epoch)
+                {
                     tracing::warn!(run.id = %run, %epoch, code = revoke.code, "a lease was revoked");
-                    leases.revoked(run, epoch);
                 }
             }
             Answer::Ack(ack) => leases.acknowledged(ack.sequence),

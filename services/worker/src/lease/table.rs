@@ -21,7 +21,10 @@ pub(crate) struct LeaseKey {
 
 impl LeaseKey {
     pub(crate) fn at(self, epoch: i64) -> LeaseRef {
-        LeaseRef { run_id: self.run.to_string(), epoch }
+        LeaseRef {
+            run_id: self.run.to_string(),
+            epoch,
+        }
     }
 }
 
@@ -80,7 +83,12 @@ pub(crate) struct LeaseTable {
 
 /// After these, nothing more is said about a lease.
 fn is_final(change: &Change) -> bool {
-    matches!(change, Change::Released(Released {}) | Change::Lost(Lost { .. }) | Change::HandedBack(HandedBack { .. }))
+    matches!(
+        change,
+        Change::Released(Released {})
+            | Change::Lost(Lost { .. })
+            | Change::HandedBack(HandedBack { .. })
+    )
 }
 
 impl LeaseTable {
@@ -88,7 +96,13 @@ impl LeaseTable {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn granted(&self, run: RunId, epoch: Epoch, attempt: i32, until: Instant) -> Granted {
+    pub(crate) fn granted(
+        &self,
+        run: RunId,
+        epoch: Epoch,
+        attempt: i32,
+        until: Instant,
+    ) -> Granted {
         let mut inner = self.inner();
         if let Some(held) = inner.held.get_mut(&run) {
             if epoch <= held.epoch {
@@ -96,7 +110,13 @@ impl LeaseTable {
             }
             if held.attempt == attempt {
                 held.renew_under(epoch, until);
-                let (lease, reports) = (LeaseKey { run, serial: held.serial }, held.reports.clone());
+                let (lease, reports) = (
+                    LeaseKey {
+                        run,
+                        serial: held.serial,
+                    },
+                    held.reports.clone(),
+                );
                 inner.waiting.retain(|w| w.lease != lease);
                 for change in reports {
                     inner.enqueue(lease, change);
@@ -107,7 +127,10 @@ impl LeaseTable {
             inner.drop_lease(run);
         }
         inner.serial += 1;
-        let key = LeaseKey { run, serial: inner.serial };
+        let key = LeaseKey {
+            run,
+            serial: inner.serial,
+        };
         let control = Arc::new(Control {
             let_go: CancellationToken::new(),
             cancel: watch::Sender::new(None),
@@ -128,7 +151,11 @@ impl LeaseTable {
     /// Queues a transition; without effect if the lease is not held any more.
     pub(crate) fn report(&self, lease: LeaseKey, change: Change) {
         let mut inner = self.inner();
-        let Some(held) = inner.held.get_mut(&lease.run).filter(|h| h.serial == lease.serial) else {
+        let Some(held) = inner
+            .held
+            .get_mut(&lease.run)
+            .filter(|h| h.serial == lease.serial)
+        else {
             return;
         };
         held.reports.push(change.clone());
@@ -142,7 +169,9 @@ impl LeaseTable {
         let Inner { held, waiting, .. } = &mut *inner;
         let mut out = Vec::new();
         for waiting in waiting.iter_mut().filter(|w| !w.sent) {
-            let Some(held) = held.get(&waiting.lease.run).filter(|h| h.until > now) else { continue };
+            let Some(held) = held.get(&waiting.lease.run).filter(|h| h.until > now) else {
+                continue;
+            };
             waiting.sent = true;
             out.push(Transition {
                 sequence: waiting.sequence,
@@ -155,23 +184,32 @@ impl LeaseTable {
 
     pub(crate) fn acknowledged(&self, sequence: i64) {
         let mut inner = self.inner();
-        let Some(at) = inner.waiting.iter().position(|w| w.sequence == sequence) else { return };
-        let Some(done) = inner.waiting.remove(at) else { return };
+        let Some(at) = inner.waiting.iter().position(|w| w.sequence == sequence) else {
+            return;
+        };
+        let Some(done) = inner.waiting.remove(at) else {
+            return;
+        };
         if is_final(&done.change)
-            && inner.held.get(&done.lease.run).is_some_and(|h| h.serial == done.lease.serial)
+            && inner
+                .held
+                .get(&done.lease.run)
+                .is_some_and(|h| h.serial == done.lease.serial)
         {
             inner.drop_lease(done.lease.run);
         }
         self.wake.notify_one();
     }
 
-    /// The lease is not this worker's any more.
-    pub(crate) fn revoked(&self, run: RunId, epoch: Epoch) {
+    /// The lease is not this worker's any more; whether it was.
+    pub(crate) fn revoked(&self, run: RunId, epoch: Epoch) -> bool {
         let mut inner = self.inner();
-        if inner.held.get(&run).is_some_and(|h| h.epoch <= epoch) {
+        let held = inner.held.get(&run).is_some_and(|h| h.epoch <= epoch);
+        if held {
             inner.drop_lease(run);
         }
         self.wake.notify_one();
+        held
     }
 
     pub(crate) fn canceled(&self, run: RunId, epoch: Epoch, grace: Duration) {
@@ -184,8 +222,14 @@ impl LeaseTable {
     pub(crate) fn renewed(&self, leases: &[LeaseRef], until: Instant) {
         let mut inner = self.inner();
         for lease in leases {
-            let Ok(run) = lease.run_id.parse() else { continue };
-            if let Some(held) = inner.held.get_mut(&run).filter(|h| h.epoch.0 == lease.epoch) {
+            let Ok(run) = lease.run_id.parse() else {
+                continue;
+            };
+            if let Some(held) = inner
+                .held
+                .get_mut(&run)
+                .filter(|h| h.epoch.0 == lease.epoch)
+            {
                 held.renew_until(until);
             }
         }
@@ -204,21 +248,31 @@ impl LeaseTable {
         inner
             .held
             .iter()
-            .map(|(run, held)| LeaseRef { run_id: run.to_string(), epoch: held.epoch.0 })
+            .map(|(run, held)| LeaseRef {
+                run_id: run.to_string(),
+                epoch: held.epoch.0,
+            })
             .collect()
     }
 
     /// The epoch under which something may be sent now.
     pub(crate) fn live_epoch(&self, lease: LeaseKey) -> Option<Epoch> {
         let inner = self.inner();
-        let held = inner.held.get(&lease.run).filter(|h| h.serial == lease.serial)?;
+        let held = inner
+            .held
+            .get(&lease.run)
+            .filter(|h| h.serial == lease.serial)?;
         (held.until > Instant::now()).then_some(held.epoch)
     }
 
     /// The epoch under which a lease is held, live or not.
     pub(crate) fn epoch(&self, lease: LeaseKey) -> Option<Epoch> {
         let inner = self.inner();
-        inner.held.get(&lease.run).filter(|h| h.serial == lease.serial).map(|h| h.epoch)
+        inner
+            .held
+            .get(&lease.run)
+            .filter(|h| h.serial == lease.serial)
+            .map(|h| h.epoch)
     }
 
     /// The attempt of a run that is held.
@@ -253,7 +307,12 @@ impl Held {
 impl Inner {
     fn enqueue(&mut self, lease: LeaseKey, change: Change) {
         self.sequence += 1;
-        self.waiting.push_back(Waiting { sequence: self.sequence, lease, change, sent: false });
+        self.waiting.push_back(Waiting {
+            sequence: self.sequence,
+            lease,
+            change,
+            sent: false,
+        });
     }
 
     fn drop_lease(&mut self, run: RunId) {
@@ -272,7 +331,12 @@ mod tests {
         Instant::now() + Duration::from_secs(60)
     }
 
-    fn hold(table: &LeaseTable, run: RunId, epoch: i64, until: Instant) -> (LeaseKey, Arc<Control>) {
+    fn hold(
+        table: &LeaseTable,
+        run: RunId,
+        epoch: i64,
+        until: Instant,
+    ) -> (LeaseKey, Arc<Control>) {
         match table.granted(run, Epoch(epoch), 1, until) {
             Granted::New(key, control) => (key, control),
             Granted::Known | Granted::Renewed => panic!("is new"),
@@ -284,7 +348,10 @@ mod tests {
     }
 
     fn epochs(sent: &[Transition]) -> Vec<i64> {
-        sent.iter().filter_map(|t| t.lease.as_ref()).map(|l| l.epoch).collect()
+        sent.iter()
+            .filter_map(|t| t.lease.as_ref())
+            .map(|l| l.epoch)
+            .collect()
     }
 
     #[test]
@@ -316,7 +383,13 @@ mod tests {
         assert!(table.to_send(Instant::now()).is_empty());
         assert_eq!(table.live_epoch(key), None);
         let until = soon();
-        table.renewed(&[LeaseRef { run_id: run.to_string(), epoch: 3 }], until);
+        table.renewed(
+            &[LeaseRef {
+                run_id: run.to_string(),
+                epoch: 3,
+            }],
+            until,
+        );
         assert!(table.to_send(Instant::now()).is_empty(), "another epoch's");
         table.renewed(&table.refs(), until);
         assert_eq!(table.to_send(Instant::now()).len(), 1);
@@ -329,16 +402,31 @@ mod tests {
         let run = RunId::new();
         let (key, control) = hold(&table, run, 1, soon());
         table.report(key, running());
-        table.report(key, Change::Finished(ck8s_proto::runs::v1::Finished::default()));
-        assert!(matches!(table.granted(run, Epoch(1), 1, soon()), Granted::Known));
-        assert!(matches!(table.granted(run, Epoch(3), 1, soon()), Granted::Renewed));
+        table.report(
+            key,
+            Change::Finished(ck8s_proto::runs::v1::Finished::default()),
+        );
+        assert!(matches!(
+            table.granted(run, Epoch(1), 1, soon()),
+            Granted::Known
+        ));
+        assert!(matches!(
+            table.granted(run, Epoch(3), 1, soon()),
+            Granted::Renewed
+        ));
         let sent = table.to_send(Instant::now());
         assert_eq!(epochs(&sent), [3, 3]);
         assert!(matches!(&sent[0].change, Some(Change::Running(r)) if r.adopted));
         table.revoked(run, Epoch(2));
         assert!(!control.let_go.is_cancelled(), "an older epoch's revoke");
-        assert!(matches!(table.granted(run, Epoch(4), 2, soon()), Granted::New(..)));
-        assert!(control.let_go.is_cancelled(), "another attempt takes its place");
+        assert!(matches!(
+            table.granted(run, Epoch(4), 2, soon()),
+            Granted::New(..)
+        ));
+        assert!(
+            control.let_go.is_cancelled(),
+            "another attempt takes its place"
+        );
     }
 
     #[test]

@@ -85,7 +85,10 @@ impl Masker {
 
     /// The first place from which the buffer's end is the beginning of a pattern.
     fn undecided(&self, buffer: &[u8], from: usize) -> usize {
-        let first = buffer.len().saturating_sub(self.longest.saturating_sub(1)).max(from);
+        let first = buffer
+            .len()
+            .saturating_sub(self.longest.saturating_sub(1))
+            .max(from);
         (first..buffer.len())
             .find(|at| self.begins_a_pattern(&buffer[*at..]))
             .unwrap_or(buffer.len())
@@ -116,16 +119,25 @@ mod tests {
     #[test]
     fn values_their_lines_and_their_base64_are_masked() {
         assert_eq!(masked(&["hunter22"], &[b"key=hunter22\n"]), "key=***\n");
-        let encoded = format!("b64 {} end", base64::engine::general_purpose::STANDARD.encode("hunter22"));
+        let encoded = format!(
+            "b64 {} end",
+            base64::engine::general_purpose::STANDARD.encode("hunter22")
+        );
         assert!(!masked(&["hunter22"], &[encoded.as_bytes()]).contains("aHVudGVy"));
-        assert_eq!(masked(&["line one\nline two"], &[b"line two|line one"]), "***|***");
+        assert_eq!(
+            masked(&["line one\nline two"], &[b"line two|line one"]),
+            "***|***"
+        );
         assert_eq!(masked(&["abc"], &[b"abc is too short"]), "abc is too short");
         assert_eq!(masked(&[], &[b"nothing ", b"to mask"]), "nothing to mask");
     }
 
     #[test]
     fn a_value_cut_in_pieces_is_masked() {
-        assert_eq!(masked(&["hunter22"], &[b"x hun", b"ter", b"22 y"]), "x *** y");
+        assert_eq!(
+            masked(&["hunter22"], &[b"x hun", b"ter", b"22 y"]),
+            "x *** y"
+        );
         assert_eq!(masked(&["hunter22"], &[b"hunt", b"ed"]), "hunted");
         assert_eq!(masked(&["abcd", "abcdef"], &[b"abcd", b"ef"]), "***");
     }
@@ -142,7 +154,9 @@ mod tests {
         let mut random = StdRng::seed_from_u64(7);
         let values = ["aaab", "abab", "babaab", "bbbb\naabb"];
         for _ in 0..300 {
-            let text: Vec<u8> = (0..60).map(|_| b"ab\n"[random.random_range(0..3)]).collect();
+            let text: Vec<u8> = (0..60)
+                .map(|_| b"ab\n"[random.random_range(0..3)])
+                .collect();
             let whole = masked(&values, &[&text]);
             let mut pieces = Vec::new();
             let mut rest = text.as_slice();

@@ -18,7 +18,12 @@ pub(crate) struct Pieces {
 
 impl Pieces {
     pub(crate) fn new(settings: LogSettings) -> Self {
-        Self { settings, open: BytesMut::new(), due: None, last: None }
+        Self {
+            settings,
+            open: BytesMut::new(),
+            due: None,
+            last: None,
+        }
     }
 
     /// When what is gathered has waited long enough.
@@ -70,7 +75,10 @@ impl Pieces {
             self.due = None;
         } else if self.due.is_none() {
             let soon = now + self.settings.first;
-            self.due = Some(self.last.map_or(soon, |last| soon.max(last + self.settings.window)));
+            self.due = Some(
+                self.last
+                    .map_or(soon, |last| soon.max(last + self.settings.window)),
+            );
         }
     }
 }
@@ -89,13 +97,19 @@ mod tests {
         assert!(pieces.push(b"one\n", start).is_empty());
         assert_eq!(pieces.due(), Some(start + settings.first));
         assert_eq!(pieces.take_due(start), None);
-        assert_eq!(pieces.take_due(start + settings.first).as_deref(), Some(&b"one\n"[..]));
+        assert_eq!(
+            pieces.take_due(start + settings.first).as_deref(),
+            Some(&b"one\n"[..])
+        );
         let next = start + settings.first + Duration::from_millis(1);
         pieces.push(b"two\nthr", next);
         let due = start + settings.first + settings.window;
         assert_eq!(pieces.due(), Some(due));
         assert_eq!(pieces.take_due(due).as_deref(), Some(&b"two\n"[..]));
-        assert_eq!(pieces.take_due(due + settings.window).as_deref(), Some(&b"thr"[..]));
+        assert_eq!(
+            pieces.take_due(due + settings.window).as_deref(),
+            Some(&b"thr"[..])
+        );
         assert_eq!(pieces.due(), None);
     }
 
@@ -104,7 +118,10 @@ mod tests {
         let mut pieces = Pieces::new(LogSettings::default());
         let line = [b"x".repeat(99), b"\n".to_vec()].concat();
         let full = pieces.push(&line.repeat(1000), Instant::now());
-        assert!(full.iter().all(|p| p.ends_with(b"\n") && p.len() <= LARGEST));
+        assert!(
+            full.iter()
+                .all(|p| p.ends_with(b"\n") && p.len() <= LARGEST)
+        );
         let rest = pieces.take_rest();
         let total: usize = full.iter().chain(&rest).map(Bytes::len).sum();
         assert_eq!(total, 100_000);

@@ -31,7 +31,11 @@ pub(crate) struct PumpStart {
 pub(crate) struct Pump(AbortOnDropHandle<()>);
 
 impl Pump {
-    pub(crate) fn spawn(shipper: &Shipper, start: PumpStart, items: mpsc::Receiver<LogItem>) -> Self {
+    pub(crate) fn spawn(
+        shipper: &Shipper,
+        start: PumpStart,
+        items: mpsc::Receiver<LogItem>,
+    ) -> Self {
         let run = shipper.register(start.lease, start.attempt, start.stored);
         let work = Work {
             run,
@@ -108,7 +112,9 @@ impl Work {
     }
 
     async fn output(&mut self, masked: &[u8]) {
-        let skip = usize::try_from(self.skip).unwrap_or(usize::MAX).min(masked.len());
+        let skip = usize::try_from(self.skip)
+            .unwrap_or(usize::MAX)
+            .min(masked.len());
         self.skip -= skip as u64;
         for piece in self.pieces.push(&masked[skip..], Instant::now()) {
             self.ship(piece, LogStream::Output).await;
@@ -123,7 +129,13 @@ impl Work {
 
     async fn ship(&mut self, data: Bytes, stream: LogStream) {
         self.position += data.len() as u64;
-        self.run.push(Piece { data, stream, time: SystemTime::now() }).await;
+        self.run
+            .push(Piece {
+                data,
+                stream,
+                time: SystemTime::now(),
+            })
+            .await;
     }
 }
 

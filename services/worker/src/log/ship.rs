@@ -105,7 +105,8 @@ impl ShippedRun {
 
     /// Returns when nothing waits any more.
     pub(crate) async fn drained(&self) {
-        self.wait_until(|queue| queue.closed || queue.pieces.is_empty()).await;
+        self.wait_until(|queue| queue.closed || queue.pieces.is_empty())
+            .await;
     }
 
     fn batch(&self, epoch: i64, room: usize) -> Vec<LogAppend> {
@@ -145,7 +146,9 @@ impl ShippedRun {
         }
         let taken = end.saturating_sub(queue.stored);
         queue.stored = end;
-        let Some(piece) = queue.pieces.front_mut() else { return false };
+        let Some(piece) = queue.pieces.front_mut() else {
+            return false;
+        };
         let size = piece.data.len();
         let taken = usize::try_from(taken).unwrap_or(usize::MAX).min(size);
         let _ = piece.data.split_to(taken);
@@ -176,7 +179,10 @@ impl Drop for ShipperGuard {
 pub(crate) struct ShipperGuard(tokio::task::JoinHandle<()>);
 
 impl Shipper {
-    pub(crate) fn spawn(leases: Arc<LeaseTable>, connection: Arc<Connection>) -> (Self, ShipperGuard) {
+    pub(crate) fn spawn(
+        leases: Arc<LeaseTable>,
+        connection: Arc<Connection>,
+    ) -> (Self, ShipperGuard) {
         let shipper = Self(Arc::new(Shared {
             runs: Mutex::default(),
             wake: Arc::new(Notify::new()),
@@ -195,7 +201,10 @@ impl Shipper {
         let run = Arc::new(ShippedRun {
             lease,
             attempt,
-            queue: Mutex::new(Queue { stored, ..Queue::default() }),
+            queue: Mutex::new(Queue {
+                stored,
+                ..Queue::default()
+            }),
             changed: Notify::new(),
             wake: Arc::clone(&self.0.wake),
         });
@@ -236,7 +245,9 @@ impl Shipper {
         let mut room = BATCH_BYTES;
         let mut batch = Vec::new();
         for run in runs {
-            let Some(epoch) = self.0.leases.live_epoch(run.lease) else { continue };
+            let Some(epoch) = self.0.leases.live_epoch(run.lease) else {
+                continue;
+            };
             let appends = run.batch(epoch.0, room);
             let bytes: usize = appends.iter().map(size).sum();
             room -= bytes;
@@ -248,8 +259,16 @@ impl Shipper {
     }
 
     async fn send(&self, batch: &[(Arc<ShippedRun>, Vec<LogAppend>)]) -> Result<(), Status> {
-        let appends = batch.iter().flat_map(|(_, appends)| appends.clone()).collect();
-        let answer = self.0.connection.client().append_log(AppendLogRequest { appends }).await?;
+        let appends = batch
+            .iter()
+            .flat_map(|(_, appends)| appends.clone())
+            .collect();
+        let answer = self
+            .0
+            .connection
+            .client()
+            .append_log(AppendLogRequest { appends })
+            .await?;
         let mut results = answer.into_inner().results.into_iter();
         for (run, appends) in batch {
             let mine: Vec<_> = results.by_ref().take(appends.len()).collect();
@@ -257,7 +276,11 @@ impl Shipper {
             let _ = mine.iter().all(|result| run.settle(result));
             run.changed.notify_waiters();
         }
-        let bytes: usize = batch.iter().flat_map(|(_, appends)| appends).map(size).sum();
+        let bytes: usize = batch
+            .iter()
+            .flat_map(|(_, appends)| appends)
+            .map(size)
+            .sum();
         metrics::counter!("ck8s_worker_log_bytes_total").increment(bytes as u64);
         Ok(())
     }
@@ -293,7 +316,11 @@ fn refuse(run: &ShippedRun, status: &Status) {
 fn passing(status: &Status) -> bool {
     matches!(
         status.code(),
-        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown | Code::ResourceExhausted
+        Code::Unavailable
+            | Code::DeadlineExceeded
+            | Code::Cancelled
+            | Code::Unknown
+            | Code::ResourceExhausted
     )
 }
 
@@ -314,9 +341,16 @@ mod tests {
             .collect();
         let bytes = sizes.iter().sum();
         ShippedRun {
-            lease: LeaseKey { run: RunId::new(), serial: 1 },
+            lease: LeaseKey {
+                run: RunId::new(),
+                serial: 1,
+            },
             attempt: 1,
-            queue: Mutex::new(Queue { pieces, bytes, ..Queue::default() }),
+            queue: Mutex::new(Queue {
+                pieces,
+                bytes,
+                ..Queue::default()
+            }),
             changed: Notify::new(),
             wake: Arc::default(),
         }
@@ -326,15 +360,26 @@ mod tests {
     fn pieces_follow_each_other_and_what_was_stored_is_not_sent_again() {
         let run = run_with(&[10, 20, 30]);
         let offsets = |run: &ShippedRun| -> Vec<i64> {
-            run.batch(1, BATCH_BYTES).iter().filter_map(|a| a.chunk.as_ref()).map(|c| c.offset).collect()
+            run.batch(1, BATCH_BYTES)
+                .iter()
+                .filter_map(|a| a.chunk.as_ref())
+                .map(|c| c.offset)
+                .collect()
         };
         assert_eq!(offsets(&run), [0, 10, 30]);
-        let stored = |end_offset| LogAppendResult { end_offset, ..LogAppendResult::default() };
+        let stored = |end_offset| LogAppendResult {
+            end_offset,
+            ..LogAppendResult::default()
+        };
         assert!(run.settle(&stored(10)));
         assert!(!run.settle(&stored(15)), "half of it is stored");
         assert_eq!(offsets(&run), [15, 30]);
         assert_eq!(run.queue().bytes, 45);
-        let cap = LogAppendResult { end_offset: 15, truncated: true, ..LogAppendResult::default() };
+        let cap = LogAppendResult {
+            end_offset: 15,
+            truncated: true,
+            ..LogAppendResult::default()
+        };
         assert!(!run.settle(&cap));
         assert!(offsets(&run).is_empty());
     }

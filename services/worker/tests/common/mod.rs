@@ -10,8 +10,8 @@ use std::{
 use ck8s_kube::{Cluster, ClusterOptions};
 use ck8s_types::{Epoch, RunId, RunSpec, Timeouts};
 use ck8s_worker::{
-    Event, Executor, Exit, KubernetesExecutor, LogItem, LogSink, Order, ProcessExecutor, Target, Workload,
-    log_channel,
+    Event, Executor, Exit, KubernetesExecutor, LogItem, LogSink, Order, ProcessExecutor, Target,
+    Workload, log_channel,
 };
 use secrecy::SecretString;
 use tokio::{sync::watch, task::JoinHandle};
@@ -52,11 +52,20 @@ pub async fn kubernetes() -> Option<Bench> {
         return None;
     };
     let stop = CancellationToken::new();
-    let options = ClusterOptions { kubeconfig: Some(kubeconfig.into()), server_url: None };
-    let cluster = Cluster::connect(options, &stop).await.expect("the cluster answers");
+    let options = ClusterOptions {
+        kubeconfig: Some(kubeconfig.into()),
+        server_url: None,
+    };
+    let cluster = Cluster::connect(options, &stop)
+        .await
+        .expect("the cluster answers");
     let dir = tempfile::tempdir().expect("a directory");
     Some(Bench {
-        executor: Arc::new(KubernetesExecutor::new(cluster.clone(), "ck8s-".to_owned(), None)),
+        executor: Arc::new(KubernetesExecutor::new(
+            cluster.clone(),
+            "ck8s-".to_owned(),
+            None,
+        )),
         outlives_worker: true,
         cluster: Some(cluster),
         work_dir: dir.path().to_owned(),
@@ -77,7 +86,11 @@ pub fn spec(script: &str) -> RunSpec {
         command: vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()],
         cpu: "50m".to_owned(),
         memory: "32Mi".to_owned(),
-        timeouts: Timeouts { pending: 60, running: 120, ..Timeouts::default() },
+        timeouts: Timeouts {
+            pending: 60,
+            running: 120,
+            ..Timeouts::default()
+        },
         ..RunSpec::default()
     }
 }
@@ -92,9 +105,15 @@ impl Lease {
 }
 
 pub fn order(spec: RunSpec) -> (Order, Lease) {
-    let lease = Lease(watch::Sender::new(Instant::now() + Duration::from_secs(600)));
+    let lease = Lease(watch::Sender::new(
+        Instant::now() + Duration::from_secs(600),
+    ));
     let order = Order {
-        target: Target { run: RunId::new(), attempt: 1, project: "worker-test".to_owned() },
+        target: Target {
+            run: RunId::new(),
+            attempt: 1,
+            project: "worker-test".to_owned(),
+        },
         epoch: Epoch(1),
         spec,
         env: BTreeMap::from([("CK8S_EVENT".to_owned(), "push".to_owned())]),
@@ -129,7 +148,10 @@ impl Log {
                     LogItem::Skip(bytes) => skip = usize::try_from(bytes).expect("fits"),
                 }
             }
-            (String::from_utf8_lossy(&output[skip.min(output.len())..]).into_owned(), notes)
+            (
+                String::from_utf8_lossy(&output[skip.min(output.len())..]).into_owned(),
+                notes,
+            )
         });
         Self { sink, reader }
     }
@@ -142,7 +164,9 @@ impl Log {
 }
 
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.expect("in time")
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .expect("in time")
 }
 
 /// Watches to the end; whether it ran, and how it ended.

@@ -24,7 +24,11 @@ impl KubernetesExecutor {
     /// Runs workloads in `cluster`, in a namespace per project.
     #[must_use]
     pub fn new(cluster: Cluster, namespace_prefix: String, server_url: Option<String>) -> Self {
-        Self { cluster, namespace_prefix, server_url }
+        Self {
+            cluster,
+            namespace_prefix,
+            server_url,
+        }
     }
 
     fn job(&self, target: &Target) -> JobName {
@@ -39,7 +43,14 @@ impl KubernetesExecutor {
         let (events, receiver) = mpsc::channel(EVENTS);
         let reference = format!("kubernetes:{job}");
         let ending = Ending::default();
-        let driver = Driver::new(self.cluster.clone(), job, log.clone(), events, place, ending.clone());
+        let driver = Driver::new(
+            self.cluster.clone(),
+            job,
+            log.clone(),
+            events,
+            place,
+            ending.clone(),
+        );
         Workload::new(reference, receiver, ending, tokio::spawn(driver.run()))
     }
 }
@@ -47,7 +58,11 @@ impl KubernetesExecutor {
 impl From<KubeError> for StartError {
     fn from(error: KubeError) -> Self {
         match error {
-            KubeError::Refused { reason, message } => Self::Refused(Exit { reason, message, code: None }),
+            KubeError::Refused { reason, message } => Self::Refused(Exit {
+                reason,
+                message,
+                code: None,
+            }),
             KubeError::Superseded => Self::Superseded,
             KubeError::Unavailable(message) => Self::Unavailable(message),
         }
@@ -56,7 +71,11 @@ impl From<KubeError> for StartError {
 
 impl From<ck8s_kube::Exit> for Exit {
     fn from(exit: ck8s_kube::Exit) -> Self {
-        Self { reason: exit.reason, message: exit.message, code: exit.code }
+        Self {
+            reason: exit.reason,
+            message: exit.message,
+            code: exit.code,
+        }
     }
 }
 
@@ -99,18 +118,34 @@ impl Executor for KubernetesExecutor {
         if !self.cluster.adopt(&job, order.epoch).await? {
             return Ok(None);
         }
-        Ok(Some(self.watch(job, log, LogPlace::Stored(order.stored_log))))
+        Ok(Some(self.watch(
+            job,
+            log,
+            LogPlace::Stored(order.stored_log),
+        )))
     }
 
-    async fn remove(&self, target: &Target, lease: Option<Epoch>, grace: Duration) -> Result<(), StartError> {
+    async fn remove(
+        &self,
+        target: &Target,
+        lease: Option<Epoch>,
+        grace: Duration,
+    ) -> Result<(), StartError> {
         Ok(self.cluster.remove(&self.job(target), lease, grace).await?)
     }
 
     async fn leftovers(&self) -> Result<Vec<Target>, StartError> {
         let found = self.cluster.leftovers().await?;
         let target = |job: JobName| {
-            let project = job.namespace.strip_prefix(&self.namespace_prefix)?.to_owned();
-            Some(Target { run: job.run, attempt: job.attempt, project })
+            let project = job
+                .namespace
+                .strip_prefix(&self.namespace_prefix)?
+                .to_owned();
+            Some(Target {
+                run: job.run,
+                attempt: job.attempt,
+                project,
+            })
         };
         Ok(found.into_iter().filter_map(target).collect())
     }

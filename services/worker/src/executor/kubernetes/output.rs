@@ -53,7 +53,7 @@ impl Output {
             match log.read().await {
                 Ok(Some(data)) => {
                     let from = seen.max(*taken).min(seen + data.len());
-                    let new: Bytes = data.slice(from - seen..);
+                    let new = workloads_own(data.slice(from - seen..));
                     seen += data.len();
                     if new.is_empty() {
                         continue;
@@ -85,5 +85,40 @@ impl Output {
             pod.is_none_or(|p| matches!(p.stage, Stage::Ended(_)))
         });
         tokio::time::timeout(END_SHOWS, ended).await.is_ok()
+    }
+}
+
+/// Where a node loses sight of a container that has ended, it writes its own error into the log, as the last thing.
+const NODES_WORDS: &[u8] =
+    b"rpc error: code = NotFound desc = an error occurred when try to find container";
+
+fn workloads_own(data: Bytes) -> Bytes {
+    let line = data
+        .iter()
+        .rposition(|b| *b == b'\n')
+        .map_or(0, |at| at + 1);
+    if data[line..].starts_with(NODES_WORDS) {
+        data.slice(..line)
+    } else {
+        data
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nodes_words_are_not_the_workloads() {
+        let with = |rest: &[u8]| workloads_own([b"up\n", rest].concat().into());
+        assert_eq!(
+            with(&[NODES_WORDS, b" \"00fe\": not found"].concat()),
+            "up\n"
+        );
+        assert_eq!(with(b"rpc"), "up\nrpc");
+        assert_eq!(
+            with(&[NODES_WORDS, b"\n"].concat()).len(),
+            4 + NODES_WORDS.len()
+        );
     }
 }

@@ -100,7 +100,8 @@ impl Driver {
             && let Some(node) = &pod.node
             && matches!(self.place, LogPlace::Fresh)
         {
-            self.note(format!("pod {} scheduled on {node}", pod.name)).await;
+            self.note(format!("pod {} scheduled on {node}", pod.name))
+                .await;
         }
         self.pod = Some(pod.clone());
         match pod.stage {
@@ -130,15 +131,25 @@ impl Driver {
         }
     }
 
-    fn without_pod(&self, vanished: Option<PodView>, job: Option<ck8s_kube::Exit>) -> Option<Event> {
+    fn without_pod(
+        &self,
+        vanished: Option<PodView>,
+        job: Option<ck8s_kube::Exit>,
+    ) -> Option<Event> {
         if let Some(exit) = job {
             return Some(Event::Ended(exit.into()));
         }
         let known = self.pod.as_ref()?;
         let last = vanished.filter(|v| v.uid == known.uid);
         Some(match last {
-            Some(PodView { stage: Stage::Ended(exit), .. }) => Event::Ended(exit.into()),
-            Some(PodView { disruption: Some(why), .. }) => Event::Ended(Exit {
+            Some(PodView {
+                stage: Stage::Ended(exit),
+                ..
+            }) => Event::Ended(exit.into()),
+            Some(PodView {
+                disruption: Some(why),
+                ..
+            }) => Event::Ended(Exit {
                 reason: RunReason::Evicted,
                 message: format!("Kubernetes evicted the pod: {why}"),
                 code: None,
@@ -170,12 +181,17 @@ impl Driver {
         if let LogPlace::Stored(end) = self.place {
             match self.cluster.log_start(&self.job).await {
                 Ok(Some(start)) => {
-                    let _ = self.log.send(LogItem::Skip(end.saturating_sub(start))).await;
+                    let _ = self
+                        .log
+                        .send(LogItem::Skip(end.saturating_sub(start)))
+                        .await;
                     return;
                 }
                 // Nothing of it is stored.
                 Ok(None) => {}
-                Err(error) => tracing::warn!(job = %self.job, %error, "the log may have parts twice"),
+                Err(error) => {
+                    tracing::warn!(job = %self.job, %error, "the log may have parts twice")
+                }
             }
         }
         let (ask, answer) = oneshot::channel();
@@ -193,11 +209,14 @@ impl Driver {
         if let Some(output) = self.output.take()
             && tokio::time::timeout(LOG_ENDS, output).await.is_err()
         {
-            self.note("the log may be incomplete: it was not read to its end in time".to_owned()).await;
+            self.note("the log may be incomplete: it was not read to its end in time".to_owned())
+                .await;
         }
         match &last {
             _ if self.ending.get() => {}
-            Event::Ended(exit) if exit.reason != RunReason::Completed => self.note(exit.message.clone()).await,
+            Event::Ended(exit) if exit.reason != RunReason::Completed => {
+                self.note(exit.message.clone()).await
+            }
             Event::Lost(message) => self.note(message.clone()).await,
             _ => {}
         }
@@ -212,7 +231,12 @@ impl Driver {
         if matches!(self.place, LogPlace::Fresh) {
             self.note(message.clone()).await;
         }
-        self.say(Event::Hindered(Exit { reason, message, code: None })).await;
+        self.say(Event::Hindered(Exit {
+            reason,
+            message,
+            code: None,
+        }))
+        .await;
     }
 
     /// Not once the output has begun, but for its end.

@@ -35,18 +35,22 @@ struct Stat {
 }
 
 fn stats() -> impl Iterator<Item = Stat> {
-    fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| {
-        let pid = entry.file_name().to_str()?.parse().ok()?;
-        let text = fs::read_to_string(entry.path().join("stat")).ok()?;
-        // The name stands in parentheses and may hold anything.
-        let mut fields = text.rsplit_once(')')?.1.split_whitespace();
-        Some(Stat {
-            pid,
-            state: fields.next()?.chars().next()?,
-            parent: fields.next()?.parse().ok()?,
-            session: fields.nth(1)?.parse().ok()?,
+    fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let text = fs::read_to_string(entry.path().join("stat")).ok()?;
+            // The name stands in parentheses and may hold anything.
+            let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+            Some(Stat {
+                pid,
+                state: fields.next()?.chars().next()?,
+                parent: fields.next()?.parse().ok()?,
+                session: fields.nth(1)?.parse().ok()?,
+            })
         })
-    })
 }
 
 #[cfg(test)]
@@ -55,7 +59,10 @@ mod tests {
 
     #[test]
     fn a_child_descends_from_this_process() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("starts");
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .expect("starts");
         let pid = Pid::from_raw(i32::try_from(child.id()).expect("fits"));
         assert!(descendants(Pid::this()).contains(&pid));
         child.kill().expect("ends");

@@ -42,7 +42,9 @@ pub fn process_guard_main() -> ExitCode {
     match guard() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report(&Report::Refused { message: format!("the guard cannot work: {error}") });
+            report(&Report::Refused {
+                message: format!("the guard cannot work: {error}"),
+            });
             ExitCode::FAILURE
         }
     }
@@ -63,14 +65,26 @@ fn guard() -> Result<(), Errno> {
     // Orphans of the workload become the guard's children: none escapes.
     prctl::set_child_subreaper(true)?;
     let mut signals = SigSet::empty();
-    for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+    for signal in [
+        Signal::SIGCHLD,
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+    ] {
         signals.add(signal);
     }
     signals.thread_block()?;
     let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     let stdin = std::io::stdin();
-    let mut control = Lines { fd: stdin.as_fd(), buffer: Vec::new(), lines: VecDeque::new(), ended: false };
-    let Some(start) = control.start()? else { return Ok(()) };
+    let mut control = Lines {
+        fd: stdin.as_fd(),
+        buffer: Vec::new(),
+        lines: VecDeque::new(),
+        ended: false,
+    };
+    let Some(start) = control.start()? else {
+        return Ok(());
+    };
     let _held = match lock::try_take(&start.lock) {
         Ok(Some(lock)) => lock,
         Ok(None) => return Err(Errno::EWOULDBLOCK),
@@ -80,7 +94,13 @@ fn guard() -> Result<(), Errno> {
     match spawn(&start) {
         Ok(pid) => {
             report(&Report::Started { pid: pid.as_raw() });
-            let mut watch = Watch { pid, deadline, kill_at: None, cause: Cause::Own, exit: None };
+            let mut watch = Watch {
+                pid,
+                deadline,
+                kill_at: None,
+                cause: Cause::Own,
+                exit: None,
+            };
             watch.run(&mut control, &signals)
         }
         Err(message) => {
@@ -93,7 +113,12 @@ fn guard() -> Result<(), Errno> {
 fn spawn(start: &Start) -> Result<Pid, String> {
     let (program, arguments) = start.command.split_first().ok_or("there is no command")?;
     // Output goes past the guard: its standard error is the log.
-    let log = || std::io::stderr().as_fd().try_clone_to_owned().map_err(|e| e.to_string());
+    let log = || {
+        std::io::stderr()
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(|e| e.to_string())
+    };
     let child = Program::new(program)
         .args(arguments)
         .env_clear()
@@ -105,7 +130,9 @@ fn spawn(start: &Start) -> Result<Pid, String> {
         .process_group(0)
         .spawn()
         .map_err(|e| format!("{program:?} cannot be started: {e}"))?;
-    i32::try_from(child.id()).map(Pid::from_raw).map_err(|e| e.to_string())
+    i32::try_from(child.id())
+        .map(Pid::from_raw)
+        .map_err(|e| e.to_string())
 }
 
 struct Watch {
@@ -127,7 +154,9 @@ impl Watch {
                 self.end(Cause::LeaseExpired, Duration::ZERO);
                 break;
             }
-            let until = self.kill_at.map_or(self.deadline, |at| at.min(self.deadline));
+            let until = self
+                .kill_at
+                .map_or(self.deadline, |at| at.min(self.deadline));
             wait(control.wanted(), Some(signals.as_fd()), until - now)?;
             while let Some(signal) = signals.read_signal()? {
                 if i32::try_from(signal.ssi_signo) != Ok(Signal::SIGCHLD as i32) {
@@ -138,7 +167,9 @@ impl Watch {
             control.read()?;
             while let Some(command) = control.next() {
                 match command {
-                    Command::Renew(ms) => self.deadline = Instant::now() + Duration::from_millis(ms),
+                    Command::Renew(ms) => {
+                        self.deadline = Instant::now() + Duration::from_millis(ms)
+                    }
                     Command::Stop(ms) => self.end(Cause::Stopped, Duration::from_millis(ms)),
                     Command::Start(_) => {}
                 }
@@ -196,12 +227,20 @@ impl Watch {
             Some(WaitStatus::Signaled(_, signal, _)) => (None, Some(signal as i32)),
             _ => (None, None),
         };
-        report(&Report::Ended { code, signal, cause: self.cause });
+        report(&Report::Ended {
+            code,
+            signal,
+            cause: self.cause,
+        });
     }
 }
 
 /// Waits for the worker's words, a signal, or the time.
-fn wait(control: Option<BorrowedFd<'_>>, signals: Option<BorrowedFd<'_>>, time: Duration) -> Result<(), Errno> {
+fn wait(
+    control: Option<BorrowedFd<'_>>,
+    signals: Option<BorrowedFd<'_>>,
+    time: Duration,
+) -> Result<(), Errno> {
     let mut fds: Vec<PollFd<'_>> = [control, signals]
         .into_iter()
         .flatten()

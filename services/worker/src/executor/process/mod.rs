@@ -57,7 +57,12 @@ impl ProcessExecutor {
     pub fn new(work_dir: &Path, guard_program: PathBuf, url: String) -> io::Result<Self> {
         std::fs::create_dir_all(work_dir)?;
         let work_dir = work_dir.canonicalize()?;
-        Ok(Self { work_dir, guard_program, url, guards: Arc::default() })
+        Ok(Self {
+            work_dir,
+            guard_program,
+            url,
+            guards: Arc::default(),
+        })
     }
 
     fn guards(&self) -> MutexGuard<'_, HashMap<RunId, mpsc::UnboundedSender<Command>>> {
@@ -79,14 +84,19 @@ impl ProcessExecutor {
             match lock::try_take(&self.lock_file(run)) {
                 Ok(Some(_)) => return Ok(()),
                 Ok(None) if Instant::now() < until => tokio::time::sleep(LOOK_AGAIN).await,
-                Ok(None) => return Err(StartError::Unavailable("an earlier process of this run still lives".to_owned())),
+                Ok(None) => {
+                    return Err(StartError::Unavailable(
+                        "an earlier process of this run still lives".to_owned(),
+                    ));
+                }
                 Err(error) => return Err(unavailable("the lock file cannot be used", &error)),
             }
         }
     }
 
     fn env(&self, order: &Order, home: &Path) -> BTreeMap<String, String> {
-        let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
+        let path =
+            std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
         let mut env = BTreeMap::from([
             ("PATH".to_owned(), path),
             ("HOME".to_owned(), home.display().to_string()),
@@ -119,7 +129,11 @@ fn unavailable(what: &str, cause: &dyn std::fmt::Display) -> StartError {
 }
 
 fn config_error(message: String) -> StartError {
-    StartError::Refused(Exit { reason: RunReason::ConfigError, message, code: None })
+    StartError::Refused(Exit {
+        reason: RunReason::ConfigError,
+        message,
+        code: None,
+    })
 }
 
 #[async_trait]
@@ -135,7 +149,9 @@ impl Executor for ProcessExecutor {
         }
         self.gone(run, GONE).await?;
         let dir = self.run_dir(run);
-        make_dir(&dir).await.map_err(|e| unavailable("the work directory cannot be made", &e))?;
+        make_dir(&dir)
+            .await
+            .map_err(|e| unavailable("the work directory cannot be made", &e))?;
         let start = Command::Start(Start {
             command: order.spec.command.clone(),
             env: self.env(order, &dir),
@@ -148,12 +164,20 @@ impl Executor for ProcessExecutor {
         let mut stdin = child.stdin.take().ok_or_else(broken)?;
         let stdout = child.stdout.take().ok_or_else(broken)?;
         let stderr = child.stderr.take().ok_or_else(broken)?;
-        write(&mut stdin, &start).await.map_err(|e| unavailable("the guard does not listen", &e))?;
+        write(&mut stdin, &start)
+            .await
+            .map_err(|e| unavailable("the guard does not listen", &e))?;
         let mut reports = BufReader::new(stdout).lines();
         let pid = match next(&mut reports).await {
             Some(Report::Started { pid }) => pid,
-            Some(Report::Refused { message }) => return Err(config_error(format!("The command cannot be started: {message}"))),
-            Some(Report::Ended { .. }) | None => return Err(StartError::Unavailable("the guard ended early".to_owned())),
+            Some(Report::Refused { message }) => {
+                return Err(config_error(format!(
+                    "The command cannot be started: {message}"
+                )));
+            }
+            Some(Report::Ended { .. }) | None => {
+                return Err(StartError::Unavailable("the guard ended early".to_owned()));
+            }
         };
         let (commands, inbox) = mpsc::unbounded_channel();
         self.guards().insert(run, commands);
@@ -167,7 +191,12 @@ impl Executor for ProcessExecutor {
         };
         let log = log.clone();
         let handle = tokio::spawn(async move { driver.run(stderr, &log, &events).await });
-        Ok(Workload::new(format!("process:{pid}"), receiver, Ending::default(), handle))
+        Ok(Workload::new(
+            format!("process:{pid}"),
+            receiver,
+            Ending::default(),
+            handle,
+        ))
     }
 
     async fn adopt(&self, order: &Order, _log: &LogSink) -> Result<Option<Workload>, StartError> {
@@ -175,7 +204,12 @@ impl Executor for ProcessExecutor {
         self.gone(order.target.run, GONE).await.map(|()| None)
     }
 
-    async fn remove(&self, target: &Target, _lease: Option<Epoch>, grace: Duration) -> Result<(), StartError> {
+    async fn remove(
+        &self,
+        target: &Target,
+        _lease: Option<Epoch>,
+        grace: Duration,
+    ) -> Result<(), StartError> {
         if let Some(guard) = self.guards().get(&target.run) {
             // Gone already is as good.
             let _ = guard.send(Command::Stop(millis(grace)));
@@ -201,9 +235,18 @@ impl Executor for ProcessExecutor {
         while let Some(entry) = entries.next_entry().await.map_err(fault)? {
             let name = entry.file_name();
             let name = name.to_str().unwrap_or_default();
-            found.extend(name.strip_suffix(".lock").unwrap_or(name).parse::<RunId>().ok());
+            found.extend(
+                name.strip_suffix(".lock")
+                    .unwrap_or(name)
+                    .parse::<RunId>()
+                    .ok(),
+            );
         }
-        let target = |run| Target { run, attempt: 0, project: String::new() };
+        let target = |run| Target {
+            run,
+            attempt: 0,
+            project: String::new(),
+        };
         Ok(found.into_iter().map(target).collect())
     }
 }
@@ -272,7 +315,12 @@ impl Driver {
             // A guard that is gone is seen by the end of its reports.
             let _ = write(&mut self.stdin, &command).await;
         };
-        if let Some(Report::Ended { code, signal, cause }) = report {
+        if let Some(Report::Ended {
+            code,
+            signal,
+            cause,
+        }) = report
+        {
             let _ = self.guard.wait().await;
             return event(code, signal, cause);
         }
@@ -294,14 +342,36 @@ impl Driver {
 }
 
 fn event(code: Option<i32>, signal: Option<i32>, cause: Cause) -> Event {
-    let exit = |reason, message: String| Event::Ended(Exit { reason, message, code });
+    let exit = |reason, message: String| {
+        Event::Ended(Exit {
+            reason,
+            message,
+            code,
+        })
+    };
     match (cause, code, signal) {
-        (Cause::LeaseExpired, ..) => Event::Lost("the lease was not renewed in time, so the process was ended".to_owned()),
-        (Cause::WorkerGone, ..) => Event::Lost("the worker let go of the process, so it was ended".to_owned()),
-        (Cause::Stopped, ..) => exit(RunReason::CanceledByUser, "The process was ended as asked.".to_owned()),
-        (Cause::Own, Some(0), _) => exit(RunReason::Completed, "The workload ended with exit code 0.".to_owned()),
-        (Cause::Own, Some(code), _) => exit(RunReason::AgentError, format!("The workload ended with exit code {code}.")),
-        (Cause::Own, None, Some(signal)) => exit(RunReason::AgentError, format!("The workload was ended by signal {signal}.")),
+        (Cause::LeaseExpired, ..) => {
+            Event::Lost("the lease was not renewed in time, so the process was ended".to_owned())
+        }
+        (Cause::WorkerGone, ..) => {
+            Event::Lost("the worker let go of the process, so it was ended".to_owned())
+        }
+        (Cause::Stopped, ..) => exit(
+            RunReason::CanceledByUser,
+            "The process was ended as asked.".to_owned(),
+        ),
+        (Cause::Own, Some(0), _) => exit(
+            RunReason::Completed,
+            "The workload ended with exit code 0.".to_owned(),
+        ),
+        (Cause::Own, Some(code), _) => exit(
+            RunReason::AgentError,
+            format!("The workload ended with exit code {code}."),
+        ),
+        (Cause::Own, None, Some(signal)) => exit(
+            RunReason::AgentError,
+            format!("The workload was ended by signal {signal}."),
+        ),
         (Cause::Own, None, None) => Event::Lost("nobody knows how the process ended".to_owned()),
     }
 }

@@ -1,14 +1,8 @@
 //! `ck8s migrate` and `ck8s serve` on a given database: what is refused in words, and two replicas.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that unwraps fails where it should"
-)]
-mod process;
-
 use std::{fs, net::TcpListener, process::Command};
 
+use crate::process::{Running, ck8s, get, says};
 use ck8s_db::test::TestDb;
-use process::{Running, ck8s, get, says};
 
 fn serve(database: &str) -> Command {
     let mut command = ck8s();

@@ -1,10 +1,4 @@
 //! `ck8s up` for real: a first webhook becomes a run that succeeds; the directory outlives a stop and a kill.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that unwraps fails where it should"
-)]
-mod process;
-
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
@@ -12,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use process::{Running, ck8s, get, json, says};
+use crate::process::{Running, ck8s, get, json, says};
 use serde_json::Value;
 
 fn up(dir: &Path) -> Running {
@@ -154,5 +148,67 @@ fn a_webhook_becomes_a_run_and_the_directory_comes_back() {
     );
     assert_eq!(client(dir, &["run", "list"]).as_array().unwrap().len(), 1);
     server.signal("-INT");
+    assert!(server.wait().success(), "{}", server.log());
+}
+
+#[test]
+fn a_worker_of_its_own_process_joins_and_leaves() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path();
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o711)).unwrap();
+    let mut command = ck8s();
+    command
+        .args(["up", "--no-worker", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(dir.join("data"));
+    command.arg("--ready-file").arg(dir.join("ready"));
+    let mut server = Running::start(command, &dir.join("log"));
+    let ready = ready(&mut server, dir);
+    assert_eq!(
+        client(dir, &["worker", "list"]).as_array().unwrap().len(),
+        0
+    );
+
+    let mut command = ck8s();
+    command.args([
+        "worker",
+        "--id",
+        "node-1",
+        "--label",
+        "large,ssd",
+        "--capacity",
+        "3",
+        "--url",
+        ready["url"].as_str().unwrap(),
+    ]);
+    command
+        .arg("--token-file")
+        .arg(dir.join("data/worker-token"));
+    command.arg("--work-dir").arg(dir.join("work"));
+    let mut worker = Running::start(command, &dir.join("worker-log"));
+    let state = |wanted: &'static str| {
+        move || {
+            let workers = client(dir, &["worker", "list"]);
+            let node = workers.as_array()?.first()?.clone();
+            assert_eq!(node["id"], "node-1");
+            node["state"]
+                .as_str()?
+                .to_lowercase()
+                .ends_with(wanted)
+                .then_some(node)
+        }
+    };
+    let node = worker.until("connection", state("_connected"));
+    assert_eq!(node["capacity"], 3);
+    assert!(
+        node["labels"].as_array().unwrap().contains(&"ssd".into()),
+        "{node:#}"
+    );
+    worker.signal("-TERM");
+    assert!(worker.wait().success(), "{}", worker.log());
+    server.until("disconnection", state("_disconnected"));
+
+    let (good, text) = says(&["worker", "--url", "http://127.0.0.1:1"]);
+    assert!(!good && text.contains("no worker's token"), "{text}");
+    server.signal("-TERM");
     assert!(server.wait().success(), "{}", server.log());
 }

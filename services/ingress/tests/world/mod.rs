@@ -1,0 +1,94 @@
+//! The service on a real database, called over a real connection, with nobody else there: what needs no other service.
+use ck8s_db::{ServiceRole, test::TestDb};
+use ck8s_ingress::{Ingress, IngressConfig};
+use ck8s_proto::ingress::v1::{
+    IngestResult, IngestWebhookRequest, Webhook, ingress_service_client::IngressServiceClient,
+};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint, Server};
+
+/// Signs the events without a repository.
+pub const SECRET: &str = "a secret of the platform";
+
+/// A running service. Dropped, it stops.
+pub struct World {
+    pub client: IngressServiceClient<Channel>,
+    pub db: TestDb,
+    shutdown: CancellationToken,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let db = TestDb::new().await;
+        let shutdown = CancellationToken::new();
+        // Nobody listens there: repositories and runs are away.
+        let away = Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
+        let config = IngressConfig {
+            platform_secret: Some(SECRET.to_owned().into()),
+        };
+        let pool = db.pool(ServiceRole::Ingress).await;
+        let ingress = Ingress::start(pool, away, config, shutdown.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let serving = Server::builder()
+            .add_service(ingress.server())
+            .serve_with_incoming_shutdown(
+                TcpListenerStream::new(listener),
+                shutdown.clone().cancelled_owned(),
+            );
+        tokio::spawn(serving);
+        let channel = Endpoint::from_shared(format!("http://{address}"))
+            .expect("an address")
+            .connect_lazy();
+        Self {
+            client: IngressServiceClient::new(channel),
+            db,
+            shutdown,
+        }
+    }
+
+    /// What became of each, as outcome and code.
+    pub async fn ingest(&self, webhooks: Vec<Webhook>) -> Vec<(i32, String)> {
+        let answer = self
+            .client
+            .clone()
+            .ingest_webhook(IngestWebhookRequest { webhooks })
+            .await;
+        let results = answer.expect("an answer").into_inner().results;
+        results
+            .into_iter()
+            .map(|IngestResult { outcome, code, .. }| (outcome, code))
+            .collect()
+    }
+
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql)
+            .fetch_one(&self.db.owner().await)
+            .await
+            .expect("counted")
+    }
+}
+
+/// A webhook in order, signed with the platform's secret.
+pub fn webhook(delivery_id: &str, body: &[u8]) -> Webhook {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any key");
+    mac.update(body);
+    Webhook {
+        provider: "github".to_owned(),
+        event: "organization".to_owned(),
+        delivery_id: delivery_id.to_owned(),
+        signature: format!("sha256={}", hex::encode(mac.finalize().into_bytes())),
+        body: body.to_vec().into(),
+        content_type: "application/json".to_owned(),
+    }
+}
