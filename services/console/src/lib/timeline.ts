@@ -17,7 +17,7 @@ function data(event: FlowEvent): Record<string, unknown> {
   }
 }
 
-/** What happened, in a sentence; what the event itself says comes after it. An unknown kind speaks for itself. */
+/** What happened, in a few words; what the event itself says comes after them. An unknown kind speaks for itself. */
 export function headline(event: FlowEvent): string {
   const known = data(event);
   const name = (key: string): string => (known[key] === undefined || known[key] === null ? "" : String(known[key]));
@@ -26,13 +26,13 @@ export function headline(event: FlowEvent): string {
     case "run.created":
       return "Made";
     case "run.leased":
-      return `Granted to worker ${name("worker_id")} on slot ${name("slot")}${attempt}`;
+      return `Granted${attempt}`;
     case "run.running":
       return `Its workload runs${attempt}`;
     case "run.adopted":
-      return "Its workload goes on under another worker";
+      return "Its workload was found and goes on";
     case "run.taken_over":
-      return `Taken over by worker ${name("worker_id")}`;
+      return "Taken over";
     case "run.orphaned":
       return "Its worker is lost";
     case "run.requeued":
@@ -40,7 +40,7 @@ export function headline(event: FlowEvent): string {
     case "run.finished":
       return name("state") === "" ? "Ended" : `Ended: ${name("state")}`;
     case "run.released":
-      return "Its workload is gone, its slot is free";
+      return "Its workload is gone";
     default:
       return event.kind;
   }

@@ -5,7 +5,7 @@ import { FlowEventSchema, RunReason, RunSchema, RunState } from "../../../../gen
 import { linkCode, parse, runHref, runsHref } from "./route";
 import { details, extend, headline } from "./timeline";
 import { uuid } from "./uuid";
-import { fineSpan, reasonWords, runOrigin, runSpan, runTitle, safeUrl, span, stateOf, stateWord, STATES } from "./words";
+import { fineSpan, reasonWords, runOrigin, runSpan, runTitle, safeUrl, sentence, span, stateOf, stateWord, STATES } from "./words";
 
 test("spans have at most two units", () => {
   const seconds = [-5, 0, 42, 60, 185, 3_600, 7_800, 349_200];
@@ -78,10 +78,14 @@ test("an event's data is shown by name", () => {
 
 test("events are told in words", () => {
   const told = (kind: string, data: object = {}) => headline(create(FlowEventSchema, { kind, dataJson: JSON.stringify(data) }));
-  expect(told("run.leased", { worker_id: "local", slot: 2, attempt: 1 })).toBe("Granted to worker local on slot 2");
+  expect(told("run.leased", { worker_id: "local", slot: 2, attempt: 1 })).toBe("Granted");
   expect(told("run.running", { attempt: 2 })).toBe("Its workload runs, attempt 2");
   expect(told("run.finished", { state: "failed" })).toBe("Ended: failed");
   expect(told("run.unheard_of")).toBe("run.unheard_of");
+});
+
+test("words become a sentence, names stay names", () => {
+  expect(["slot 1 on worker local", "process:4711", "", "Done."].map(sentence)).toEqual(["Slot 1 on worker local", "process:4711", "", "Done."]);
 });
 
 test("ids are random UUIDs of version 4", () => {

@@ -72,9 +72,9 @@ export function runOrigin(run: Run): string {
   return words.filter((word) => word !== "").join(" ");
 }
 
-/** A server's words as a sentence begins. */
+/** A server's words as a sentence begins; a single word may be a name, and stays as it is. */
 export function sentence(words: string): string {
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  return /^[a-z]+[,:]?\s/.test(words) ? words.charAt(0).toUpperCase() + words.slice(1) : words;
 }
 
 /** The page at the provider, if it is one that a browser may open. */
