@@ -16,8 +16,13 @@ triggers:
 async fn the_same_delivery_a_hundred_times_at_once_is_one_run() {
     let world = World::start(Setup::with_worker(4)).await;
     let project = world.admin.project("acme", 2).await;
-    let (_, secret) = world.admin.repository("acme", "acme/app", 77, SERVICES).await;
-    let body = labeled(77, "acme/app", 1, "run:dev").to_string().into_bytes();
+    let (_, secret) = world
+        .admin
+        .repository("acme", "acme/app", 77, SERVICES)
+        .await;
+    let body = labeled(77, "acme/app", 1, "run:dev")
+        .to_string()
+        .into_bytes();
     let webhook = Webhook::new("issues", body, &secret);
 
     let connections = join_all((0..16).map(|_| Http::connect(&world.ready.url))).await;
@@ -42,11 +47,17 @@ async fn the_same_delivery_a_hundred_times_at_once_is_one_run() {
         }
     }
     println!("answers: {counts:?}");
-    let wanted = HashMap::from([((202, "ACCEPTED".to_owned()), 1), ((200, "DUPLICATE".to_owned()), 99)]);
+    let wanted = HashMap::from([
+        ((202, "ACCEPTED".to_owned()), 1),
+        ((200, "DUPLICATE".to_owned()), 99),
+    ]);
     assert_eq!(counts, wanted);
     world.idle().await;
     assert_eq!(world.admin.all_deliveries().await.len(), 1);
-    let runs = ck8s_tests::until("the run", async || Some(world.admin.all_runs(&project).await).filter(|r| !r.is_empty())).await;
+    let runs = ck8s_tests::until("the run", async || {
+        Some(world.admin.all_runs(&project).await).filter(|r| !r.is_empty())
+    })
+    .await;
     assert_eq!(runs.len(), 1, "{runs:?}");
 }
 
@@ -54,15 +65,36 @@ async fn the_same_delivery_a_hundred_times_at_once_is_one_run() {
 async fn two_deliveries_at_the_same_instant_are_two_runs() {
     let world = World::start(Setup::with_worker(4)).await;
     let project = world.admin.project("acme", 2).await;
-    let (_, secret) = world.admin.repository("acme", "acme/app", 77, SERVICES).await;
-    let webhook = || Webhook::new("issues", labeled(77, "acme/app", 1, "run:dev").to_string().into_bytes(), &secret);
+    let (_, secret) = world
+        .admin
+        .repository("acme", "acme/app", 77, SERVICES)
+        .await;
+    let webhook = || {
+        Webhook::new(
+            "issues",
+            labeled(77, "acme/app", 1, "run:dev")
+                .to_string()
+                .into_bytes(),
+            &secret,
+        )
+    };
     let (one, two) = (webhook(), webhook());
     let (a, b) = tokio::join!(one.send_to(&world.ready.url), two.send_to(&world.ready.url));
     assert_eq!((a.unwrap().status, b.unwrap().status), (202, 202));
-    let runs = ck8s_tests::until("two runs", async || Some(world.admin.all_runs(&project).await).filter(|r| r.len() >= 2)).await;
+    let runs = ck8s_tests::until("two runs", async || {
+        Some(world.admin.all_runs(&project).await).filter(|r| r.len() >= 2)
+    })
+    .await;
     assert_eq!(runs.len(), 2);
     for run in &runs {
-        world.admin.ends(&run.id, ck8s_proto::runs::v1::RunState::Succeeded, ck8s_proto::runs::v1::RunReason::Completed).await;
+        world
+            .admin
+            .ends(
+                &run.id,
+                ck8s_proto::runs::v1::RunState::Succeeded,
+                ck8s_proto::runs::v1::RunReason::Completed,
+            )
+            .await;
     }
     assert_ne!(runs[0].delivery_id, runs[1].delivery_id);
 }

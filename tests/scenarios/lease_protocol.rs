@@ -1,6 +1,7 @@
 //! The lease stream, frame by frame, with a worker that is driven by hand.
 use ck8s_proto::runs::v1::{
-    Capacity, DrainWorkerRequest, LeaseRef, RunReason, RunState, WaitCause, WorkerState, lease_request,
+    Capacity, DrainWorkerRequest, LeaseRef, RunReason, RunState, WaitCause, WorkerState,
+    lease_request,
 };
 use ck8s_tests::{
     Hand, Setup, Told, World, fresh,
@@ -22,13 +23,30 @@ fn count(kinds: &[String], kind: &str) -> usize {
 async fn a_grant_is_pushed_and_a_transition_said_again_is_recorded_once() {
     let world = world().await;
     let mut hand = Hand::connect(&world.as_worker(), hello("w", 1)).await;
-    assert_eq!((hand.welcome.lease_ttl_ms, hand.welcome.heartbeat_interval_ms), (2000, 500));
+    assert_eq!(
+        (
+            hand.welcome.lease_ttl_ms,
+            hand.welcome.heartbeat_interval_ms
+        ),
+        (2000, 500)
+    );
     let run = world.admin.start("acme", script("true")).await;
     let grant = hand.grant().await;
     let held = lease(&grant).clone();
-    assert_eq!((held.run_id.as_str(), grant.slot, grant.takeover, grant.cleanup_only), (run.id.as_str(), 1, false, false));
+    assert_eq!(
+        (
+            held.run_id.as_str(),
+            grant.slot,
+            grant.takeover,
+            grant.cleanup_only
+        ),
+        (run.id.as_str(), 1, false, false)
+    );
     assert_eq!(grant.project_slug, "acme");
-    assert_eq!(grant.run.as_ref().unwrap().spec.as_ref().unwrap().command[2], "true");
+    assert_eq!(
+        grant.run.as_ref().unwrap().spec.as_ref().unwrap().command[2],
+        "true"
+    );
 
     let first = hand.say(&held, running()).await;
     assert_eq!(hand.acknowledged(first, &held).await, Told::Stored);
@@ -40,7 +58,16 @@ async fn a_grant_is_pushed_and_a_transition_said_again_is_recorded_once() {
     hand.say_as(third, &held, released()).await;
     assert_eq!(hand.acknowledged(third, &held).await, Told::Stored);
     let kinds = world.admin.kinds(&run.id).await;
-    assert_eq!(kinds, ["run.created", "run.leased", "run.running", "run.finished", "run.released"]);
+    assert_eq!(
+        kinds,
+        [
+            "run.created",
+            "run.leased",
+            "run.running",
+            "run.finished",
+            "run.released"
+        ]
+    );
 
     let run = world.admin.start("acme", script("true")).await;
     let held = lease(&hand.grant().await).clone();
@@ -58,7 +85,16 @@ async fn a_grant_is_pushed_and_a_transition_said_again_is_recorded_once() {
     hand.acknowledged(second, &held).await;
     hand.tell(&held, released()).await;
     let kinds = world.admin.kinds(&run.id).await;
-    assert_eq!(kinds, ["run.created", "run.leased", "run.running", "run.finished", "run.released"]);
+    assert_eq!(
+        kinds,
+        [
+            "run.created",
+            "run.leased",
+            "run.running",
+            "run.finished",
+            "run.released"
+        ]
+    );
     world.idle().await;
 }
 
@@ -72,16 +108,28 @@ async fn a_grant_that_was_lost_with_its_stream_comes_again() {
     drop(hand);
     let mut hand = Hand::connect(&world.as_worker(), same).await;
     let again = hand.grant_of(&run.id).await;
-    assert_eq!((lease(&again), again.slot, again.takeover), (lease(&grant), grant.slot, false));
+    assert_eq!(
+        (lease(&again), again.slot, again.takeover),
+        (lease(&grant), grant.slot, false)
+    );
     hand.work_off(&again).await;
-    world.admin.ends(&run.id, RunState::Succeeded, RunReason::Completed).await;
+    world
+        .admin
+        .ends(&run.id, RunState::Succeeded, RunReason::Completed)
+        .await;
 
     // What it still holds it keeps, and nothing is granted twice.
     let run = world.admin.start("acme", script("true")).await;
     let grant = hand.grant_of(&run.id).await;
     hand.tell(lease(&grant), running()).await;
     let mut same = hand.hello.clone();
-    same.leases = vec![lease(&grant).clone(), LeaseRef { run_id: fresh(), epoch: 1 }];
+    same.leases = vec![
+        lease(&grant).clone(),
+        LeaseRef {
+            run_id: fresh(),
+            epoch: 1,
+        },
+    ];
     drop(hand);
     let mut hand = Hand::connect(&world.as_worker(), same.clone()).await;
     assert_eq!(hand.revoked(&same.leases[1]).await, "STALE_EPOCH");
@@ -105,7 +153,10 @@ async fn a_process_worker_that_was_started_anew_gets_a_new_attempt() {
     let second = hand.grant_of(&run.id).await;
     println!("a new attempt after {:?}", before.elapsed());
     assert!(lease(&second).epoch > lease(&grant).epoch);
-    assert_eq!((second.takeover, second.run.as_ref().unwrap().attempt), (false, 2));
+    assert_eq!(
+        (second.takeover, second.run.as_ref().unwrap().attempt),
+        (false, 2)
+    );
     hand.work_off(&second).await;
     let run = world.admin.wait_end(&run.id).await;
     assert_eq!((run.state(), run.attempt), (RunState::Succeeded, 2));
@@ -129,7 +180,10 @@ async fn a_cluster_worker_that_was_started_anew_takes_its_workload_over() {
     // The old epoch is stale from here on.
     assert_eq!(hand.tell(lease(&grant), succeeded()).await, Told::Revoked);
     hand.work_off(&taken).await;
-    world.admin.ends(&run.id, RunState::Succeeded, RunReason::Completed).await;
+    world
+        .admin
+        .ends(&run.id, RunState::Succeeded, RunReason::Completed)
+        .await;
 }
 
 #[tokio::test]
@@ -142,9 +196,19 @@ async fn only_a_worker_of_the_same_cluster_takes_over() {
     let mut other = Hand::connect(&world.as_worker(), hello_of_cluster("other", "b", 4)).await;
     let mut process = Hand::connect(&world.as_worker(), hello("process", 4)).await;
     drop(one);
-    world.admin.wait(&run.id, "it has lost its worker", |r| r.state() == RunState::Running).await;
+    world
+        .admin
+        .wait(&run.id, "it has lost its worker", |r| {
+            r.state() == RunState::Running
+        })
+        .await;
     ck8s_tests::until("run.orphaned", async || {
-        world.admin.kinds(&run.id).await.contains(&"run.orphaned".to_owned()).then_some(())
+        world
+            .admin
+            .kinds(&run.id)
+            .await
+            .contains(&"run.orphaned".to_owned())
+            .then_some(())
     })
     .await;
     // The reaper looks every second: another run comes and goes, and two heartbeats, and nobody else got it.
@@ -169,10 +233,17 @@ async fn what_is_handed_back_goes_to_another_worker() {
     let grant = leaving.grant().await;
     leaving.drain().await;
     let mut staying = Hand::connect(&api, hello("staying", 1)).await;
-    assert_eq!(leaving.tell(lease(&grant), handed_back(false)).await, Told::Stored);
+    assert_eq!(
+        leaving.tell(lease(&grant), handed_back(false)).await,
+        Told::Stored
+    );
     let again = staying.grant_of(&run.id).await;
     assert!(lease(&again).epoch > lease(&grant).epoch);
-    assert_eq!((again.takeover, again.run.as_ref().unwrap().attempt), (false, 1), "it never started: the same attempt");
+    assert_eq!(
+        (again.takeover, again.run.as_ref().unwrap().attempt),
+        (false, 1),
+        "it never started: the same attempt"
+    );
     staying.work_off(&again).await;
     drop((leaving, staying));
 
@@ -183,9 +254,15 @@ async fn what_is_handed_back_goes_to_another_worker() {
     leaving.tell(lease(&grant), running()).await;
     let mut staying = Hand::connect(&api, hello_of_cluster("k2", "a", 1)).await;
     leaving.drain().await;
-    assert_eq!(leaving.tell(lease(&grant), handed_back(true)).await, Told::Stored);
+    assert_eq!(
+        leaving.tell(lease(&grant), handed_back(true)).await,
+        Told::Stored
+    );
     let taken = staying.grant_of(&run.id).await;
-    assert_eq!((taken.takeover, taken.run.as_ref().unwrap().attempt), (true, 1));
+    assert_eq!(
+        (taken.takeover, taken.run.as_ref().unwrap().attempt),
+        (true, 1)
+    );
     staying.work_off(&taken).await;
     world.idle().await;
 }
@@ -202,7 +279,10 @@ async fn a_lost_workload_makes_a_new_attempt_until_the_last() {
         assert_eq!(hand.tell(lease(&grant), lost()).await, Told::Stored);
     }
     let run = world.admin.wait_end(&run.id).await;
-    assert_eq!((run.state(), run.reason(), run.attempt), (RunState::Failed, RunReason::WorkloadLost, 2));
+    assert_eq!(
+        (run.state(), run.reason(), run.attempt),
+        (RunState::Failed, RunReason::WorkloadLost, 2)
+    );
     world.idle().await;
 }
 
@@ -210,7 +290,11 @@ async fn a_lost_workload_makes_a_new_attempt_until_the_last() {
 async fn a_worker_that_drains_or_has_no_room_gets_nothing() {
     let world = world().await;
     let mut hand = Hand::connect(&world.as_worker(), hello("w", 1)).await;
-    let drain = |undo| DrainWorkerRequest { request_id: fresh(), worker_id: "w".to_owned(), undo };
+    let drain = |undo| DrainWorkerRequest {
+        request_id: fresh(),
+        worker_id: "w".to_owned(),
+        undo,
+    };
     world.admin.runs().drain_worker(drain(false)).await.unwrap();
     world.admin.worker_is("w", WorkerState::Draining).await;
     let run = world.admin.start("acme", script("true")).await;
@@ -222,13 +306,15 @@ async fn a_worker_that_drains_or_has_no_room_gets_nothing() {
     let grant = hand.grant_of(&run.id).await;
     hand.work_off(&grant).await;
 
-    hand.send(lease_request::Frame::Capacity(Capacity { capacity: 0 })).await;
+    hand.send(lease_request::Frame::Capacity(Capacity { capacity: 0 }))
+        .await;
     hand.beat().await;
     let run = world.admin.start("acme", script("true")).await;
     world.admin.waits_for(&run.id, WaitCause::WorkersFull).await;
     hand.beat().await;
     assert!(!hand.has_grant());
-    hand.send(lease_request::Frame::Capacity(Capacity { capacity: 1 })).await;
+    hand.send(lease_request::Frame::Capacity(Capacity { capacity: 1 }))
+        .await;
     let grant = hand.grant_of(&run.id).await;
     hand.work_off(&grant).await;
     world.idle().await;
@@ -244,7 +330,14 @@ async fn a_stream_that_was_replaced_is_closed() {
     let run = world.admin.start("acme", script("true")).await;
     let grant = second.grant_of(&run.id).await;
     second.work_off(&grant).await;
-    assert_eq!(world.admin.worker_is("w", WorkerState::Connected).await.instance_id, second.hello.instance_id);
+    assert_eq!(
+        world
+            .admin
+            .worker_is("w", WorkerState::Connected)
+            .await
+            .instance_id,
+        second.hello.instance_id
+    );
 }
 
 #[tokio::test]
@@ -254,15 +347,37 @@ async fn a_hello_that_cannot_be_is_refused() {
     let refused = async |change: &dyn Fn(&mut ck8s_proto::runs::v1::Hello)| {
         let mut hello = hello("w", 1);
         change(&mut hello);
-        Hand::try_connect(&api, hello).await.err().expect("is refused").code()
+        Hand::try_connect(&api, hello)
+            .await
+            .err()
+            .expect("is refused")
+            .code()
     };
-    assert_eq!(refused(&|h| h.protocol_version = 2).await, tonic::Code::FailedPrecondition);
-    assert_eq!(refused(&|h| h.worker_id = "a b".to_owned()).await, tonic::Code::InvalidArgument);
-    assert_eq!(refused(&|h| h.instance_id = "x".to_owned()).await, tonic::Code::InvalidArgument);
-    assert_eq!(refused(&|h| h.executor = "docker".to_owned()).await, tonic::Code::InvalidArgument);
-    assert_eq!(refused(&|h| h.capacity = -1).await, tonic::Code::InvalidArgument);
+    assert_eq!(
+        refused(&|h| h.protocol_version = 2).await,
+        tonic::Code::FailedPrecondition
+    );
+    assert_eq!(
+        refused(&|h| h.worker_id = "a b".to_owned()).await,
+        tonic::Code::InvalidArgument
+    );
+    assert_eq!(
+        refused(&|h| h.instance_id = "x".to_owned()).await,
+        tonic::Code::InvalidArgument
+    );
+    assert_eq!(
+        refused(&|h| h.executor = "docker".to_owned()).await,
+        tonic::Code::InvalidArgument
+    );
+    assert_eq!(
+        refused(&|h| h.capacity = -1).await,
+        tonic::Code::InvalidArgument
+    );
     // And only a worker may speak here.
-    let denied = Hand::try_connect(&world.admin, hello("w", 1)).await.err().unwrap();
+    let denied = Hand::try_connect(&world.admin, hello("w", 1))
+        .await
+        .err()
+        .unwrap();
     assert_eq!(denied.code(), tonic::Code::PermissionDenied);
 }
 
@@ -286,7 +401,13 @@ async fn events_of_a_lease_tell_its_epochs() {
         hand.tell(lease(&taken), change).await;
     }
     let kinds = world.admin.kinds(&run.id).await;
-    for (kind, times) in [("run.running", 1), ("run.orphaned", 1), ("run.taken_over", 1), ("run.adopted", 1), ("run.finished", 1)] {
+    for (kind, times) in [
+        ("run.running", 1),
+        ("run.orphaned", 1),
+        ("run.taken_over", 1),
+        ("run.adopted", 1),
+        ("run.finished", 1),
+    ] {
         assert_eq!(count(&kinds, kind), times, "{kind}: {kinds:?}");
     }
 }

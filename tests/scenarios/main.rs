@@ -1,6 +1,14 @@
 //! Scenarios across services. Each file has one subject; each test has a world of its own.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod bad_input;
+mod crash;
 mod duplicates;
+mod fairness;
+mod kubernetes;
 mod lease_protocol;
+mod logs;
+mod payloads;
+mod replicas;
+mod runs;
 mod stale;

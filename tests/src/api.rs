@@ -12,10 +12,11 @@ use ck8s_proto::{
         repositories_service_client::RepositoriesServiceClient,
     },
     runs::v1::{
-        CancelRunRequest, ExplainRunRequest, ExplainRunResponse, FlowEvent, GetRunRequest, ListFlowEventsRequest,
-        ListRunsRequest, ListSlotsRequest, ListWorkersRequest, ReadLogRequest, RetryRunRequest, Run, RunReason, RunSpec,
-        RunState, SetSlotsRequest, Slot, StartRunRequest, WaitCause, Worker, WorkerState,
-        lease_service_client::LeaseServiceClient, runs_service_client::RunsServiceClient,
+        CancelRunRequest, ExplainRunRequest, ExplainRunResponse, FlowEvent, GetRunRequest,
+        ListFlowEventsRequest, ListRunsRequest, ListSlotsRequest, ListWorkersRequest, LogStream,
+        ReadLogRequest, RetryRunRequest, Run, RunReason, RunSpec, RunState, SetSlotsRequest, Slot,
+        StartRunRequest, WaitCause, Worker, WorkerState, lease_service_client::LeaseServiceClient,
+        runs_service_client::RunsServiceClient,
     },
 };
 use tonic::{
@@ -37,7 +38,9 @@ pub struct Bearer(Option<AsciiMetadataValue>);
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         if let Some(value) = &self.0 {
-            request.metadata_mut().insert("authorization", value.clone());
+            request
+                .metadata_mut()
+                .insert("authorization", value.clone());
         }
         Ok(request)
     }
@@ -57,13 +60,19 @@ pub struct Api {
 /// A command of the shell, as a spec for the process executor.
 #[must_use]
 pub fn script(text: &str) -> RunSpec {
-    RunSpec { command: vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()], ..RunSpec::default() }
+    RunSpec {
+        command: vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()],
+        ..RunSpec::default()
+    }
 }
 
 /// Whether a run has ended.
 #[must_use]
 pub fn ended(run: &Run) -> bool {
-    matches!(run.state(), RunState::Succeeded | RunState::Failed | RunState::Canceled)
+    matches!(
+        run.state(),
+        RunState::Succeeded | RunState::Failed | RunState::Canceled
+    )
 }
 
 macro_rules! clients {
@@ -86,8 +95,12 @@ impl Api {
     /// When the address is none.
     #[must_use]
     pub fn new(url: &str, token: &str) -> Self {
-        let value = AsciiMetadataValue::try_from(format!("Bearer {token}")).expect("a token is ASCII");
-        Self { bearer: Bearer(Some(value)), ..Self::anonymous(url) }
+        let value =
+            AsciiMetadataValue::try_from(format!("Bearer {token}")).expect("a token is ASCII");
+        Self {
+            bearer: Bearer(Some(value)),
+            ..Self::anonymous(url)
+        }
     }
 
     /// Without a token.
@@ -96,32 +109,59 @@ impl Api {
     /// When the address is none.
     #[must_use]
     pub fn anonymous(url: &str) -> Self {
-        let endpoint = Endpoint::from_shared(url.to_owned()).expect("an address").connect_timeout(Duration::from_secs(5));
-        Self { url: url.to_owned(), channel: endpoint.connect_lazy(), bearer: Bearer(None) }
+        let endpoint = Endpoint::from_shared(url.to_owned())
+            .expect("an address")
+            .connect_timeout(Duration::from_secs(5));
+        Self {
+            url: url.to_owned(),
+            channel: endpoint.connect_lazy(),
+            bearer: Bearer(None),
+        }
     }
 
     /// The same caller at another replica.
     #[must_use]
     pub fn at(&self, url: &str) -> Self {
-        Self { bearer: self.bearer.clone(), ..Self::anonymous(url) }
+        Self {
+            bearer: self.bearer.clone(),
+            ..Self::anonymous(url)
+        }
     }
 
     /// A project with this many slots; returns its id.
     pub async fn project(&self, slug: &str, slots: i32) -> String {
-        let request = CreateProjectRequest { request_id: fresh(), slug: slug.to_owned(), name: String::new() };
-        let made = self.projects().create_project(request).await.expect("a project");
+        let request = CreateProjectRequest {
+            request_id: fresh(),
+            slug: slug.to_owned(),
+            name: String::new(),
+        };
+        let made = self
+            .projects()
+            .create_project(request)
+            .await
+            .expect("a project");
         self.set_slots(slug, slots).await;
         made.into_inner().project.expect("the project").id
     }
 
     /// Sets a project's slots.
     pub async fn set_slots(&self, project: &str, slots: i32) {
-        let request = SetSlotsRequest { request_id: fresh(), project: project.to_owned(), slots };
+        let request = SetSlotsRequest {
+            request_id: fresh(),
+            project: project.to_owned(),
+            slots,
+        };
         self.runs().set_slots(request).await.expect("slots are set");
     }
 
     /// A repository with this services.yaml; returns it and its webhook secret.
-    pub async fn repository(&self, project: &str, full_name: &str, external_id: i64, services_text: &str) -> (Repository, String) {
+    pub async fn repository(
+        &self,
+        project: &str,
+        full_name: &str,
+        external_id: i64,
+        services_text: &str,
+    ) -> (Repository, String) {
         let request = AddRepositoryRequest {
             request_id: fresh(),
             project: project.to_owned(),
@@ -131,8 +171,16 @@ impl Api {
             services_text: services_text.to_owned(),
             webhook_secret: String::new(),
         };
-        let made = self.repositories().add_repository(request).await.expect("a repository").into_inner();
-        (made.repository.expect("the repository"), made.webhook_secret)
+        let made = self
+            .repositories()
+            .add_repository(request)
+            .await
+            .expect("a repository")
+            .into_inner();
+        (
+            made.repository.expect("the repository"),
+            made.webhook_secret,
+        )
     }
 
     /// Sets a secret of a repository.
@@ -143,26 +191,53 @@ impl Api {
             name: name.to_owned(),
             value: value.to_owned(),
         };
-        self.repositories().set_secret(request).await.expect("a secret is set");
+        self.repositories()
+            .set_secret(request)
+            .await
+            .expect("a secret is set");
     }
 
     /// Makes a token; returns it and its secret.
     pub async fn token(&self, name: &str, kind: TokenKind) -> (Token, String) {
-        let request = CreateTokenRequest { request_id: fresh(), name: name.to_owned(), kind: kind.into(), ..Default::default() };
-        let made = self.auth().create_token(request).await.expect("a token").into_inner();
+        let request = CreateTokenRequest {
+            request_id: fresh(),
+            name: name.to_owned(),
+            kind: kind.into(),
+            ..Default::default()
+        };
+        let made = self
+            .auth()
+            .create_token(request)
+            .await
+            .expect("a token")
+            .into_inner();
         (made.token.expect("the token"), made.secret)
     }
 
     /// Ends a token.
     pub async fn revoke(&self, name: &str) {
-        let request = RevokeTokenRequest { request_id: fresh(), token: name.to_owned() };
+        let request = RevokeTokenRequest {
+            request_id: fresh(),
+            token: name.to_owned(),
+        };
         self.auth().revoke_token(request).await.expect("is revoked");
     }
 
     /// Starts a run of a project; returns it.
     pub async fn start(&self, project: &str, spec: RunSpec) -> Run {
-        let request = StartRunRequest { request_id: fresh(), project: project.to_owned(), spec: Some(spec), ..Default::default() };
-        self.runs().start_run(request).await.expect("is started").into_inner().run.expect("the run")
+        let request = StartRunRequest {
+            request_id: fresh(),
+            project: project.to_owned(),
+            spec: Some(spec),
+            ..Default::default()
+        };
+        self.runs()
+            .start_run(request)
+            .await
+            .expect("is started")
+            .into_inner()
+            .run
+            .expect("the run")
     }
 
     /// Starts a run of a repository.
@@ -173,7 +248,13 @@ impl Api {
             spec: Some(spec),
             ..Default::default()
         };
-        self.runs().start_run(request).await.expect("is started").into_inner().run.expect("the run")
+        self.runs()
+            .start_run(request)
+            .await
+            .expect("is started")
+            .into_inner()
+            .run
+            .expect("the run")
     }
 
     /// Ends a run.
@@ -181,20 +262,47 @@ impl Api {
     /// # Errors
     /// What the server says.
     pub async fn cancel(&self, run: &str) -> Result<Run, Status> {
-        let request = CancelRunRequest { request_id: fresh(), run_id: run.to_owned(), message: String::new() };
-        Ok(self.runs().cancel_run(request).await?.into_inner().run.expect("the run"))
+        let request = CancelRunRequest {
+            request_id: fresh(),
+            run_id: run.to_owned(),
+            message: String::new(),
+        };
+        Ok(self
+            .runs()
+            .cancel_run(request)
+            .await?
+            .into_inner()
+            .run
+            .expect("the run"))
     }
 
     /// Starts it again.
     pub async fn retry(&self, run: &str) -> Run {
-        let request = RetryRunRequest { request_id: fresh(), run_id: run.to_owned() };
-        self.runs().retry_run(request).await.expect("is started again").into_inner().run.expect("the run")
+        let request = RetryRunRequest {
+            request_id: fresh(),
+            run_id: run.to_owned(),
+        };
+        self.runs()
+            .retry_run(request)
+            .await
+            .expect("is started again")
+            .into_inner()
+            .run
+            .expect("the run")
     }
 
     /// A run as it is now.
     pub async fn run(&self, id: &str) -> Run {
-        let request = GetRunRequest { run_id: id.to_owned() };
-        self.runs().get_run(request).await.expect("a run").into_inner().run.expect("the run")
+        let request = GetRunRequest {
+            run_id: id.to_owned(),
+        };
+        self.runs()
+            .get_run(request)
+            .await
+            .expect("a run")
+            .into_inner()
+            .run
+            .expect("the run")
     }
 
     /// Waits until a run is as it should be.
@@ -202,7 +310,12 @@ impl Api {
     /// # Panics
     /// When it is not in time, or has ended otherwise.
     #[track_caller]
-    pub fn wait<'a>(&'a self, id: &'a str, what: &'a str, good: impl Fn(&Run) -> bool + 'a) -> impl Future<Output = Run> + 'a {
+    pub fn wait<'a>(
+        &'a self,
+        id: &'a str,
+        what: &'a str,
+        good: impl Fn(&Run) -> bool + 'a,
+    ) -> impl Future<Output = Run> + 'a {
         let at = std::panic::Location::caller();
         async move {
             let started = std::time::Instant::now();
@@ -212,7 +325,10 @@ impl Api {
                     return run;
                 }
                 assert!(!ended(&run), "the run ended before {what} ({at}): {run:?}");
-                assert!(started.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what} ({at}): {run:?}");
+                assert!(
+                    started.elapsed() < PATIENCE,
+                    "waited {PATIENCE:?} for {what} ({at}): {run:?}"
+                );
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
@@ -232,16 +348,33 @@ impl Api {
 
     /// Waits until it has ended in this way.
     #[track_caller]
-    pub fn ends<'a>(&'a self, id: &'a str, state: RunState, reason: RunReason) -> impl Future<Output = Run> + 'a {
-        self.wait(id, "its end", move |r| (r.state(), r.reason()) == (state, reason))
+    pub fn ends<'a>(
+        &'a self,
+        id: &'a str,
+        state: RunState,
+        reason: RunReason,
+    ) -> impl Future<Output = Run> + 'a {
+        self.wait(id, "its end", move |r| {
+            (r.state(), r.reason()) == (state, reason)
+        })
     }
 
     /// Every run of a project; empty: of all. Newest first.
     pub async fn all_runs(&self, project_id: &str) -> Vec<Run> {
         let (mut all, mut page_token) = (Vec::new(), String::new());
         loop {
-            let request = ListRunsRequest { project_id: project_id.to_owned(), page_size: 200, page_token, ..Default::default() };
-            let page = self.runs().list_runs(request).await.expect("runs").into_inner();
+            let request = ListRunsRequest {
+                project_id: project_id.to_owned(),
+                page_size: 200,
+                page_token,
+                ..Default::default()
+            };
+            let page = self
+                .runs()
+                .list_runs(request)
+                .await
+                .expect("runs")
+                .into_inner();
             all.extend(page.runs);
             page_token = page.next_page_token;
             if page_token.is_empty() {
@@ -254,8 +387,17 @@ impl Api {
     pub async fn all_deliveries(&self) -> Vec<Delivery> {
         let (mut all, mut page_token) = (Vec::new(), String::new());
         loop {
-            let request = ListDeliveriesRequest { page_size: 200, page_token, ..Default::default() };
-            let page = self.ingress().list_deliveries(request).await.expect("deliveries").into_inner();
+            let request = ListDeliveriesRequest {
+                page_size: 200,
+                page_token,
+                ..Default::default()
+            };
+            let page = self
+                .ingress()
+                .list_deliveries(request)
+                .await
+                .expect("deliveries")
+                .into_inner();
             all.extend(page.deliveries);
             page_token = page.next_page_token;
             if page_token.is_empty() {
@@ -266,8 +408,17 @@ impl Api {
 
     /// What happened to a run.
     pub async fn events(&self, run: &str) -> Vec<FlowEvent> {
-        let request = ListFlowEventsRequest { run_id: run.to_owned(), page_size: 200, page_token: String::new() };
-        self.runs().list_flow_events(request).await.expect("events").into_inner().events
+        let request = ListFlowEventsRequest {
+            run_id: run.to_owned(),
+            page_size: 200,
+            page_token: String::new(),
+        };
+        self.runs()
+            .list_flow_events(request)
+            .await
+            .expect("events")
+            .into_inner()
+            .events
     }
 
     /// The kinds of what happened to a run.
@@ -277,26 +428,53 @@ impl Api {
 
     /// Why a run waits.
     pub async fn explain(&self, run: &str) -> ExplainRunResponse {
-        let request = ExplainRunRequest { run_id: run.to_owned() };
-        self.runs().explain_run(request).await.expect("an explanation").into_inner()
+        let request = ExplainRunRequest {
+            run_id: run.to_owned(),
+        };
+        self.runs()
+            .explain_run(request)
+            .await
+            .expect("an explanation")
+            .into_inner()
     }
 
     /// Waits until a run waits for this.
     pub async fn waits_for(&self, run: &str, cause: WaitCause) -> ExplainRunResponse {
         until(&format!("{cause:?}"), async || {
             let answer = self.explain(run).await;
-            answer.reasons.iter().any(|r| r.cause() == cause).then_some(answer)
+            answer
+                .reasons
+                .iter()
+                .any(|r| r.cause() == cause)
+                .then_some(answer)
         })
         .await
     }
 
     /// A run's log as it is stored.
     pub async fn log(&self, run: &str) -> String {
-        let request = ReadLogRequest { run_id: run.to_owned(), ..Default::default() };
-        let mut stream = self.runs().read_log(request).await.expect("a log").into_inner();
+        self.read(run, |_| true).await
+    }
+
+    /// What its workload has written, without what ck8s has to say about it.
+    pub async fn output(&self, run: &str) -> String {
+        self.read(run, |stream| stream == LogStream::Output).await
+    }
+
+    async fn read(&self, run: &str, wanted: impl Fn(LogStream) -> bool) -> String {
+        let request = ReadLogRequest {
+            run_id: run.to_owned(),
+            ..Default::default()
+        };
+        let mut stream = self
+            .runs()
+            .read_log(request)
+            .await
+            .expect("a log")
+            .into_inner();
         let mut text = Vec::new();
         while let Some(piece) = stream.message().await.expect("a piece of the log") {
-            for chunk in piece.chunks {
+            for chunk in piece.chunks.into_iter().filter(|c| wanted(c.stream())) {
                 text.extend_from_slice(&chunk.data);
             }
         }
@@ -305,20 +483,40 @@ impl Api {
 
     /// A project's slots.
     pub async fn slots(&self, project: &str) -> Vec<Slot> {
-        let request = ListSlotsRequest { project: project.to_owned(), page_size: 200, page_token: String::new() };
-        self.runs().list_slots(request).await.expect("slots").into_inner().slots
+        let request = ListSlotsRequest {
+            project: project.to_owned(),
+            page_size: 200,
+            page_token: String::new(),
+        };
+        self.runs()
+            .list_slots(request)
+            .await
+            .expect("slots")
+            .into_inner()
+            .slots
     }
 
     /// Workers.
     pub async fn workers(&self) -> Vec<Worker> {
-        let request = ListWorkersRequest { page_size: 200, page_token: String::new() };
-        self.runs().list_workers(request).await.expect("workers").into_inner().workers
+        let request = ListWorkersRequest {
+            page_size: 200,
+            page_token: String::new(),
+        };
+        self.runs()
+            .list_workers(request)
+            .await
+            .expect("workers")
+            .into_inner()
+            .workers
     }
 
     /// Waits until a worker stands so.
     pub async fn worker_is(&self, id: &str, state: WorkerState) -> Worker {
         until(&format!("worker {id} is {state:?}"), async || {
-            self.workers().await.into_iter().find(|w| w.id == id && w.state() == state)
+            self.workers()
+                .await
+                .into_iter()
+                .find(|w| w.id == id && w.state() == state)
         })
         .await
     }

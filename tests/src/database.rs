@@ -30,8 +30,14 @@ pub async fn tables_with(owner: &PgPool, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for table in tables {
         // A name from the catalogue cannot be a parameter.
-        let statement = format!("SELECT EXISTS (SELECT FROM {table} r WHERE strpos(r::text, $1) > 0 OR strpos(r::text, $2) > 0)");
-        let row = sqlx::query(AssertSqlSafe(statement)).bind(text).bind(hex::encode(text)).fetch_one(owner).await;
+        let statement = format!(
+            "SELECT EXISTS (SELECT FROM {table} r WHERE strpos(r::text, $1) > 0 OR strpos(r::text, $2) > 0)"
+        );
+        let row = sqlx::query(AssertSqlSafe(statement))
+            .bind(text)
+            .bind(hex::encode(text))
+            .fetch_one(owner)
+            .await;
         if row.expect("the table can be read").get(0) {
             found.push(table);
         }

@@ -95,10 +95,14 @@ async fn answer(read: &mut ReadHalf<'_>) -> io::Result<Answer> {
     let head = String::from_utf8_lossy(&data[..head_end]).into_owned();
     let mut lines = head.lines();
     let bad = || io::Error::from(io::ErrorKind::InvalidData);
-    let status = lines.next().and_then(|l| l.split(' ').nth(1)?.parse().ok()).ok_or_else(bad)?;
+    let status = lines
+        .next()
+        .and_then(|l| l.split(' ').nth(1)?.parse().ok())
+        .ok_or_else(bad)?;
     let length = lines.find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse::<usize>().ok())?
     });
     let end = head_end + length.unwrap_or(0);
     while data.len() < end {

@@ -23,8 +23,16 @@ pub fn binary() -> PathBuf {
         return path.into();
     }
     let own = env::current_exe().expect("a process knows its program");
-    let path = own.parent().and_then(Path::parent).expect("target/<profile>/deps").join("ck8s");
-    assert!(path.exists(), "{} is missing: build it with `cargo build -p ck8s`", path.display());
+    let path = own
+        .parent()
+        .and_then(Path::parent)
+        .expect("target/<profile>/deps")
+        .join("ck8s");
+    assert!(
+        path.exists(),
+        "{} is missing: build it with `cargo build -p ck8s`",
+        path.display()
+    );
     path
 }
 
@@ -42,7 +50,13 @@ impl Program {
     /// When it cannot be started.
     #[must_use]
     pub fn start(name: &str, log: &Path, args: &[String], env: &[(String, String)]) -> Self {
-        let output = || OpenOptions::new().create(true).append(true).open(log).expect("a log file");
+        let output = || {
+            OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(log)
+                .expect("a log file")
+        };
         let child = Command::new(binary())
             .args(args)
             .env_clear()
@@ -56,7 +70,11 @@ impl Program {
             .stderr(output())
             .spawn()
             .expect("the program starts");
-        Self { child, log: log.to_owned(), name: name.to_owned() }
+        Self {
+            child,
+            log: log.to_owned(),
+            name: name.to_owned(),
+        }
     }
 
     /// Its process id.
@@ -79,7 +97,10 @@ impl Program {
     /// SIGTERM, then waits for its end.
     pub async fn terminate(&mut self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
-        until(&format!("{} ends after SIGTERM", self.name), async || self.ended()).await
+        until(&format!("{} ends after SIGTERM", self.name), async || {
+            self.ended()
+        })
+        .await
     }
 
     /// How it ended, if it has.
@@ -109,5 +130,9 @@ pub fn lives(pid: i32) -> bool {
         return false;
     };
     // pid (name) state ...; the name may hold anything but ends with the last parenthesis.
-    !matches!(stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()), Some('Z' | 'X') | None)
+    !matches!(
+        stat.rsplit_once(") ")
+            .and_then(|(_, rest)| rest.chars().next()),
+        Some('Z' | 'X') | None
+    )
 }

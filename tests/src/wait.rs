@@ -14,10 +14,7 @@ const LOOK: Duration = Duration::from_millis(10);
 /// # Panics
 /// When there is nothing in time.
 #[track_caller]
-pub fn until<T>(
-    what: &str,
-    mut look: impl AsyncFnMut() -> Option<T>,
-) -> impl Future<Output = T> {
+pub fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> impl Future<Output = T> {
     let at = Location::caller();
     async move {
         let started = Instant::now();
@@ -25,7 +22,10 @@ pub fn until<T>(
             if let Some(seen) = look().await {
                 return seen;
             }
-            assert!(started.elapsed() < PATIENCE, "waited {PATIENCE:?} for: {what} ({at})");
+            assert!(
+                started.elapsed() < PATIENCE,
+                "waited {PATIENCE:?} for: {what} ({at})"
+            );
             tokio::time::sleep(LOOK).await;
         }
     }

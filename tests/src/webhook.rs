@@ -25,7 +25,8 @@ pub struct Webhook {
 /// Never: HMAC takes a key of any length.
 #[must_use]
 pub fn signature(secret: &str, body: &[u8]) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(body);
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
 }
@@ -37,7 +38,10 @@ impl Webhook {
         Self {
             headers: vec![
                 ("content-type".to_owned(), "application/json".to_owned()),
-                ("user-agent".to_owned(), "GitHub-Hookshot/044aadd".to_owned()),
+                (
+                    "user-agent".to_owned(),
+                    "GitHub-Hookshot/044aadd".to_owned(),
+                ),
                 ("x-github-event".to_owned(), event.to_owned()),
                 ("x-github-delivery".to_owned(), fresh()),
                 ("x-hub-signature-256".to_owned(), signature(secret, &body)),
@@ -49,7 +53,10 @@ impl Webhook {
     /// A header's value; empty: it has none.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
-        self.headers.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v)
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map_or("", |(_, v)| v)
     }
 
     /// X-GitHub-Delivery.

@@ -26,13 +26,19 @@ impl Setup {
     /// With a worker of that many leases in the server's process.
     #[must_use]
     pub fn with_worker(capacity: u32) -> Self {
-        Self { args: vec!["--capacity".to_owned(), capacity.to_string()], env: Vec::new() }
+        Self {
+            args: vec!["--capacity".to_owned(), capacity.to_string()],
+            env: Vec::new(),
+        }
     }
 
     /// Without one.
     #[must_use]
     pub fn without_worker() -> Self {
-        Self { args: vec!["--no-worker".to_owned()], env: Vec::new() }
+        Self {
+            args: vec!["--no-worker".to_owned()],
+            env: Vec::new(),
+        }
     }
 
     /// With a variable.
@@ -52,7 +58,8 @@ impl Setup {
     /// Leases that live for 2 s without a heartbeat.
     #[must_use]
     pub fn short_leases(self) -> Self {
-        self.env("CK8S_LEASE_TTL_MS", "2000").env("CK8S_HEARTBEAT_INTERVAL_MS", "500")
+        self.env("CK8S_LEASE_TTL_MS", "2000")
+            .env("CK8S_HEARTBEAT_INTERVAL_MS", "500")
     }
 }
 
@@ -95,10 +102,23 @@ pub struct Node {
 }
 
 impl Node {
-    fn start(name: &str, dir: &Path, url: String, args: Vec<String>, env: Vec<(String, String)>) -> Self {
+    fn start(
+        name: &str,
+        dir: &Path,
+        url: String,
+        args: Vec<String>,
+        env: Vec<(String, String)>,
+    ) -> Self {
         let log = dir.join(format!("{name}.log"));
         let program = Program::start(name, &log, &args, &env);
-        Self { program, url, name: name.to_owned(), args, env, log }
+        Self {
+            program,
+            url,
+            name: name.to_owned(),
+            args,
+            env,
+            log,
+        }
     }
 
     /// Starts it again as it was.
@@ -148,18 +168,29 @@ impl World {
     /// When it does not start.
     pub async fn start(setup: Setup) -> Self {
         let db = TestDb::new().await;
-        let dir = tempfile::Builder::new().prefix("ck8s-test-").tempdir().expect("a directory");
+        let dir = tempfile::Builder::new()
+            .prefix("ck8s-test-")
+            .tempdir()
+            .expect("a directory");
         let address = free_address();
-        let mut args: Vec<String> =
-            ["up", "--data-dir", &path(&dir, "data"), "--listen", &address, "--ready-file", &path(&dir, "ready.json")]
-                .map(str::to_owned)
-                .to_vec();
+        let mut args: Vec<String> = [
+            "up",
+            "--data-dir",
+            &path(&dir, "data"),
+            "--listen",
+            &address,
+            "--ready-file",
+            &path(&dir, "ready.json"),
+        ]
+        .map(str::to_owned)
+        .to_vec();
         args.extend(setup.args);
         let mut env = setup.env;
         env.push(("DATABASE_URL".to_owned(), db.url().to_owned()));
         let mut server = Node::start("server", dir.path(), format!("http://{address}"), args, env);
         let ready = ready(&mut server, dir.path()).await;
-        let worker_token = std::fs::read_to_string(dir.path().join("data/worker-token")).expect("the worker's token");
+        let worker_token = std::fs::read_to_string(dir.path().join("data/worker-token"))
+            .expect("the worker's token");
         Self {
             admin: Api::new(&ready.url, &ready.admin_token),
             worker_token: worker_token.trim().to_owned(),
@@ -191,8 +222,12 @@ impl World {
     /// When it does not start.
     pub async fn replica(&self, name: &str, env: &[(&str, &str)]) -> Node {
         let address = free_address();
-        let args = ["serve", "--role", "all", "--listen", &address].map(str::to_owned).to_vec();
-        let kept = |name: &str| std::fs::read_to_string(self.dir.path().join("data").join(name)).expect("a key");
+        let args = ["serve", "--role", "all", "--listen", &address]
+            .map(str::to_owned)
+            .to_vec();
+        let kept = |name: &str| {
+            std::fs::read_to_string(self.dir.path().join("data").join(name)).expect("a key")
+        };
         let mut all: Vec<(String, String)> = vec![
             ("DATABASE_URL".to_owned(), self.database_url.clone()),
             ("CK8S_KEY_RING".to_owned(), kept("key-ring")),
@@ -200,7 +235,13 @@ impl World {
             ("CK8S_WEBHOOK_SECRET".to_owned(), kept("webhook-secret")),
         ];
         all.extend(env.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
-        let mut node = Node::start(name, self.dir.path(), format!("http://{address}"), args, all);
+        let mut node = Node::start(
+            name,
+            self.dir.path(),
+            format!("http://{address}"),
+            args,
+            all,
+        );
         node.serves().await;
         node
     }
@@ -211,8 +252,15 @@ impl World {
     /// When it does not connect.
     pub async fn worker(&self, id: &str, url: &str, more: &[&str]) -> Node {
         let mut args: Vec<String> = [
-            "worker", "--url", url, "--token-file", &path(&self.dir, "data/worker-token"), "--id", id,
-            "--work-dir", &path(&self.dir, &format!("work-{id}")),
+            "worker",
+            "--url",
+            url,
+            "--token-file",
+            &path(&self.dir, "data/worker-token"),
+            "--id",
+            id,
+            "--work-dir",
+            &path(&self.dir, &format!("work-{id}")),
         ]
         .map(str::to_owned)
         .to_vec();
@@ -229,9 +277,14 @@ impl World {
     #[must_use]
     pub fn logs(&self) -> String {
         let mut all = String::new();
-        for entry in std::fs::read_dir(self.dir.path()).expect("the directory").flatten() {
+        for entry in std::fs::read_dir(self.dir.path())
+            .expect("the directory")
+            .flatten()
+        {
             if entry.path().extension().is_some_and(|e| e == "log") {
-                all.push_str(&String::from_utf8_lossy(&std::fs::read(entry.path()).expect("a log")));
+                all.push_str(&String::from_utf8_lossy(
+                    &std::fs::read(entry.path()).expect("a log"),
+                ));
             }
         }
         all
@@ -257,7 +310,8 @@ impl World {
     /// Waits until no lease is left and nothing waits.
     pub async fn idle(&self) {
         until("no lease is left, nothing waits", async || {
-            (database::leases(&self.owner).await + database::queued(&self.owner).await == 0).then_some(())
+            (database::leases(&self.owner).await + database::queued(&self.owner).await == 0)
+                .then_some(())
         })
         .await;
     }
@@ -276,7 +330,11 @@ async fn ready(server: &mut Node, dir: &Path) -> Ready {
 }
 
 fn path(dir: &TempDir, name: &str) -> String {
-    dir.path().join(name).to_str().expect("a plain path").to_owned()
+    dir.path()
+        .join(name)
+        .to_str()
+        .expect("a plain path")
+        .to_owned()
 }
 
 /// An address that stays free over a restart: below the ports that the system gives to those who do not ask for one.

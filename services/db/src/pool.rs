@@ -2,7 +2,7 @@
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions, PgPool,
+    ConnectOptions, Connection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -10,6 +10,8 @@ use crate::DbError;
 
 /// How long a caller waits for a free connection before the database counts as unavailable.
 const ACQUIRE: Duration = Duration::from_secs(10);
+/// A connection that rested longer may have been cut by something in between.
+const RESTED: Duration = Duration::from_secs(1);
 /// Bounds every statement of a service: nothing that a caller waits for takes longer.
 const STATEMENT_TIMEOUT: &str = "30s";
 /// Bounds a transaction that its owner forgot: its locks must not outlive it for long.
@@ -84,7 +86,7 @@ pub async fn connect_owner(url: &str) -> Result<PgPool, DbError> {
 pub async fn ping(pool: &PgPool, within: Duration) -> Result<(), DbError> {
     let ping = async {
         let mut conn = pool.acquire().await?;
-        sqlx::Connection::ping(&mut *conn).await
+        conn.ping().await
     };
     match tokio::time::timeout(within, ping).await {
         Ok(answer) => answer.map_err(DbError::Connect),
@@ -99,6 +101,16 @@ pub(crate) fn parse(url: &str) -> Result<PgConnectOptions, DbError> {
 
 fn pool(max: u32) -> PgPoolOptions {
     PgPoolOptions::new()
+        // A round trip for each acquire would cost more than many a statement: only a connection that rested is asked whether it lives.
+        .test_before_acquire(false)
+        .before_acquire(|conn, meta| {
+            Box::pin(async move {
+                if meta.idle_for > RESTED {
+                    conn.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .max_connections(max)
         .acquire_timeout(ACQUIRE)
         .idle_timeout(Duration::from_secs(300))

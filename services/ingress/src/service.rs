@@ -67,7 +67,7 @@ impl Inbox {
         }
         let waiting = {
             let mut conn = self.pool.acquire().await?;
-            deliveries::waiting(&mut conn, &[delivery.id]).await?
+            deliveries::waiting(&mut conn, &[delivery.id], 1).await?
         };
         rehandle(&self.handler, &self.repositories, waiting).await?;
         self.by_id(delivery.id, name).await

@@ -5,8 +5,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
-    Client, Config,
+    Api, Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
 use tokio::sync::OnceCell;
@@ -29,6 +30,7 @@ pub struct Cluster {
     pub(crate) client: Client,
     pub(crate) namespaces: Arc<Mutex<HashMap<String, Arc<OnceCell<()>>>>>,
     pub(crate) server_url: Option<String>,
+    id: String,
     sightings: Sightings,
 }
 
@@ -47,15 +49,27 @@ impl Cluster {
             .apiserver_version()
             .await
             .map_err(|e| KubeError::of("asking the API server for its version", &e))?;
-        tracing::info!(version = version.git_version, "connected to Kubernetes");
+        let id = identity(&client).await?;
+        tracing::info!(
+            version = version.git_version,
+            cluster = id,
+            "connected to Kubernetes"
+        );
         let cluster = Self {
             client,
             namespaces: Arc::default(),
             server_url: options.server_url,
+            id,
             sightings: Sightings::default(),
         };
         cluster.sightings.spawn(&cluster.client, shutdown);
         Ok(cluster)
+    }
+
+    /// Tells this cluster from every other one: a Job can be adopted only from within its own.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
     /// What is known of a workload, now and from now on. Before the watchers' first listing, nothing is.
@@ -63,6 +77,16 @@ impl Cluster {
     pub fn watch(&self, job: &JobName) -> Watched {
         self.sightings.of(job)
     }
+}
+
+/// The UID of the namespace kube-system: made with the cluster, never changed.
+async fn identity(client: &Client) -> Result<String, KubeError> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let system = namespaces
+        .get("kube-system")
+        .await
+        .map_err(|e| KubeError::of("reading the namespace kube-system", &e))?;
+    Ok(system.metadata.uid.unwrap_or_default())
 }
 
 async fn configuration(file: Option<&Path>) -> Result<Config, KubeError> {

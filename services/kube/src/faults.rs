@@ -30,7 +30,7 @@ impl Cluster {
                 }
                 Ok(None) => std::future::pending().await,
                 Err(error) => {
-                    tracing::warn!(job = %job, %error, "the watch on events broke; it starts again")
+                    tracing::warn!(job = %job, %error, "the watch on events broke; it starts again");
                 }
             }
         }

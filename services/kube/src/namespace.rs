@@ -41,7 +41,7 @@ impl Cluster {
         };
         cell.get_or_try_init(|| self.make_namespace(name))
             .await
-            .map(|()| ())
+            .copied()
     }
 
     /// Somebody has removed it: the next start makes it again.

@@ -242,7 +242,7 @@ mod tests {
         }
     }
 
-    fn with_state(state: serde_json::Value) -> serde_json::Value {
+    fn with_state(state: &serde_json::Value) -> serde_json::Value {
         json!({"phase": "Pending", "containerStatuses": [{"name": "run", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state}]})
     }
 
@@ -250,7 +250,7 @@ mod tests {
     fn conditions_become_named_reasons() {
         let ended = |reason: &str, code: i32| {
             of(with_state(
-                json!({"terminated": {"reason": reason, "exitCode": code}}),
+                &json!({"terminated": {"reason": reason, "exitCode": code}}),
             ))
         };
         assert_eq!(reason(&ended("Completed", 0)), Some(RunReason::Completed));
@@ -262,7 +262,7 @@ mod tests {
         );
         let waiting = |reason: &str| {
             of(with_state(
-                json!({"waiting": {"reason": reason, "message": "told"}}),
+                &json!({"waiting": {"reason": reason, "message": "told"}}),
             ))
         };
         assert!(
@@ -281,7 +281,7 @@ mod tests {
             Some(RunReason::ConfigError)
         );
         assert_eq!(reason(&waiting("ContainerCreating")), None);
-        assert_eq!(of(with_state(json!({"running": {}}))), Stage::Running);
+        assert_eq!(of(with_state(&json!({"running": {}}))), Stage::Running);
         assert_eq!(
             reason(&of(
                 json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"})

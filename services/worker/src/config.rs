@@ -82,8 +82,9 @@ impl Default for LogSettings {
 impl WorkerConfig {
     /// All labels: its own and what follows from where it runs; sorted, each once.
     #[must_use]
-    pub fn all_labels(&self) -> Vec<String> {
+    pub fn all_labels(&self, of_executor: Vec<String>) -> Vec<String> {
         let mut labels = self.labels.clone();
+        labels.extend(of_executor);
         for own in [
             self.executor.name(),
             std::env::consts::OS,

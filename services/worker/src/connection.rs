@@ -34,6 +34,16 @@ impl Interceptor for Bearer {
     }
 }
 
+/// How long a call may take: each is answered from the database's memory.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A call with a deadline.
+pub(crate) fn call<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(CALL_TIMEOUT);
+    request
+}
+
 pub(crate) type Client = LeaseServiceClient<InterceptedService<Channel, Bearer>>;
 
 /// Where the server is.

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use ck8s_proto::runs::v1::FilterSweepableRequest;
 use tokio_util::sync::CancellationToken;
 
-use crate::{executor::Target, task::Context};
+use crate::{connection::call, executor::Target, task::Context};
 
 const EVERY: Duration = Duration::from_secs(60);
 /// The contract's bound.
@@ -45,7 +45,11 @@ async fn sweep(context: &Context) -> Result<(), String> {
         let request = FilterSweepableRequest {
             run_ids: targets.iter().map(|t| t.run.to_string()).collect(),
         };
-        let answer = context.connection.client().filter_sweepable(request).await;
+        let answer = context
+            .connection
+            .client()
+            .filter_sweepable(call(request))
+            .await;
         let answer = answer
             .map_err(|status| status.message().to_owned())?
             .into_inner();

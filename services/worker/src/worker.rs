@@ -1,6 +1,7 @@
 //! Wires a worker together.
 use std::{
     collections::HashMap,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -50,7 +51,7 @@ pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<()
         identity: Identity {
             worker_id: config.worker_id.to_string(),
             instance_id: InstanceId::new(),
-            labels: config.all_labels(),
+            labels: config.all_labels(context.executor.labels()),
             executor: config.executor.name(),
             capacity: i32::try_from(config.capacity).unwrap_or(i32::MAX),
         },
@@ -88,7 +89,7 @@ async fn executor(
         ExecutorConfig::Process { work_dir } => {
             let guard = match &config.guard_program {
                 Some(program) => program.clone(),
-                None => std::env::current_exe().map_err(|e| fault(&e))?,
+                None => own_program().map_err(|e| fault(&e))?,
             };
             let executor =
                 ProcessExecutor::new(work_dir, guard, config.url.clone()).map_err(|e| fault(&e))?;
@@ -116,6 +117,16 @@ async fn executor(
     }
 }
 
+/// This program, also after its file was replaced by a newer one.
+fn own_program() -> std::io::Result<PathBuf> {
+    let running = Path::new("/proc/self/exe");
+    if running.exists() {
+        Ok(running.to_owned())
+    } else {
+        std::env::current_exe()
+    }
+}
+
 /// The tasks of all leases.
 struct Tasks {
     context: Arc<Context>,
@@ -133,7 +144,10 @@ impl Tasks {
         match self.context.leases.granted(run, epoch, attempt, until) {
             Granted::Known => {}
             Granted::Renewed => {
-                tracing::info!(run.id = %run, %epoch, "a workload goes on under a new lease")
+                tracing::info!(run.id = %run, %epoch, "a workload goes on under a new lease");
+                if granting.cleanup_only {
+                    self.context.leases.canceled(run, epoch, Duration::ZERO);
+                }
             }
             Granted::New(lease, control) => {
                 tracing::info!(run.id = %run, %epoch, attempt, takeover = granting.takeover, "a lease");

@@ -1,5 +1,5 @@
 //! The demo project and its repository: made once, through the public listener, as any admin would.
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use ck8s_proto::{
@@ -13,7 +13,7 @@ use ck8s_proto::{
 use ck8s_types::RequestId;
 use secrecy::{ExposeSecret, SecretString};
 use tonic::{
-    Code, Request,
+    Code, Request, Status,
     metadata::AsciiMetadataValue,
     transport::{Channel, Endpoint},
 };
@@ -25,6 +25,8 @@ const EXTERNAL_ID: u64 = 1;
 const OURS: &str = "# Written by `ck8s up`. Remove this line to keep your own version.";
 /// How long the server and its worker may take to find each other.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two attempts at a server that is too busy.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What the demo is made of.
 pub struct Demo {
@@ -45,8 +47,26 @@ pub struct DemoRepository {
 }
 
 impl Demo {
-    /// Makes what is missing of it.
+    /// Makes what is missing of it. A server that comes back to much work may be too busy at first.
     pub async fn ensure(
+        url: &str,
+        admin: &SecretString,
+        webhook_secret: &SecretString,
+        image: &str,
+    ) -> Result<Self> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match Self::try_ensure(url, admin, webhook_secret, image).await {
+                Err(error) if is_unavailable(&error) && Instant::now() < until => {
+                    tracing::info!(error = format!("{error:#}"), "the server is not ready yet");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_ensure(
         url: &str,
         admin: &SecretString,
         webhook_secret: &SecretString,
@@ -83,7 +103,11 @@ pub async fn worker_connected(url: &str, admin: &SecretString, id: &str) -> Resu
                 page_size: 200,
                 ..Default::default()
             })?;
-            let workers = runs.list_workers(request).await?.into_inner().workers;
+            let workers = match runs.list_workers(request).await {
+                Ok(answer) => answer.into_inner().workers,
+                Err(status) if status.code() == Code::Unavailable => Vec::new(),
+                Err(status) => return Err(status.into()),
+            };
             if workers
                 .iter()
                 .any(|worker| worker.id == id && worker.state() == WorkerState::Connected)
@@ -97,6 +121,11 @@ pub async fn worker_connected(url: &str, admin: &SecretString, id: &str) -> Resu
         Ok(looked) => looked,
         Err(_) => bail!("the worker did not connect within {PATIENCE:?}"),
     }
+}
+
+fn is_unavailable(error: &anyhow::Error) -> bool {
+    let status = error.chain().find_map(|cause| cause.downcast_ref::<Status>());
+    status.is_some_and(|status| status.code() == Code::Unavailable)
 }
 
 /// The local admin, as a client.

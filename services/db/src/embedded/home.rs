@@ -29,7 +29,10 @@ impl Home {
     pub(super) fn prepare(dir: &Path) -> Result<Self, EmbeddedError> {
         let account = Account::choose()?;
         if !dir.exists() {
-            let parent = dir.parent().unwrap_or(Path::new("."));
+            let parent = dir
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty())
+                .unwrap_or(Path::new("."));
             fs::create_dir_all(parent).map_err(at(parent))?;
             let parent = parent.canonicalize().map_err(at(parent))?;
             let real = parent.join(dir.file_name().unwrap_or_default());

@@ -22,6 +22,8 @@ use crate::pool::parse;
 
 /// How long a server may take to come up: after a crash it replays its log first.
 const READY: Duration = Duration::from_secs(120);
+/// How often a start is tried again whose reason to fail passes.
+const ATTEMPTS: u32 = 50;
 /// How much of a log is shown when a program failed.
 const TAIL: usize = 2_000;
 
@@ -72,11 +74,16 @@ pub(super) async fn start(home: Home, options: Options) -> Result<(Server, Child
     }
     let socket_dir = home.socket_dir()?;
     // The port of the last time, so that an address somebody noted stays good; another if it is taken.
-    let mut port = fs::read_to_string(home.path("port"))
+    let mut port: Option<u16> = fs::read_to_string(home.path("port"))
         .ok()
         .and_then(|text| text.trim().parse().ok());
+    let mut attempts = 0;
     loop {
-        let chosen = match port.filter(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+        attempts += 1;
+        let chosen = match port
+            .take()
+            .filter(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok())
+        {
             Some(port) => port,
             None => free_port()?,
         };
@@ -93,15 +100,27 @@ pub(super) async fn start(home: Home, options: Options) -> Result<(Server, Child
                 fs::write(&note, chosen.to_string()).map_err(at(&note))?;
                 return Ok((server, child));
             }
-            // Somebody took the port between our look and the server's bind.
             Err(EmbeddedError::Program { output, .. })
-                if output.contains("could not bind") && port != Some(0) =>
+                if attempts < ATTEMPTS && passes(&output) =>
             {
-                port = Some(0);
+                tracing::debug!(output, "PostgreSQL did not start; once more");
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Whether the reason for a start that failed passes by itself: somebody took the port between our look and the server's, or sessions of a
+/// killed server have not noticed its end yet.
+fn passes(output: &str) -> bool {
+    [
+        "could not bind",
+        "could not create any TCP/IP sockets",
+        "shared memory block",
+    ]
+    .iter()
+    .any(|reason| output.contains(reason))
 }
 
 fn free_port() -> Result<u16, EmbeddedError> {

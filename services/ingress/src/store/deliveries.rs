@@ -240,15 +240,23 @@ pub(crate) async fn waiting_ids(
     Ok(ids.into_iter().map(DeliveryId::from).collect())
 }
 
-/// Those of these that wait, with their bodies.
+/// Those of these that wait, with their bodies, in order: as many as `bytes` of bodies allow, at least one.
 pub(crate) async fn waiting(
     conn: &mut PgConnection,
     ids: &[DeliveryId],
+    bytes: i64,
 ) -> sqlx::Result<Vec<Waiting>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query!(
-        "SELECT id, event, repository_id, payload FROM ingress.deliveries WHERE id = ANY ($1) AND state = 'received' ORDER BY id",
+        r#"SELECT id AS "id!", event AS "event!", repository_id, payload AS "payload!"
+         FROM (
+            SELECT id, event, repository_id, payload, size_bytes, sum(size_bytes) OVER (ORDER BY id) AS so_far
+            FROM ingress.deliveries WHERE id = ANY ($1) AND state = 'received'
+         ) AS w
+         WHERE so_far <= $2 OR so_far = size_bytes
+         ORDER BY id"#,
         &ids,
+        bytes,
     )
     .fetch_all(conn)
     .await?;

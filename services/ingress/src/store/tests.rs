@@ -256,11 +256,15 @@ async fn what_waits_is_found_in_order_and_with_its_body() {
             .expect("read"),
         [ids[0]]
     );
-    let waiting = deliveries::waiting(&mut conn, &ids).await.expect("read");
+    let waiting = deliveries::waiting(&mut conn, &ids, 1_000)
+        .await
+        .expect("read");
     assert_eq!(
         waiting.iter().map(|w| w.id).collect::<Vec<_>>(),
         [ids[0], ids[2]]
     );
+    let first = deliveries::waiting(&mut conn, &ids, 1).await.expect("read");
+    assert_eq!(first.iter().map(|w| w.id).collect::<Vec<_>>(), [ids[0]]);
     assert_eq!(
         crate::rehandle::body_of(&waiting[0].payload).as_deref(),
         Ok(&b"{}"[..])

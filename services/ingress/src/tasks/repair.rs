@@ -18,8 +18,10 @@ const PERIOD: Duration = Duration::from_secs(3);
 const AGE_MS: i64 = 5_000;
 /// Ids of one look.
 const LOOK: i64 = 1_000;
-/// Bodies in memory at once; each may be large.
-const BATCH: usize = 50;
+/// Deliveries of one round.
+const BATCH: usize = 100;
+/// Their bodies in memory at once.
+const BYTES: i64 = 32 * 1024 * 1024;
 
 /// After so many failures in a row whoever is needed is away: the rest waits for the next sweep.
 const FAILURES: usize = 3;
@@ -54,7 +56,8 @@ impl Repair {
                 let next = tokio::time::Instant::now() + PERIOD;
                 while let Ok(revived) = tokio::time::timeout_at(next, self.handler.revived()).await
                 {
-                    let revived = self.handler.idle(revived);
+                    let mut revived = self.handler.idle(revived);
+                    revived.sort_unstable();
                     tell(self.take_up(&revived).await.map(|()| revived.len()));
                 }
             }
@@ -109,15 +112,24 @@ impl Repair {
         Ok(())
     }
 
-    async fn rehandle(&self, ids: &[DeliveryId]) -> Result<(), IngressError> {
-        let waiting = {
-            let mut conn = self.pool.acquire().await?;
-            deliveries::waiting(&mut conn, ids).await?
-        };
-        self.handler.begin(ids.iter().copied());
-        let done = rehandle(&self.handler, &self.repositories, waiting).await;
-        self.handler.end(ids.iter().copied());
-        done
+    /// Handles these, sorted by id, in pieces that fit the memory.
+    async fn rehandle(&self, mut ids: &[DeliveryId]) -> Result<(), IngressError> {
+        while !ids.is_empty() {
+            let waiting = {
+                let mut conn = self.pool.acquire().await?;
+                deliveries::waiting(&mut conn, ids, BYTES).await?
+            };
+            let Some(last) = waiting.last().map(|delivery| delivery.id) else {
+                return Ok(());
+            };
+            let (piece, rest) = ids.split_at(ids.partition_point(|id| *id <= last));
+            self.handler.begin(piece.iter().copied());
+            let done = rehandle(&self.handler, &self.repositories, waiting).await;
+            self.handler.end(piece.iter().copied());
+            done?;
+            ids = rest;
+        }
+        Ok(())
     }
 }
 

@@ -1,8 +1,12 @@
 //! The service on a real database, called over a real connection, with nobody else there: what needs no other service.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+use std::time::Duration;
+
 use ck8s_db::{ServiceRole, test::TestDb};
 use ck8s_ingress::{Ingress, IngressConfig};
 use ck8s_proto::ingress::v1::{
-    IngestResult, IngestWebhookRequest, Webhook, ingress_service_client::IngressServiceClient,
+    Delivery, DeliveryState, IngestResult, IngestWebhookRequest, ListDeliveriesRequest, Webhook,
+    ingress_service_client::IngressServiceClient,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -31,13 +35,7 @@ impl World {
     pub async fn new() -> Self {
         let db = TestDb::new().await;
         let shutdown = CancellationToken::new();
-        // Nobody listens there: repositories and runs are away.
-        let away = Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
-        let config = IngressConfig {
-            platform_secret: Some(SECRET.to_owned().into()),
-        };
-        let pool = db.pool(ServiceRole::Ingress).await;
-        let ingress = Ingress::start(pool, away, config, shutdown.clone());
+        let ingress = start(&db, shutdown.clone()).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let serving = Server::builder()
@@ -55,6 +53,44 @@ impl World {
             db,
             shutdown,
         }
+    }
+
+    /// Starts another replica on the same database.
+    pub async fn another(&self) -> Ingress {
+        start(&self.db, self.shutdown.clone()).await
+    }
+
+    /// Changes the database behind everybody's back.
+    pub async fn tamper(&self, sql: &'static str) {
+        sqlx::query(sql)
+            .execute(&self.db.owner().await)
+            .await
+            .expect("tampered");
+    }
+
+    /// Waits until a delivery is in this state, and returns it.
+    pub async fn settled(&self, delivery: &str, state: DeliveryState) -> Delivery {
+        let waiting = async {
+            loop {
+                let mut client = self.client.clone();
+                let page = client.list_deliveries(ListDeliveriesRequest {
+                    page_size: 200,
+                    ..Default::default()
+                });
+                let page = page.await.expect("a page").into_inner().deliveries;
+                let found = page
+                    .into_iter()
+                    .find(|d| d.delivery_id == delivery)
+                    .expect("listed");
+                if found.state() == state {
+                    return found;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), waiting)
+            .await
+            .expect("in time")
     }
 
     /// What became of each, as outcome and code.
@@ -77,6 +113,15 @@ impl World {
             .await
             .expect("counted")
     }
+}
+
+async fn start(db: &TestDb, shutdown: CancellationToken) -> Ingress {
+    // Nobody listens there: repositories and runs are away.
+    let away = Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
+    let config = IngressConfig {
+        platform_secret: Some(SECRET.to_owned().into()),
+    };
+    Ingress::start(db.pool(ServiceRole::Ingress).await, away, config, shutdown)
 }
 
 /// A webhook in order, signed with the platform's secret.

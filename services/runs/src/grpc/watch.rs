@@ -1,5 +1,5 @@
 //! WatchRuns: what happens, from a cursor on.
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ck8s_proto::runs::v1 as pb;
 use ck8s_rpc::{convert::optional_id, page, status};
@@ -20,6 +20,8 @@ use crate::{
 const BUFFER: usize = 256;
 /// Events of one reading.
 const PAGE: i64 = 500;
+/// How often a stream says that it lives while nothing happens.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 struct Watcher {
     project: Option<ProjectId>,
@@ -77,6 +79,12 @@ async fn follow(
         let told = tokio::select! {
             told = receiver.recv() => told,
             () = watcher.out.closed() => return,
+            () = tokio::time::sleep(SIGN_OF_LIFE) => {
+                if watcher.tell(None).await.is_err() {
+                    return;
+                }
+                continue;
+            }
             () = engine.shutdown.cancelled() => {
                 let _ = watcher.out.send(Err(status::unavailable("this server", &"it stops: connect again"))).await;
                 return;

@@ -70,8 +70,9 @@ pub async fn claim(
         ), lease AS (
             INSERT INTO runs.leases (run_id, project_id, slot, pool_id, worker_id, executor_domain, epoch, attempt, max_attempts, rank, seq,
                 concurrency_group, start_timeout, run_timeout, deadline)
+            -- the server's own deadline lies a little behind the worker's, which knows better what happened
             SELECT n.run_id, n.project_id, slot.slot, n.pool_id, token.worker_id, token.domain, n.epoch, n.attempt, n.max_attempts, n.rank,
-                n.seq, n.concurrency_group, n.start_timeout, n.run_timeout, now() + make_interval(secs => n.start_timeout)
+                n.seq, n.concurrency_group, n.start_timeout, n.run_timeout, now() + make_interval(secs => n.start_timeout + 5)
             FROM numbered n JOIN slot USING (project_id, k) JOIN token ON (token.project_id, token.pool_id, token.i) = (n.project_id, n.pool_id, n.i)
             ON CONFLICT DO NOTHING
             RETURNING run_id, project_id, slot, pool_id, worker_id, epoch, rank, seq, attempt

@@ -169,6 +169,9 @@ pub trait Executor: Send + Sync {
     /// Whether a workload goes on when its worker is gone, and can be adopted.
     fn outlives_worker(&self) -> bool;
 
+    /// Labels of the worker that follow from where its workloads live. `cluster=<id>` bounds who may adopt them.
+    fn labels(&self) -> Vec<String>;
+
     /// Starts a workload. One that is there already is adopted, or, where that cannot be, ended first: at no moment are there two.
     async fn start(&self, order: &Order, log: &LogSink) -> Result<Workload, StartError>;
 

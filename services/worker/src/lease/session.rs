@@ -192,8 +192,6 @@ impl Session<'_> {
                 return SessionEnd::Done;
             }
             let sent = tokio::select! {
-                // A Revoke or Cancel goes before what we have to say.
-                biased;
                 frame = incoming.message() => match frame {
                     Ok(Some(LeaseResponse { frame: Some(Answer::Draining(_)) })) => return SessionEnd::Draining,
                     Ok(Some(LeaseResponse { frame: Some(frame) })) => {

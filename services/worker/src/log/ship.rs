@@ -12,7 +12,7 @@ use tonic::{Code, Status};
 
 use crate::{
     backoff::Backoff,
-    connection::Connection,
+    connection::{Connection, call},
     lease::{LeaseKey, LeaseTable},
 };
 
@@ -267,7 +267,7 @@ impl Shipper {
             .0
             .connection
             .client()
-            .append_log(AppendLogRequest { appends })
+            .append_log(call(AppendLogRequest { appends }))
             .await?;
         let mut results = answer.into_inner().results.into_iter();
         for (run, appends) in batch {

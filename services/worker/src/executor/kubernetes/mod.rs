@@ -85,6 +85,10 @@ impl Executor for KubernetesExecutor {
         true
     }
 
+    fn labels(&self) -> Vec<String> {
+        vec![format!("cluster={}", self.cluster.id())]
+    }
+
     async fn start(&self, order: &Order, log: &LogSink) -> Result<Workload, StartError> {
         if order.spec.image.is_empty() {
             return Err(StartError::Refused(Exit {

@@ -190,7 +190,7 @@ impl Driver {
                 // Nothing of it is stored.
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::warn!(job = %self.job, %error, "the log may have parts twice")
+                    tracing::warn!(job = %self.job, %error, "the log may have parts twice");
                 }
             }
         }
@@ -215,7 +215,7 @@ impl Driver {
         match &last {
             _ if self.ending.get() => {}
             Event::Ended(exit) if exit.reason != RunReason::Completed => {
-                self.note(exit.message.clone()).await
+                self.note(exit.message.clone()).await;
             }
             Event::Lost(message) => self.note(message.clone()).await,
             _ => {}

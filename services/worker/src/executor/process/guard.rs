@@ -2,6 +2,7 @@
 //! time, and when the worker is gone, by whatever cause. It ends last, when nothing of the workload lives.
 use std::{
     collections::VecDeque,
+    fs::File,
     io::Write,
     os::fd::{AsFd, BorrowedFd},
     os::unix::process::CommandExt,
@@ -29,6 +30,8 @@ use super::{
 
 /// How long the worker has for its first line.
 const FIRST_LINE: Duration = Duration::from_secs(10);
+/// How long somebody else may look at the lock.
+const LOCK: Duration = Duration::from_secs(1);
 /// How long after SIGTERM, when somebody else than the worker ends the guard.
 const OWN_GRACE: Duration = Duration::from_secs(2);
 /// How often to look whether what was killed is dead.
@@ -42,8 +45,8 @@ pub fn process_guard_main() -> ExitCode {
     match guard() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report(&Report::Refused {
-                message: format!("the guard cannot work: {error}"),
+            report(&Report::Failed {
+                message: error.to_string(),
             });
             ExitCode::FAILURE
         }
@@ -85,11 +88,14 @@ fn guard() -> Result<(), Errno> {
     let Some(start) = control.start()? else {
         return Ok(());
     };
-    let _held = match lock::try_take(&start.lock) {
-        Ok(Some(lock)) => lock,
-        Ok(None) => return Err(Errno::EWOULDBLOCK),
-        Err(error) => return Err(Errno::from_raw(error.raw_os_error().unwrap_or(0))),
+    let Some(_held) = hold(&start)? else {
+        return Err(Errno::EWOULDBLOCK);
     };
+    // Let go of in the meantime: then nothing is to start, and whoever takes the lock next relies on it.
+    control.read()?;
+    if control.ended {
+        return Ok(());
+    }
     let deadline = Instant::now() + Duration::from_millis(start.lease_ms);
     match spawn(&start) {
         Ok(pid) => {
@@ -106,6 +112,18 @@ fn guard() -> Result<(), Errno> {
         Err(message) => {
             report(&Report::Refused { message });
             Ok(())
+        }
+    }
+}
+
+/// Takes the lock; somebody may be looking at it just now.
+fn hold(start: &Start) -> Result<Option<File>, Errno> {
+    let until = Instant::now() + LOCK;
+    loop {
+        match lock::try_take(&start.lock) {
+            Ok(None) if Instant::now() < until => std::thread::sleep(REAP_AGAIN),
+            Ok(taken) => return Ok(taken),
+            Err(error) => return Err(Errno::from_raw(error.raw_os_error().unwrap_or(0))),
         }
     }
 }
@@ -168,7 +186,7 @@ impl Watch {
             while let Some(command) = control.next() {
                 match command {
                     Command::Renew(ms) => {
-                        self.deadline = Instant::now() + Duration::from_millis(ms)
+                        self.deadline = Instant::now() + Duration::from_millis(ms);
                     }
                     Command::Stop(ms) => self.end(Cause::Stopped, Duration::from_millis(ms)),
                     Command::Start(_) => {}

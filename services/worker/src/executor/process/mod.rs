@@ -142,6 +142,10 @@ impl Executor for ProcessExecutor {
         false
     }
 
+    fn labels(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     async fn start(&self, order: &Order, log: &LogSink) -> Result<Workload, StartError> {
         let run = order.target.run;
         if order.spec.command.is_empty() {
@@ -174,6 +178,9 @@ impl Executor for ProcessExecutor {
                 return Err(config_error(format!(
                     "The command cannot be started: {message}"
                 )));
+            }
+            Some(Report::Failed { message }) => {
+                return Err(unavailable("the guard cannot work", &message));
             }
             Some(Report::Ended { .. }) | None => {
                 return Err(StartError::Unavailable("the guard ended early".to_owned()));

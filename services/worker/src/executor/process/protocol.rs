@@ -40,6 +40,11 @@ pub(super) enum Report {
         /// Why.
         message: String,
     },
+    /// The guard cannot work.
+    Failed {
+        /// Why.
+        message: String,
+    },
     /// All of it is dead.
     Ended {
         /// Its exit code.

@@ -1,0 +1,372 @@
+//! On a real cluster: a pod that may do nothing but its work, that outlives its worker, and that is gone when it is canceled.
+//! Runs where `CK8S_TEST_KUBECONFIG` names a cluster whose node has the image `ck8s.test/busybox:1`.
+use std::time::{Duration, Instant};
+
+use ck8s_proto::runs::v1::{RunReason, RunSpec, RunState};
+use ck8s_tests::{Node, Setup, Webhook, World, labeled, until};
+use k8s_openapi::api::{
+    batch::v1::Job,
+    core::v1::{Namespace, Pod},
+};
+use kube::{Api, Client, Config, api::ListParams, config::Kubeconfig};
+
+const IMAGE: &str = "ck8s.test/busybox:1";
+
+/// A cluster and a world; the namespaces are this test's alone and go with it.
+struct Cluster {
+    client: Client,
+    kubeconfig: String,
+    prefix: String,
+}
+
+impl Cluster {
+    async fn here() -> Option<Self> {
+        let Ok(kubeconfig) = std::env::var("CK8S_TEST_KUBECONFIG") else {
+            println!("SKIPPED: CK8S_TEST_KUBECONFIG names no cluster");
+            return None;
+        };
+        // Another test of this process may have done so.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let config = Kubeconfig::read_from(&kubeconfig).expect("a kubeconfig");
+        let config = Config::from_custom_kubeconfig(config, &Default::default())
+            .await
+            .expect("a kubeconfig");
+        let client = Client::try_from(config).expect("a client");
+        let prefix = format!("t{}-", &ck8s_tests::fresh()[30..]);
+        Some(Self {
+            client,
+            kubeconfig,
+            prefix,
+        })
+    }
+
+    fn namespace(&self) -> String {
+        format!("{}acme", self.prefix)
+    }
+
+    fn args(&self) -> [&str; 6] {
+        [
+            "--executor",
+            "kubernetes",
+            "--kubeconfig",
+            &self.kubeconfig,
+            "--namespace-prefix",
+            &self.prefix,
+        ]
+    }
+
+    async fn world(&self, worker: bool) -> World {
+        let mut setup = if worker {
+            Setup::with_worker(4)
+        } else {
+            Setup::without_worker()
+        }
+        .short_leases();
+        for arg in self.args() {
+            setup = setup.arg(arg);
+        }
+        let world = World::start(setup).await;
+        world.admin.project("acme", 4).await;
+        world
+    }
+
+    async fn worker(&self, world: &World, id: &str) -> Node {
+        world.worker(id, &world.ready.url, &self.args()).await
+    }
+
+    async fn pods(&self, run: &str) -> Vec<Pod> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace());
+        pods.list(&ListParams::default().labels(&format!("ck8s.io/run-id={run}")))
+            .await
+            .expect("pods")
+            .items
+    }
+
+    async fn jobs(&self, run: &str) -> usize {
+        let jobs: Api<Job> = Api::namespaced(self.client.clone(), &self.namespace());
+        jobs.list(&ListParams::default().labels(&format!("ck8s.io/run-id={run}")))
+            .await
+            .expect("jobs")
+            .items
+            .len()
+    }
+
+    async fn remove(self) {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        for name in [self.namespace(), format!("{}demo", self.prefix)] {
+            let _ = namespaces.delete(&name, &Default::default()).await;
+        }
+    }
+}
+
+fn pod(script: &str) -> RunSpec {
+    RunSpec {
+        image: IMAGE.to_owned(),
+        cpu: "50m".to_owned(),
+        memory: "32Mi".to_owned(),
+        ..ck8s_tests::script(script)
+    }
+}
+
+/// Follows a log until it holds this text.
+async fn until_logged(world: &World, run: &str, text: &str) -> String {
+    until(&format!("{text:?} in the log"), async || {
+        Some(world.admin.log(run).await).filter(|log| log.contains(text))
+    })
+    .await
+}
+
+const PROBE: &str = r#"
+echo "uid $(id -u) gid $(id -g)"
+if touch /probe 2>/dev/null; then echo "root is writable"; else echo "root is read-only"; fi
+if [ -e /var/run/secrets/kubernetes.io ]; then echo "a token is mounted"; else echo "no token is mounted"; fi
+grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status
+echo work > file && cat file
+echo "event $CK8S_EVENT"
+sleep 3
+echo last
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_becomes_a_pod_that_may_do_nothing_but_its_work() {
+    let Some(cluster) = Cluster::here().await else {
+        return;
+    };
+    let world = cluster.world(true).await;
+    let services = format!(
+        "version: 1\ndefaults: {{ image: \"{IMAGE}\", resources: {{ cpu: 50m, memory: 32Mi }} }}\ntriggers:\n  - name: label\n    on: {{ event: issues, actions: [labeled], labels: [\"run:dev\"] }}\n    run:\n      command: |\n{}",
+        PROBE
+            .trim()
+            .lines()
+            .map(|l| format!("        {l}\n"))
+            .collect::<String>()
+    );
+    let (_, secret) = world
+        .admin
+        .repository("acme", "acme/app", 77, &services)
+        .await;
+    let webhook = Webhook::new(
+        "issues",
+        labeled(77, "acme/app", 1, "run:dev")
+            .to_string()
+            .into_bytes(),
+        &secret,
+    );
+    let sent = Instant::now();
+    assert_eq!(webhook.send_to(&world.ready.url).await.unwrap().status, 202);
+    let run = until("its run", async || world.admin.all_runs("").await.pop()).await;
+    world.admin.wait_running(&run.id).await;
+    println!("from the webhook to a running pod: {:?}", sent.elapsed());
+
+    let log = until_logged(&world, &run.id, "event issues\n").await;
+    let while_it_runs = world.admin.run(&run.id).await;
+    assert_eq!(
+        while_it_runs.state(),
+        RunState::Running,
+        "its log came while it runs"
+    );
+    assert!(!log.contains("last"));
+    let pods = cluster.pods(&run.id).await;
+    assert_eq!(pods.len(), 1);
+    let spec = pods[0].spec.as_ref().unwrap();
+    let security = spec.security_context.as_ref().unwrap();
+    assert_eq!(security.run_as_non_root, Some(true));
+    assert_eq!(spec.automount_service_account_token, Some(false));
+    let container = spec.containers[0].security_context.as_ref().unwrap();
+    assert_eq!(container.read_only_root_filesystem, Some(true));
+    assert_eq!(container.allow_privilege_escalation, Some(false));
+    assert_eq!(
+        container.capabilities.as_ref().unwrap().drop.as_deref(),
+        Some(&["ALL".to_owned()][..])
+    );
+    for volume in spec.volumes.iter().flatten() {
+        assert!(volume.empty_dir.is_some(), "{volume:?}");
+    }
+    assert!(spec.host_network.is_none_or(|h| !h) && spec.host_pid.is_none_or(|h| !h));
+
+    let ended = world
+        .admin
+        .ends(&run.id, RunState::Succeeded, RunReason::Completed)
+        .await;
+    assert_eq!(ended.exit_code, Some(0));
+    let log = world.admin.log(&run.id).await;
+    println!("{log}");
+    for line in [
+        "uid 65532 gid 65532",
+        "root is read-only",
+        "no token is mounted",
+        "CapEff:\t0000000000000000",
+        "NoNewPrivs:\t1",
+        "work",
+        "last",
+    ] {
+        assert!(log.lines().any(|l| l == line), "{line:?} is missing");
+    }
+
+    let failing = world.admin.start("acme", pod("echo going; exit 3")).await;
+    let failed = world
+        .admin
+        .ends(&failing.id, RunState::Failed, RunReason::AgentError)
+        .await;
+    assert_eq!(
+        (
+            failed.exit_code,
+            world.admin.output(&failing.id).await.as_str()
+        ),
+        (Some(3), "going\n")
+    );
+    world.idle().await;
+    until("nothing of it is left in the cluster", async || {
+        cluster.pods(&run.id).await.is_empty().then_some(())
+    })
+    .await;
+    drop(world);
+    cluster.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_outlives_its_worker_and_is_adopted() {
+    let Some(cluster) = Cluster::here().await else {
+        return;
+    };
+    let world = cluster.world(false).await;
+    let mut first = cluster.worker(&world, "k-1").await;
+    let run = world
+        .admin
+        .start(
+            "acme",
+            pod("for i in $(seq 1 20); do echo line $i; sleep 0.4; done"),
+        )
+        .await;
+    until_logged(&world, &run.id, "line 3\n").await;
+    let before = world.admin.run(&run.id).await;
+    let pods = cluster.pods(&run.id).await;
+    let uid = pods[0].metadata.uid.clone();
+    first.program.kill();
+    let _second = cluster.worker(&world, "k-2").await;
+    let adopted = world
+        .admin
+        .wait(&run.id, "it is adopted", |r| r.worker_id == "k-2")
+        .await;
+    assert_eq!(
+        (adopted.state(), adopted.attempt, &adopted.workload),
+        (RunState::Running, 1, &before.workload)
+    );
+    let pods = cluster.pods(&run.id).await;
+    assert_eq!(
+        (pods.len(), &pods[0].metadata.uid),
+        (1, &uid),
+        "the same pod goes on"
+    );
+    assert_eq!(cluster.jobs(&run.id).await, 1);
+    let ended = world
+        .admin
+        .ends(&run.id, RunState::Succeeded, RunReason::Completed)
+        .await;
+    assert_eq!(ended.attempt, 1);
+    let wanted: String = (1..=20).map(|i| format!("line {i}\n")).collect();
+    assert_eq!(
+        world.admin.output(&run.id).await,
+        wanted,
+        "no line is missing and none came twice"
+    );
+    let kinds = world.admin.kinds(&run.id).await;
+    for kind in [
+        "run.running",
+        "run.taken_over",
+        "run.adopted",
+        "run.finished",
+    ] {
+        assert_eq!(
+            kinds.iter().filter(|k| *k == kind).count(),
+            1,
+            "{kind}: {kinds:?}"
+        );
+    }
+    world.idle().await;
+    drop(world);
+    cluster.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canceled_pod_is_gone_within_seconds() {
+    let Some(cluster) = Cluster::here().await else {
+        return;
+    };
+    let world = cluster.world(true).await;
+    // The shell is the first process of its pod: SIGTERM does nothing to it.
+    let run = world
+        .admin
+        .start("acme", pod("echo begun; while true; do sleep 1; done"))
+        .await;
+    until_logged(&world, &run.id, "begun").await;
+    let asked = Instant::now();
+    let canceled = world.admin.cancel(&run.id).await.unwrap();
+    assert_eq!(
+        (canceled.state(), canceled.reason()),
+        (RunState::Canceled, RunReason::CanceledByUser)
+    );
+    until("its pod is gone", async || {
+        cluster.pods(&run.id).await.is_empty().then_some(())
+    })
+    .await;
+    let took = asked.elapsed();
+    println!(
+        "canceled: the pod is gone after {:.1} s",
+        took.as_secs_f64()
+    );
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    world.idle().await;
+    assert_eq!(cluster.jobs(&run.id).await, 0);
+    drop(world);
+    cluster.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_cluster_says_of_a_pod_is_the_runs_reason() {
+    let Some(cluster) = Cluster::here().await else {
+        return;
+    };
+    let world = cluster.world(true).await;
+    let image = RunSpec {
+        image: "ck8s.test/there-is-no-such-image:1".to_owned(),
+        pending_timeout_seconds: 15,
+        ..pod("true")
+    };
+    let image = world.admin.start("acme", image).await;
+    let memory = RunSpec {
+        memory: "16Mi".to_owned(),
+        ..pod("a=0123456789abcdef; while true; do a=$a$a; done")
+    };
+    let memory = world.admin.start("acme", memory).await;
+    let missing = RunSpec {
+        command: vec!["/no/such/program".to_owned()],
+        ..pod("")
+    };
+    let missing = world.admin.start("acme", missing).await;
+
+    let ended = world.admin.wait_end(&image.id).await;
+    println!("{}", ended.message);
+    assert_eq!(
+        (ended.state(), ended.reason()),
+        (RunState::Failed, RunReason::ImagePull),
+        "{ended:?}"
+    );
+    let ended = world.admin.wait_end(&memory.id).await;
+    println!("{}", ended.message);
+    assert_eq!(
+        (ended.state(), ended.reason()),
+        (RunState::Failed, RunReason::OomKilled),
+        "{ended:?}"
+    );
+    let ended = world.admin.wait_end(&missing.id).await;
+    println!("{}", ended.message);
+    assert_eq!(
+        (ended.state(), ended.reason()),
+        (RunState::Failed, RunReason::ConfigError),
+        "{ended:?}"
+    );
+    world.idle().await;
+    drop(world);
+    cluster.remove().await;
+}
