@@ -20,7 +20,7 @@ use ck8s_proto::{
     },
 };
 use tonic::{
-    Request, Status,
+    Code, Request, Response, Status,
     metadata::AsciiMetadataValue,
     service::{Interceptor, interceptor::InterceptedService},
     transport::{Channel, Endpoint},
@@ -73,6 +73,29 @@ pub fn ended(run: &Run) -> bool {
         run.state(),
         RunState::Succeeded | RunState::Failed | RunState::Canceled
     )
+}
+
+/// The answer to a question. A server that is busy or starts is asked again, as by any good client.
+///
+/// # Panics
+/// When it refuses, or does not answer in time.
+#[track_caller]
+fn asked<T>(call: impl AsyncFn() -> Result<Response<T>, Status>) -> impl Future<Output = T> {
+    let at = std::panic::Location::caller();
+    async move {
+        let started = std::time::Instant::now();
+        loop {
+            match call().await {
+                Ok(answer) => return answer.into_inner(),
+                Err(status)
+                    if status.code() == Code::Unavailable && started.elapsed() < PATIENCE =>
+                {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                Err(status) => panic!("{status:?} ({at})"),
+            }
+        }
+    }
 }
 
 macro_rules! clients {
@@ -296,11 +319,8 @@ impl Api {
         let request = GetRunRequest {
             run_id: id.to_owned(),
         };
-        self.runs()
-            .get_run(request)
+        asked(async || self.runs().get_run(request.clone()).await)
             .await
-            .expect("a run")
-            .into_inner()
             .run
             .expect("the run")
     }
@@ -369,12 +389,7 @@ impl Api {
                 page_token,
                 ..Default::default()
             };
-            let page = self
-                .runs()
-                .list_runs(request)
-                .await
-                .expect("runs")
-                .into_inner();
+            let page = asked(async || self.runs().list_runs(request.clone()).await).await;
             all.extend(page.runs);
             page_token = page.next_page_token;
             if page_token.is_empty() {
@@ -392,12 +407,7 @@ impl Api {
                 page_token,
                 ..Default::default()
             };
-            let page = self
-                .ingress()
-                .list_deliveries(request)
-                .await
-                .expect("deliveries")
-                .into_inner();
+            let page = asked(async || self.ingress().list_deliveries(request.clone()).await).await;
             all.extend(page.deliveries);
             page_token = page.next_page_token;
             if page_token.is_empty() {
@@ -413,11 +423,8 @@ impl Api {
             page_size: 200,
             page_token: String::new(),
         };
-        self.runs()
-            .list_flow_events(request)
+        asked(async || self.runs().list_flow_events(request.clone()).await)
             .await
-            .expect("events")
-            .into_inner()
             .events
     }
 
@@ -431,11 +438,7 @@ impl Api {
         let request = ExplainRunRequest {
             run_id: run.to_owned(),
         };
-        self.runs()
-            .explain_run(request)
-            .await
-            .expect("an explanation")
-            .into_inner()
+        asked(async || self.runs().explain_run(request.clone()).await).await
     }
 
     /// Waits until a run waits for this.
@@ -488,11 +491,8 @@ impl Api {
             page_size: 200,
             page_token: String::new(),
         };
-        self.runs()
-            .list_slots(request)
+        asked(async || self.runs().list_slots(request.clone()).await)
             .await
-            .expect("slots")
-            .into_inner()
             .slots
     }
 
@@ -502,11 +502,8 @@ impl Api {
             page_size: 200,
             page_token: String::new(),
         };
-        self.runs()
-            .list_workers(request)
+        asked(async || self.runs().list_workers(request.clone()).await)
             .await
-            .expect("workers")
-            .into_inner()
             .workers
     }
 

@@ -65,6 +65,8 @@ async fn verify_names_what_differs() {
     let db = TestDb::new().await;
     migrate::verify(db.url()).await.unwrap();
     let last = migrate::down(db.url(), 1).await.unwrap()[0];
+    let known = migrate::status(db.url()).await.unwrap();
+    let description = &known.last().unwrap().description;
     let Err(VerifyError::Differs(differing)) = migrate::verify(db.url()).await else {
         panic!("the last migration is pending");
     };
@@ -96,7 +98,7 @@ async fn verify_names_what_differs() {
     assert!(
         error
             .to_string()
-            .contains(&format!("{last} create runs is changed")),
+            .contains(&format!("{last} {description} is changed")),
         "{error}"
     );
     assert!(

@@ -7,15 +7,19 @@ use std::{
 };
 
 use ck8s_db::events::{self, NewEvent};
-use ck8s_types::{DeliveryId, ProjectId};
+use ck8s_types::{DeliveryId, ProjectId, RunId};
 use sqlx::{Connection, PgPool};
 use tokio::sync::{Mutex, Notify, mpsc};
 
 use crate::{
+    domain::run::clean,
     error::IngressError,
     ingest::Found,
     metrics,
-    peers::runs::{Order, Runs},
+    peers::{
+        Away,
+        runs::{Order, Runs},
+    },
     store::{
         deliveries::State,
         inbox::{self, Outcome},
@@ -131,7 +135,7 @@ impl Handler {
                 return;
             }
             let ids: Vec<DeliveryId> = pending.iter().map(|p| p.id).collect();
-            if let Err(error) = self.handle(std::mem::take(&mut pending), Vec::new()).await {
+            if let Err(error) = self.handle_fresh(std::mem::take(&mut pending)).await {
                 tracing::warn!(%error, "deliveries are left to be handled again");
                 metrics::left_to_repair(ids.len());
             }
@@ -145,16 +149,42 @@ impl Handler {
         pending: Vec<Pending>,
         mut outcomes: Vec<Outcome>,
     ) -> Result<(), IngressError> {
+        let (created, about, away) = self.create(pending).await;
+        outcomes.extend(created);
+        self.settle(&outcomes, &about).await?;
+        metrics::handled(&outcomes);
+        away.map_or(Ok(()), |away| Err(away.into()))
+    }
+
+    /// The same for deliveries that were just stored. Nearly all come to what they were stored with, and then only stop waiting.
+    async fn handle_fresh(&self, pending: Vec<Pending>) -> Result<(), IngressError> {
+        let (created, about, away) = self.create(pending).await;
+        metrics::handled(&created);
+        let (made, others): (Vec<_>, Vec<_>) = created.into_iter().partition(|outcome| {
+            outcome.state == State::RunCreated
+                && outcome.run_id == Some(RunId::of_delivery(outcome.id))
+        });
+        if !made.is_empty() {
+            let ids: Vec<DeliveryId> = made.iter().map(|outcome| outcome.id).collect();
+            let mut conn = self.pool.acquire().await?;
+            inbox::made(&mut conn, &ids).await?;
+        }
+        self.settle(&others, &about).await?;
+        away.map_or(Ok(()), |away| Err(away.into()))
+    }
+
+    async fn create(
+        &self,
+        pending: Vec<Pending>,
+    ) -> (Vec<Outcome>, Vec<(DeliveryId, ProjectId)>, Option<Away>) {
         let about: Vec<(DeliveryId, ProjectId)> =
             pending.iter().map(|p| (p.id, p.found.project_id)).collect();
-        let (made, away) = if pending.is_empty() {
-            (Vec::new(), None)
-        } else {
-            self.runs
-                .create(pending.into_iter().map(order).collect())
-                .await
-        };
-        outcomes.extend(about.iter().zip(made).map(|((id, _), made)| match made {
+        if pending.is_empty() {
+            return (Vec::new(), about, None);
+        }
+        let orders = pending.into_iter().map(order).collect();
+        let (made, away) = self.runs.create(orders).await;
+        let outcomes = about.iter().zip(made).map(|((id, _), made)| match made {
             Ok(run) => Outcome {
                 id: *id,
                 state: State::RunCreated,
@@ -164,13 +194,11 @@ impl Handler {
             Err(reason) => Outcome {
                 id: *id,
                 state: State::Failed,
-                reason: crate::domain::run::clean(&reason, 500),
+                reason: clean(&reason, 500),
                 run_id: None,
             },
-        }));
-        self.settle(&outcomes, &about).await?;
-        metrics::handled(&outcomes);
-        away.map_or(Ok(()), |away| Err(away.into()))
+        });
+        (outcomes.collect(), about, away)
     }
 
     async fn settle(

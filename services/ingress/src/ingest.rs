@@ -190,7 +190,7 @@ impl Ingest {
                     repository_name: known.full_name.clone(),
                     wanted: *wanted,
                 };
-                (State::Received, String::new(), Some(found))
+                (State::RunCreated, String::new(), Some(found))
             }
             (Decision::Run(_), None) => (State::Ignored, NO_REPOSITORY.to_owned(), None),
             (Decision::Ignored(reason), _) => (State::Ignored, reason, None),

@@ -1,6 +1,6 @@
 //! Group commit: whatever waits when a writer is free goes in one statement. No timer: an idle delivery is written at once, and
 //! under load the batches grow by themselves.
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use ck8s_db::events::{self, NewEvent};
 use ck8s_types::{DeliveryId, ProjectId};
@@ -106,12 +106,22 @@ impl Writer {
     async fn insert(
         &mut self,
         rows: &[(DeliveryId, &NewDelivery)],
-    ) -> sqlx::Result<std::collections::HashSet<DeliveryId>> {
-        let conn = self.conn().await?;
-        let stored = inbox::insert(conn, rows).await;
-        if stored
-            .as_ref()
-            .is_err_and(|error| !matches!(error, sqlx::Error::Database(_)))
+    ) -> sqlx::Result<HashSet<DeliveryId>> {
+        let kept = self.conn.is_some();
+        match self.insert_once(rows).await {
+            // It was lost while nobody looked. If the first try was stored after all, the second one finds it: a duplicate.
+            Err(error) if kept && ck8s_db::is_unavailable(&error) => self.insert_once(rows).await,
+            result => result,
+        }
+    }
+
+    async fn insert_once(
+        &mut self,
+        rows: &[(DeliveryId, &NewDelivery)],
+    ) -> sqlx::Result<HashSet<DeliveryId>> {
+        let stored = inbox::insert(self.conn().await?, rows).await;
+        if let Err(error) = &stored
+            && (ck8s_db::is_unavailable(error) || !matches!(error, sqlx::Error::Database(_)))
         {
             self.conn = None;
         }

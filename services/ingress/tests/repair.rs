@@ -11,7 +11,7 @@ async fn what_a_crash_left_is_handled_on_start() {
         .ingest((0..150).map(|n| webhook(&n.to_string(), b"{}")).collect())
         .await;
     world
-        .tamper("UPDATE ingress.deliveries SET state = 'received', reason = '', handled_at = NULL")
+        .tamper("INSERT INTO ingress.waiting SELECT id FROM ingress.deliveries")
         .await;
     let _replica = world.another().await;
     for n in [0, 100, 149] {
@@ -30,7 +30,7 @@ async fn what_cannot_be_read_fails_and_holds_up_nothing() {
         .ingest(["a", "b", "c"].map(|id| webhook(id, b"{}")).to_vec())
         .await;
     world
-        .tamper("UPDATE ingress.deliveries SET state = 'received', handled_at = NULL")
+        .tamper("INSERT INTO ingress.waiting SELECT id FROM ingress.deliveries")
         .await;
     world
         .tamper("UPDATE ingress.deliveries SET payload = 'garbage' WHERE delivery_key = 'a'")
@@ -95,7 +95,7 @@ async fn what_needs_a_service_that_is_away_waits() {
         )
         .await;
     world
-        .tamper("UPDATE ingress.deliveries SET state = 'received', handled_at = NULL")
+        .tamper("INSERT INTO ingress.waiting SELECT id FROM ingress.deliveries")
         .await;
     let _replica = world.another().await;
     world.settled("b", DeliveryState::Ignored).await;

@@ -53,6 +53,11 @@ impl Yard {
         })
     }
 
+    /// The database's address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Transactions per second of one-row ingest.
     pub async fn ingest(&self, clients: usize, seconds: u64, payload: &[u8]) -> Result<f64> {
         let payload = std::str::from_utf8(payload)?;

@@ -78,12 +78,12 @@ impl DataDir {
 
     /// The key of the runs' tokens, made once.
     pub fn run_token_key(&self) -> Result<SecretString> {
-        self.made_once("run-token-key", || random_hex::<32>())
+        self.made_once("run-token-key", random_hex::<32>)
     }
 
     /// The webhook secret of the demo and of the platform, made once.
     pub fn webhook_secret(&self) -> Result<SecretString> {
-        self.made_once("webhook-secret", || random_hex::<32>())
+        self.made_once("webhook-secret", random_hex::<32>)
     }
 
     fn made_once(&self, name: &str, make: impl FnOnce() -> String) -> Result<SecretString> {

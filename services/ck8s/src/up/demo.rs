@@ -124,7 +124,9 @@ pub async fn worker_connected(url: &str, admin: &SecretString, id: &str) -> Resu
 }
 
 fn is_unavailable(error: &anyhow::Error) -> bool {
-    let status = error.chain().find_map(|cause| cause.downcast_ref::<Status>());
+    let status = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<Status>());
     status.is_some_and(|status| status.code() == Code::Unavailable)
 }
 

@@ -96,7 +96,7 @@ pub async fn run(args: UpArgs, global: &Global) -> Result<ExitCode> {
 /// The database, ours or a given one.
 enum Database {
     Given(SecretString),
-    Embedded(Embedded),
+    Embedded(Box<Embedded>),
 }
 
 impl Database {
@@ -105,9 +105,8 @@ impl Database {
             return Ok(Self::Given(url));
         }
         let options = embedded::Options { durable: true };
-        Ok(Self::Embedded(
-            Embedded::start(&dir.postgres(), options).await?,
-        ))
+        let server = Embedded::start(&dir.postgres(), options).await?;
+        Ok(Self::Embedded(Box::new(server)))
     }
 
     /// For us.

@@ -10,7 +10,6 @@ pub(super) fn settings(socket_dir: &Path, port: u16, options: Options) -> Vec<St
         format!("port={port}"),
         format!("unix_socket_directories={}", socket_dir.display()),
         "unix_socket_permissions=0700".to_owned(),
-        "password_encryption=scram-sha-256".to_owned(),
         "shared_buffers=128MB".to_owned(),
         // Full-page images of the ingest path compress well: less to write for each commit.
         "wal_compression=on".to_owned(),
@@ -27,6 +26,7 @@ pub(super) fn settings(socket_dir: &Path, port: u16, options: Options) -> Vec<St
         "log_min_error_statement=panic".to_owned(),
     ];
     if options.durable {
+        settings.push("password_encryption=scram-sha-256".to_owned());
         settings.push("max_connections=200".to_owned());
     } else {
         settings.extend(
@@ -34,6 +34,7 @@ pub(super) fn settings(socket_dir: &Path, port: u16, options: Options) -> Vec<St
                 "fsync=off",
                 "synchronous_commit=off",
                 "full_page_writes=off",
+                "password_encryption=md5",
                 "max_connections=500",
                 "autovacuum=off",
             ]

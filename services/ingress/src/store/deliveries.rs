@@ -121,9 +121,10 @@ impl TryFrom<Row> for Delivery {
 pub(crate) async fn get(conn: &mut PgConnection, id: DeliveryId) -> sqlx::Result<Option<Delivery>> {
     sqlx::query_as!(
         Row,
-        "SELECT id, provider, delivery_key, event, action, sender, project_id, repository_id, state, reason, run_id, received_at,
-            handled_at, size_bytes
-         FROM ingress.deliveries WHERE id = $1",
+        r#"SELECT id AS "id!", provider AS "provider!", delivery_key AS "delivery_key!", event AS "event!", action AS "action!",
+            sender AS "sender!", project_id, repository_id, state AS "state!", reason AS "reason!", run_id, received_at AS "received_at!",
+            handled_at, size_bytes AS "size_bytes!"
+         FROM ingress.inbox WHERE id = $1"#,
         id.uuid(),
     )
     .fetch_optional(conn)
@@ -181,11 +182,12 @@ pub(crate) async fn page(
     let rows = if let Some(project) = filter.project_id {
         sqlx::query_as!(
             Row,
-            "SELECT id, provider, delivery_key, event, action, sender, project_id, repository_id, state, reason, run_id, received_at,
-                handled_at, size_bytes
-             FROM ingress.deliveries
+            r#"SELECT id AS "id!", provider AS "provider!", delivery_key AS "delivery_key!", event AS "event!", action AS "action!",
+            sender AS "sender!", project_id, repository_id, state AS "state!", reason AS "reason!", run_id, received_at AS "received_at!",
+            handled_at, size_bytes AS "size_bytes!"
+             FROM ingress.inbox
              WHERE project_id = $1 AND id < $2 AND ($3::uuid IS NULL OR repository_id = $3) AND ($4::text IS NULL OR state = $4)
-             ORDER BY id DESC LIMIT $5",
+             ORDER BY id DESC LIMIT $5"#,
             project.uuid(),
             before,
             repository,
@@ -197,11 +199,12 @@ pub(crate) async fn page(
     } else {
         sqlx::query_as!(
             Row,
-            "SELECT id, provider, delivery_key, event, action, sender, project_id, repository_id, state, reason, run_id, received_at,
-                handled_at, size_bytes
-             FROM ingress.deliveries
+            r#"SELECT id AS "id!", provider AS "provider!", delivery_key AS "delivery_key!", event AS "event!", action AS "action!",
+            sender AS "sender!", project_id, repository_id, state AS "state!", reason AS "reason!", run_id, received_at AS "received_at!",
+            handled_at, size_bytes AS "size_bytes!"
+             FROM ingress.inbox
              WHERE id < $1 AND ($2::uuid IS NULL OR repository_id = $2) AND ($3::text IS NULL OR state = $3)
-             ORDER BY id DESC LIMIT $4",
+             ORDER BY id DESC LIMIT $4"#,
             before,
             repository,
             state,
@@ -230,7 +233,7 @@ pub(crate) async fn waiting_ids(
     limit: i64,
 ) -> sqlx::Result<Vec<DeliveryId>> {
     let ids = sqlx::query_scalar!(
-        "SELECT id FROM ingress.deliveries WHERE state = 'received' AND id > $1 AND id < $2 ORDER BY id LIMIT $3",
+        "SELECT delivery_id FROM ingress.waiting WHERE delivery_id > $1 AND delivery_id < $2 ORDER BY delivery_id LIMIT $3",
         after.uuid(),
         before.uuid(),
         limit,
@@ -251,7 +254,7 @@ pub(crate) async fn waiting(
         r#"SELECT id AS "id!", event AS "event!", repository_id, payload AS "payload!"
          FROM (
             SELECT id, event, repository_id, payload, size_bytes, sum(size_bytes) OVER (ORDER BY id) AS so_far
-            FROM ingress.deliveries WHERE id = ANY ($1) AND state = 'received'
+            FROM ingress.deliveries JOIN ingress.waiting ON delivery_id = id WHERE id = ANY ($1)
          ) AS w
          WHERE so_far <= $2 OR so_far = size_bytes
          ORDER BY id"#,
@@ -269,11 +272,11 @@ pub(crate) async fn waiting(
     Ok(waiting.collect())
 }
 
-/// A delivery that was ignored or failed waits again. False: it was neither.
+/// A delivery that was ignored or failed waits again. False: it was neither, or it waits.
 pub(crate) async fn reopen(conn: &mut PgConnection, id: DeliveryId) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "UPDATE ingress.deliveries SET state = 'received', reason = '', handled_at = NULL
-         WHERE id = $1 AND state IN ('ignored', 'failed')",
+        "INSERT INTO ingress.waiting (delivery_id)
+         SELECT id FROM ingress.deliveries WHERE id = $1 AND state IN ('ignored', 'failed') ON CONFLICT DO NOTHING",
         id.uuid(),
     )
     .execute(conn)

@@ -17,7 +17,7 @@ pub(crate) struct NewDelivery {
     pub(crate) sender: String,
     pub(crate) project_id: Option<Uuid>,
     pub(crate) repository_id: Option<Uuid>,
-    /// Received, or ignored at once.
+    /// What it is going to be: ignored, which it is at once; or `run_created`, and it waits until it is.
     pub(crate) state: State,
     pub(crate) reason: String,
     /// Of the raw body.
@@ -40,21 +40,30 @@ pub(crate) async fn insert(
         rows.iter().map(|(_, row)| of(row)).collect()
     }
     let ids: Vec<Uuid> = rows.iter().map(|(id, _)| id.uuid()).collect();
+    let run = |(id, row): &(DeliveryId, &NewDelivery)| {
+        (row.state == State::RunCreated).then(|| RunId::of_delivery(*id).uuid())
+    };
     let stored = sqlx::query_scalar!(
         r#"WITH fresh AS (
             INSERT INTO ingress.delivery_keys (provider, delivery_key, delivery_id)
             SELECT 'github', key, id FROM unnest($1::uuid[], $2::text[]) AS k (id, key)
             ON CONFLICT DO NOTHING
             RETURNING delivery_id
+        ), stored AS (
+            INSERT INTO ingress.deliveries
+                (id, provider, delivery_key, event, action, sender, project_id, repository_id, state, reason, run_id, handled_at,
+                size_bytes, payload)
+            SELECT id, 'github', key, event, action, sender, project_id, repository_id, state, reason, run_id, now(), size_bytes, payload
+            FROM unnest(
+                $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::text[], $9::text[],
+                $10::uuid[], $11::int[], $12::bytea[]
+            ) AS d (id, key, event, action, sender, project_id, repository_id, state, reason, run_id, size_bytes, payload)
+            WHERE id = ANY (ARRAY(SELECT delivery_id FROM fresh))
+            RETURNING id, run_id
+        ), waits AS (
+            INSERT INTO ingress.waiting (delivery_id) SELECT id FROM stored WHERE run_id IS NOT NULL
         )
-        INSERT INTO ingress.deliveries
-            (id, provider, delivery_key, event, action, sender, project_id, repository_id, state, reason, handled_at, size_bytes, payload)
-        SELECT id, 'github', key, event, action, sender, project_id, repository_id, state, reason,
-            CASE WHEN state <> 'received' THEN now() END, size_bytes, payload
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::int[], $11::bytea[])
-            AS d (id, key, event, action, sender, project_id, repository_id, state, reason, size_bytes, payload)
-        WHERE id = ANY (ARRAY(SELECT delivery_id FROM fresh))
-        RETURNING id"#,
+        SELECT id AS "id!" FROM stored"#,
         &ids,
         &column(rows, |row| row.key.as_str()) as &[&str],
         &column(rows, |row| row.event.as_str()) as &[&str],
@@ -64,6 +73,7 @@ pub(crate) async fn insert(
         &column(rows, |row| row.repository_id) as &[Option<Uuid>],
         &column(rows, |row| row.state.as_str()) as &[&str],
         &column(rows, |row| row.reason.as_str()) as &[&str],
+        &rows.iter().map(run).collect::<Vec<_>>() as &[Option<Uuid>],
         &column(rows, |row| row.size_bytes),
         &column(rows, |row| row.payload.as_slice()) as &[&[u8]],
     )
@@ -81,7 +91,19 @@ pub(crate) struct Outcome {
     pub(crate) run_id: Option<RunId>,
 }
 
-/// Writes what became of deliveries that wait for it; one that was settled meanwhile stays as it is. Returns those that were written.
+/// These made the runs that they were stored with: they wait no longer.
+pub(crate) async fn made(conn: &mut PgConnection, ids: &[DeliveryId]) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    sqlx::query!(
+        "DELETE FROM ingress.waiting WHERE delivery_id = ANY ($1)",
+        &ids
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes what became of deliveries that wait; one that was settled meanwhile stays as it is. Returns those that were written.
 pub(crate) async fn settle(
     conn: &mut PgConnection,
     outcomes: &[Outcome],
@@ -90,22 +112,20 @@ pub(crate) async fn settle(
     let states: Vec<&str> = outcomes.iter().map(|o| o.state.as_str()).collect();
     let reasons: Vec<&str> = outcomes.iter().map(|o| o.reason.as_str()).collect();
     let runs: Vec<Option<Uuid>> = outcomes.iter().map(|o| o.run_id.map(RunId::uuid)).collect();
-    let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else {
-        return Ok(Vec::new());
-    };
-    // The bounds leave out all partitions but one or two.
     let settled = sqlx::query_scalar!(
-        "UPDATE ingress.deliveries AS d
+        "WITH done AS (
+            DELETE FROM ingress.waiting WHERE delivery_id = ANY ($1) RETURNING delivery_id
+         )
+         UPDATE ingress.deliveries AS d
          SET state = o.state, reason = o.reason, run_id = o.run_id, handled_at = now()
          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) AS o (id, state, reason, run_id)
-         WHERE d.id = o.id AND d.id BETWEEN $5 AND $6 AND d.state = 'received'
+         JOIN done ON done.delivery_id = o.id
+         WHERE d.id = o.id
          RETURNING d.id",
         &ids,
         &states as &[&str],
         &reasons as &[&str],
         &runs as &[Option<Uuid>],
-        first,
-        last,
     )
     .fetch_all(conn)
     .await?;
@@ -118,10 +138,13 @@ pub(crate) async fn revive_failed(
     keys: &[&str],
 ) -> sqlx::Result<Vec<(DeliveryId, Option<Uuid>)>> {
     let rows = sqlx::query!(
-        "UPDATE ingress.deliveries AS d SET state = 'received', reason = '', handled_at = NULL
-         FROM ingress.delivery_keys AS k
-         WHERE k.provider = 'github' AND k.delivery_key = ANY ($1) AND d.id = k.delivery_id AND d.state = 'failed'
-         RETURNING d.id, d.project_id",
+        r#"WITH failed AS (
+            SELECT d.id, d.project_id FROM ingress.delivery_keys AS k JOIN ingress.deliveries AS d ON d.id = k.delivery_id
+            WHERE k.provider = 'github' AND k.delivery_key = ANY ($1) AND d.state = 'failed'
+         ), waits AS (
+            INSERT INTO ingress.waiting (delivery_id) SELECT id FROM failed ORDER BY id ON CONFLICT DO NOTHING RETURNING delivery_id
+         )
+         SELECT f.id AS "id!", f.project_id FROM failed AS f JOIN waits AS w ON w.delivery_id = f.id"#,
         keys as &[&str],
     )
     .fetch_all(conn)

@@ -108,8 +108,8 @@ impl World {
 async fn a_batch_is_stored_once_whatever_is_in_it_twice() {
     let world = world().await;
     let rows = [
-        world.delivery("a", State::Received),
-        world.delivery("a", State::Received),
+        world.delivery("a", State::RunCreated),
+        world.delivery("a", State::RunCreated),
         world.delivery("b", State::Ignored),
     ];
     let (ids, stored) = world.insert(&rows).await;
@@ -118,7 +118,7 @@ async fn a_batch_is_stored_once_whatever_is_in_it_twice() {
     let (again, stored) = world
         .insert(&[
             world.delivery("b", State::Ignored),
-            world.delivery("c", State::Received),
+            world.delivery("c", State::RunCreated),
         ])
         .await;
     assert_eq!(stored, HashSet::from([again[1]]));
@@ -154,7 +154,7 @@ async fn a_batch_is_stored_once_whatever_is_in_it_twice() {
 async fn the_same_keys_from_many_sides_are_stored_once() {
     let world = world().await;
     let rows: Vec<NewDelivery> = (0..50)
-        .map(|n| world.delivery(&format!("k{n:02}"), State::Received))
+        .map(|n| world.delivery(&format!("k{n:02}"), State::RunCreated))
         .collect();
     let stored = futures::future::join_all((0..6).map(|_| world.insert(&rows))).await;
     assert_eq!(
@@ -167,10 +167,10 @@ async fn the_same_keys_from_many_sides_are_stored_once() {
 #[tokio::test]
 async fn a_bad_row_takes_its_statement_with_it_and_nothing_else() {
     let world = world().await;
-    let mut bad = world.delivery("bad", State::Received);
+    let mut bad = world.delivery("bad", State::RunCreated);
     bad.sender = "a\0b".to_owned();
     let mut conn = world.pool.acquire().await.expect("a connection");
-    let good = world.delivery("good", State::Received);
+    let good = world.delivery("good", State::RunCreated);
     let rows = [(DeliveryId::new(), &bad), (DeliveryId::new(), &good)];
     assert!(inbox::insert(&mut conn, &rows).await.is_err());
     assert_eq!(
@@ -188,8 +188,11 @@ async fn a_bad_row_takes_its_statement_with_it_and_nothing_else() {
 #[tokio::test]
 async fn an_outcome_is_written_once() {
     let world = world().await;
-    let (ids, _) = world.insert(&[world.delivery("a", State::Received)]).await;
+    let (ids, _) = world
+        .insert(&[world.delivery("a", State::RunCreated)])
+        .await;
     let run = RunId::of_delivery(ids[0]);
+    assert_eq!(world.state(ids[0]).await, State::Received);
     assert_eq!(
         world.settle(ids[0], State::RunCreated, Some(run)).await,
         ids
@@ -215,7 +218,7 @@ async fn an_outcome_is_written_once() {
 #[tokio::test]
 async fn only_what_failed_is_revived_by_coming_again() {
     let world = world().await;
-    let rows = ["failed", "made", "waits"].map(|key| world.delivery(key, State::Received));
+    let rows = ["failed", "made", "waits"].map(|key| world.delivery(key, State::RunCreated));
     let (ids, _) = world.insert(&rows).await;
     world.settle(ids[0], State::Failed, None).await;
     world
@@ -233,7 +236,7 @@ async fn only_what_failed_is_revived_by_coming_again() {
 #[tokio::test]
 async fn what_waits_is_found_in_order_and_with_its_body() {
     let world = world().await;
-    let rows = ["a", "b", "c"].map(|key| world.delivery(key, State::Received));
+    let rows = ["a", "b", "c"].map(|key| world.delivery(key, State::RunCreated));
     let (ids, _) = world.insert(&rows).await;
     world.settle(ids[1], State::Ignored, None).await;
     let mut conn = world.pool.acquire().await.expect("a connection");
@@ -279,7 +282,7 @@ async fn pages_go_back_in_time_and_filter() {
             world.delivery(
                 &n.to_string(),
                 if n % 2 == 0 {
-                    State::Received
+                    State::RunCreated
                 } else {
                     State::Ignored
                 },
@@ -338,7 +341,7 @@ async fn replays_open_what_was_ignored_or_failed_and_take_a_request_once() {
     let (ids, _) = world
         .insert(&[
             world.delivery("a", State::Ignored),
-            world.delivery("b", State::Received),
+            world.delivery("b", State::RunCreated),
         ])
         .await;
     let mut conn = world.pool.acquire().await.expect("a connection");
@@ -379,4 +382,32 @@ async fn replays_open_what_was_ignored_or_failed_and_take_a_request_once() {
     );
     assert_eq!(requests::forget(&mut conn).await.expect("tidied"), 0);
     assert_eq!(requests::forget_keys(&mut conn).await.expect("tidied"), 0);
+}
+
+#[tokio::test]
+async fn what_made_the_run_it_was_stored_with_only_stops_waiting() {
+    let world = world().await;
+    let rows = ["a", "b"].map(|key| world.delivery(key, State::RunCreated));
+    let (ids, _) = world.insert(&rows).await;
+    let mut conn = world.pool.acquire().await.expect("a connection");
+    let waits = deliveries::get(&mut conn, ids[0])
+        .await
+        .expect("read")
+        .expect("there");
+    assert_eq!(
+        (waits.state, waits.run_id, waits.handled_at),
+        (State::Received, None, None)
+    );
+    inbox::made(&mut conn, &ids[..1]).await.expect("made");
+    let made = deliveries::get(&mut conn, ids[0])
+        .await
+        .expect("read")
+        .expect("there");
+    assert_eq!(
+        (made.state, made.run_id),
+        (State::RunCreated, Some(RunId::of_delivery(ids[0])))
+    );
+    assert!(made.handled_at.is_some());
+    assert_eq!(world.state(ids[1]).await, State::Received);
+    assert!(world.settle(ids[0], State::Failed, None).await.is_empty());
 }

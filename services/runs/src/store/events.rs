@@ -3,7 +3,6 @@
 use ck8s_types::{ProjectId, RunId};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 /// A place in the order of events: after all events up to it, before all others.
 #[derive(
@@ -94,12 +93,14 @@ pub async fn of_run(
     )
 }
 
-/// Whether events after this place are all still kept: it lies no further back than the oldest event, or nothing was ever dropped.
+/// Whether events after this place are all still kept: it lies no further back than the oldest event, or that one is so young that
+/// nothing was ever dropped (events are kept for 13 months). A place may lie before the first event of all: a horizon waits for every
+/// transaction of the whole server.
 pub async fn is_kept(conn: &mut PgConnection, cursor: Cursor) -> sqlx::Result<bool> {
-    let oldest: Option<(i64, Option<Uuid>)> =
-        sqlx::query!("SELECT xact, project_id FROM audit.flow_events ORDER BY xact, seq LIMIT 1")
-            .fetch_optional(conn)
-            .await?
-            .map(|r| (r.xact, r.project_id));
-    Ok(oldest.is_none_or(|(xact, _)| cursor.0 + 1 >= xact))
+    let oldest = sqlx::query!(
+        r#"SELECT xact, recorded_at > now() - interval '12 months' AS "young!" FROM audit.flow_events ORDER BY xact, seq LIMIT 1"#
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(oldest.is_none_or(|oldest| oldest.young || cursor.0 + 1 >= oldest.xact))
 }

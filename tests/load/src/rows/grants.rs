@@ -104,13 +104,12 @@ async fn whole_runs(args: &Args, table: &mut Table) -> Result<()> {
     const RUNS: i64 = 15_000;
     let ground = Ground::start(&args.binary, &[]).await?;
     let peers = peers::install().await?;
-    Yard::make(&ground.pool, &ground.ready.database_url, ground.dir.path()).await?;
-    let peer_url = ground.ready.database_url.replace("/ck8s", "/yard");
+    let yard = Yard::make(&ground.pool, &ground.ready.database_url, ground.dir.path()).await?;
     seed(&ground, 20, 0, 0).await?;
     let _workers = join(&ground, 1000, 2).await?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..args.rounds {
-        theirs.push(peers::graphile(&peers, &peer_url, "throughput").await?);
+        theirs.push(peers::graphile(&peers, yard.url(), "throughput").await?);
         let before = ground.count(ENDED).await?;
         // Slots appear once all runs wait: the time is that of the runs alone.
         seed(&ground, 20, 0, RUNS).await?;

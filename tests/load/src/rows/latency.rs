@@ -59,12 +59,11 @@ async fn idle(
     granted: &mut mpsc::UnboundedReceiver<Granted>,
 ) -> Result<()> {
     let peers = peers::install().await?;
-    Yard::make(&ground.pool, &ground.ready.database_url, ground.dir.path()).await?;
-    let peer_url = ground.ready.database_url.replace("/ck8s", "/yard");
+    let yard = Yard::make(&ground.pool, &ground.ready.database_url, ground.dir.path()).await?;
     let mut connection = Connection::open(ground.authority()).await?;
     let (mut means, mut p99s, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..args.rounds {
-        theirs.push(peers::graphile(&peers, &peer_url, "latency").await?);
+        theirs.push(peers::graphile(&peers, yard.url(), "latency").await?);
         let mut samples = Vec::with_capacity(SAMPLES);
         for sample in 0..SAMPLES + 20 {
             let sent = Instant::now();
