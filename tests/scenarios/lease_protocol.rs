@@ -246,6 +246,9 @@ async fn what_is_handed_back_goes_to_another_worker() {
     );
     staying.work_off(&again).await;
     drop((leaving, staying));
+    for gone in ["leaving", "staying"] {
+        world.admin.worker_is(gone, WorkerState::Disconnected).await;
+    }
 
     // A workload that goes on is taken over at once.
     let mut leaving = Hand::connect(&api, hello_of_cluster("k1", "a", 1)).await;

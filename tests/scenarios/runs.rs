@@ -433,7 +433,8 @@ async fn take(
         loop {
             let message = stream.message().await.unwrap().expect("the stream goes on");
             *cursor = message.cursor;
-            if let Some(event) = message.event {
+            // The first cursor may lie before what was made just before it: a project, its slots.
+            if let Some(event) = message.event.filter(|e| !e.run_id.is_empty()) {
                 return (event.run_id, event.kind);
             }
         }

@@ -128,11 +128,11 @@ impl Writer {
         stored
     }
 
-    /// The writer's connection: kept, since taking one from the pool costs a round trip.
+    /// The writer's connection, kept from batch to batch.
     async fn conn(&mut self) -> sqlx::Result<&mut PoolConnection<Postgres>> {
         let conn = match self.conn.take() {
             Some(conn) => conn,
-            None => tokio::time::timeout(ACQUIRE, self.pool.acquire())
+            None => tokio::time::timeout(ACQUIRE, live(&self.pool))
                 .await
                 .map_err(|_| sqlx::Error::PoolTimedOut)??,
         };
@@ -194,6 +194,18 @@ impl Writer {
                 .leave_to_repair(revived.iter().map(|(id, _)| *id));
         }
         Ok(())
+    }
+}
+
+/// A connection that lives: the pool may hold some that were lost while they rested.
+async fn live(pool: &PgPool) -> sqlx::Result<PoolConnection<Postgres>> {
+    loop {
+        let mut conn = pool.acquire().await?;
+        match conn.ping().await {
+            Ok(()) => return Ok(conn),
+            // The pool makes another one instead.
+            Err(_) => drop(conn.detach()),
+        }
     }
 }
 

@@ -226,6 +226,13 @@ impl Engine {
         self.wake_dispatcher();
     }
 
+    /// A worker has said that it goes.
+    pub fn leaves(&self, worker: &str, session: u64) {
+        if let Some(session) = self.board().session(worker).filter(|s| s.id == session) {
+            session.leaving = true;
+        }
+    }
+
     /// A worker takes no more work, or takes it again. False: it has no stream here.
     pub fn set_draining(&self, worker: &str, draining: bool) -> bool {
         let found = self

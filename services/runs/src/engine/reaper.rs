@@ -138,7 +138,7 @@ async fn resolve(engine: &Engine, lease: &LeaseRow) -> Result<(), RunsError> {
         let mut board = engine.board();
         board
             .sessions()
-            .filter(|s| s.arrival.domain == lease.domain && !s.draining)
+            .filter(|s| s.arrival.domain == lease.domain && s.takes_work())
             .max_by_key(|s| s.free())
             .map(|s| s.worker().to_owned())
     };

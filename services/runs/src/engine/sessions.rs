@@ -29,6 +29,8 @@ pub struct Session {
     /// Places that are planned for and not leased yet.
     pub reserved: i32,
     pub draining: bool,
+    /// It has said Drain on this stream: it goes. Unlike `draining`, nobody can undo that.
+    pub leaving: bool,
     /// Until when its leases live, as last stored.
     pub lease_until: OffsetDateTime,
     labels: HashSet<String>,
@@ -61,9 +63,14 @@ impl Session {
         self.arrival.id.as_str()
     }
 
+    /// Whether it may be given anything.
+    pub fn takes_work(&self) -> bool {
+        !self.draining && !self.leaving
+    }
+
     /// How many more leases it can take.
     pub fn free(&self) -> i32 {
-        if self.draining {
+        if !self.takes_work() {
             return 0;
         }
         self.arrival.capacity - self.reserved - i32::try_from(self.held.len()).unwrap_or(i32::MAX)
@@ -164,6 +171,7 @@ impl Engine {
             held: HashMap::new(),
             reserved: 0,
             draining: known.draining,
+            leaving: false,
             lease_until: known.lease_until,
             arrival,
             frames,

@@ -114,7 +114,7 @@ pub async fn take(
                 format!("must be 0 to {MOST_CAPACITY}"),
             ));
         }
-        Some(Frame::Drain(_)) => drop(engine.set_draining(worker, true)),
+        Some(Frame::Drain(_)) => engine.leaves(worker, session),
         Some(Frame::Hello(_)) => {
             return Err(status::precondition(
                 "SECOND_HELLO",
