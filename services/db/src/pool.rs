@@ -57,6 +57,11 @@ pub async fn connect(url: &str, role: ServiceRole, max: u32) -> Result<PgPool, D
         ("role", role.as_str()),
         ("statement_timeout", STATEMENT_TIMEOUT),
         ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION),
+        // Statements are prepared once and run very often; planning one on a partitioned table again each time costs more than running it.
+        ("plan_cache_mode", "force_generic_plan"),
+        // Such a plan may be made while a table is still empty, and must be good when it is full: through its index.
+        ("enable_seqscan", "off"),
+        ("jit", "off"),
     ]);
     pool(max)
         .connect_with(options)

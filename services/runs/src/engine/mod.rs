@@ -233,15 +233,12 @@ impl Engine {
         }
     }
 
-    /// A worker takes no more work, or takes it again. False: it has no stream here.
-    pub fn set_draining(&self, worker: &str, draining: bool) -> bool {
-        let found = self
-            .board()
-            .session(worker)
-            .map(|s| s.draining = draining)
-            .is_some();
+    /// A worker takes no more work, or takes it again, because somebody asked for it.
+    pub fn set_draining(&self, worker: &str, draining: bool) {
+        if let Some(session) = self.board().session(worker) {
+            session.draining = draining;
+        }
         self.wake_dispatcher();
-        found
     }
 
     /// A project's number of slots changed.
