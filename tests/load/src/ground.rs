@@ -111,15 +111,21 @@ impl Ground {
             .await?
             .into_inner();
         let project = made.project.context("a project")?.id;
+        self.set_slots(&project, slots).await?;
+        Ok(project)
+    }
+
+    /// Sets how many slots a project has.
+    pub async fn set_slots(&self, project: &str, slots: i32) -> Result<()> {
         let request = SetSlotsRequest {
-            project: project.clone(),
+            project: project.to_owned(),
             slots,
             ..SetSlotsRequest::default()
         };
         RunsServiceClient::new(self.admin().await?)
             .set_slots(request)
             .await?;
-        Ok(project)
+        Ok(())
     }
 
     /// Adds a repository whose issues make runs for workers with a label. Returns its webhook secret.

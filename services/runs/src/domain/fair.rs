@@ -10,7 +10,7 @@ use super::{Lane, Place, PoolId};
 #[derive(Default)]
 pub struct FairQueue {
     projects: HashMap<ProjectId, Project>,
-    /// Projects with an open lane, in the order of service.
+    /// Projects with a lane to serve, in the order of service.
     order: BTreeSet<(u32, u64, ProjectId)>,
     served: u64,
 }
@@ -21,91 +21,116 @@ struct Project {
     held: u32,
     /// When it was last served.
     served: u64,
-    /// Grows with everything that is heard of the project: what was planned before may be outdated.
-    generation: u64,
-    /// Lanes that may have runs to claim, next one first.
-    open: VecDeque<PoolId>,
-    /// Up to where each lane is known to be empty. (Technique: dead index entries before it are not visited again.)
-    watermarks: HashMap<PoolId, Place>,
+    lanes: HashMap<PoolId, LaneState>,
+    /// Lanes that are open and not being claimed from, next one first.
+    ready: VecDeque<PoolId>,
+}
+
+struct LaneState {
+    /// No run waits up to here. Claims start behind it, so that dead index entries before it are not visited again.
+    mark: Place,
+    /// There may be runs to claim.
+    open: bool,
+    /// A claim is under way. Only one at a time, so that it is known what the mark stands for.
+    busy: bool,
+    /// Just before the first run that was heard of during the claim, which may not have seen it.
+    heard: Option<Place>,
+    /// Something was heard of during the claim: it does not close the lane.
+    again: bool,
+}
+
+/// What a claim found in a lane.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    /// Up to here everything was claimed; none: nothing, or not for sure.
+    pub claimed_to: Option<Place>,
+    /// There was nothing more.
+    pub exhausted: bool,
 }
 
 impl FairQueue {
     /// A run waits at this place of the lane.
     pub fn opened(&mut self, lane: Lane, at: Place) {
-        let project = self.projects.entry(lane.project).or_default();
-        project.generation += 1;
-        let mark = project.watermarks.entry(lane.pool).or_insert(Place::START);
-        *mark = (*mark).min(at.before());
-        if project.open.contains(&lane.pool) {
-            return;
-        }
-        project.open.push_back(lane.pool);
-        self.order
-            .insert((project.held, project.served, lane.project));
-    }
-
-    /// There may be runs again, at no known place: a slot became free.
-    pub fn reopened(&mut self, project_id: ProjectId) {
-        let Some(project) = self.projects.get_mut(&project_id) else {
-            return;
-        };
-        project.generation += 1;
-        let pools: Vec<PoolId> = project.watermarks.keys().copied().collect();
-        for pool in pools {
-            if !project.open.contains(&pool) {
-                project.open.push_back(pool);
+        let before = at.before();
+        self.change(lane.project, |project| {
+            let state = project.lanes.entry(lane.pool).or_insert(LaneState {
+                mark: before,
+                open: false,
+                busy: false,
+                heard: None,
+                again: false,
+            });
+            if state.busy {
+                state.again = true;
+                state.heard = Some(state.heard.map_or(before, |heard| heard.min(before)));
+            } else {
+                state.mark = state.mark.min(before);
+                project.open(lane.pool);
             }
-        }
-        if !project.open.is_empty() {
-            self.order
-                .insert((project.held, project.served, project_id));
-        }
+        });
     }
 
-    /// Nothing was left to claim in the lane at this generation.
-    pub fn closed(&mut self, lane: Lane, generation: u64) {
-        let Some(project) = self.projects.get_mut(&lane.project) else {
-            return;
-        };
-        if project.generation != generation {
+    /// There may be runs again that can be claimed, at no known place: a slot became free.
+    pub fn reopened(&mut self, project_id: ProjectId) {
+        if !self.projects.contains_key(&project_id) {
             return;
         }
-        project.open.retain(|pool| *pool != lane.pool);
-        if project.open.is_empty() {
-            self.order
-                .remove(&(project.held, project.served, lane.project));
-        }
+        self.change(project_id, |project| {
+            let pools: Vec<PoolId> = project.lanes.keys().copied().collect();
+            for pool in pools {
+                project.open(pool);
+            }
+        });
     }
 
-    /// What is known of the lane's project now, to tell later whether more has been heard.
-    pub fn generation(&self, lane: Lane) -> u64 {
-        self.projects.get(&lane.project).map_or(0, |p| p.generation)
+    /// The project has no free slot: its lanes close until it is reopened, or a run is heard of.
+    pub fn shut(&mut self, project_id: ProjectId) {
+        self.change(project_id, |project| {
+            for pool in std::mem::take(&mut project.ready) {
+                if let Some(state) = project.lanes.get_mut(&pool) {
+                    state.open = false;
+                }
+            }
+        });
     }
 
-    /// The lane's runs up to this place were claimed at this generation.
-    pub fn advanced(&mut self, lane: Lane, to: Place, generation: u64) {
-        if let Some(project) = self
-            .projects
-            .get_mut(&lane.project)
-            .filter(|p| p.generation == generation)
-        {
-            let mark = project.watermarks.entry(lane.pool).or_insert(Place::START);
-            *mark = (*mark).max(to);
-        }
+    /// A claim of this lane begins; it starts behind the place that is returned. Ends with [`FairQueue::end`].
+    pub fn begin(&mut self, lane: Lane) -> Place {
+        let mut mark = Place::START;
+        self.change(lane.project, |project| {
+            project.ready.retain(|pool| *pool != lane.pool);
+            if let Some(state) = project.lanes.get_mut(&lane.pool) {
+                state.busy = true;
+                mark = state.mark;
+            }
+        });
+        mark
     }
 
-    /// Where the lane's first waiting run may be.
-    pub fn watermark(&self, lane: Lane) -> Place {
-        self.projects
-            .get(&lane.project)
-            .and_then(|p| p.watermarks.get(&lane.pool))
-            .copied()
-            .unwrap_or(Place::START)
+    /// The lane's claim has ended.
+    pub fn end(&mut self, lane: Lane, found: Found) {
+        self.change(lane.project, |project| {
+            let Some(state) = project.lanes.get_mut(&lane.pool) else {
+                return;
+            };
+            state.busy = false;
+            if let Some(place) = found.claimed_to {
+                state.mark = state.mark.max(place);
+            }
+            if let Some(heard) = state.heard.take() {
+                state.mark = state.mark.min(heard);
+            }
+            let again = std::mem::take(&mut state.again);
+            state.open = false;
+            if again || !found.exhausted {
+                project.open(lane.pool);
+            }
+        });
     }
 
     /// A lease of the project came (+1) or went (-1).
     pub fn held(&mut self, project_id: ProjectId, change: i32) {
-        self.reorder(project_id, |p| {
+        self.change(project_id, |p| {
             p.held = p.held.saturating_add_signed(change);
         });
     }
@@ -114,7 +139,7 @@ impl FairQueue {
     pub fn next(&mut self, mut fits: impl FnMut(Lane) -> bool) -> Option<Lane> {
         let found = self.order.iter().find_map(|(_, _, id)| {
             let project = self.projects.get(id)?;
-            let pool = project.open.iter().copied().find(|pool| {
+            let pool = project.ready.iter().copied().find(|pool| {
                 fits(Lane {
                     project: *id,
                     pool: *pool,
@@ -124,21 +149,36 @@ impl FairQueue {
         })?;
         self.served += 1;
         let served = self.served;
-        self.reorder(found.project, |p| {
+        self.change(found.project, |p| {
             p.served = served;
             p.held += 1;
-            p.open.retain(|pool| *pool != found.pool);
-            p.open.push_back(found.pool);
+            p.ready.retain(|pool| *pool != found.pool);
+            p.ready.push_back(found.pool);
         });
         Some(found)
     }
 
-    fn reorder(&mut self, id: ProjectId, change: impl FnOnce(&mut Project)) {
+    /// Changes a project, and its place in the order with it.
+    fn change(&mut self, id: ProjectId, change: impl FnOnce(&mut Project)) {
         let project = self.projects.entry(id).or_default();
-        let was_open = self.order.remove(&(project.held, project.served, id));
+        self.order.remove(&(project.held, project.served, id));
         change(project);
-        if was_open {
+        if !project.ready.is_empty() {
             self.order.insert((project.held, project.served, id));
+        }
+    }
+}
+
+impl Project {
+    fn open(&mut self, pool: PoolId) {
+        let Some(state) = self.lanes.get_mut(&pool) else {
+            return;
+        };
+        if state.busy {
+            state.again = true;
+        } else if !state.open {
+            state.open = true;
+            self.ready.push_back(pool);
         }
     }
 }
@@ -154,13 +194,22 @@ mod tests {
         }
     }
 
+    fn at(seq: i64) -> Place {
+        Place { rank: 0, seq }
+    }
+
+    const NOTHING: Found = Found {
+        claimed_to: None,
+        exhausted: true,
+    };
+
     #[test]
     fn the_project_that_holds_least_is_served_first_and_equals_take_turns() {
         let (a, b) = (ProjectId::new(), ProjectId::new());
         let mut queue = FairQueue::default();
-        queue.opened(lane(a), Place { rank: 0, seq: 1 });
+        queue.opened(lane(a), at(1));
         queue.held(a, 3);
-        queue.opened(lane(b), Place { rank: 0, seq: 500 });
+        queue.opened(lane(b), at(500));
         let served: Vec<ProjectId> = (0..8)
             .filter_map(|_| queue.next(|_| true))
             .map(|l| l.project)
@@ -177,20 +226,46 @@ mod tests {
     fn closed_lanes_are_passed_over_until_they_are_opened_again() {
         let a = ProjectId::new();
         let mut queue = FairQueue::default();
-        queue.opened(lane(a), Place { rank: 0, seq: 7 });
-        assert_eq!(queue.watermark(lane(a)), Place::START);
-        let generation = queue.generation(lane(a));
-        queue.advanced(lane(a), Place { rank: 0, seq: 7 }, generation);
-        queue.closed(lane(a), generation);
+        queue.opened(lane(a), at(7));
+        assert_eq!(queue.begin(lane(a)), at(6));
+        assert_eq!(queue.next(|_| true), None, "it is being claimed from");
+        queue.end(
+            lane(a),
+            Found {
+                claimed_to: Some(at(7)),
+                exhausted: true,
+            },
+        );
         assert_eq!(queue.next(|_| true), None);
         queue.opened(lane(a), Place { rank: -5, seq: 9 });
-        assert_eq!(
-            queue.watermark(lane(a)),
-            Place { rank: -5, seq: 8 },
-            "a higher priority lies before the watermark"
-        );
         assert_eq!(queue.next(|_| false), None);
         assert_eq!(queue.next(|_| true), Some(lane(a)));
+        assert_eq!(
+            queue.begin(lane(a)),
+            Place { rank: -5, seq: 8 },
+            "a higher priority lies before the mark"
+        );
+    }
+
+    #[test]
+    fn what_is_heard_of_during_a_claim_is_not_skipped_by_it() {
+        let a = ProjectId::new();
+        let mut queue = FairQueue::default();
+        queue.opened(lane(a), at(1));
+        queue.begin(lane(a));
+        // Committed after the claim had looked, with a lower place than what it claimed.
+        queue.opened(lane(a), at(5));
+        queue.end(
+            lane(a),
+            Found {
+                claimed_to: Some(at(8)),
+                exhausted: true,
+            },
+        );
+        assert_eq!(queue.next(|_| true), Some(lane(a)));
+        assert_eq!(queue.begin(lane(a)), at(4));
+        queue.end(lane(a), NOTHING);
+        assert_eq!(queue.next(|_| true), None);
     }
 
     #[test]
@@ -203,16 +278,17 @@ mod tests {
             None,
             "a project never heard of has no lanes"
         );
-        queue.opened(lane(a), Place::START);
-        let before = queue.generation(lane(a));
-        queue.opened(lane(a), Place::START);
-        queue.closed(lane(a), before);
+        queue.opened(lane(a), at(1));
+        queue.begin(lane(a));
+        queue.reopened(a);
+        queue.end(lane(a), NOTHING);
         assert_eq!(
             queue.next(|_| true),
             Some(lane(a)),
             "something was heard since"
         );
-        queue.closed(lane(a), queue.generation(lane(a)));
+        queue.begin(lane(a));
+        queue.end(lane(a), NOTHING);
         queue.reopened(a);
         assert_eq!(queue.next(|_| true), Some(lane(a)));
     }

@@ -1,4 +1,4 @@
-//! The board: workers that are connected here, what they hold, and the lanes that may have runs for them. In memory, behind one lock,
+//! The board: workers that are connected here, what they hold, the lanes that may have runs for them, and free slots. In memory, behind one lock,
 //! and only a view: the database decides.
 use std::collections::HashMap;
 
@@ -9,12 +9,9 @@ use ck8s_types::{Epoch, ProjectId, RunId, RunReason};
 use super::sessions::Session;
 use crate::{
     convert::lease_ref,
-    domain::{FairQueue, Lane, PoolId},
-    store::claim::{Leased, Want},
+    domain::{FairQueue, FreeSlots, PoolId},
 };
 
-/// Most leases that one transaction makes: it bounds how long its locks are held.
-const BATCH: usize = 256;
 /// How long a workload may take to end by itself when it is canceled, in milliseconds.
 const CANCEL_GRACE_MS: i64 = 2_000;
 
@@ -22,14 +19,9 @@ const CANCEL_GRACE_MS: i64 = 2_000;
 #[derive(Default)]
 pub struct Board {
     pub fair: FairQueue,
-    sessions: HashMap<String, Session>,
-    pools: HashMap<PoolId, Vec<String>>,
-}
-
-/// A claim that was planned: what it wants, and for each lane the generation of what was known then.
-pub struct Plan {
-    pub wants: Vec<Want>,
-    generations: Vec<u64>,
+    pub slots: FreeSlots,
+    pub(super) sessions: HashMap<String, Session>,
+    pub(super) pools: HashMap<PoolId, Vec<String>>,
 }
 
 impl Board {
@@ -112,8 +104,26 @@ impl Board {
         }
     }
 
-    /// A worker's lease has ended; its project may have a run for the slot.
+    /// A worker's lease has ended and its slot is free.
+    pub fn released(&mut self, worker: &str, run: RunId, project: ProjectId, slot: i32) {
+        self.let_go(worker, run, project);
+        self.slots.give(project, slot);
+        self.fair.reopened(project);
+    }
+
+    /// A worker holds a lease no more. What became of its slot is not known here.
     pub fn drop_lease(&mut self, worker: &str, run: RunId, project: ProjectId) {
+        self.let_go(worker, run, project);
+        self.may_have_room(project);
+    }
+
+    /// Slots of a project may have become free.
+    pub fn may_have_room(&mut self, project: ProjectId) {
+        self.slots.forget(project);
+        self.fair.reopened(project);
+    }
+
+    fn let_go(&mut self, worker: &str, run: RunId, project: ProjectId) {
         if self
             .sessions
             .get_mut(worker)
@@ -121,7 +131,6 @@ impl Board {
         {
             self.fair.held(project, -1);
         }
-        self.fair.reopened(project);
     }
 
     /// Tells a worker to stop a workload. False: it has no stream here.
@@ -133,92 +142,5 @@ impl Board {
                 grace_ms: CANCEL_GRACE_MS,
             }))
         })
-    }
-
-    /// Plans a claim: one worker for each run that may be waiting, projects in fair order. The workers' places are reserved until
-    /// [`Board::settle`]. None: nothing to do.
-    pub fn plan(&mut self) -> Option<Plan> {
-        let mut free: HashMap<PoolId, Vec<String>> = HashMap::new();
-        let mut wants: HashMap<Lane, Vec<(String, String)>> = HashMap::new();
-        for _ in 0..BATCH {
-            let (sessions, pools) = (&self.sessions, &self.pools);
-            let lane = self.fair.next(|lane| {
-                let candidates = free.entry(lane.pool).or_insert_with(|| {
-                    let labels = pools.get(&lane.pool);
-                    let suits =
-                        |s: &&Session| s.free() > 0 && labels.is_some_and(|l| s.has_labels(l));
-                    let mut found: Vec<&Session> = sessions.values().filter(suits).collect();
-                    found.sort_by_key(|s| s.free());
-                    found.into_iter().map(|s| s.worker().to_owned()).collect()
-                });
-                while candidates
-                    .last()
-                    .is_some_and(|w| sessions.get(w).is_none_or(|s| s.free() <= 0))
-                {
-                    candidates.pop();
-                }
-                !candidates.is_empty()
-            });
-            let Some(lane) = lane else { break };
-            let Some(worker) = free.get_mut(&lane.pool).and_then(|c| {
-                // Round robin among those with room: the last goes to the front.
-                let worker = c.pop()?;
-                c.insert(0, worker.clone());
-                Some(worker)
-            }) else {
-                break;
-            };
-            if let Some(session) = self.sessions.get_mut(&worker) {
-                session.reserved += 1;
-                let domain = session.arrival.domain.clone();
-                wants.entry(lane).or_default().push((worker, domain));
-            }
-        }
-        if wants.is_empty() {
-            return None;
-        }
-        let (wants, generations) = wants
-            .into_iter()
-            .map(|(lane, workers)| {
-                let from = self.fair.watermark(lane);
-                (
-                    Want {
-                        lane,
-                        from,
-                        workers,
-                    },
-                    self.fair.generation(lane),
-                )
-            })
-            .unzip();
-        Some(Plan { wants, generations })
-    }
-
-    /// Ends a plan: what was leased is held, the rest of the reservations is given back. A lane that had less than was wanted is closed,
-    /// unless something was heard of it since.
-    pub fn settle(&mut self, plan: &Plan, leased: &[Leased]) {
-        let mut by_lane: HashMap<Lane, Vec<&Leased>> = HashMap::new();
-        for lease in leased {
-            by_lane.entry(lease.lane).or_default().push(lease);
-        }
-        for (want, generation) in plan.wants.iter().zip(&plan.generations) {
-            let got = by_lane.get(&want.lane).map_or(&[][..], Vec::as_slice);
-            for (worker, _) in &want.workers {
-                if let Some(session) = self.sessions.get_mut(worker) {
-                    // A session that took another's place since has reserved nothing.
-                    session.reserved = (session.reserved - 1).max(0);
-                }
-                self.fair.held(want.lane.project, -1);
-            }
-            for lease in got {
-                self.hold(&lease.worker, lease.run, lease.epoch, want.lane.project);
-            }
-            if let Some(last) = got.iter().map(|l| l.place).max() {
-                self.fair.advanced(want.lane, last, *generation);
-            }
-            if got.len() < want.workers.len() {
-                self.fair.closed(want.lane, *generation);
-            }
-        }
     }
 }

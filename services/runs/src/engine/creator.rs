@@ -6,12 +6,13 @@ use sqlx::{Postgres, Transaction};
 use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{AfterEnd, Engine, Note, board::Plan};
+use super::{AfterEnd, Engine, Note, plan::Plan};
 use crate::{
     RunsError,
     domain::{NewRun, Outcome, Run, finished_sentence},
     store::{
-        claim, groups,
+        claim::{self, Claimed},
+        groups,
         new_runs::{self, Queued},
         runs,
     },
@@ -160,27 +161,27 @@ async fn commit(
 ) -> Result<(), RunsError> {
     let open = |bump: &dyn Fn(&Queued)| queued.iter().filter(|q| q.ready).for_each(bump);
     open(&|q| engine.board().fair.opened(q.lane, q.place));
-    let plan = engine.plan();
+    let plan = engine.plan().await;
     let written = async {
-        let leased = match &plan {
-            Some(plan) => claim::claim(&mut tx, &plan.wants, engine.config.default_slots).await?,
-            None => Vec::new(),
+        let claimed = match &plan {
+            Some(plan) => claim::claim(&mut tx, &plan.wants).await?,
+            None => Claimed::default(),
         };
         tx.commit().await?;
-        Ok::<_, sqlx::Error>(leased)
+        Ok::<_, sqlx::Error>(claimed)
     };
-    let leased = match written.await {
-        Ok(leased) => leased,
+    let claimed = match written.await {
+        Ok(claimed) => claimed,
         Err(error) => {
             if let Some(plan) = &plan {
-                engine.abandon(plan);
+                engine.board().abandon(plan);
             }
             return Err(error.into());
         }
     };
     metrics::counter!("ck8s_runs_created_total").increment(queued.len() as u64);
     // Opened once more: another plan may have looked between the insert and the commit, seen nothing and closed the lane.
-    let taken: std::collections::HashSet<RunId> = leased.iter().map(|l| l.run).collect();
+    let taken: std::collections::HashSet<RunId> = claimed.leased.iter().map(|l| l.run).collect();
     open(&|q| {
         if !taken.contains(&q.run) {
             engine.board().fair.opened(q.lane, q.place);
@@ -188,21 +189,21 @@ async fn commit(
         }
     });
     if let Some(plan) = plan {
-        tell_leased(engine, &plan, &leased, made).await;
+        tell_leased(engine, &plan, &claimed, made).await;
     }
     engine.after_end(after);
     Ok(())
 }
 
 /// The runs are made, whatever happens to their grants: a grant that is not delivered is found by its worker's next Hello.
-async fn tell_leased(engine: &Engine, plan: &Plan, leased: &[claim::Leased], made: &[NewRun]) {
-    let wanted: std::collections::HashSet<RunId> = leased.iter().map(|l| l.run).collect();
+async fn tell_leased(engine: &Engine, plan: &Plan, claimed: &Claimed, made: &[NewRun]) {
+    let wanted: std::collections::HashSet<RunId> = claimed.leased.iter().map(|l| l.run).collect();
     let known: HashMap<RunId, Run> = made
         .iter()
         .filter(|r| wanted.contains(&r.id))
         .map(|r| (r.id, fresh(r)))
         .collect();
-    if let Err(error) = engine.leased(plan, leased, known).await {
+    if let Err(error) = engine.leased(plan, claimed, known).await {
         tracing::warn!(%error, "cannot deliver grants");
     }
 }

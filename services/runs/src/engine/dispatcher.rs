@@ -1,10 +1,16 @@
 //! The dispatcher: woken when a run waits, a slot is free or a worker has room; claims in batches and pushes the grants.
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use super::{Engine, Note, board::Plan, grants};
+use ck8s_types::{ProjectId, RunId};
+
+use super::{Engine, Note, grants, plan::Plan};
 use crate::{
     RunsError,
-    store::claim::{self, Leased},
+    domain::Run,
+    store::{
+        claim::{self, Claimed},
+        slots,
+    },
 };
 
 /// The pause after a failure of the database: it bounds the load on one that is in trouble.
@@ -17,7 +23,7 @@ pub async fn run(engine: Arc<Engine>) {
             () = engine.dispatch.notified() => {}
             () = engine.shutdown.cancelled() => return,
         }
-        while let Some(plan) = engine.plan() {
+        while let Some(plan) = engine.plan().await {
             if let Err(error) = dispatch(&engine, plan).await {
                 tracing::warn!(%error, "cannot lease; trying again");
                 tokio::time::sleep(PAUSE).await;
@@ -27,55 +33,73 @@ pub async fn run(engine: Arc<Engine>) {
 }
 
 async fn dispatch(engine: &Engine, plan: Plan) -> Result<(), RunsError> {
-    let claimed = async {
-        claim::claim(
-            &mut *engine.pool.acquire().await?,
-            &plan.wants,
-            engine.config.default_slots,
-        )
-        .await
-    };
-    match claimed.await {
-        Ok(leased) => engine.leased(&plan, &leased, HashMap::new()).await,
+    let claimed =
+        async { claim::claim(&mut *engine.pool.acquire().await?, &plan.wants).await }.await;
+    match claimed {
+        Ok(claimed) => engine.leased(&plan, &claimed, HashMap::new()).await,
         Err(error) => {
-            engine.abandon(&plan);
+            engine.board().abandon(&plan);
             Err(error.into())
         }
     }
 }
 
 impl Engine {
-    /// Plans a claim, unless the service stops.
-    pub fn plan(&self) -> Option<Plan> {
-        if self.shutdown.is_cancelled() {
-            return None;
+    /// Plans a claim, unless the service stops. Reads free slots where they are not known.
+    pub async fn plan(&self) -> Option<Plan> {
+        loop {
+            if self.shutdown.is_cancelled() {
+                return None;
+            }
+            let planned = self.board().plan();
+            if planned.plan.is_some() || planned.unknown.is_empty() {
+                return planned.plan;
+            }
+            if let Err(error) = self.read_slots(&planned.unknown).await {
+                tracing::warn!(%error, "cannot read free slots; the sweep tries again");
+                return None;
+            }
         }
-        self.board().plan()
     }
 
-    /// Gives a plan's reservations back; its lanes stay open.
-    pub fn abandon(&self, plan: &Plan) {
-        let mut board = self.board();
-        for want in &plan.wants {
-            board.fair.opened(want.lane, want.from);
+    async fn read_slots(&self, projects: &[ProjectId]) -> sqlx::Result<()> {
+        {
+            let mut board = self.board();
+            projects.iter().for_each(|p| board.slots.begin(*p));
         }
-        board.settle(plan, &[]);
+        let ids: Vec<uuid::Uuid> = projects.iter().map(|p| p.uuid()).collect();
+        let read = async {
+            let mut conn = self.pool.acquire().await?;
+            slots::free(&mut conn, &ids, self.config.default_slots).await
+        };
+        let read = read.await;
+        let mut board = self.board();
+        match &read {
+            Ok(found) => found
+                .iter()
+                .for_each(|(p, count, free)| board.slots.learn(*p, *count, free.iter().copied())),
+            Err(_) => projects.iter().for_each(|p| board.slots.failed(*p)),
+        }
+        drop(board);
+        // Another plan may have passed these projects over meanwhile.
+        self.wake_dispatcher();
+        read.map(drop)
     }
 
     /// A planned claim is committed: its leases are held and granted.
     pub async fn leased(
         &self,
         plan: &Plan,
-        leased: &[Leased],
-        known: HashMap<ck8s_types::RunId, crate::domain::Run>,
+        claimed: &Claimed,
+        known: HashMap<RunId, Run>,
     ) -> Result<(), RunsError> {
-        self.board().settle(plan, leased);
-        if leased.is_empty() {
+        self.board().settle(plan, claimed);
+        if claimed.leased.is_empty() {
             return Ok(());
         }
-        metrics::counter!("ck8s_leases_total").increment(leased.len() as u64);
+        metrics::counter!("ck8s_leases_total").increment(claimed.leased.len() as u64);
         self.feed.wake();
         self.note(Note::Events);
-        grants::deliver(self, leased, known).await
+        grants::deliver(self, &claimed.leased, known).await
     }
 }

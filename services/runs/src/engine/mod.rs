@@ -1,6 +1,7 @@
 //! What runs by itself. One engine per process; several processes share one database.
 //!
-//! `board` knows the workers that are connected here and the lanes that may have runs; `dispatcher` turns both into leases; `creator`,
+//! `board` knows the workers that are connected here, the lanes that may have runs and the slots that are free; `plan` puts them together,
+//! and `dispatcher` turns that into leases; `creator`,
 //! `transitions` and `heartbeats` write in batches what comes in; `reaper` finds what time has overtaken; `feed` tells watchers;
 //! `wake` tells the other replicas.
 mod board;
@@ -11,6 +12,7 @@ mod grants;
 mod heartbeats;
 mod maintenance;
 mod peers;
+mod plan;
 mod reaper;
 mod sessions;
 mod transitions;
@@ -243,8 +245,12 @@ impl Engine {
 
     /// A project's number of slots changed.
     pub fn slots_changed(&self, project: ck8s_types::ProjectId) {
-        self.board().fair.reopened(project);
-        self.note(Note::Freed(project));
+        {
+            let mut board = self.board();
+            board.slots.reset(project);
+            board.fair.reopened(project);
+        }
+        self.note(Note::Slots(project));
         self.wake_dispatcher();
     }
 }

@@ -4,6 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use ck8s_proto::runs::v1::{Revoke, lease_response::Frame};
 use ck8s_types::{Epoch, RunId, RunReason};
+use tokio::time::Instant;
 
 use super::{AfterEnd, Board, Engine, Note, grants};
 use crate::{
@@ -19,22 +20,28 @@ use crate::{
 
 /// The safety net's mesh: what a lost wake-up left behind is found after this long at most.
 const SWEEP: Duration = Duration::from_secs(1);
+/// A sweep takes at most this part of the time: while somebody else's snapshot (a backup) keeps dead rows from being cleaned up, it
+/// has to walk over them.
+const SHARE: u32 = 20;
+/// And yet comes again after this long: it also finds leases that have expired.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A process workload dies with its lease: its guard sees to it. This long after the lease's end it is surely gone.
 const PROCESS_GONE_SECONDS: f64 = 3.0;
 
 /// Runs until shutdown.
 pub async fn run(engine: Arc<Engine>) {
-    let mut sweep = tokio::time::interval(SWEEP);
-    sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut next = Instant::now();
     loop {
         tokio::select! {
-            _ = sweep.tick() => {}
+            () = tokio::time::sleep_until(next) => {}
             () = engine.reap.notified() => {}
             () = engine.shutdown.cancelled() => return,
         }
+        let began = Instant::now();
         if let Err(error) = reap(&engine).await {
             tracing::warn!(%error, "the reaper failed; it comes again");
         }
+        next = began + (SHARE * began.elapsed()).clamp(SWEEP, LONGEST_PAUSE);
     }
 }
 
@@ -179,7 +186,7 @@ async fn give_back(engine: &Engine, lease: &LeaseRow) -> Result<(), RunsError> {
     tx.commit().await?;
     {
         let mut board = engine.board();
-        board.fair.reopened(lease.lane.project);
+        board.may_have_room(lease.lane.project);
         if let Some((lane, place)) = opened {
             board.fair.opened(lane, place);
         }
@@ -300,6 +307,8 @@ pub async fn open_lanes(engine: &Engine) -> Result<(), RunsError> {
         {
             let mut board = engine.board();
             for (lane, place) in lanes {
+                // What seems full may have been freed behind our back.
+                board.slots.forget(lane.project);
                 board.fair.opened(lane, place);
             }
         }

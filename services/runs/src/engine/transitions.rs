@@ -56,7 +56,8 @@ impl Said {
 struct Effects {
     /// The leases that messages matched.
     matched: HashSet<(RunId, Epoch)>,
-    freed: Vec<(String, RunId, ProjectId)>,
+    /// Leases that ended, with the slot where it is known.
+    freed: Vec<(String, RunId, ProjectId, Option<i32>)>,
     opened: Vec<(Lane, Place)>,
     orphaned: bool,
 }
@@ -117,12 +118,15 @@ async fn write(engine: &Engine, said: &[Said]) -> Result<Effects, RunsError> {
             run,
             epoch,
             project,
+            slot,
             group,
         } in transitions::released(&mut tx, &released).await?
         {
             effects.matched.insert((run, epoch));
             let worker = workers.get(&run).copied().unwrap_or_default();
-            effects.freed.push((worker.to_owned(), run, project));
+            effects
+                .freed
+                .push((worker.to_owned(), run, project, Some(slot)));
             if let Some(group) = group {
                 groups::lock(&mut tx, project, &group).await?;
                 effects
@@ -190,12 +194,14 @@ async fn rarely(
     };
     match went_back {
         Some(WentBack::Queued(lane, place)) => {
-            effects.freed.push((worker.clone(), *run, lane.project));
+            effects
+                .freed
+                .push((worker.clone(), *run, lane.project, None));
             effects.opened.push((lane, place));
             effects.matched.insert((*run, *epoch));
         }
         Some(WentBack::Ended { project, group }) => {
-            effects.freed.push((worker.clone(), *run, project));
+            effects.freed.push((worker.clone(), *run, project, None));
             effects.matched.insert((*run, *epoch));
             if let Some(group) = group {
                 groups::lock(tx, project, &group).await?;
@@ -214,8 +220,11 @@ fn settle(engine: &Engine, said: &[Said], effects: Effects) {
     let freed = !effects.freed.is_empty() || !effects.opened.is_empty();
     {
         let mut board = engine.board();
-        for (worker, run, project) in effects.freed {
-            board.drop_lease(&worker, run, project);
+        for (worker, run, project, slot) in effects.freed {
+            match slot {
+                Some(slot) => board.released(&worker, run, project, slot),
+                None => board.drop_lease(&worker, run, project),
+            }
             engine.note(Note::Freed(project));
         }
         for (lane, place) in effects.opened {

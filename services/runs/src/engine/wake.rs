@@ -15,8 +15,8 @@ use crate::domain::{Lane, Place, PoolId};
 pub const CHANNEL: &str = "ck8s_runs";
 /// How long wake-ups gather: it bounds NOTIFY to 100 per second.
 const GATHER: Duration = Duration::from_millis(10);
-/// Most lanes in one message (PostgreSQL takes 8,000 bytes); beyond it, "look at everything".
-const MOST: usize = 60;
+/// Most of each in one message (PostgreSQL takes 8,000 bytes); beyond it, "look at everything".
+const MOST: usize = 40;
 
 /// Something that another replica may want to know.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub enum Note {
     Opened(Lane, Place),
     /// A slot is free.
     Freed(ProjectId),
+    /// The number of a project's slots changed.
+    Slots(ProjectId),
     /// A worker elsewhere has to stop something.
     Cancel(String),
     /// Flow events were written.
@@ -37,6 +39,7 @@ struct Message {
     /// (project, pool, rank, seq)
     opened: Vec<(Uuid, i32, i16, i64)>,
     freed: Vec<Uuid>,
+    slots: Vec<Uuid>,
     cancel: Vec<String>,
     all: bool,
 }
@@ -81,15 +84,21 @@ fn gather(from: Uuid, notes: impl Iterator<Item = Note>) -> Message {
             Note::Freed(project) if !message.freed.contains(&project.uuid()) => {
                 message.freed.push(project.uuid());
             }
+            Note::Slots(project) if !message.slots.contains(&project.uuid()) => {
+                message.slots.push(project.uuid());
+            }
             Note::Cancel(worker) if !message.cancel.contains(&worker) => {
                 message.cancel.push(worker);
             }
             _ => {}
         }
     }
-    message.all = lanes.len() > MOST || message.freed.len() > MOST;
+    message.all = [lanes.len(), message.freed.len(), message.slots.len()]
+        .iter()
+        .any(|n| *n > MOST);
     if message.all {
         message.freed.clear();
+        message.slots.clear();
     } else {
         message.opened = lanes
             .into_iter()
@@ -125,6 +134,9 @@ async fn take(engine: &Engine, message: Message) {
     let mut unknown = message.all;
     {
         let mut board = engine.board();
+        if message.all {
+            board.slots.clear();
+        }
         for (project, pool, rank, seq) in message.opened {
             let lane = Lane {
                 project: ProjectId::from(project),
@@ -134,7 +146,11 @@ async fn take(engine: &Engine, message: Message) {
             board.fair.opened(lane, Place { rank, seq });
         }
         for project in message.freed {
-            board.fair.reopened(ProjectId::from(project));
+            board.may_have_room(ProjectId::from(project));
+        }
+        for project in message.slots.into_iter().map(ProjectId::from) {
+            board.slots.reset(project);
+            board.fair.reopened(project);
         }
     }
     let done = async {

@@ -103,3 +103,25 @@ pub async fn count(
     .await
     .map(|s| s.unwrap_or(default_slots))
 }
+
+/// How many slots projects have, and which are free.
+pub async fn free(
+    conn: &mut PgConnection,
+    projects: &[Uuid],
+    default_slots: i32,
+) -> sqlx::Result<Vec<(ProjectId, i32, Vec<i32>)>> {
+    let rows = sqlx::query!(
+        r#"SELECT p.id AS "project_id!", coalesce(ps.slots, $2) AS "count!", ARRAY(
+               SELECT generate_series(1, coalesce(ps.slots, $2)) EXCEPT SELECT l.slot FROM runs.leases l WHERE l.project_id = p.id
+           ) AS "free!"
+           FROM unnest($1::uuid[]) AS p(id) LEFT JOIN runs.project_slots ps ON ps.project_id = p.id"#,
+        projects,
+        default_slots
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|r| (ProjectId::from(r.project_id), r.count, r.free))
+        .collect())
+}

@@ -136,6 +136,7 @@ pub struct Freed {
     pub run: RunId,
     pub epoch: Epoch,
     pub project: ProjectId,
+    pub slot: i32,
     pub group: Option<String>,
 }
 
@@ -154,7 +155,7 @@ pub async fn released(conn: &mut PgConnection, holders: &[Holder]) -> sqlx::Resu
             INSERT INTO audit.flow_events (kind, project_id, run_id, actor, message, data)
             SELECT 'run.released', project_id, run_id, 'worker:' || worker_id, 'slot ' || slot || ' is free', json_build_object('slot', slot, 'lease_epoch', epoch) FROM lease
         )
-        SELECT run_id, project_id, epoch, concurrency_group FROM lease
+        SELECT run_id, project_id, slot, epoch, concurrency_group FROM lease
         "#,
         &c.run,
         &c.epoch,
@@ -168,6 +169,7 @@ pub async fn released(conn: &mut PgConnection, holders: &[Holder]) -> sqlx::Resu
             run: RunId::from(r.run_id),
             epoch: Epoch(r.epoch),
             project: ProjectId::from(r.project_id),
+            slot: r.slot,
             group: r.concurrency_group,
         })
         .collect())

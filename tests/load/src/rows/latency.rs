@@ -157,8 +157,10 @@ async fn open_loop(
         let (queue, prepared) = (queue.clone(), prepared.clone());
         let mut connection = Connection::open(ground.authority()).await?;
         senders.push(tokio::spawn(async move {
-            while let Some(()) = queue.lock().await.recv().await {
-                if connection.post(&prepared).await.is_err() {
+            loop {
+                // The lock ends with this statement: while one sender waits for its answer, the others send.
+                let job = queue.lock().await.recv().await;
+                if job.is_none() || connection.post(&prepared).await.is_err() {
                     return;
                 }
             }
