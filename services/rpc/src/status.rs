@@ -104,6 +104,16 @@ pub fn denied(method: &str) -> Status {
 #[must_use]
 pub fn unavailable(what: &str, cause: &dyn Display) -> Status {
     tracing::warn!(%cause, what, "unavailable");
+    away(what)
+}
+
+/// UNAVAILABLE: this server stops, as it was told to. Another one, or the next one, can be asked at once.
+#[must_use]
+pub fn stopping() -> Status {
+    away("this server")
+}
+
+fn away(what: &str) -> Status {
     let mut details = info("UNAVAILABLE", &[("what", what)]);
     details.set_retry_info(Some(Duration::from_secs(1)));
     Status::with_error_details(

@@ -136,17 +136,8 @@ impl FairQueue {
     }
 
     /// The lane to serve next, if `fits` takes one; it then counts as served. Projects of which no lane fits are passed over.
-    pub fn next(&mut self, mut fits: impl FnMut(Lane) -> bool) -> Option<Lane> {
-        let found = self.order.iter().find_map(|(_, _, id)| {
-            let project = self.projects.get(id)?;
-            let pool = project.ready.iter().copied().find(|pool| {
-                fits(Lane {
-                    project: *id,
-                    pool: *pool,
-                })
-            })?;
-            Some(Lane { project: *id, pool })
-        })?;
+    pub fn next(&mut self, fits: impl FnMut(Lane) -> bool) -> Option<Lane> {
+        let found = self.peek(fits)?;
         self.served += 1;
         let served = self.served;
         self.change(found.project, |p| {
@@ -156,6 +147,24 @@ impl FairQueue {
             p.ready.push_back(found.pool);
         });
         Some(found)
+    }
+
+    /// The lane that would be served next.
+    pub fn peek(&self, mut fits: impl FnMut(Lane) -> bool) -> Option<Lane> {
+        self.order.iter().find_map(|(_, _, project)| {
+            let lane = |pool: &PoolId| Lane {
+                project: *project,
+                pool: *pool,
+            };
+            let ready = &self.projects.get(project)?.ready;
+            ready.iter().map(lane).find(|lane| fits(*lane))
+        })
+    }
+
+    /// Whether a claim of this lane is under way.
+    pub fn is_busy(&self, lane: Lane) -> bool {
+        let project = self.projects.get(&lane.project);
+        project.is_some_and(|p| p.lanes.get(&lane.pool).is_some_and(|l| l.busy))
     }
 
     /// Changes a project, and its place in the order with it.

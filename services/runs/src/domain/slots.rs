@@ -11,8 +11,9 @@ pub struct FreeSlots(HashMap<ProjectId, Known>);
 struct Known {
     /// How many slots the project has; those above are nobody's.
     count: i32,
-    /// Lowest first, so that numbers stay small.
     free: BTreeSet<i32>,
+    /// The slot that was taken last. The next higher one is next, so that no slot's index entry gathers dead rows faster than others'.
+    last: i32,
     /// More may be free than is known: read again before it counts as full.
     stale: bool,
     /// What happened here while the database is being read.
@@ -50,7 +51,10 @@ impl FreeSlots {
     /// Takes a free slot, for a lease that is planned.
     pub fn take(&mut self, project: ProjectId) -> Option<i32> {
         let known = self.0.get_mut(&project)?;
-        let slot = known.free.pop_first()?;
+        let above = known.free.range(known.last + 1..).next();
+        let slot = *above.or(known.free.first())?;
+        known.free.remove(&slot);
+        known.last = slot;
         if let Some(meanwhile) = &mut known.meanwhile {
             meanwhile.push(Change::Taken(slot));
         }
@@ -91,6 +95,7 @@ impl FreeSlots {
         let known = self.0.entry(project).or_insert(Known {
             count: 0,
             free: BTreeSet::new(),
+            last: 0,
             stale: true,
             meanwhile: None,
         });

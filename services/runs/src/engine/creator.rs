@@ -1,4 +1,4 @@
-//! The writer of new runs: takes all that has gathered, writes it in one transaction, and leases what can start at once in the same one.
+//! The writer of new runs: takes all that has gathered and writes it in one statement, with a lease for each run that need not wait.
 use std::{collections::HashMap, sync::Arc};
 
 use ck8s_types::{RequestId, RunId, RunReason, RunState};
@@ -6,14 +6,14 @@ use sqlx::{Postgres, Transaction};
 use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{AfterEnd, Engine, Note, plan::Plan};
+use super::{AfterEnd, Engine, Note};
 use crate::{
     RunsError,
-    domain::{NewRun, Outcome, Run, finished_sentence},
+    domain::{Lane, NewRun, Outcome, Run, finished_sentence},
     store::{
-        claim::{self, Claimed},
+        claim::Seat,
         groups,
-        new_runs::{self, Queued},
+        new_runs::{self, Made},
         runs,
     },
 };
@@ -51,41 +51,41 @@ pub async fn run(engine: Arc<Engine>, mut rx: mpsc::Receiver<Creation>) {
     }
 }
 
-/// Runs without a group: all in one transaction; if that fails, each on its own, so that one bad run hurts nobody.
+/// Runs without a group: all in one statement; if that fails, each on its own, so that one bad run hurts nobody.
 async fn create_plain(engine: &Engine, creations: Vec<Creation>) {
-    let all: Vec<NewRun> = creations
-        .iter()
-        .flat_map(|c| c.runs.iter().cloned())
-        .collect();
-    match write(engine, &all).await {
-        Ok(()) => {
-            for creation in creations {
-                let _ = creation
-                    .reply
-                    .send(creation.runs.iter().map(|r| Ok(r.id)).collect());
-            }
-        }
+    let mut all = Vec::new();
+    let mut replies = Vec::with_capacity(creations.len());
+    for creation in creations {
+        replies.push((creation.runs.len(), creation.reply));
+        all.extend(creation.runs);
+    }
+    let failed = match write(engine, &all).await {
+        Ok(()) => None,
         Err(error) => {
             tracing::warn!(%error, runs = all.len(), "a batch of new runs failed; trying one by one");
-            for creation in creations {
-                let mut answer = Vec::with_capacity(creation.runs.len());
-                for run in &creation.runs {
-                    answer.push(
-                        write(engine, std::slice::from_ref(run))
-                            .await
-                            .map(|()| run.id),
-                    );
-                }
-                let _ = creation.reply.send(answer);
-            }
+            Some(error)
         }
+    };
+    let mut rest = &all[..];
+    for (count, reply) in replies {
+        let runs = rest.split_off(..count).unwrap_or_default();
+        let mut answer = Vec::with_capacity(count);
+        for run in runs {
+            let one = std::slice::from_ref(run);
+            answer.push(match failed {
+                None => Ok(run.id),
+                Some(_) => write(engine, one).await.map(|()| run.id),
+            });
+        }
+        let _ = reply.send(answer);
     }
 }
 
 async fn write(engine: &Engine, all: &[NewRun]) -> Result<(), RunsError> {
-    let mut tx = engine.pool.begin().await?;
-    let queued = new_runs::insert(&mut tx, all, true).await?;
-    commit(engine, tx, queued, all, AfterEnd::default()).await
+    let mut conn = engine.writers.creator.acquire().await?;
+    let seats = engine.seat(all).await;
+    let made = new_runs::insert(&mut conn, all, &seats, true).await;
+    settle(engine, all, &seats, made, true).await
 }
 
 /// Runs of groups, and of calls that may be repeated: one creation per transaction.
@@ -102,7 +102,7 @@ async fn write_special(
     run: &NewRun,
     request: Option<(RequestId, &'static str)>,
 ) -> Result<RunId, RunsError> {
-    let mut tx = engine.pool.begin().await?;
+    let mut tx = engine.writers.creator.begin().await?;
     if let Some((request, method)) = request
         && let Some(earlier) = runs::take_request(&mut tx, request, method, run.id).await?
     {
@@ -120,9 +120,25 @@ async fn write_special(
         }
     }
     let one = std::slice::from_ref(run);
-    let queued = new_runs::insert(&mut tx, one, ready).await?;
-    commit(engine, tx, queued, one, after).await?;
+    let seats = match ready {
+        true => engine.seat(one).await,
+        false => vec![None],
+    };
+    let made = insert_and_commit(tx, one, &seats, ready).await;
+    settle(engine, one, &seats, made, ready).await?;
+    engine.after_end(after);
     Ok(run.id)
+}
+
+async fn insert_and_commit(
+    mut tx: Transaction<'_, Postgres>,
+    runs: &[NewRun],
+    seats: &[Option<Seat>],
+    ready: bool,
+) -> Result<Made, RunsError> {
+    let made = new_runs::insert(&mut tx, runs, seats, ready).await?;
+    tx.commit().await?;
+    Ok(made)
 }
 
 /// Ends the runs of the group that are not over.
@@ -151,60 +167,67 @@ async fn supersede(
     Ok(())
 }
 
-/// Leases what can start at once, commits, and tells everybody.
-async fn commit(
+/// After the commit: tells of leases and of what waits. Seats that were not used are given back, also when it failed.
+async fn settle(
     engine: &Engine,
-    mut tx: Transaction<'_, Postgres>,
-    queued: Vec<Queued>,
-    made: &[NewRun],
-    after: AfterEnd,
+    runs: &[NewRun],
+    seats: &[Option<Seat>],
+    made: Result<Made, RunsError>,
+    ready: bool,
 ) -> Result<(), RunsError> {
-    let open = |bump: &dyn Fn(&Queued)| queued.iter().filter(|q| q.ready).for_each(bump);
-    open(&|q| engine.board().fair.opened(q.lane, q.place));
-    let plan = engine.plan().await;
-    let written = async {
-        let claimed = match &plan {
-            Some(plan) => claim::claim(&mut tx, &plan.wants).await?,
-            None => Claimed::default(),
-        };
-        tx.commit().await?;
-        Ok::<_, sqlx::Error>(claimed)
-    };
-    let claimed = match written.await {
-        Ok(claimed) => claimed,
-        Err(error) => {
-            if let Some(plan) = &plan {
-                engine.board().abandon(plan);
-            }
-            return Err(error.into());
+    let leased = made.as_ref().map_or(&[][..], |made| &made.leased);
+    engine
+        .board()
+        .seated(runs.iter().map(lane_of), seats, leased);
+    let made = made?;
+    metrics::counter!("ck8s_runs_created_total")
+        .increment((made.queued.len() + made.leased.len()) as u64);
+    if ready && !made.queued.is_empty() {
+        let mut board = engine.board();
+        for queued in &made.queued {
+            board.fair.opened(queued.lane, queued.place);
+            engine.note(Note::Opened(queued.lane, queued.place));
         }
-    };
-    metrics::counter!("ck8s_runs_created_total").increment(queued.len() as u64);
-    // Opened once more: another plan may have looked between the insert and the commit, seen nothing and closed the lane.
-    let taken: std::collections::HashSet<RunId> = claimed.leased.iter().map(|l| l.run).collect();
-    open(&|q| {
-        if !taken.contains(&q.run) {
-            engine.board().fair.opened(q.lane, q.place);
-            engine.note(Note::Opened(q.lane, q.place));
-        }
-    });
-    if let Some(plan) = plan {
-        tell_leased(engine, &plan, &claimed, made).await;
+        drop(board);
+        engine.wake_dispatcher();
     }
-    engine.after_end(after);
+    engine.feed.wake();
+    engine.note(Note::Events);
+    let known: HashMap<RunId, &NewRun> = match made.leased.is_empty() {
+        true => HashMap::new(),
+        false => runs.iter().map(|r| (r.id, r)).collect(),
+    };
+    let fresh = |l: &crate::store::claim::Leased| Some((l.run, fresh(known.get(&l.run)?)));
+    let known = made.leased.iter().filter_map(fresh).collect();
+    // The runs are made, whatever happens to their grants: a grant that is not delivered is found by its worker's next Hello.
+    if let Err(error) = engine.granted(&made.leased, known).await {
+        tracing::warn!(%error, "cannot deliver grants");
+    }
     Ok(())
 }
 
-/// The runs are made, whatever happens to their grants: a grant that is not delivered is found by its worker's next Hello.
-async fn tell_leased(engine: &Engine, plan: &Plan, claimed: &Claimed, made: &[NewRun]) {
-    let wanted: std::collections::HashSet<RunId> = claimed.leased.iter().map(|l| l.run).collect();
-    let known: HashMap<RunId, Run> = made
-        .iter()
-        .filter(|r| wanted.contains(&r.id))
-        .map(|r| (r.id, fresh(r)))
-        .collect();
-    if let Err(error) = engine.leased(plan, claimed, known).await {
-        tracing::warn!(%error, "cannot deliver grants");
+fn lane_of(run: &NewRun) -> Lane {
+    Lane {
+        project: run.project,
+        pool: run.pool,
+    }
+}
+
+impl Engine {
+    /// Seats for new runs that need not wait.
+    async fn seat(&self, runs: &[NewRun]) -> Vec<Option<Seat>> {
+        if self.shutdown.is_cancelled() {
+            return vec![None; runs.len()];
+        }
+        let (seats, unknown) = self.board().seat(runs.iter().map(lane_of));
+        if unknown.is_empty() || seats.iter().any(Option::is_some) {
+            return seats;
+        }
+        if let Err(error) = self.read_slots(&unknown).await {
+            tracing::warn!(%error, "cannot read free slots; new runs wait");
+            return seats;
+        }
+        self.board().seat(runs.iter().map(lane_of)).0
     }
 }
 

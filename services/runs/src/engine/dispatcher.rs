@@ -8,7 +8,7 @@ use crate::{
     RunsError,
     domain::Run,
     store::{
-        claim::{self, Claimed},
+        claim::{self, Leased},
         slots,
     },
 };
@@ -33,10 +33,15 @@ pub async fn run(engine: Arc<Engine>) {
 }
 
 async fn dispatch(engine: &Engine, plan: Plan) -> Result<(), RunsError> {
-    let claimed =
-        async { claim::claim(&mut *engine.pool.acquire().await?, &plan.wants).await }.await;
-    match claimed {
-        Ok(claimed) => engine.leased(&plan, &claimed, HashMap::new()).await,
+    let claimed = async {
+        let mut conn = engine.writers.dispatcher.acquire().await?;
+        claim::claim(&mut conn, &plan.wants).await
+    };
+    match claimed.await {
+        Ok(claimed) => {
+            engine.board().settle(&plan, &claimed);
+            engine.granted(&claimed.leased, HashMap::new()).await
+        }
         Err(error) => {
             engine.board().abandon(&plan);
             Err(error.into())
@@ -62,7 +67,7 @@ impl Engine {
         }
     }
 
-    async fn read_slots(&self, projects: &[ProjectId]) -> sqlx::Result<()> {
+    pub async fn read_slots(&self, projects: &[ProjectId]) -> sqlx::Result<()> {
         {
             let mut board = self.board();
             projects.iter().for_each(|p| board.slots.begin(*p));
@@ -86,20 +91,18 @@ impl Engine {
         read.map(drop)
     }
 
-    /// A planned claim is committed: its leases are held and granted.
-    pub async fn leased(
+    /// Leases were made: tells everybody. `known`: runs that need not be read.
+    pub async fn granted(
         &self,
-        plan: &Plan,
-        claimed: &Claimed,
+        leased: &[Leased],
         known: HashMap<RunId, Run>,
     ) -> Result<(), RunsError> {
-        self.board().settle(plan, claimed);
-        if claimed.leased.is_empty() {
+        if leased.is_empty() {
             return Ok(());
         }
-        metrics::counter!("ck8s_leases_total").increment(claimed.leased.len() as u64);
+        metrics::counter!("ck8s_leases_total").increment(leased.len() as u64);
         self.feed.wake();
         self.note(Note::Events);
-        grants::deliver(self, &claimed.leased, known).await
+        grants::deliver(self, leased, known).await
     }
 }

@@ -10,6 +10,7 @@ mod dispatcher;
 mod feed;
 mod grants;
 mod heartbeats;
+mod log_writer;
 mod maintenance;
 mod peers;
 mod plan;
@@ -17,12 +18,13 @@ mod reaper;
 mod sessions;
 mod transitions;
 mod wake;
+mod writers;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use ck8s_types::{ReplicaId, RunId};
 use sqlx::{PgPool, Postgres, Transaction};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
@@ -30,10 +32,12 @@ pub use board::Board;
 pub use creator::Creation;
 pub use feed::{Feed, Told};
 pub use heartbeats::Beat;
+pub use log_writer::{Append, LogEnds};
 pub use peers::Peers;
 pub use sessions::Arriving;
 pub use transitions::{Change, Said};
 pub use wake::Note;
+pub use writers::Writers;
 
 use crate::{RunsConfig, RunsError, domain::Outcome, store};
 
@@ -47,6 +51,7 @@ const TRANSITION_WRITERS: usize = 2;
 /// Everything that the service's calls and tasks share.
 pub struct Engine {
     pub pool: PgPool,
+    pub writers: Writers,
     pub config: RunsConfig,
     pub replica: ReplicaId,
     pub peers: Peers,
@@ -58,7 +63,9 @@ pub struct Engine {
     creations: mpsc::Sender<Creation>,
     transitions: Vec<mpsc::Sender<Said>>,
     beats: mpsc::Sender<Beat>,
+    appends: mpsc::Sender<Append>,
     notes: mpsc::UnboundedSender<Note>,
+    pub log_ends: LogEnds,
     /// Runs whose log has grown: wakes those who follow it.
     pub log_grew: tokio::sync::broadcast::Sender<RunId>,
 }
@@ -77,6 +84,7 @@ impl Engine {
             .map(|_| mpsc::channel(TRANSITIONS))
             .unzip();
         let (beats, beats_rx) = mpsc::channel(TRANSITIONS);
+        let (appends, appends_rx) = mpsc::channel(log_writer::QUEUE);
         let (notes, notes_rx) = mpsc::unbounded_channel();
         let mut board = Board::default();
         board.learn_pools(store::pools::all(&mut *pool.acquire().await?).await?);
@@ -89,11 +97,14 @@ impl Engine {
             reap: Notify::new(),
             log_grew: tokio::sync::broadcast::channel(1024).0,
             pool,
+            writers: Writers::connect(database_url).await?,
             config,
             shutdown,
             creations,
             transitions,
             beats,
+            appends,
+            log_ends: LogEnds::default(),
             notes,
         });
         let listener = ck8s_db::listen::Listener::connect(database_url, &[wake::CHANNEL])
@@ -101,7 +112,13 @@ impl Engine {
             .map_err(|e| RunsError::Corrupt(e.to_string()))?;
         tokio::spawn(creator::run(engine.clone(), creations_rx));
         for rx in transitions_rx {
-            tokio::spawn(transitions::run(engine.clone(), rx));
+            let pool = writers::connect(database_url).await?;
+            tokio::spawn(transitions::run(engine.clone(), pool, rx));
+        }
+        let appends_rx = Arc::new(tokio::sync::Mutex::new(appends_rx));
+        for _ in 0..log_writer::WRITERS {
+            let pool = writers::connect(database_url).await?;
+            tokio::spawn(log_writer::run(pool, appends_rx.clone()));
         }
         tokio::spawn(heartbeats::run(engine.clone(), beats_rx));
         tokio::spawn(dispatcher::run(engine.clone()));
@@ -151,6 +168,16 @@ impl Engine {
             .send(said)
             .await
             .map_err(|_| RunsError::Stopping)
+    }
+
+    /// Stores pieces of logs. Returns how many were stored.
+    pub async fn append(&self, chunks: Vec<store::logs::NewChunk>) -> Result<usize, RunsError> {
+        let (reply, answer) = oneshot::channel();
+        self.appends
+            .send(Append { chunks, reply })
+            .await
+            .map_err(|_| RunsError::Stopping)?;
+        answer.await.map_err(|_| RunsError::Stopping)?
     }
 
     /// Hands a heartbeat to the writer.

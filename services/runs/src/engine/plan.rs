@@ -84,19 +84,10 @@ impl Board {
                 false
             });
             let Some(lane) = lane else { break };
-            let slot = self.slots.take(lane.project);
-            let worker = workers.next(lane.pool);
-            let session = worker.and_then(|worker| self.sessions.get_mut(&worker));
-            // Both are there: `next` has just found them.
-            let (Some(slot), Some(session)) = (slot, session) else {
+            let Some(seat) = self.reserve(lane, &mut workers) else {
                 break;
             };
-            session.reserved += 1;
-            wants.entry(lane).or_default().push(Seat {
-                slot,
-                worker: session.worker().to_owned(),
-                domain: session.arrival.domain.clone(),
-            });
+            wants.entry(lane).or_default().push(seat);
         }
         for project in full {
             self.fair.shut(project);
@@ -113,6 +104,71 @@ impl Board {
             plan: (!wants.is_empty()).then_some(Plan { wants }),
             unknown: unknown.into_iter().collect(),
         }
+    }
+
+    /// Seats for new runs, where they need not wait: their lane is not being claimed from, and nothing that waits could be served. Also
+    /// the projects whose free slots would have to be read.
+    pub fn seat(
+        &mut self,
+        lanes: impl Iterator<Item = Lane>,
+    ) -> (Vec<Option<Seat>>, Vec<ProjectId>) {
+        let mut workers = Workers::default();
+        let mut unknown = BTreeSet::new();
+        let waits = {
+            let (sessions, pools, slots) = (&self.sessions, &self.pools, &self.slots);
+            let fits = |lane: Lane| {
+                slots.room(lane.project) != Room::Full && workers.any(lane.pool, sessions, pools)
+            };
+            self.fair.peek(fits).is_some()
+        };
+        let mut seats = Vec::new();
+        for lane in lanes {
+            let mut seat = None;
+            if !waits && !self.fair.is_busy(lane) {
+                match self.slots.room(lane.project) {
+                    Room::Free if workers.any(lane.pool, &self.sessions, &self.pools) => {
+                        seat = self.reserve(lane, &mut workers);
+                        self.fair.held(lane.project, 1);
+                    }
+                    Room::Unknown => drop(unknown.insert(lane.project)),
+                    _ => {}
+                }
+            }
+            seats.push(seat);
+        }
+        (seats, unknown.into_iter().collect())
+    }
+
+    /// The seats of [`Board::seat`] are used, or given back: those of runs that were not leased.
+    pub fn seated(
+        &mut self,
+        lanes: impl Iterator<Item = Lane>,
+        seats: &[Option<Seat>],
+        leased: &[Leased],
+    ) {
+        for (lane, seat) in lanes.zip(seats) {
+            let Some(seat) = seat else { continue };
+            let got = leased
+                .iter()
+                .find(|l| l.slot == seat.slot && l.lane.project == lane.project);
+            // Without a lease somebody else may have the slot.
+            self.return_seat(lane.project, seat, got, true);
+            if got.is_none() {
+                self.slots.forget(lane.project);
+            }
+        }
+    }
+
+    /// A worker and a slot: both were found to be there.
+    fn reserve(&mut self, lane: Lane, workers: &mut Workers) -> Option<Seat> {
+        let session = self.sessions.get_mut(&workers.next(lane.pool)?)?;
+        let slot = self.slots.take(lane.project)?;
+        session.reserved += 1;
+        Some(Seat {
+            slot,
+            worker: session.worker().to_owned(),
+            domain: session.arrival.domain.clone(),
+        })
     }
 
     /// Ends a plan: what was leased is held, other seats are given back. A lane that had fewer runs than seats closes.
@@ -146,24 +202,34 @@ impl Board {
         }
     }
 
-    /// A slot that clashed is somebody else's: it is not free, and what is known of the project is not right.
     fn return_seats(&mut self, want: &Want, got: &[&Leased], clashed: &[i32]) {
         let project = want.lane.project;
         for seat in &want.seats {
-            if let Some(session) = self.sessions.get_mut(&seat.worker) {
-                // A session that took another's place since has reserved nothing.
-                session.reserved = (session.reserved - 1).max(0);
-            }
-            self.fair.held(project, -1);
-            if !clashed.contains(&seat.slot) && !got.iter().any(|l| l.slot == seat.slot) {
-                self.slots.give(project, seat.slot);
-            }
-        }
-        for lease in got {
-            self.hold(&lease.worker, lease.run, lease.epoch, project);
+            let lease = got.iter().find(|l| l.slot == seat.slot).copied();
+            self.return_seat(project, seat, lease, clashed.contains(&seat.slot));
         }
         if !clashed.is_empty() {
             self.slots.forget(project);
+        }
+    }
+
+    /// A slot that clashed is somebody else's: it is not free.
+    fn return_seat(
+        &mut self,
+        project: ProjectId,
+        seat: &Seat,
+        lease: Option<&Leased>,
+        clashed: bool,
+    ) {
+        if let Some(session) = self.sessions.get_mut(&seat.worker) {
+            // A session that took another's place since has reserved nothing.
+            session.reserved = (session.reserved - 1).max(0);
+        }
+        self.fair.held(project, -1);
+        match lease {
+            Some(lease) => self.hold(&lease.worker, lease.run, lease.epoch, project),
+            None if clashed => {}
+            None => self.slots.give(project, seat.slot),
         }
     }
 }

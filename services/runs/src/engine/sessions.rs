@@ -256,8 +256,15 @@ impl Engine {
             let mut conn = self.pool.acquire().await?;
             workers::disconnect(&mut conn, &arrival.id, arrival.instance, self.replica).await
         };
-        if let Err(error) = left.await {
-            tracing::warn!(worker = %arrival.id, %error, "cannot store that a worker left; its leases expire all the same");
+        match left.await {
+            Ok(()) => {}
+            // All streams end at once, and the connections with them: where the workers go next, it is stored that they are there.
+            Err(error) if self.shutdown.is_cancelled() => {
+                tracing::debug!(worker = %arrival.id, %error, "cannot store that a worker left");
+            }
+            Err(error) => {
+                tracing::warn!(worker = %arrival.id, %error, "cannot store that a worker left; its leases expire all the same");
+            }
         }
     }
 }

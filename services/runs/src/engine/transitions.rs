@@ -8,6 +8,7 @@ use std::{
 use ck8s_proto::runs::v1::{Ack, Revoke, lease_response::Frame};
 use ck8s_rpc::status;
 use ck8s_types::{Epoch, ProjectId, RunId, RunReason};
+use sqlx::PgPool;
 use tokio::sync::mpsc;
 
 use super::{Engine, Note};
@@ -63,16 +64,16 @@ struct Effects {
 }
 
 /// Runs until shutdown.
-pub async fn run(engine: Arc<Engine>, mut rx: mpsc::Receiver<Said>) {
+pub async fn run(engine: Arc<Engine>, pool: PgPool, mut rx: mpsc::Receiver<Said>) {
     let mut gathered = Vec::with_capacity(BATCH);
     while rx.recv_many(&mut gathered, BATCH).await > 0 {
-        match write(&engine, &gathered).await {
+        match write(&pool, &gathered).await {
             Ok(effects) => settle(&engine, &gathered, effects),
             Err(error) => {
                 tracing::warn!(%error, messages = gathered.len(), "a batch of transitions failed; trying one by one");
                 for said in &gathered {
                     let one = std::slice::from_ref(said);
-                    match write(&engine, one).await {
+                    match write(&pool, one).await {
                         Ok(effects) => settle(&engine, one, effects),
                         Err(error) => refuse(&engine, said, &error),
                     }
@@ -84,7 +85,7 @@ pub async fn run(engine: Arc<Engine>, mut rx: mpsc::Receiver<Said>) {
 }
 
 /// In the order in which a run goes through them, so that one batch may hold several messages about the same run.
-async fn write(engine: &Engine, said: &[Said]) -> Result<Effects, RunsError> {
+async fn write(pool: &PgPool, said: &[Said]) -> Result<Effects, RunsError> {
     let mut effects = Effects::default();
     let (mut running, mut finished, mut released, mut rare) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -98,7 +99,7 @@ async fn write(engine: &Engine, said: &[Said]) -> Result<Effects, RunsError> {
             Change::Lost { .. } | Change::HandedBack { .. } => rare.push(s),
         }
     }
-    let mut tx = engine.pool.begin().await?;
+    let mut tx = pool.begin().await?;
     if !running.is_empty() {
         effects
             .matched

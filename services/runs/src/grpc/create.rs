@@ -6,7 +6,7 @@ use ck8s_rpc::{
 };
 use ck8s_types::{DeliveryId, RunId};
 use tokio::sync::oneshot;
-use tonic::{Request, Status};
+use tonic::Status;
 
 use crate::{
     RunsError,
@@ -20,9 +20,9 @@ const MOST: usize = 1000;
 
 pub async fn create_runs(
     engine: &Engine,
-    request: &Request<pb::CreateRunsRequest>,
+    request: pb::CreateRunsRequest,
 ) -> Result<pb::CreateRunsResponse, Status> {
-    let asked = &request.get_ref().runs;
+    let asked = request.runs;
     if asked.len() > MOST {
         return Err(status::invalid("runs", format!("at most {MOST}")));
     }
@@ -31,8 +31,8 @@ pub async fn create_runs(
         Vec::with_capacity(asked.len()),
         Vec::with_capacity(asked.len()),
     );
-    for (place, new) in asked.iter().enumerate() {
-        match parse(engine, new.clone()).await {
+    for (place, new) in asked.into_iter().enumerate() {
+        match parse(engine, new).await {
             Ok(run) => {
                 places.push(place);
                 runs.push(run);

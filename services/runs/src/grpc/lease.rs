@@ -141,5 +141,5 @@ async fn converse(
     let frame = Some(lease_response::Frame::Draining(Draining {}));
     let _ = frames.send(Ok(LeaseResponse { frame }));
     let _ = tokio::time::timeout(LEAVE, frames.closed()).await;
-    Err(status::unavailable("this server", &"it stops"))
+    Err(status::stopping())
 }

@@ -5,7 +5,6 @@ use bytes::Bytes;
 use ck8s_proto::runs::v1 as pb;
 use ck8s_rpc::{convert::timestamp, status};
 use ck8s_types::{Epoch, RunId};
-use sqlx::PgConnection;
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status};
@@ -33,6 +32,8 @@ const LOOK: Duration = Duration::from_millis(200);
 struct End {
     run: RunId,
     epoch: Epoch,
+    /// Where it ended when the call began: what is new is cut from here on.
+    first: i64,
     /// None: the epoch is stale.
     at: Option<(i32, i64)>,
 }
@@ -50,58 +51,38 @@ pub async fn append_log(
     if data > MOST_DATA {
         return Err(status::invalid("appends", "more than 1 MiB of data"));
     }
-    let mut conn = engine.pool.acquire().await.map_err(RunsError::from)?;
     let mut ends: Vec<End> = Vec::new();
     let (mut new, mut results, mut grown) = (Vec::new(), Vec::new(), Vec::new());
     for append in asked.appends {
         let (run, epoch) = parse_lease_ref(append.lease.as_ref())?;
         let chunk = append.chunk.unwrap_or_default();
-        let end = end_of(&mut conn, &mut ends, run, epoch).await?;
-        let result = match &mut end.at {
-            None => pb::LogAppendResult {
-                stale: true,
-                ..pb::LogAppendResult::default()
-            },
-            Some((attempt, at)) => {
-                let before = *at;
-                take(
-                    &mut new,
-                    run,
-                    epoch,
-                    *attempt,
-                    at,
-                    &chunk,
-                    engine.config.log_cap_bytes,
-                );
-                if *at > before && !grown.contains(&run) {
-                    grown.push(run);
-                }
-                pb::LogAppendResult {
-                    end_offset: *at,
-                    stale: false,
-                    truncated: *at >= engine.config.log_cap_bytes,
-                }
-            }
+        let end = end_of(engine, &mut ends, run, epoch, chunk.offset).await?;
+        let before = end.at.map(|(_, at)| at);
+        take(&mut new, end, &chunk, engine.config.log_cap_bytes);
+        let at = end.at.map(|(_, at)| at);
+        if at > before && !grown.contains(&run) {
+            grown.push(run);
+        }
+        let result = pb::LogAppendResult {
+            end_offset: at.unwrap_or(0),
+            stale: at.is_none(),
+            truncated: at.is_some_and(|at| at >= engine.config.log_cap_bytes),
         };
         results.push((run, result));
     }
     if !new.is_empty() {
         let wanted = new.len();
-        let stored = logs::append(&mut conn, &new)
-            .await
-            .map_err(RunsError::from)?;
-        if stored.len() < wanted {
-            // The lease went while this call ran, or another replica stored the same pieces: say what is true now.
-            for (run, result) in &mut results {
-                let Some(end) = ends.iter().find(|e| e.run == *run) else {
-                    continue;
-                };
-                let now = logs::end_of(&mut conn, *run, end.epoch)
-                    .await
-                    .map_err(RunsError::from)?;
-                result.stale = now.is_none();
-                result.end_offset = now.map_or(0, |(_, at)| at);
+        let all_stored = engine.append(new).await? == wanted;
+        for end in &mut ends {
+            if !all_stored {
+                // The lease went while this call ran, or another replica stored the same pieces: say what is true now.
+                end.at = read_end(engine, end.run, end.epoch).await?;
+                for (_, result) in results.iter_mut().filter(|(run, _)| *run == end.run) {
+                    result.stale = end.at.is_none();
+                    result.end_offset = end.at.map_or(0, |(_, at)| at);
+                }
             }
+            engine.log_ends.set(end.run, end.epoch, end.at);
         }
     }
     metrics::counter!("ck8s_log_bytes_total").increment(data as u64);
@@ -114,31 +95,46 @@ pub async fn append_log(
     })
 }
 
+/// Where the log ends: as this call left it, as remembered if the piece goes on there, else as stored.
 async fn end_of<'a>(
-    conn: &mut PgConnection,
+    engine: &Engine,
     ends: &'a mut Vec<End>,
     run: RunId,
     epoch: Epoch,
+    offset: i64,
 ) -> Result<&'a mut End, RunsError> {
     if let Some(i) = ends.iter().position(|e| e.run == run && e.epoch == epoch) {
         return Ok(&mut ends[i]);
     }
-    let at = logs::end_of(conn, run, epoch).await?;
-    ends.push(End { run, epoch, at });
+    let remembered = engine.log_ends.get(run, epoch);
+    let at = match remembered.filter(|(_, at)| *at == offset) {
+        Some(end) => Some(end),
+        None => read_end(engine, run, epoch).await?,
+    };
+    ends.push(End {
+        run,
+        epoch,
+        first: at.map_or(0, |(_, at)| at),
+        at,
+    });
     let last = ends.len() - 1;
     Ok(&mut ends[last])
 }
 
-/// Takes what of the piece is new and in order. A piece after a gap is left: the answer says where the next one has to start.
-fn take(
-    new: &mut Vec<NewChunk>,
+async fn read_end(
+    engine: &Engine,
     run: RunId,
     epoch: Epoch,
-    attempt: i32,
-    at: &mut i64,
-    chunk: &pb::LogChunk,
-    cap: i64,
-) {
+) -> Result<Option<(i32, i64)>, RunsError> {
+    Ok(logs::end_of(&mut *engine.pool.acquire().await?, run, epoch).await?)
+}
+
+/// Takes what of the piece is new and in order. A piece after a gap is left: the answer says where the next one has to start.
+fn take(new: &mut Vec<NewChunk>, end: &mut End, chunk: &pb::LogChunk, cap: i64) {
+    let (run, epoch, first) = (end.run, end.epoch, end.first);
+    let Some((attempt, at)) = &mut end.at else {
+        return;
+    };
     let known = usize::try_from(*at - chunk.offset).unwrap_or(usize::MAX);
     if *at < chunk.offset || known >= chunk.data.len() || *at >= cap {
         return;
@@ -149,9 +145,10 @@ fn take(
         new.push(NewChunk {
             run,
             epoch,
-            attempt,
+            attempt: *attempt,
             start,
             end: *at,
+            first,
             system,
             data: lz4_flex::compress_prepend_size(data),
         });

@@ -76,6 +76,10 @@ macro_rules! calls {
                 logs::read_log(&self.engine, &request).await.map(Response::new)
             }
 
+            async fn create_runs(&self, request: Request<pb::CreateRunsRequest>) -> Result<Response<pb::CreateRunsResponse>, Status> {
+                create::create_runs(&self.engine, request.into_inner()).await.map(Response::new)
+            }
+
             $(async fn $name(&self, request: Request<pb::$request>) -> Result<Response<pb::$response>, Status> {
                 $call(&self.engine, &request).await.map(Response::new)
             })+
@@ -87,7 +91,6 @@ calls! {
     list_runs: ListRunsRequest => ListRunsResponse = read::list_runs,
     get_run: GetRunRequest => GetRunResponse = read::get_run,
     list_flow_events: ListFlowEventsRequest => ListFlowEventsResponse = read::list_flow_events,
-    create_runs: CreateRunsRequest => CreateRunsResponse = create::create_runs,
     start_run: StartRunRequest => StartRunResponse = start::start_run,
     retry_run: RetryRunRequest => RetryRunResponse = start::retry_run,
     cancel_run: CancelRunRequest => CancelRunResponse = stop::cancel_run,

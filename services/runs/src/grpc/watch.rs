@@ -86,7 +86,7 @@ async fn follow(
                 continue;
             }
             () = engine.shutdown.cancelled() => {
-                let _ = watcher.out.send(Err(status::unavailable("this server", &"it stops: connect again"))).await;
+                let _ = watcher.out.send(Err(status::stopping())).await;
                 return;
             }
         };

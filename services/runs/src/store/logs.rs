@@ -2,7 +2,6 @@
 use ck8s_types::{Epoch, RunId};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 /// A piece to store, compressed.
 #[derive(Clone, Debug)]
@@ -12,22 +11,30 @@ pub struct NewChunk {
     pub attempt: i32,
     pub start: i64,
     pub end: i64,
+    /// Where the first of the pieces starts that were cut together with it.
+    pub first: i64,
     pub system: bool,
     pub data: Vec<u8>,
 }
 
-/// Stores pieces whose lease still has this epoch. Returns the runs of those that were stored.
-pub async fn append(conn: &mut PgConnection, chunks: &[NewChunk]) -> sqlx::Result<Vec<Uuid>> {
-    let number = |f: fn(&NewChunk) -> i64| chunks.iter().map(f).collect::<Vec<_>>();
-    sqlx::query_scalar!(
+/// Stores pieces whose lease still has this epoch. Returns the run and start of those that were stored. A piece is not stored if the log
+/// goes on already where the first of those that were cut with it starts: another replica was faster, and cut it differently.
+pub async fn append(
+    conn: &mut PgConnection,
+    chunks: &[&NewChunk],
+) -> sqlx::Result<Vec<(RunId, i64)>> {
+    let number = |f: fn(&NewChunk) -> i64| chunks.iter().map(|c| f(c)).collect::<Vec<_>>();
+    let rows = sqlx::query!(
         r#"
         INSERT INTO runs.log_chunks (run_id, attempt, start_offset, end_offset, stream, data)
         SELECT i.run_id, i.attempt, i.start_offset, i.end_offset, CASE WHEN i.system THEN 'system' ELSE 'output' END, i.data
-        FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::bigint[], $5::bigint[], $6::bool[], $7::bytea[])
-            AS i(run_id, epoch, attempt, start_offset, end_offset, system, data)
+        FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::bigint[], $5::bigint[], $6::bool[], $7::bytea[], $8::bigint[])
+            AS i(run_id, epoch, attempt, start_offset, end_offset, system, data, first_offset)
         WHERE EXISTS (SELECT FROM runs.leases l WHERE l.run_id = i.run_id AND l.epoch = i.epoch AND l.attempt = i.attempt)
+            AND NOT EXISTS (SELECT FROM runs.log_chunks c
+                WHERE c.run_id = i.run_id AND c.attempt = i.attempt AND c.start_offset = i.first_offset)
         ON CONFLICT DO NOTHING
-        RETURNING run_id
+        RETURNING run_id, start_offset
         "#,
         &chunks.iter().map(|c| c.run.uuid()).collect::<Vec<_>>(),
         &number(|c| c.epoch.0),
@@ -35,10 +42,15 @@ pub async fn append(conn: &mut PgConnection, chunks: &[NewChunk]) -> sqlx::Resul
         &number(|c| c.start),
         &number(|c| c.end),
         &chunks.iter().map(|c| c.system).collect::<Vec<_>>(),
-        &chunks.iter().map(|c| c.data.clone()).collect::<Vec<_>>()
+        &chunks.iter().map(|c| c.data.as_slice()).collect::<Vec<_>>() as &[&[u8]],
+        &number(|c| c.first),
     )
     .fetch_all(conn)
-    .await
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|r| (RunId::from(r.run_id), r.start_offset))
+        .collect())
 }
 
 /// The attempt of the run's lease with this epoch, and where its log ends now. None: the epoch is stale.

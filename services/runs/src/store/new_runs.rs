@@ -1,25 +1,35 @@
-//! Making runs: the run, its place in the queue and its first event, in one statement for many.
-use ck8s_types::{ProjectId, RunId};
+//! Making runs: the run, its first events, and its place in the queue or its lease, in one statement for many.
+use ck8s_types::{Epoch, ProjectId, RunId};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
+use super::claim::{Leased, Seat};
 use crate::domain::{Lane, NewRun, Place, PoolId};
 
 /// A run that now waits.
 #[derive(Clone, Copy, Debug)]
 pub struct Queued {
-    pub run: RunId,
     pub lane: Lane,
     pub place: Place,
-    pub ready: bool,
+}
+
+/// What became of new runs.
+#[derive(Debug, Default)]
+pub struct Made {
+    pub queued: Vec<Queued>,
+    pub leased: Vec<Leased>,
 }
 
 /// Inserts runs. One that exists already is left as it is and not returned: making a run twice makes it once.
-/// `ready` is false for all or none: a run of a concurrency group that must wait is inserted on its own.
+///
+/// A run with a seat is leased at once, unless the slot is not free after all; others wait. `ready` is false for all or none: a run of a
+/// concurrency group that must wait is inserted on its own, without a seat.
 pub async fn insert(
     conn: &mut PgConnection,
     runs: &[NewRun],
+    seats: &[Option<Seat>],
     ready: bool,
-) -> Result<Vec<Queued>, crate::RunsError> {
+) -> Result<Made, crate::RunsError> {
     let mut trigger = Vec::with_capacity(runs.len());
     let mut spec = Vec::with_capacity(runs.len());
     for run in runs {
@@ -27,73 +37,110 @@ pub async fn insert(
         trigger.push(serde_json::to_string(&run.trigger)?.replace("\\u0000", ""));
         spec.push(serde_json::to_string(&run.spec)?);
     }
-    let column = |f: fn(&NewRun) -> uuid::Uuid| runs.iter().map(f).collect::<Vec<_>>();
-    let optional = |f: fn(&NewRun) -> Option<uuid::Uuid>| runs.iter().map(f).collect::<Vec<_>>();
-    let text = |f: fn(&NewRun) -> String| runs.iter().map(f).collect::<Vec<_>>();
+    let column = |f: fn(&NewRun) -> Uuid| runs.iter().map(f).collect::<Vec<_>>();
+    let optional = |f: fn(&NewRun) -> Option<Uuid>| runs.iter().map(f).collect::<Vec<_>>();
+    fn text(runs: &[NewRun], f: fn(&NewRun) -> &str) -> Vec<&str> {
+        runs.iter().map(f).collect()
+    }
     let number = |f: fn(&NewRun) -> i32| runs.iter().map(f).collect::<Vec<_>>();
+    fn seat<'a, T>(seats: &'a [Option<Seat>], f: fn(&'a Seat) -> T) -> Vec<Option<T>> {
+        seats.iter().map(|s| s.as_ref().map(f)).collect()
+    }
     let rows = sqlx::query!(
         r#"
         WITH input AS (
             SELECT * FROM unnest(
                 $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::uuid[], $9::int[],
-                $10::smallint[], $11::text[], $12::int[], $13::int[], $14::int[], $15::int[], $16::text[]
+                $10::smallint[], $11::text[], $12::int[], $13::int[], $14::int[], $15::int[], $16::text[], $17::int[], $18::text[], $19::text[]
             ) WITH ORDINALITY AS t(
                 id, project_id, repository_id, repository_name, delivery_id, trigger, spec, retry_of, pool_id,
-                rank, concurrency_group, max_attempts, start_timeout, run_timeout, wait_timeout, actor, ord
+                rank, concurrency_group, max_attempts, start_timeout, run_timeout, wait_timeout, actor, slot, worker_id, domain, ord
             )
         ), made AS (
             INSERT INTO runs.runs (id, project_id, repository_id, repository_name, delivery_id, trigger, spec, retry_of)
             SELECT id, project_id, repository_id, repository_name, delivery_id, trigger::json, spec::json, retry_of FROM input
             ON CONFLICT (id) DO NOTHING
             RETURNING id
+        ), lease AS (
+            INSERT INTO runs.leases (run_id, project_id, slot, pool_id, worker_id, executor_domain, epoch, attempt, max_attempts, rank, seq,
+                concurrency_group, start_timeout, run_timeout, deadline)
+            -- the server's own deadline lies a little behind the worker's, which knows better what happened
+            SELECT i.id, i.project_id, i.slot, i.pool_id, i.worker_id, i.domain, 1, 1, i.max_attempts, i.rank, nextval('runs.queue_seq_seq'),
+                i.concurrency_group, i.start_timeout, i.run_timeout, now() + make_interval(secs => i.start_timeout + 5)
+            FROM input i JOIN made USING (id) WHERE i.slot IS NOT NULL ORDER BY i.ord
+            ON CONFLICT DO NOTHING
+            RETURNING run_id, slot, worker_id, seq, epoch, attempt
         ), queued AS (
             INSERT INTO runs.queue (run_id, project_id, pool_id, rank, ready, concurrency_group, max_attempts, start_timeout,
                 run_timeout, expires_at)
-            SELECT i.id, i.project_id, i.pool_id, i.rank, $17, i.concurrency_group, i.max_attempts, i.start_timeout, i.run_timeout,
+            SELECT i.id, i.project_id, i.pool_id, i.rank, $20, i.concurrency_group, i.max_attempts, i.start_timeout, i.run_timeout,
                 now() + make_interval(secs => i.wait_timeout)
-            FROM input i JOIN made USING (id) ORDER BY i.ord
-            RETURNING run_id, project_id, pool_id, rank, seq
+            FROM input i JOIN made USING (id) WHERE i.id <> ALL (ARRAY(SELECT run_id FROM lease)) ORDER BY i.ord
+            RETURNING run_id, seq
         ), event AS (
-            INSERT INTO audit.flow_events (kind, project_id, run_id, actor)
-            SELECT 'run.created', i.project_id, i.id, i.actor FROM input i JOIN made USING (id) ORDER BY i.ord
+            INSERT INTO audit.flow_events (kind, project_id, run_id, actor, message, data)
+            SELECT kind, project_id, id, actor, message, data FROM (
+                SELECT 'run.created' AS kind, i.project_id, i.id, i.actor, '' AS message, NULL::json AS data, i.ord
+                FROM input i JOIN made USING (id)
+                UNION ALL
+                SELECT 'run.leased', i.project_id, i.id, 'service:runs', 'slot ' || l.slot || ' on worker ' || l.worker_id,
+                    json_build_object('slot', l.slot, 'worker_id', l.worker_id, 'lease_epoch', l.epoch, 'attempt', l.attempt), i.ord
+                FROM input i JOIN lease l ON l.run_id = i.id
+            ) e ORDER BY ord, kind
         )
-        SELECT run_id AS "run_id!", project_id AS "project_id!", pool_id AS "pool_id!", rank AS "rank!", seq AS "seq!" FROM queued
+        SELECT i.id AS "run_id!", i.project_id AS "project_id!", i.pool_id AS "pool_id!", i.rank AS "rank!",
+            coalesce(q.seq, l.seq) AS "seq!", l.slot AS "slot?", l.worker_id AS "worker_id?", l.epoch AS "epoch?"
+        FROM input i JOIN made USING (id) LEFT JOIN queued q ON q.run_id = i.id LEFT JOIN lease l ON l.run_id = i.id
         "#,
         &column(|r| r.id.uuid()),
         &column(|r| r.project.uuid()),
-        &optional(|r| r.repository.map(|id| id.uuid())) as &[Option<uuid::Uuid>],
-        &text(|r| r.repository_name.clone()),
-        &optional(|r| r.delivery.map(|id| id.uuid())) as &[Option<uuid::Uuid>],
+        &optional(|r| r.repository.map(|id| id.uuid())) as &[Option<Uuid>],
+        &text(runs, |r| &r.repository_name) as &[&str],
+        &optional(|r| r.delivery.map(|id| id.uuid())) as &[Option<Uuid>],
         &trigger,
         &spec,
-        &optional(|r| r.retry_of.map(|id| id.uuid())) as &[Option<uuid::Uuid>],
+        &optional(|r| r.retry_of.map(|id| id.uuid())) as &[Option<Uuid>],
         &number(|r| r.pool.0),
         &runs.iter().map(|r| -r.spec.priority).collect::<Vec<_>>(),
-        &runs.iter().map(|r| r.spec.concurrency_group.clone()).collect::<Vec<_>>() as &[Option<String>],
+        &runs.iter().map(|r| r.spec.concurrency_group.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
         &number(|r| r.spec.max_attempts),
         &number(|r| seconds(r.spec.timeouts.pending)),
         &number(|r| seconds(r.spec.timeouts.running)),
         &number(|r| seconds(r.spec.timeouts.unscheduled)),
-        &text(|r| r.actor.clone()),
+        &text(runs, |r| &r.actor) as &[&str],
+        &seat(seats, |s| s.slot) as &[Option<i32>],
+        &seat(seats, |s| s.worker.as_str()) as &[Option<&str>],
+        &seat(seats, |s| s.domain.as_str()) as &[Option<&str>],
         ready,
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|r| Queued {
-            run: RunId::from(r.run_id),
-            lane: Lane {
-                project: ProjectId::from(r.project_id),
-                pool: PoolId(r.pool_id),
-            },
-            place: Place {
+    let mut made = Made::default();
+    for r in rows {
+        let (run, place) = (
+            RunId::from(r.run_id),
+            Place {
                 rank: r.rank,
                 seq: r.seq,
             },
-            ready,
-        })
-        .collect())
+        );
+        let lane = Lane {
+            project: ProjectId::from(r.project_id),
+            pool: PoolId(r.pool_id),
+        };
+        match (r.slot, r.worker_id, r.epoch) {
+            (Some(slot), Some(worker), Some(epoch)) => made.leased.push(Leased {
+                run,
+                epoch: Epoch(epoch),
+                slot,
+                lane,
+                place,
+                worker,
+            }),
+            _ => made.queued.push(Queued { lane, place }),
+        }
+    }
+    Ok(made)
 }
 
 fn seconds(value: u32) -> i32 {

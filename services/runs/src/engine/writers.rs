@@ -1,0 +1,29 @@
+//! Connections of the hot writers, one each: their few large statements are planned once, and none waits for a connection that
+//! somebody else uses.
+use ck8s_db::ServiceRole;
+use sqlx::PgPool;
+
+use crate::RunsError;
+
+/// The connections, each a pool of one that connects again by itself.
+pub struct Writers {
+    pub creator: PgPool,
+    pub dispatcher: PgPool,
+}
+
+impl Writers {
+    /// Connects.
+    pub async fn connect(database_url: &str) -> Result<Self, RunsError> {
+        Ok(Self {
+            creator: connect(database_url).await?,
+            dispatcher: connect(database_url).await?,
+        })
+    }
+}
+
+/// One writer's connection.
+pub async fn connect(database_url: &str) -> Result<PgPool, RunsError> {
+    ck8s_db::connect(database_url, ServiceRole::Runs, 1)
+        .await
+        .map_err(|error| RunsError::Corrupt(error.to_string()))
+}
