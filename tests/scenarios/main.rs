@@ -11,4 +11,5 @@ mod logs;
 mod payloads;
 mod replicas;
 mod runs;
+mod smoke;
 mod stale;

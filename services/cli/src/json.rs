@@ -17,6 +17,11 @@ static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
         .expect("the committed descriptor set is one")
 });
 
+/// The contract's methods and options.
+pub(crate) fn pool() -> &'static DescriptorPool {
+    &POOL
+}
+
 /// A message that the contract names.
 pub(crate) trait Named: prost::Message + Default {
     /// The full name.

@@ -12,6 +12,7 @@ mod secret;
 mod send;
 mod sign;
 pub(crate) mod slot;
+pub(crate) mod smoke;
 mod start;
 pub(crate) mod token;
 mod watch;

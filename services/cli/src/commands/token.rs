@@ -1,8 +1,11 @@
 //! `ck8s token` and `ck8s whoami`.
 use std::time::{Duration, SystemTime};
 
-use ck8s_proto::auth::v1::{
-    CreateTokenRequest, ListTokensRequest, RevokeTokenRequest, Token, TokenKind, WhoAmIRequest,
+use ck8s_proto::{
+    auth::v1::{
+        CreateTokenRequest, ListTokensRequest, RevokeTokenRequest, Token, TokenKind, WhoAmIRequest,
+    },
+    policy::v1::Caller,
 };
 use clap::{Subcommand, ValueEnum};
 
@@ -181,4 +184,17 @@ pub(crate) async fn whoami(global: &Global) -> Result<Exit, Fault> {
         ])
     })?;
     Ok(Exit::Done)
+}
+
+/// That the caller is a platform admin; its name.
+pub(super) async fn admin(session: &Session) -> Result<String, Fault> {
+    let what = "cannot say who asks";
+    let request = session.client.ask(WhoAmIRequest {});
+    let answer = session.client.auth().who_am_i(request).await.or_say(what)?;
+    if answer.caller() != Caller::Admin {
+        let why = format!("{} is no platform admin", answer.name);
+        let todo = "use a platform admin's token";
+        return Err(Fault::new(Exit::NotAllowed, what, why, todo));
+    }
+    Ok(format!("{} is a platform admin", answer.name))
 }
