@@ -1,6 +1,8 @@
 //! The binary: its commands, the table of roles, wiring, shutdown. No logic of a service.
 mod admin;
 mod config;
+#[cfg(test)]
+mod deploy_tests;
 mod limits;
 mod migrate;
 mod roles;
