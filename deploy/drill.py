@@ -25,6 +25,7 @@ import uuid
 SENDERS = 16
 PATIENCE = 300  # seconds for anything to come back
 PROJECT = "drill"
+UNAVAILABLE = 5  # what ck8s ends with while the server cannot be reached
 ROLES = ("edge", "ingress", "runs", "repositories", "auth")
 
 
@@ -184,7 +185,12 @@ class Ck8s:
 
     def __call__(self, *words, text=None, fails=False):
         command = [self.program, *words, "--url", self.url, "-o", "json"]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+        until = time.monotonic() + PATIENCE
+        while True:
+            done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+            if done.returncode != UNAVAILABLE or time.monotonic() > until:
+                break
+            time.sleep(1)
         if done.returncode and not fails:
             raise SystemExit(f"error: ck8s {' '.join(words)}: {done.stderr.strip()}")
         return json.loads(done.stdout) if done.returncode == 0 else None

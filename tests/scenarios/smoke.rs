@@ -1,7 +1,11 @@
 //! `ck8s smoke`: what it says of an environment that is well, and of some that are not.
-use std::process::Output;
+use std::process::{Output, Stdio};
 
-use ck8s_tests::{Setup, World, program::binary};
+use ck8s_tests::{Setup, World, database, program::binary, until};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -87,6 +91,36 @@ async fn without_a_worker_the_run_fails_the_check_and_is_canceled() {
         message(&said, "version").contains("not 0000000"),
         "{said:#}"
     );
+    world.idle().await;
+    let left = world.admin.repositories_named().await;
+    assert!(
+        left.iter().all(|name| !name.starts_with("smoke/")),
+        "{left:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_in_the_middle_leaves_nothing_behind_either() {
+    let world = World::start(Setup::without_worker()).await;
+    let smoke = Command::new(binary())
+        .args(["smoke", "--url", &world.ready.url, "-o", "json"])
+        .env_remove("CK8S_URL")
+        .env("CK8S_TOKEN", &world.ready.admin_token)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    until("the run waits", async || {
+        (database::queued(&world.owner).await == 1).then_some(())
+    })
+    .await;
+    let pid = i32::try_from(smoke.id().expect("it lives")).expect("a process id fits");
+    kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it lives");
+    let Output { status, stdout, .. } = smoke.wait_with_output().await.expect("it ends");
+    let said = serde_json::from_slice(&stdout).expect("JSON");
+    assert_eq!(status.code(), Some(1), "{said:#}");
+    // Where it was when the signal came, nobody can say.
+    assert_eq!(checks(&said, "failed").len(), 1, "{said:#}");
+    assert!(checks(&said, "ok").contains(&"removal"), "{said:#}");
     world.idle().await;
     let left = world.admin.repositories_named().await;
     assert!(

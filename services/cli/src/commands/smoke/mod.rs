@@ -90,6 +90,7 @@ async fn events(session: &Session, args: &Smoke, place: &mut Place, report: &mut
         .check("bad_signature", webhook::bad_signature(session, place))
         .await;
     let sent = webhook::Sent::new(place);
+    place.delivery.clone_from(&sent.delivery);
     if !report
         .check("delivery", sent.accepted(session, place))
         .await

@@ -1,4 +1,6 @@
 //! Where the checks take place: a repository of their own in the project `smoke`, made and removed again.
+use std::time::Duration;
+
 use ck8s_proto::{
     auth::v1::{CreateProjectRequest, DeleteProjectRequest},
     repositories::v1::{AddRepositoryRequest, RemoveRepositoryRequest},
@@ -12,7 +14,8 @@ use uuid::Uuid;
 use super::Smoke;
 use crate::{
     client::request_id,
-    fault::{Answer as _, Fault},
+    commands::send,
+    fault::{Answer as _, Exit, Fault},
     session::Session,
 };
 
@@ -22,6 +25,8 @@ pub(super) const PROJECT: &str = "smoke";
 pub(super) const LABEL: &str = "smoke";
 /// What the run says.
 pub(super) const WORDS: &str = "ck8s smoke: this run works";
+/// How long a delivery may take to become a run.
+pub(super) const HANDLED: Duration = Duration::from_secs(30);
 /// Far above what GitHub has given out, and exact in every JSON reader.
 const FIRST_ID: u64 = 8_000_000_000_000_000;
 
@@ -33,7 +38,9 @@ pub(super) struct Place {
     pub(super) external_id: u64,
     /// The webhook secret.
     pub(super) secret: SecretString,
-    /// The run's id, once there is one.
+    /// The delivery that is to make the run, from before it is sent.
+    pub(super) delivery: String,
+    /// The run's id, once it is known.
     pub(super) run: String,
     services_text: String,
     made_project: bool,
@@ -47,6 +54,7 @@ impl Place {
             full_name: format!("smoke/{:012x}", own >> 80),
             external_id: FIRST_ID + u64::try_from(own & 0xff_ffff_ffff).unwrap_or(0),
             secret: Uuid::new_v4().simple().to_string().into(),
+            delivery: String::new(),
             run: String::new(),
             services_text: services(args).to_string(),
             made_project: false,
@@ -94,7 +102,11 @@ impl Place {
 
     /// Removes what was made, and ends the run if it has not ended.
     pub(super) async fn remove(&self, session: &Session) -> Result<String, Fault> {
-        let ended = self.end_run(session).await;
+        let run = self.run(session).await;
+        let ended = match &run {
+            Ok(run) if !run.is_empty() => end_run(session, run).await,
+            _ => Ok(()),
+        };
         let request = RemoveRepositoryRequest {
             request_id: request_id(),
             repository: self.full_name.clone(),
@@ -113,7 +125,7 @@ impl Place {
             }
         }
         ended?;
-        if self.run.is_empty() && self.made_project {
+        if run?.is_empty() && self.made_project {
             self.remove_project(session).await?;
             return Ok(format!(
                 "repository {} and project {PROJECT} are removed",
@@ -126,32 +138,16 @@ impl Place {
         ))
     }
 
-    async fn end_run(&self, session: &Session) -> Result<(), Fault> {
-        if self.run.is_empty() {
-            return Ok(());
+    /// The run that the delivery made, also if a signal came before anybody asked; empty: none.
+    async fn run(&self, session: &Session) -> Result<String, Fault> {
+        if !self.run.is_empty() || self.delivery.is_empty() {
+            return Ok(self.run.clone());
         }
-        let (what, mut runs) = (
-            format!("cannot cancel run {}", self.run),
-            session.client.runs(),
-        );
-        let ask = session.client.ask(GetRunRequest {
-            run_id: self.run.clone(),
-        });
-        let run = runs.get_run(ask).await.or_say(&what)?.run;
-        let state = run.unwrap_or_default().state();
-        if !matches!(state, RunState::Pending | RunState::Running) {
-            return Ok(());
-        }
-        let request = CancelRunRequest {
-            request_id: request_id(),
-            run_id: self.run.clone(),
-            message: "the smoke test is over".to_owned(),
-        };
-        match runs.cancel_run(session.client.ask(request)).await {
-            Ok(_) => Ok(()),
-            // It ended by itself in between.
-            Err(status) if status.code() == Code::FailedPrecondition => Ok(()),
-            Err(status) => Err(Fault::status(what, &status)),
+        match send::handled(session, &self.delivery, HANDLED).await {
+            Ok(delivery) => Ok(delivery.run_id),
+            // It never came to be stored.
+            Err(fault) if fault.exit() == Exit::NotFound => Ok(String::new()),
+            Err(fault) => Err(fault),
         }
     }
 
@@ -173,6 +169,30 @@ impl Place {
                 &status,
             )),
         }
+    }
+}
+
+/// Cancels a run that has not ended.
+async fn end_run(session: &Session, id: &str) -> Result<(), Fault> {
+    let (what, mut runs) = (format!("cannot cancel run {id}"), session.client.runs());
+    let ask = session.client.ask(GetRunRequest {
+        run_id: id.to_owned(),
+    });
+    let run = runs.get_run(ask).await.or_say(&what)?.run;
+    let state = run.unwrap_or_default().state();
+    if !matches!(state, RunState::Pending | RunState::Running) {
+        return Ok(());
+    }
+    let request = CancelRunRequest {
+        request_id: request_id(),
+        run_id: id.to_owned(),
+        message: "the smoke test is over".to_owned(),
+    };
+    match runs.cancel_run(session.client.ask(request)).await {
+        Ok(_) => Ok(()),
+        // It ended by itself in between.
+        Err(status) if status.code() == Code::FailedPrecondition => Ok(()),
+        Err(status) => Err(Fault::status(what, &status)),
     }
 }
 

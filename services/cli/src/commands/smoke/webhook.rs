@@ -1,25 +1,22 @@
 //! The webhooks of a smoke test: refused, accepted, and known already.
-use std::time::Duration;
-
 use ck8s_proto::ingress::v1::{DeliveryState, GetDeliveryRequest};
 use secrecy::SecretString;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::place::{LABEL, Place};
+use super::place::{HANDLED, LABEL, Place};
 use crate::{
     commands::{payload::Payload, send},
     fault::{Exit, Fault},
     session::Session,
 };
 
-/// How long a delivery may take to become a run.
-const HANDLED: Duration = Duration::from_secs(30);
 const EVENT: &str = "issues";
 
 /// One delivery and its payload.
 pub(super) struct Sent {
-    delivery: String,
+    /// Its id.
+    pub(super) delivery: String,
     body: Vec<u8>,
 }
 
