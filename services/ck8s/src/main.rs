@@ -1,7 +1,10 @@
 //! The binary: its commands, the table of roles, wiring, shutdown. No logic of a service.
+mod certificate;
 mod config;
 mod limits;
+mod mesh;
 mod migrate;
+mod readiness;
 mod roles;
 mod serve;
 mod server;
@@ -44,6 +47,12 @@ enum Command {
     /// Changes or checks the database's schema.
     #[command(subcommand, after_help = "Example:\n  ck8s migrate status")]
     Migrate(migrate::MigrateCommand),
+    /// Makes certificates for roles in several processes.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ck8s certificate authority --dir authority"
+    )]
+    Certificate(certificate::CertificateCommand),
     /// Guards one process of the process executor; the worker starts it.
     #[command(hide = true)]
     ProcessGuard {
@@ -86,7 +95,10 @@ fn main() -> ExitCode {
 
 /// A client needs one thread; a server few: more of them only pass work to and fro.
 fn runtime(command: &Command) -> io::Result<tokio::runtime::Runtime> {
-    let client = matches!(command, Command::Client(_) | Command::Migrate(_));
+    let client = matches!(
+        command,
+        Command::Client(_) | Command::Migrate(_) | Command::Certificate(_)
+    );
     if client {
         return tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -110,6 +122,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(*args).await,
         Command::Worker(args) => worker::run(*args, cli.global).await,
         Command::Migrate(command) => migrate::run(command, cli.global.url.as_deref()).await,
+        Command::Certificate(command) => certificate::run(command),
         Command::Client(ck8s_cli::Command::Completion(completion)) => {
             Ok(ck8s_cli::run_completion(&completion, Cli::command()))
         }
