@@ -8,6 +8,7 @@ mod fairness;
 mod kubernetes;
 mod lease_protocol;
 mod logs;
+mod mesh;
 mod payloads;
 mod replicas;
 mod runs;

@@ -142,6 +142,16 @@ impl Api {
         }
     }
 
+    /// Over a channel that says who calls, without a token.
+    #[must_use]
+    pub fn over(channel: Channel) -> Self {
+        Self {
+            url: String::new(),
+            channel,
+            bearer: Bearer(None),
+        }
+    }
+
     /// The same caller at another replica.
     #[must_use]
     pub fn at(&self, url: &str) -> Self {

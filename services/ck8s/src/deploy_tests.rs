@@ -9,8 +9,6 @@ use serde_json::Value;
 
 use crate::roles::{ROLES, Role};
 
-/// Whom a role asks besides those that it needs: whose a run's token is, runs alone knows.
-const ALSO_ASKS: &[(&str, &str)] = &[("auth", "runs")];
 /// The label that says which role a pod is.
 const COMPONENT: &str = "app.kubernetes.io/component";
 const MESH: i64 = 7443;
@@ -77,12 +75,7 @@ fn pairs(places: impl IntoIterator<Item = &'static str>, port: i64) -> BTreeSet<
 }
 
 fn calls(role: &Role) -> BTreeSet<&'static str> {
-    let also = ALSO_ASKS.iter().filter(|(who, _)| *who == role.name);
-    role.needs
-        .iter()
-        .copied()
-        .chain(also.map(|(_, whom)| *whom))
-        .collect()
+    role.needs.iter().chain(role.asks).copied().collect()
 }
 
 fn callers(of: &str) -> BTreeSet<&'static str> {

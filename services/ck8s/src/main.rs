@@ -1,10 +1,13 @@
 //! The binary: its commands, the table of roles, wiring, shutdown. No logic of a service.
 mod admin;
+mod certificate;
 mod config;
 #[cfg(test)]
 mod deploy_tests;
 mod limits;
+mod mesh;
 mod migrate;
+mod readiness;
 mod roles;
 mod serve;
 mod server;
@@ -56,6 +59,12 @@ enum Command {
     /// Says which build this program is; a server's is at its /version.
     #[command(after_help = "Example:\n  ck8s version -o json")]
     Version,
+    /// Makes certificates for roles in several processes.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ck8s certificate authority --dir authority"
+    )]
+    Certificate(certificate::CertificateCommand),
     /// Guards one process of the process executor; the worker starts it.
     #[command(hide = true)]
     ProcessGuard {
@@ -100,7 +109,11 @@ fn main() -> ExitCode {
 fn runtime(command: &Command) -> io::Result<tokio::runtime::Runtime> {
     let client = matches!(
         command,
-        Command::Client(_) | Command::Migrate(_) | Command::Admin(_) | Command::Version
+        Command::Client(_)
+            | Command::Migrate(_)
+            | Command::Admin(_)
+            | Command::Certificate(_)
+            | Command::Version
     );
     if client {
         return tokio::runtime::Builder::new_current_thread()
@@ -127,6 +140,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(command) => migrate::run(command, cli.global.url.as_deref()).await,
         Command::Version => version(cli.global.output),
         Command::Admin(command) => admin::run(command, cli.global.token_file).await,
+        Command::Certificate(command) => certificate::run(command),
         Command::Client(ck8s_cli::Command::Completion(completion)) => {
             Ok(ck8s_cli::run_completion(&completion, Cli::command()))
         }

@@ -19,6 +19,7 @@ use std::{
     process::ExitCode,
 };
 
+pub use commands::join::has_joined;
 pub use commands::{
     completion::Completion, delivery::DeliveryVerb, project::ProjectVerb, repo::RepoVerb,
     run::RunVerb, slot::SlotVerb, smoke::Smoke, token::TokenVerb, worker::WorkerVerb,

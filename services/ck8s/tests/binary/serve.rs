@@ -73,7 +73,9 @@ fn what_cannot_be_served_is_refused_in_a_sentence() {
     let refusal = |role: &str| says(&["serve", "--role", role]);
     let (good, text) = refusal("runs");
     assert!(
-        !good && text.contains("role runs calls repositories, auth"),
+        !good
+            && text.contains("role runs calls repositories")
+            && text.contains("CK8S_PEER_REPOSITORIES"),
         "{text}"
     );
     let (good, text) = refusal("lease");

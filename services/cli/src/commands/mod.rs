@@ -2,6 +2,7 @@
 pub(crate) mod completion;
 pub(crate) mod delivery;
 mod explain;
+pub(crate) mod join;
 mod logs;
 mod payload;
 pub(crate) mod project;

@@ -33,7 +33,9 @@ pub enum TokenVerb {
         limit: Limit,
     },
     /// Makes a token and shows its secret, once.
-    #[command(after_help = "Example:\n  ck8s token create ci --kind admin --expires-in 30d")]
+    #[command(
+        after_help = "Example:\n  ck8s token create ci --kind admin --expires-in 30d\n  ck8s token create node-1 --kind join --expires-in 10m"
+    )]
     Create {
         /// What people call it; unique among live tokens.
         name: String,
@@ -43,7 +45,7 @@ pub enum TokenVerb {
         /// For a service: its role in the mesh.
         #[arg(long, value_name = "ROLE", required_if_eq("kind", "service"))]
         service: Option<String>,
-        /// How long it lives (90s, 10m, 2h, 7d); without it, for ever.
+        /// How long it lives (90s, 10m, 2h, 7d); without it, for ever, but a join token for an hour.
         #[arg(long, value_parser = duration, value_name = "TIME")]
         expires_in: Option<Duration>,
     },
@@ -64,6 +66,8 @@ pub enum Kind {
     Worker,
     /// A role of the mesh in another process.
     Service,
+    /// A worker that joins, once: for `ck8s worker join`. Ends after an hour unless said.
+    Join,
 }
 
 pub(crate) async fn run(verb: TokenVerb, global: &Global) -> Result<Exit, Fault> {
@@ -82,6 +86,7 @@ pub(crate) async fn run(verb: TokenVerb, global: &Global) -> Result<Exit, Fault>
                 Kind::Admin => TokenKind::Admin,
                 Kind::Worker => TokenKind::Worker,
                 Kind::Service => TokenKind::Service,
+                Kind::Join => TokenKind::Join,
             };
             let request = CreateTokenRequest {
                 request_id: request_id(),
