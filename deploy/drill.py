@@ -143,7 +143,12 @@ class Cluster:
 
     def restarts(self):
         pods = json.loads(self.run("get", "pods", "-o", "json"))["items"]
-        ours = [pod for pod in pods if pod["metadata"]["labels"].get("app.kubernetes.io/component") in (*ROLES, "worker")]
+        ours = [
+            pod for pod in pods
+            if pod["metadata"]["labels"].get("app.kubernetes.io/component") in (*ROLES, "worker")
+            # One that is being replaced ends by itself.
+            and "deletionTimestamp" not in pod["metadata"]
+        ]
         return {
             pod["metadata"]["name"]: status["restartCount"]
             for pod in ours
