@@ -8,7 +8,7 @@ use ck8s_proto::{
     },
     ingress::v1::{Delivery, ListDeliveriesRequest, ingress_service_client::IngressServiceClient},
     repositories::v1::{
-        AddRepositoryRequest, Repository, SetSecretRequest,
+        AddRepositoryRequest, ListRepositoriesRequest, Repository, SetSecretRequest,
         repositories_service_client::RepositoriesServiceClient,
     },
     runs::v1::{
@@ -142,6 +142,16 @@ impl Api {
         }
     }
 
+    /// Over a channel that says who calls, without a token.
+    #[must_use]
+    pub fn over(channel: Channel) -> Self {
+        Self {
+            url: String::new(),
+            channel,
+            bearer: Bearer(None),
+        }
+    }
+
     /// The same caller at another replica.
     #[must_use]
     pub fn at(&self, url: &str) -> Self {
@@ -204,6 +214,19 @@ impl Api {
             made.repository.expect("the repository"),
             made.webhook_secret,
         )
+    }
+
+    /// The names of all repositories, sorted.
+    pub async fn repositories_named(&self) -> Vec<String> {
+        let request = ListRepositoriesRequest {
+            page_size: 200,
+            ..ListRepositoriesRequest::default()
+        };
+        let answer = self.repositories().list_repositories(request).await;
+        let all = answer.expect("repositories").into_inner().repositories;
+        let mut names: Vec<String> = all.into_iter().map(|r| r.full_name).collect();
+        names.sort();
+        names
     }
 
     /// Sets a secret of a repository.

@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod database;
+pub mod fleet;
 pub mod hand;
 pub mod http;
 pub mod program;
@@ -12,6 +13,7 @@ pub mod webhook;
 pub mod world;
 
 pub use api::{Api, script};
+pub use fleet::Fleet;
 pub use hand::{Hand, Told};
 pub use http::{Answer, Http};
 pub use wait::{PATIENCE, until};

@@ -222,28 +222,41 @@ impl World {
     /// When it does not start.
     pub async fn replica(&self, name: &str, env: &[(&str, &str)]) -> Node {
         let address = free_address();
-        let args = ["serve", "--role", "all", "--listen", &address]
-            .map(str::to_owned)
-            .to_vec();
+        let args = ["serve", "--role", "all", "--listen", &address].map(str::to_owned);
+        let mut all = self.env();
+        all.extend(env.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+        let mut node = self.process(name, &format!("http://{address}"), args.to_vec(), all);
+        node.serves().await;
+        node
+    }
+
+    /// What another process needs to work on the same data: the database and the keys.
+    ///
+    /// # Panics
+    /// When a key is missing.
+    #[must_use]
+    pub fn env(&self) -> Vec<(String, String)> {
         let kept = |name: &str| {
             std::fs::read_to_string(self.dir.path().join("data").join(name)).expect("a key")
         };
-        let mut all: Vec<(String, String)> = vec![
+        vec![
             ("DATABASE_URL".to_owned(), self.database_url.clone()),
             ("CK8S_KEY_RING".to_owned(), kept("key-ring")),
             ("CK8S_RUN_TOKEN_KEY".to_owned(), kept("run-token-key")),
             ("CK8S_WEBHOOK_SECRET".to_owned(), kept("webhook-secret")),
-        ];
-        all.extend(env.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
-        let mut node = Node::start(
-            name,
-            self.dir.path(),
-            format!("http://{address}"),
-            args,
-            all,
-        );
-        node.serves().await;
-        node
+        ]
+    }
+
+    /// Any other process of the program; its log lies with the others. `url` is where `/readyz` is; empty: nowhere.
+    #[must_use]
+    pub fn process(
+        &self,
+        name: &str,
+        url: &str,
+        args: Vec<String>,
+        env: Vec<(String, String)>,
+    ) -> Node {
+        Node::start(name, self.dir.path(), url.to_owned(), args, env)
     }
 
     /// A worker of its own process at this server; returns when it is connected.

@@ -58,6 +58,8 @@ pub enum TokenKind {
     Worker = 2,
     /// A role of the mesh that runs in another process; its name is in `service`.
     Service = 3,
+    /// A worker that joins: for AuthService.JoinWorker, once.
+    Join = 4,
 }
 impl TokenKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -70,6 +72,7 @@ impl TokenKind {
             Self::Admin => "TOKEN_KIND_ADMIN",
             Self::Worker => "TOKEN_KIND_WORKER",
             Self::Service => "TOKEN_KIND_SERVICE",
+            Self::Join => "TOKEN_KIND_JOIN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -79,6 +82,7 @@ impl TokenKind {
             "TOKEN_KIND_ADMIN" => Some(Self::Admin),
             "TOKEN_KIND_WORKER" => Some(Self::Worker),
             "TOKEN_KIND_SERVICE" => Some(Self::Service),
+            "TOKEN_KIND_JOIN" => Some(Self::Join),
             _ => None,
         }
     }
@@ -207,6 +211,52 @@ pub struct RevokeTokenResponse {
     /// The token.
     #[prost(message, optional, tag = "1")]
     pub token: ::core::option::Option<Token>,
+}
+/// A worker's first certificate, asked for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct JoinWorkerRequest {
+    /// The join token, `ck8s_join_...`.
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+    /// The worker's id: what the certificate names.
+    #[prost(string, tag = "2")]
+    pub worker_id: ::prost::alloc::string::String,
+    /// A certificate request (PKCS #10) in PEM. Its key counts; the names in it do not.
+    #[prost(string, tag = "3")]
+    pub certificate_request: ::prost::alloc::string::String,
+}
+/// A worker's first certificate.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct JoinWorkerResponse {
+    /// The certificate, in PEM.
+    #[prost(string, tag = "1")]
+    pub certificate: ::prost::alloc::string::String,
+    /// The authorities to trust, in PEM.
+    #[prost(string, tag = "2")]
+    pub authority: ::prost::alloc::string::String,
+    /// When the certificate ends.
+    #[prost(message, optional, tag = "3")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// A worker's next certificate, asked for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenewWorkerCertificateRequest {
+    /// A certificate request (PKCS #10) in PEM. Its key counts; the names in it do not.
+    #[prost(string, tag = "1")]
+    pub certificate_request: ::prost::alloc::string::String,
+}
+/// A worker's next certificate.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenewWorkerCertificateResponse {
+    /// The certificate, in PEM.
+    #[prost(string, tag = "1")]
+    pub certificate: ::prost::alloc::string::String,
+    /// The authorities to trust, in PEM.
+    #[prost(string, tag = "2")]
+    pub authority: ::prost::alloc::string::String,
+    /// When the certificate ends.
+    #[prost(message, optional, tag = "3")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Generated client implementations.
 pub mod auth_service_client {
@@ -447,6 +497,59 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "RevokeToken"));
             self.inner.unary(req, path, codec).await
         }
+        /// Signs a worker's first certificate, for a join token, which works once. Unknown, used and expired tokens are all UNAUTHENTICATED;
+        /// FAILED_PRECONDITION: this server signs nothing.
+        pub async fn join_worker(
+            &mut self,
+            request: impl tonic::IntoRequest<super::JoinWorkerRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::JoinWorkerResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.AuthService/JoinWorker",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "JoinWorker"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Signs a worker's next certificate. Only a worker that shows a good certificate gets one, for the id that it names.
+        pub async fn renew_worker_certificate(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RenewWorkerCertificateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RenewWorkerCertificateResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.AuthService/RenewWorkerCertificate",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("ck8s.auth.v1.AuthService", "RenewWorkerCertificate"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -505,6 +608,23 @@ pub mod auth_service_server {
             request: tonic::Request<super::RevokeTokenRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RevokeTokenResponse>,
+            tonic::Status,
+        >;
+        /// Signs a worker's first certificate, for a join token, which works once. Unknown, used and expired tokens are all UNAUTHENTICATED;
+        /// FAILED_PRECONDITION: this server signs nothing.
+        async fn join_worker(
+            &self,
+            request: tonic::Request<super::JoinWorkerRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::JoinWorkerResponse>,
+            tonic::Status,
+        >;
+        /// Signs a worker's next certificate. Only a worker that shows a good certificate gets one, for the id that it names.
+        async fn renew_worker_certificate(
+            &self,
+            request: tonic::Request<super::RenewWorkerCertificateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RenewWorkerCertificateResponse>,
             tonic::Status,
         >;
     }
@@ -840,6 +960,100 @@ pub mod auth_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RevokeTokenSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.AuthService/JoinWorker" => {
+                    #[allow(non_camel_case_types)]
+                    struct JoinWorkerSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::JoinWorkerRequest>
+                    for JoinWorkerSvc<T> {
+                        type Response = super::JoinWorkerResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::JoinWorkerRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::join_worker(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = JoinWorkerSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.AuthService/RenewWorkerCertificate" => {
+                    #[allow(non_camel_case_types)]
+                    struct RenewWorkerCertificateSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::RenewWorkerCertificateRequest>
+                    for RenewWorkerCertificateSvc<T> {
+                        type Response = super::RenewWorkerCertificateResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RenewWorkerCertificateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::renew_worker_certificate(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RenewWorkerCertificateSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -15,6 +15,7 @@ impl From<&TokenKind> for pb::TokenKind {
             TokenKind::Admin => Self::Admin,
             TokenKind::Worker => Self::Worker,
             TokenKind::Service(_) => Self::Service,
+            TokenKind::Join => Self::Join,
         }
     }
 }
@@ -53,9 +54,13 @@ impl TryFrom<pb::CreateTokenRequest> for NewToken {
         let kind = match (request.kind(), request.service.as_str()) {
             (pb::TokenKind::Admin, "") => TokenKind::Admin,
             (pb::TokenKind::Worker, "") => TokenKind::Worker,
+            (pb::TokenKind::Join, "") => TokenKind::Join,
             (pb::TokenKind::Service, _) => TokenKind::Service(request.service),
             (pb::TokenKind::Unspecified, _) => {
-                return Err(status::invalid("kind", "must be admin, worker or service"));
+                return Err(status::invalid(
+                    "kind",
+                    "must be admin, worker, service or join",
+                ));
             }
             _ => return Err(status::invalid("service", "is for a service's token only")),
         };
@@ -89,7 +94,7 @@ pub(crate) fn who_am_i(caller: Caller) -> pb::WhoAmIResponse {
         Caller::Anonymous => (policy::Caller::Anonymous, String::new()),
         Caller::Admin { name } => (policy::Caller::Admin, name),
         Caller::Service { role } => (policy::Caller::Service, role),
-        Caller::Worker { name } => (policy::Caller::Worker, name),
+        Caller::Worker { name, .. } => (policy::Caller::Worker, name),
         Caller::Run { run_id, .. } => (policy::Caller::Run, run_id.to_string()),
     };
     pb::WhoAmIResponse {

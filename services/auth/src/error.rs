@@ -1,4 +1,5 @@
 //! What goes wrong, and how each of it looks on the wire.
+use ck8s_pki::PkiError;
 use ck8s_rpc::status;
 use ck8s_types::Invalid;
 use thiserror::Error;
@@ -16,6 +17,21 @@ pub enum AuthError {
     /// A link's code that is unknown, used or too old.
     #[error("the link is not good")]
     LinkRefused,
+    /// A join token that is unknown, used or too old.
+    #[error("the join token is not good")]
+    JoinRefused,
+    /// This server has no authority.
+    #[error("no certificates are signed here")]
+    SigningOff,
+    /// A worker that came with a token wants its certificate renewed.
+    #[error("the worker has no certificate")]
+    NoCertificate,
+    /// A request for a certificate that cannot be signed.
+    #[error("{0}")]
+    Request(PkiError),
+    /// The authority's files are of no use.
+    #[error("the authority: {0}")]
+    Authority(PkiError),
     /// No such token.
     #[error("no token {0:?}")]
     TokenNotFound(String),
@@ -67,6 +83,21 @@ impl From<AuthError> for Status {
                 "this sign-in link is not good: it works once, within its hour; ask for a new one",
                 &[],
             ),
+            AuthError::JoinRefused => status::error(
+                Code::Unauthenticated,
+                "JOIN_REFUSED",
+                "this join token is not good: it works once, within its time; ask for a new one",
+                &[],
+            ),
+            AuthError::SigningOff => status::precondition(
+                "JOINING_OFF",
+                "this server signs no certificates: its operator can let it, with --mesh-ca on the role auth",
+            ),
+            AuthError::NoCertificate => status::precondition(
+                "NO_CERTIFICATE",
+                "only a worker that shows a certificate gets the next one: join first",
+            ),
+            AuthError::Request(cause) => status::invalid("certificate_request", cause.to_string()),
             AuthError::TokenNotFound(token) => status::not_found("token", token),
             AuthError::ProjectNotFound(project) => status::not_found("project", project),
             AuthError::TokenExists(name) => status::exists("token", name),
@@ -93,7 +124,9 @@ impl From<AuthError> for Status {
                 tracing::debug!(%cause, "a transaction lost to another");
                 status::aborted("CONFLICT", "another call was in the way; try again")
             }
-            cause @ (AuthError::Database(_) | AuthError::Corrupt(_)) => status::internal(&cause),
+            cause @ (AuthError::Database(_) | AuthError::Corrupt(_) | AuthError::Authority(_)) => {
+                status::internal(&cause)
+            }
         }
     }
 }

@@ -3,6 +3,7 @@ use std::{env, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use ck8s_edge::EdgeConfig;
+use ck8s_repositories::KeyRing;
 use ck8s_runs::RunsConfig;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -69,41 +70,43 @@ impl Tuning {
     }
 }
 
-/// The secrets of a server.
-#[derive(Clone, Debug)]
+/// The secrets of a server: each role has its own.
+#[derive(Clone, Debug, Default)]
 pub struct Secrets {
-    /// Seals what is stored: `id:base64key,...`.
-    pub key_ring: SecretString,
-    /// Signs the runs' own tokens: 64 hexadecimal digits.
-    pub run_token_key: SecretString,
+    /// Seals what is stored, for the role repositories: `id:base64key,...`.
+    pub key_ring: Option<SecretString>,
+    /// Signs the runs' own tokens, for the role runs: 64 hexadecimal digits.
+    pub run_token_key: Option<SecretString>,
     /// Checks events that belong to no repository.
     pub webhook_secret: Option<SecretString>,
 }
 
 impl Secrets {
-    /// From `CK8S_KEY_RING`, `CK8S_RUN_TOKEN_KEY`, `CK8S_WEBHOOK_SECRET`.
-    pub fn from_env() -> Result<Self> {
-        let needed = |name: &str, how: &str| {
-            secret(name).with_context(|| format!("{name} is not set: {how}"))
-        };
-        Ok(Self {
-            key_ring: needed(
-                "CK8S_KEY_RING",
-                "it seals stored secrets; make one with: echo \"k1:$(openssl rand -base64 32)\"",
-            )?,
-            run_token_key: needed(
-                "CK8S_RUN_TOKEN_KEY",
-                "it signs the runs' tokens, the same for all replicas; make one with: openssl rand -hex 32",
-            )?,
+    /// From `CK8S_KEY_RING`, `CK8S_RUN_TOKEN_KEY`, `CK8S_WEBHOOK_SECRET`, as far as they are set.
+    pub fn from_env() -> Self {
+        Self {
+            key_ring: secret("CK8S_KEY_RING"),
+            run_token_key: secret("CK8S_RUN_TOKEN_KEY"),
             webhook_secret: secret("CK8S_WEBHOOK_SECRET"),
-        })
+        }
+    }
+
+    /// The keys that seal.
+    pub fn key_ring(&self) -> Result<KeyRing> {
+        let text = self.key_ring.as_ref().context(
+            "CK8S_KEY_RING is not set: it seals stored secrets; make one with: echo \"k1:$(openssl rand -base64 32)\"",
+        )?;
+        KeyRing::from_text(text.expose_secret()).context("CK8S_KEY_RING")
     }
 
     /// The key as bytes.
     pub fn run_token_key(&self) -> Result<[u8; 32]> {
+        let text = self.run_token_key.as_ref().context(
+            "CK8S_RUN_TOKEN_KEY is not set: it signs the runs' tokens, the same for all replicas; make one with: openssl rand -hex 32",
+        )?;
         let mut key = [0; 32];
         // The parser's own error could show a part of the key.
-        if hex::decode_to_slice(self.run_token_key.expose_secret().trim(), &mut key).is_err() {
+        if hex::decode_to_slice(text.expose_secret().trim(), &mut key).is_err() {
             bail!(
                 "CK8S_RUN_TOKEN_KEY is not 64 hexadecimal digits: make one with: openssl rand -hex 32"
             );
@@ -146,9 +149,8 @@ mod tests {
     #[test]
     fn a_bad_key_is_not_shown() {
         let secrets = Secrets {
-            key_ring: "".into(),
-            run_token_key: "c0ffee".into(),
-            webhook_secret: None,
+            run_token_key: Some("c0ffee".into()),
+            ..Secrets::default()
         };
         let error = secrets.run_token_key().unwrap_err().to_string();
         assert!(!error.contains("c0ffee"), "{error}");

@@ -1,7 +1,13 @@
 //! The binary: its commands, the table of roles, wiring, shutdown. No logic of a service.
+mod admin;
+mod certificate;
 mod config;
+#[cfg(test)]
+mod deploy_tests;
 mod limits;
+mod mesh;
 mod migrate;
+mod readiness;
 mod roles;
 mod serve;
 mod server;
@@ -44,6 +50,21 @@ enum Command {
     /// Changes or checks the database's schema.
     #[command(subcommand, after_help = "Example:\n  ck8s migrate status")]
     Migrate(migrate::MigrateCommand),
+    /// Gives a new database its first admin.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ck8s admin ensure --token-file /etc/ck8s/admin/token"
+    )]
+    Admin(admin::AdminCommand),
+    /// Says which build this program is; a server's is at its /version.
+    #[command(after_help = "Example:\n  ck8s version -o json")]
+    Version,
+    /// Makes certificates for roles in several processes.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ck8s certificate authority --dir authority"
+    )]
+    Certificate(certificate::CertificateCommand),
     /// Guards one process of the process executor; the worker starts it.
     #[command(hide = true)]
     ProcessGuard {
@@ -86,7 +107,14 @@ fn main() -> ExitCode {
 
 /// A client needs one thread; a server few: more of them only pass work to and fro.
 fn runtime(command: &Command) -> io::Result<tokio::runtime::Runtime> {
-    let client = matches!(command, Command::Client(_) | Command::Migrate(_));
+    let client = matches!(
+        command,
+        Command::Client(_)
+            | Command::Migrate(_)
+            | Command::Admin(_)
+            | Command::Certificate(_)
+            | Command::Version
+    );
     if client {
         return tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -110,12 +138,33 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(*args).await,
         Command::Worker(args) => worker::run(*args, cli.global).await,
         Command::Migrate(command) => migrate::run(command, cli.global.url.as_deref()).await,
+        Command::Version => version(cli.global.output),
+        Command::Admin(command) => admin::run(command, cli.global.token_file).await,
+        Command::Certificate(command) => certificate::run(command),
         Command::Client(ck8s_cli::Command::Completion(completion)) => {
             Ok(ck8s_cli::run_completion(&completion, Cli::command()))
         }
         Command::Client(command) => Ok(ck8s_cli::run(command, cli.global).await),
         Command::ProcessGuard { .. } => Ok(ck8s_worker::process_guard_main()),
     }
+}
+
+fn version(format: ck8s_cli::Format) -> anyhow::Result<ExitCode> {
+    let build = ck8s_edge::Version::default();
+    if format == ck8s_cli::Format::Table {
+        let ck8s_edge::Version {
+            version,
+            revision,
+            build_time,
+        } = build;
+        out(format_args!(
+            "ck8s {version}, revision {revision}, built {build_time}"
+        ));
+    } else {
+        // JSON is YAML too.
+        out(format_args!("{}", serde_json::to_string(&build)?));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn failed(error: &dyn fmt::Display) -> ExitCode {

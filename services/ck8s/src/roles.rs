@@ -1,4 +1,6 @@
 //! The roles as data: what each serves, whom it calls, as whom it acts in the database.
+use std::collections::BTreeSet;
+
 use anyhow::{Result, bail};
 use ck8s_db::ServiceRole;
 
@@ -9,8 +11,10 @@ pub struct Role {
     pub name: &'static str,
     /// The gRPC services that it serves.
     pub services: &'static [&'static str],
-    /// The roles that it calls.
+    /// The roles without which it cannot do its work.
     pub needs: &'static [&'static str],
+    /// Roles that it also asks, for little: it is ready without them.
+    pub asks: &'static [&'static str],
     /// Its role in the database, and how many connections it may hold.
     pub database: Option<(ServiceRole, u32)>,
 }
@@ -21,30 +25,36 @@ pub const ROLES: &[Role] = &[
         name: "edge",
         services: &[],
         needs: &["ingress", "runs", "repositories", "auth"],
+        asks: &[],
         database: None,
     },
     Role {
         name: "ingress",
         services: &["ck8s.ingress.v1.IngressService"],
         needs: &["repositories", "runs", "auth"],
+        asks: &[],
         database: Some((ServiceRole::Ingress, 8)),
     },
     Role {
         name: "runs",
         services: &["ck8s.runs.v1.RunsService", "ck8s.runs.v1.LeaseService"],
         needs: &["repositories", "auth"],
+        asks: &[],
         database: Some((ServiceRole::Runs, 10)),
     },
     Role {
         name: "repositories",
         services: &["ck8s.repositories.v1.RepositoriesService"],
         needs: &["auth"],
+        asks: &[],
         database: Some((ServiceRole::Repositories, 4)),
     },
     Role {
         name: "auth",
         services: &["ck8s.auth.v1.AuthService", "ck8s.auth.v1.ProjectsService"],
         needs: &[],
+        // Whose a run's token is, for WhoAmI.
+        asks: &["runs"],
         database: Some((ServiceRole::Auth, 4)),
     },
 ];
@@ -80,36 +90,58 @@ impl Roles {
         Ok(Self(roles))
     }
 
-    /// Checks that every role's peers are here too, and that something listens: roles of different processes do not reach each other yet.
-    pub fn check(&self) -> Result<()> {
+    /// Checks that what they call is here or known, and that who calls them can.
+    pub fn check(&self, known: &[&str], listens: bool) -> Result<()> {
         for role in &self.0 {
-            let absent: Vec<&str> = role
-                .needs
-                .iter()
-                .filter(|need| !self.has(need))
-                .copied()
-                .collect();
-            if !absent.is_empty() {
+            let mut absent = role.needs.iter();
+            if let Some(need) = absent.find(|need| !self.has(need) && !known.contains(need)) {
                 bail!(
-                    "role {} calls {}, which this process does not run, and roles of different processes do not reach each other yet: \
-                     use --role all (as many processes as you like, on one database)",
+                    "role {} calls {need}, which this process does not run: say where it is with CK8S_PEER_{}=https://{need}:7443, or use --role all",
                     role.name,
-                    absent.join(", ")
+                    need.to_uppercase()
                 );
             }
         }
-        if !self.has("edge") {
+        let callers = ROLES.iter().filter(|role| !self.has(role.name));
+        if let Some(caller) = callers
+            .filter(|caller| caller.needs.iter().any(|need| self.has(need)))
+            .find(|_| !listens)
+        {
             bail!(
-                "without the role edge nothing listens, and roles of different processes do not reach each other yet: \
-                 use --role all (as many processes as you like, on one database)"
+                "role {} runs elsewhere and could not call this process: set --mesh-listen (an example: 0.0.0.0:7443) and --mesh-certs, or use --role all",
+                caller.name
             );
         }
         Ok(())
     }
 
+    /// The roles that they call and that are not among them, and whether they are needed.
+    pub fn peers(&self) -> Vec<(&'static Role, bool)> {
+        let names = |of: fn(&Role) -> &'static [&'static str]| {
+            let names = self.0.iter().flat_map(move |role| of(role).iter().copied());
+            names.collect::<BTreeSet<&str>>()
+        };
+        let (needed, asked) = (names(|role| role.needs), names(|role| role.asks));
+        let others = ROLES.iter().filter(|role| !self.has(role.name));
+        others
+            .filter(|role| needed.contains(role.name) || asked.contains(role.name))
+            .map(|role| (role, needed.contains(role.name)))
+            .collect()
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|role| role.name)
+    }
+
     /// Whether a role is among them.
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|role| role.name == name)
+    }
+
+    /// Whether any of them has a database.
+    pub fn need_database(&self) -> bool {
+        self.0.iter().any(|role| role.database.is_some())
     }
 
     /// The full names of the services that they serve.
@@ -122,9 +154,9 @@ impl Roles {
 mod tests {
     use super::*;
 
-    fn refusal(names: &[&str]) -> String {
+    fn refusal(names: &[&str], known: &[&str], listens: bool) -> String {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        match Roles::named(&names).and_then(|roles| roles.check()) {
+        match Roles::named(&names).and_then(|roles| roles.check(known, listens)) {
             Ok(()) => String::new(),
             Err(error) => error.to_string(),
         }
@@ -132,14 +164,42 @@ mod tests {
 
     #[test]
     fn a_role_without_its_peers_is_refused_in_words() {
-        assert_eq!(refusal(&["all"]), "");
+        assert_eq!(refusal(&["all"], &[], false), "");
+        let each = ["edge", "ingress", "runs", "repositories", "auth", "auth"];
+        assert_eq!(refusal(&each, &[], false), "");
+        let refused = refusal(&["runs"], &["repositories"], true);
+        assert!(
+            refused.contains("role runs calls auth") && refused.contains("CK8S_PEER_AUTH"),
+            "{refused}"
+        );
+        assert_eq!(refusal(&["runs"], &["repositories", "auth"], true), "");
+        assert!(refusal(&["auth"], &[], false).contains("--mesh-listen"));
         assert_eq!(
-            refusal(&["edge", "ingress", "runs", "repositories", "auth", "auth"]),
+            refusal(
+                &["edge"],
+                &["ingress", "runs", "repositories", "auth"],
+                false
+            ),
             ""
         );
-        assert!(refusal(&["runs"]).contains("role runs calls repositories, auth"));
-        assert!(refusal(&["auth"]).contains("nothing listens"));
-        assert!(refusal(&["lease"]).contains("there is no role \"lease\""));
+        assert!(refusal(&["lease"], &[], true).contains("there is no role \"lease\""));
+    }
+
+    #[test]
+    fn peers_are_the_roles_that_are_called_and_run_elsewhere() {
+        let of = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            let peers = Roles::named(&names).unwrap().peers();
+            let named = |(role, needed): (&Role, bool)| (role.name, needed);
+            peers.into_iter().map(named).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&["all"]), []);
+        assert_eq!(of(&["auth"]), [("runs", false)]);
+        assert_eq!(of(&["runs"]), [("repositories", true), ("auth", true)]);
+        assert_eq!(
+            of(&["edge", "ingress", "runs"]),
+            [("repositories", true), ("auth", true)]
+        );
     }
 
     #[test]
@@ -159,7 +219,7 @@ mod tests {
     #[test]
     fn needs_name_roles() {
         for role in ROLES {
-            for need in role.needs {
+            for need in role.needs.iter().chain(role.asks) {
                 assert!(ROLES.iter().any(|other| other.name == *need), "{need}");
             }
         }

@@ -8,6 +8,8 @@ use tokio::net::TcpListener;
 
 use crate::{
     config::{Secrets, Tuning, database_url},
+    mesh::MeshOptions,
+    readiness::Answers,
     roles::Roles,
     server::{Options, Server},
     shutdown,
@@ -16,11 +18,12 @@ use crate::{
 /// Arguments of `ck8s serve`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-Secrets come by the environment alone: CK8S_DATABASE_URL (or DATABASE_URL), CK8S_KEY_RING, CK8S_RUN_TOKEN_KEY, CK8S_WEBHOOK_SECRET.
-Several processes on one database share the work; they need the same keys.
+Secrets come by the environment alone: CK8S_DATABASE_URL (or DATABASE_URL) for every role but edge, CK8S_KEY_RING for repositories,
+CK8S_RUN_TOKEN_KEY for runs, CK8S_WEBHOOK_SECRET for ingress. Several processes on one database share the work; they need the same keys.
 
 Example:
-  ck8s migrate up && ck8s serve --role all --listen 0.0.0.0:8080")]
+  ck8s migrate up && ck8s serve --role all --listen 0.0.0.0:8080
+  CK8S_PEER_AUTH=https://auth:7443 ck8s serve --role repositories --mesh-listen 0.0.0.0:7443 --mesh-certs /certs")]
 pub struct ServeArgs {
     /// The roles: edge, ingress, runs, repositories, auth; or all.
     #[arg(
@@ -31,7 +34,7 @@ pub struct ServeArgs {
         required = true
     )]
     role: Vec<String>,
-    /// The public listener.
+    /// The public listener, for the role edge.
     #[arg(
         long,
         env = "CK8S_LISTEN",
@@ -42,6 +45,9 @@ pub struct ServeArgs {
     /// The private listener for metrics and health; off unless set.
     #[arg(long, env = "CK8S_ADMIN_LISTEN", value_name = "ADDRESS")]
     admin_listen: Option<SocketAddr>,
+    /// Roles elsewhere.
+    #[command(flatten)]
+    mesh: MeshOptions,
     /// Settings.
     #[command(flatten)]
     tuning: Tuning,
@@ -52,25 +58,36 @@ pub async fn run(args: ServeArgs) -> Result<ExitCode> {
     init_logs(LogFormat::Json)?;
     let shutdown = shutdown::on_signal()?;
     let roles = Roles::named(&args.role)?;
-    roles.check()?;
-    let database_url =
-        database_url().context("which database? set CK8S_DATABASE_URL or DATABASE_URL")?;
-    let secrets = Secrets::from_env()?;
-    ck8s_db::migrate::usable(database_url.expose_secret())
-        .await
-        .context("run `ck8s migrate up` first")?;
+    args.mesh.check(&roles)?;
+    let database_url = if roles.need_database() {
+        let url =
+            database_url().context("which database? set CK8S_DATABASE_URL or DATABASE_URL")?;
+        ck8s_db::migrate::usable(url.expose_secret())
+            .await
+            .context("run `ck8s migrate up` first")?;
+        Some(url)
+    } else {
+        None
+    };
+    let answers = Answers::default();
     if let Some(address) = args.admin_listen {
-        tokio::spawn(Admin::bind(address).await?.serve(shutdown.clone()));
+        answers.serve(Admin::bind(address).await?, &shutdown);
     }
-    let listener = bind(args.listen).await?;
+    let listener = if roles.has("edge") {
+        Some(bind(args.listen).await?)
+    } else {
+        None
+    };
     let options = Options {
         roles,
         database_url,
-        secrets,
+        secrets: Secrets::from_env(),
         tuning: args.tuning,
+        mesh: args.mesh,
     };
     let mut server = Server::start(options, listener).await?;
-    tracing::info!(address = %server.address(), "serving");
+    answers.set(server.readiness());
+    tracing::info!("serving");
     tokio::select! {
         () = shutdown.cancelled() => server.stop().await,
         error = server.failed() => return Err(error),

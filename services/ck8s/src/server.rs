@@ -1,164 +1,232 @@
-//! The server: the roles of a process wired over the in-process mesh, behind one public listener.
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+//! The server: the roles of a process, behind the public listener, the mesh listener, or both.
+mod routes;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use ck8s_auth::Auth;
-use ck8s_db::ServiceRole;
-use ck8s_ingress::{Ingress, IngressConfig};
-use ck8s_repositories::{KeyRing, Repositories};
+use ck8s_pki::Certificates;
 use ck8s_rpc::{
-    guard::GuardLayer, identify::MeshIdentify, mesh::Mesh, policy::Policy,
+    guard::GuardLayer,
+    identify::MeshIdentify,
+    mesh::{self, Mesh},
+    policy::Policy,
     server::routes_with_standard,
 };
-use ck8s_runs::Runs;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use sqlx::PgPool;
 use tokio::{net::TcpListener, task::JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
     config::{Secrets, Tuning},
-    roles::{ROLES, Roles},
+    mesh::MeshOptions,
+    readiness::Readiness,
+    roles::Roles,
 };
 
 /// How long open calls and streams may take to end.
 const STOP: Duration = Duration::from_secs(6);
 /// How long connections to the database may take to end after that.
 const CLOSE: Duration = Duration::from_secs(1);
-/// How long one answer of the database counts for readiness: probes must not load it.
-const READY_FOR: Duration = Duration::from_secs(1);
+/// How long peers may take to hear that this process goes, before it takes nothing more.
+const LEAVE: Duration = Duration::from_millis(250);
+/// How often the health of the whole server follows its readiness.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// What a server is made of.
 pub struct Options {
     /// The roles; checked before.
     pub roles: Roles,
-    /// The migrated database.
-    pub database_url: SecretString,
+    /// The migrated database, for roles that have one.
+    pub database_url: Option<SecretString>,
     /// Keys.
     pub secrets: Secrets,
     /// Settings.
     pub tuning: Tuning,
+    /// Roles elsewhere.
+    pub mesh: MeshOptions,
 }
 
 /// A running server.
 pub struct Server {
     auth: Option<Auth>,
-    address: SocketAddr,
+    address: Option<SocketAddr>,
     health: HealthReporter,
+    readiness: Readiness,
     roles: Roles,
     parts: JoinSet<Result<()>>,
     pools: Vec<PgPool>,
-    /// Stops the edge and the services' tasks.
-    stopping: CancellationToken,
-    /// Stops the mesh, which the edge needs until its last call.
-    stopping_mesh: CancellationToken,
+    stops: Stops,
+}
+
+/// What stops the parts, in this order, and says when they have.
+#[derive(Default)]
+struct Stops {
+    /// The public listener and the services' tasks.
+    edge: Stop,
+    /// The mesh listener, which the edges of other processes need until they have heard.
+    listen: Stop,
+    /// The mesh in memory, which all others need until their last call.
+    memory: Stop,
+    /// What looks after files.
+    files: CancellationToken,
+}
+
+#[derive(Default)]
+struct Stop {
+    now: CancellationToken,
+    done: Option<CancellationToken>,
+}
+
+impl Stop {
+    /// For the part: it is done when it drops this.
+    fn part(&mut self) -> DropGuard {
+        let done = CancellationToken::new();
+        self.done = Some(done.clone());
+        done.drop_guard()
+    }
+
+    async fn stop(&self) {
+        self.now.cancel();
+        if let Some(done) = &self.done {
+            done.cancelled().await;
+        }
+    }
 }
 
 impl Server {
-    /// Starts every role; when it returns, the listener answers.
-    pub async fn start(options: Options, listener: TcpListener) -> Result<Self> {
-        let Options {
-            roles,
-            database_url,
-            secrets,
-            tuning,
-        } = options;
-        let (stopping, stopping_mesh) = (CancellationToken::new(), CancellationToken::new());
-        let mesh = Mesh::new();
-        let address = listener.local_addr()?;
-        let mut routes = Routes::default();
-        let mut auth = None;
-        let mut pools = Vec::new();
-        for role in ROLES.iter().filter(|role| roles.has(role.name)) {
-            let pool = match role.database {
-                Some((as_whom, connections)) => {
-                    Some(connect(&database_url, as_whom, connections).await?)
-                }
-                None => None,
-            };
-            pools.extend(pool.clone());
-            let channel = mesh.channel(role.name);
-            routes = match (role.name, pool) {
-                ("auth", Some(pool)) => {
-                    let service = Auth::new(pool);
-                    let routes = routes
-                        .add_service(service.auth_server())
-                        .add_service(service.projects_server());
-                    auth = Some(service);
-                    routes
-                }
-                ("repositories", Some(pool)) => {
-                    let key_ring = KeyRing::from_text(secrets.key_ring.expose_secret())
-                        .context("CK8S_KEY_RING")?;
-                    let service = Repositories::new(pool, key_ring, channel);
-                    service.verify_key_ring().await.context("CK8S_KEY_RING")?;
-                    routes.add_service(service.server())
-                }
-                ("ingress", Some(pool)) => {
-                    let config = IngressConfig {
-                        platform_secret: secrets.webhook_secret.clone(),
-                    };
-                    routes.add_service(
-                        Ingress::start(pool, channel, config, stopping.clone()).server(),
-                    )
-                }
-                ("runs", Some(pool)) => {
-                    let config = tuning.runs(secrets.run_token_key()?)?;
-                    let url = database_url.expose_secret().to_owned();
-                    let service = Runs::start(pool, url, channel, config, stopping.clone()).await?;
-                    routes
-                        .add_service(service.runs_server())
-                        .add_service(service.lease_server())
-                }
-                _ => routes,
-            };
-        }
-
+    /// Starts every role; when it returns, the listeners answer. Roles elsewhere may come later.
+    pub async fn start(options: Options, listener: Option<TcpListener>) -> Result<Self> {
+        let stops = Stops::default();
+        let policy = Arc::new(Policy::from_descriptor_set(
+            ck8s_proto::FILE_DESCRIPTOR_SET,
+        )?);
+        let certificates = options.mesh.certificates(&options.roles, &stops.files)?;
+        let mesh = options
+            .mesh
+            .mesh(&options.roles, &policy, certificates.as_ref())?;
+        let built = routes::build(&options, &mesh, &stops.edge.now).await?;
         let (health, _) = tonic_health::server::health_reporter();
         let routes =
-            routes_with_standard(routes, &health).context("the contract's descriptor set")?;
-        let policy = Policy::from_descriptor_set(ck8s_proto::FILE_DESCRIPTOR_SET)?;
-        let identity = Arc::new(MeshIdentify::new(mesh.channel("edge")));
-        let guard = GuardLayer::new(Arc::new(policy), identity);
-
-        let mut parts = JoinSet::new();
-        let (served, guarded, stop) = (routes.clone(), guard.clone(), stopping_mesh.clone());
-        let on_mesh = mesh.clone();
-        parts.spawn(async move { Ok(on_mesh.serve(served, guarded, stop).await?) });
-        let readiness = Readiness::new(pools.first().cloned());
-        let (channel, edge, stop) = (mesh.channel("edge"), tuning.edge(), stopping.clone());
-        parts.spawn(async move {
-            let ready = move || {
-                let readiness = readiness.clone();
-                async move { readiness.ready().await }
-            };
-            ck8s_edge::serve(listener, edge, routes, guard, channel, ready, stop).await?;
-            Ok(())
-        });
-
-        let server = Self {
-            auth,
+            routes_with_standard(built.routes, &health).context("the contract's descriptor set")?;
+        let asker = options.roles.names().next().context("no role")?;
+        let identity = Arc::new(MeshIdentify::new(mesh.channel(asker)));
+        let pool = built.pools.first().cloned();
+        let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let mut server = Self {
+            auth: built.auth,
             address,
             health,
-            roles,
-            parts,
-            pools,
-            stopping,
-            stopping_mesh,
+            readiness: Readiness::new(pool, mesh.clone(), stops.edge.now.clone()),
+            pools: built.pools,
+            parts: JoinSet::new(),
+            stops,
+            roles: options.roles,
         };
+        let guard = GuardLayer::new(policy, identity);
         server.report(ServingStatus::Serving).await;
+        if let Some(at) = options.mesh.listen() {
+            let certificates = certificates.context("a mesh listener has certificates")?;
+            server.listen(at, certificates, &routes, &guard).await?;
+        }
+        server.serve_memory(&mesh, routes.clone(), guard.clone());
+        if let Some(listener) = listener {
+            server.serve_edge(listener, &options.tuning, &mesh, routes, guard);
+        }
+        server.follow_readiness();
         Ok(server)
     }
 
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    async fn listen(
+        &mut self,
+        at: SocketAddr,
+        certificates: Certificates,
+        routes: &Routes,
+        guard: &GuardLayer,
+    ) -> Result<()> {
+        let listener = TcpListener::bind(at)
+            .await
+            .with_context(|| format!("cannot listen on {at}: choose another with --mesh-listen"))?;
+        tracing::info!(address = %at, identity = %certificates.identity(), "the mesh listener answers");
+        let (routes, guard) = (routes.clone(), guard.clone());
+        let (done, stop) = (self.stops.listen.part(), self.stops.listen.now.clone());
+        self.parts.spawn(async move {
+            let _done = done;
+            Ok(mesh::listen(listener, certificates, routes, guard, stop).await?)
+        });
+        Ok(())
+    }
+
+    fn serve_memory(&mut self, mesh: &Mesh, routes: Routes, guard: GuardLayer) {
+        let mesh = mesh.clone();
+        let (done, stop) = (self.stops.memory.part(), self.stops.memory.now.clone());
+        self.parts.spawn(async move {
+            let _done = done;
+            Ok(mesh.serve(routes, guard, stop).await?)
+        });
+    }
+
+    fn serve_edge(
+        &mut self,
+        listener: TcpListener,
+        tuning: &Tuning,
+        mesh: &Mesh,
+        routes: Routes,
+        guard: GuardLayer,
+    ) {
+        let (services, channel) = (mesh.services(routes), mesh.channel("edge"));
+        let (edge, readiness) = (tuning.edge(), self.readiness.clone());
+        let (done, stop) = (self.stops.edge.part(), self.stops.edge.now.clone());
+        self.parts.spawn(async move {
+            let _done = done;
+            let missing = move || {
+                let readiness = readiness.clone();
+                async move { readiness.missing().await }
+            };
+            ck8s_edge::serve(listener, edge, services, guard, channel, missing, stop).await?;
+            Ok(())
+        });
+    }
+
+    /// The health of the whole server (the empty name) is its readiness. That of each service is not: a service takes calls as long as
+    /// its process lives, also without its peers, so that the loss of one role does not spread over all who call its callers.
+    fn follow_readiness(&self) {
+        let (readiness, health) = (self.readiness.clone(), self.health.clone());
+        let stop = self.stops.edge.now.clone();
+        let following = async move {
+            let mut ticks = tokio::time::interval(LOOK);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let mut before = true;
+            loop {
+                ticks.tick().await;
+                let missing = readiness.missing().await;
+                let ready = missing.is_empty();
+                if ready != before {
+                    tracing::info!(ready, ?missing, "readiness");
+                    before = ready;
+                }
+                let status = if ready {
+                    ServingStatus::Serving
+                } else {
+                    ServingStatus::NotServing
+                };
+                health.set_service_status("", status).await;
+            }
+        };
+        tokio::spawn(async move { stop.run_until_cancelled(following).await });
+    }
+
+    /// Where the public listener is, if there is one.
+    pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// Whether it can serve.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
     }
 
     /// The auth service, if it is among the roles.
@@ -175,19 +243,22 @@ impl Server {
         }
     }
 
-    /// Stops: nothing new is accepted, streams are told, open calls end, then the mesh does.
+    /// Stops: peers hear of it, nothing new is accepted, streams are told, open calls end, then the mesh does.
     pub async fn stop(mut self) {
         self.report(ServingStatus::NotServing).await;
-        self.stopping.cancel();
+        if self.stops.listen.done.is_some() {
+            tokio::time::sleep(LEAVE).await;
+        }
         let ended = async {
-            // The edge ends first, then nobody is left to call over the mesh.
-            self.parts.join_next().await;
-            self.stopping_mesh.cancel();
-            self.parts.join_next().await;
+            self.stops.edge.stop().await;
+            self.stops.listen.stop().await;
+            // Nobody is left to call over memory.
+            self.stops.memory.stop().await;
         };
         if tokio::time::timeout(STOP, ended).await.is_err() {
             tracing::warn!("some calls were still open at the end");
         }
+        self.stops.files.cancel();
         self.parts.shutdown().await;
         // So that nobody is surprised when the database stops after us.
         let closing = async {
@@ -205,42 +276,5 @@ impl Server {
         for service in self.roles.services().chain([""]) {
             self.health.set_service_status(service, status).await;
         }
-    }
-}
-
-async fn connect(url: &SecretString, role: ServiceRole, connections: u32) -> Result<PgPool> {
-    ck8s_db::connect(url.expose_secret(), role, connections)
-        .await
-        .with_context(|| format!("as {}", role.as_str()))
-}
-
-/// Whether the server can serve: its database answers.
-#[derive(Clone)]
-struct Readiness {
-    pool: Option<PgPool>,
-    last: Arc<Mutex<Option<(Instant, bool)>>>,
-}
-
-impl Readiness {
-    fn new(pool: Option<PgPool>) -> Self {
-        Self {
-            pool,
-            last: Arc::default(),
-        }
-    }
-
-    async fn ready(&self) -> bool {
-        let Some(pool) = &self.pool else {
-            return true;
-        };
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, ready)) = last
-            && at.elapsed() < READY_FOR
-        {
-            return ready;
-        }
-        let ready = ck8s_db::ping(pool, READY_FOR).await.is_ok();
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), ready));
-        ready
     }
 }

@@ -1,11 +1,16 @@
 //! `ck8s worker`: a worker node. Its verbs, list and drain, are a client's.
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::SystemTime,
+};
 
 use anyhow::{Context, Result, bail};
 use ck8s_cli::{Global, WorkerVerb};
+use ck8s_pki::{Certificates, Identity};
 use ck8s_telemetry::{Admin, LogFormat, init_logs};
 use ck8s_types::WorkerId;
-use ck8s_worker::{ExecutorConfig, LogSettings, WorkerConfig};
+use ck8s_worker::{Credential, ExecutorConfig, LogSettings, WorkerConfig};
 use clap::ValueEnum;
 use secrecy::SecretString;
 
@@ -26,9 +31,11 @@ pub enum Executor {
     args_conflicts_with_subcommands = true,
     after_help = "\
 The token comes from --token-file or CK8S_TOKEN: make one with `ck8s token create node-1 --kind worker`.
+With --mesh-certs the worker needs no token and speaks to the mesh: --url is then where the role runs is, or several, with commas.
 
 Example:
-  ck8s worker --url http://127.0.0.1:8080 --token-file token --executor process"
+  ck8s worker --url http://127.0.0.1:8080 --token-file token --executor process
+  ck8s worker --url https://runs:7443 --mesh-certs /var/lib/ck8s/certs"
 )]
 pub struct WorkerArgs {
     #[command(subcommand)]
@@ -64,6 +71,12 @@ struct NodeArgs {
     capacity: u32,
     #[command(flatten)]
     place: PlaceArgs,
+    /// Directory with tls.crt, tls.key and ca.crt; read again when they change. `ck8s worker join` makes them.
+    #[arg(long, env = "CK8S_MESH_CERTS", value_name = "DIR")]
+    mesh_certs: Option<PathBuf>,
+    /// Where the role auth is, which renews a certificate that `ck8s worker join` got; without it, where --url is.
+    #[arg(long, env = "CK8S_PEER_AUTH", value_name = "URL[,URL...]")]
+    peer_auth: Option<String>,
     /// Where the process executor keeps the runs' directories.
     #[arg(
         long,
@@ -86,16 +99,25 @@ pub struct PlaceArgs {
     /// Projects' namespaces are this and the project's slug.
     #[arg(long, env = "CK8S_NAMESPACE_PREFIX", value_name = "PREFIX", default_value = ck8s_worker::DEFAULT_NAMESPACE_PREFIX)]
     namespace_prefix: String,
-    /// Where pods reach this server; without it they are not told.
+    /// Where runs reach the server; without it pods are not told, and processes are told --url unless that is the mesh.
     #[arg(long, env = "CK8S_URL_FOR_RUNS", value_name = "URL")]
     url_for_runs: Option<String>,
 }
 
 impl PlaceArgs {
+    /// Runs are told this address, unless another was said.
+    pub fn told(mut self, url: &str) -> Self {
+        self.url_for_runs.get_or_insert_with(|| url.to_owned());
+        self
+    }
+
     /// The executor's configuration.
     pub fn executor(self, executor: Executor, work_dir: PathBuf) -> ExecutorConfig {
         match executor {
-            Executor::Process => ExecutorConfig::Process { work_dir },
+            Executor::Process => ExecutorConfig::Process {
+                work_dir,
+                server_url_for_runs: self.url_for_runs,
+            },
             Executor::Kubernetes => ExecutorConfig::Kubernetes {
                 kubeconfig: self.kubeconfig,
                 namespace_prefix: self.namespace_prefix,
@@ -107,19 +129,34 @@ impl PlaceArgs {
 
 /// Runs a node until a signal comes, or one of the verbs.
 pub async fn run(args: WorkerArgs, global: Global) -> Result<ExitCode> {
-    if let Some(verb) = args.verb {
+    if let Some(mut verb) = args.verb {
+        if let WorkerVerb::Join(join) = &mut verb
+            && join.id.is_none()
+        {
+            join.id = Some(machine()?.to_string());
+        }
         return Ok(ck8s_cli::run_worker_verb(verb, global).await);
     }
     init_logs(LogFormat::Json)?;
     let shutdown = shutdown::on_signal()?;
-    let node = args.node;
+    let mut node = args.node;
+    let url = global
+        .url
+        .clone()
+        .context("which server? give --url or set CK8S_URL")?;
+    let (credential, worker_id) = match &node.mesh_certs {
+        Some(dir) => certified(dir, &url, &node)?,
+        None => {
+            if node.executor == Executor::Process {
+                node.place = node.place.told(&url);
+            }
+            (Credential::Token(token(&global)?), node.id)
+        }
+    };
     let config = WorkerConfig {
-        url: global
-            .url
-            .clone()
-            .context("which server? give --url or set CK8S_URL")?,
-        token: token(&global)?,
-        worker_id: match node.id {
+        url,
+        credential,
+        worker_id: match worker_id {
             Some(id) => id,
             None => machine()?,
         },
@@ -130,10 +167,39 @@ pub async fn run(args: WorkerArgs, global: Global) -> Result<ExitCode> {
         guard_program: None,
     };
     if let Some(address) = node.admin_listen {
-        tokio::spawn(Admin::bind(address).await?.serve(shutdown.clone()));
+        let admin = Admin::bind(address).await?;
+        tokio::spawn(admin.serve(|| async { Vec::new() }, shutdown.clone()));
     }
     ck8s_worker::run(config, shutdown).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The certificates of a directory, and the id that they name.
+fn certified(dir: &Path, url: &str, node: &NodeArgs) -> Result<(Credential, Option<WorkerId>)> {
+    let certificates = Certificates::open(dir).context("--mesh-certs")?;
+    let Identity::Worker(named) = certificates.identity() else {
+        bail!(
+            "the certificate in {} is for {}, not for a worker",
+            dir.display(),
+            certificates.identity()
+        );
+    };
+    if let Some(id) = &node.id
+        && *id != named
+    {
+        bail!("the certificate is worker {named}'s, and this worker is to be {id}: leave --id out");
+    }
+    if certificates.life().1 < SystemTime::now() {
+        bail!("the certificate has ended: join again with `ck8s worker join`");
+    }
+    // What cert-manager or a person put there, they renew.
+    let renew_at =
+        ck8s_cli::has_joined(dir).then(|| node.peer_auth.clone().unwrap_or_else(|| url.to_owned()));
+    let credential = Credential::Certificate {
+        certificates,
+        renew_at,
+    };
+    Ok((credential, Some(named)))
 }
 
 fn token(global: &Global) -> Result<SecretString> {

@@ -14,14 +14,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ck8s-telemetry", &["ck8s-types"]),
     ("ck8s-kube", &["ck8s-types"]),
     ("ck8s-db", &["ck8s-types"]),
-    ("ck8s-rpc", &["ck8s-proto", "ck8s-types"]),
-    ("ck8s-cli", &["ck8s-proto", "ck8s-rpc", "ck8s-types"]),
+    ("ck8s-pki", &["ck8s-types"]),
+    ("ck8s-rpc", &["ck8s-proto", "ck8s-types", "ck8s-pki"]),
+    (
+        "ck8s-cli",
+        &["ck8s-proto", "ck8s-rpc", "ck8s-types", "ck8s-pki"],
+    ),
     (
         "ck8s-worker",
         &[
             "ck8s-proto",
             "ck8s-rpc",
             "ck8s-types",
+            "ck8s-pki",
             "ck8s-kube",
             "ck8s-telemetry",
         ],
@@ -36,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Services never depend on each other: they call each other's generated client.
 const SERVICE: &[&str] = &[
     "ck8s-proto",
+    "ck8s-pki",
     "ck8s-rpc",
     "ck8s-db",
     "ck8s-types",
@@ -47,6 +53,8 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("kube", &["ck8s-kube"]),
     ("k8s-openapi", &["ck8s-kube"]),
     ("octocrab", &["ck8s-github"]),
+    ("rcgen", &["ck8s-pki"]),
+    ("x509-parser", &["ck8s-pki"]),
     ("clap", &["ck8s", "ck8s-cli", "ck8s-load"]),
     (
         "anyhow",

@@ -89,6 +89,11 @@ impl Client {
         request
     }
 
+    /// For calls that no generated client makes.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
     pub(crate) fn auth(&self) -> AuthServiceClient<Channel> {
         AuthServiceClient::new(self.channel.clone())
     }

@@ -17,6 +17,11 @@ static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
         .expect("the committed descriptor set is one")
 });
 
+/// The contract's methods and options.
+pub(crate) fn pool() -> &'static DescriptorPool {
+    &POOL
+}
+
 /// A message that the contract names.
 pub(crate) trait Named: prost::Message + Default {
     /// The full name.
@@ -35,7 +40,7 @@ macro_rules! named {
 }
 
 named! {
-    "ck8s.auth.v1" auth: Project DeleteProjectResponse Token CreateTokenResponse WhoAmIResponse;
+    "ck8s.auth.v1" auth: Project DeleteProjectResponse Token CreateTokenResponse JoinWorkerResponse WhoAmIResponse;
     "ck8s.ingress.v1" ingress: Delivery;
     "ck8s.repositories.v1" repositories: Repository AddRepositoryResponse RemoveRepositoryResponse RotateWebhookSecretResponse;
     "ck8s.runs.v1" runs: Run FlowEvent ExplainRunResponse WatchRunsResponse Slot SetSlotsResponse Worker;

@@ -19,9 +19,10 @@ use std::{
     process::ExitCode,
 };
 
+pub use commands::join::has_joined;
 pub use commands::{
     completion::Completion, delivery::DeliveryVerb, project::ProjectVerb, repo::RepoVerb,
-    run::RunVerb, slot::SlotVerb, token::TokenVerb, worker::WorkerVerb,
+    run::RunVerb, slot::SlotVerb, smoke::Smoke, token::TokenVerb, worker::WorkerVerb,
 };
 pub use global::Global;
 pub use output::Format;
@@ -69,6 +70,12 @@ pub enum Command {
     /// Slots: how many runs a project may have at once.
     #[command(subcommand, after_help = "Example:\n  ck8s slot set shop 8")]
     Slot(SlotVerb),
+    /// Checks a running environment from outside, as a client: webhooks, a run to its end, who is refused.
+    #[command(
+        after_help = "It makes a repository of its own in the project `smoke` and removes it again, whatever happens.\n\n\
+            Example:\n  CK8S_TOKEN=... ck8s smoke --url https://ck8s.example --image busybox:1.37 -o json"
+    )]
+    Smoke(Smoke),
     /// Writes a shell's completion script.
     #[command(after_help = "Example:\n  ck8s completion bash > /etc/bash_completion.d/ck8s")]
     Completion(Completion),
@@ -98,6 +105,7 @@ async fn dispatch(command: Command, global: &Global) -> Result<Exit, Fault> {
         Command::Run(verb) => commands::run::run(verb, global).await,
         Command::Delivery(verb) => commands::delivery::run(verb, global).await,
         Command::Slot(verb) => commands::slot::run(verb, global).await,
+        Command::Smoke(smoke) => commands::smoke::run(smoke, global).await,
         Command::Completion(completion) => {
             commands::completion::run(&completion, commands::completion::client())
         }

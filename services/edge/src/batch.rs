@@ -4,9 +4,10 @@ use std::{sync::Arc, time::Duration};
 use ck8s_proto::ingress::v1::{
     IngestResult, IngestWebhookRequest, Webhook, ingress_service_client::IngressServiceClient,
 };
+use ck8s_rpc::mesh::Channel;
 use thiserror::Error;
 use tokio::sync::{Mutex, mpsc, oneshot};
-use tonic::{Request, transport::Channel};
+use tonic::Request;
 
 use crate::budget::Share;
 

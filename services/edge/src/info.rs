@@ -1,4 +1,5 @@
 //! What the process says of itself: that it lives, that it can serve, which build it is.
+use ck8s_telemetry::Readiness;
 use http::{Response, StatusCode};
 use serde::Serialize;
 use tonic::body::Body;
@@ -37,17 +38,13 @@ pub(crate) fn health() -> Response<Body> {
 }
 
 /// `/readyz`.
-pub(crate) fn readiness(ready: bool) -> Response<Body> {
-    if ready {
-        answer::json(StatusCode::OK, &State { status: "ready" })
+pub(crate) fn readiness(missing: &[&'static str]) -> Response<Body> {
+    let status = if missing.is_empty() {
+        StatusCode::OK
     } else {
-        answer::json(
-            StatusCode::SERVICE_UNAVAILABLE,
-            &State {
-                status: "not ready",
-            },
-        )
-    }
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    answer::json(status, &Readiness::of(missing))
 }
 
 /// `/version`.

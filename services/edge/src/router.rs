@@ -1,10 +1,13 @@
 //! Which request goes where.
 use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
 
-use ck8s_rpc::guard::{Guard, GuardLayer};
+use ck8s_rpc::{
+    guard::{Guard, GuardLayer},
+    mesh::Services,
+};
 use http::{Method, Request, Response, header::CONTENT_TYPE};
 use hyper::body::Incoming;
-use tonic::{body::Body, service::Routes};
+use tonic::body::Body;
 use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer, Service, ServiceExt};
 
@@ -12,30 +15,31 @@ use crate::{Version, answer::Answer, console, info, webhook::Webhooks};
 
 const WEBHOOKS: &str = "/api/v1/webhooks/github";
 
-/// Asks whether the process can serve.
-pub(crate) type Ready = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+/// Asks what the process needs and does not have.
+pub(crate) type Missing =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Vec<&'static str>> + Send>> + Send + Sync>;
 
 /// Everything that answers; a clone is the same.
 #[derive(Clone)]
 pub(crate) struct Router {
     webhooks: Arc<Webhooks>,
-    grpc: GrpcWebService<Guard<Routes>>,
-    ready: Ready,
+    grpc: GrpcWebService<Guard<Services>>,
+    missing: Missing,
     version: Arc<Version>,
 }
 
 impl Router {
     pub(crate) fn new(
         webhooks: Webhooks,
-        grpc: Routes,
+        grpc: Services,
         guard: &GuardLayer,
-        ready: Ready,
+        missing: Missing,
         version: Version,
     ) -> Self {
         Self {
             webhooks: Arc::new(webhooks),
-            grpc: GrpcWebLayer::new().layer(guard.layer(grpc.prepare())),
-            ready,
+            grpc: GrpcWebLayer::new().layer(guard.layer(grpc)),
+            missing,
             version: Arc::new(version),
         }
     }
@@ -53,7 +57,7 @@ impl Router {
         let response = match path {
             "/healthz" | "/readyz" | "/version" if !reads => Answer::only("GET").into_response(),
             "/healthz" => info::health(),
-            "/readyz" => info::readiness((self.ready)().await),
+            "/readyz" => info::readiness(&(self.missing)().await),
             "/version" => info::version(&self.version),
             _ => return console::serve(request.method(), path, request.headers()),
         };

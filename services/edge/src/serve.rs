@@ -1,7 +1,10 @@
 //! The listener: connections in, and out again in good order at the end.
 use std::{convert::Infallible, future::Future, net::IpAddr, sync::Arc, time::Duration};
 
-use ck8s_rpc::guard::GuardLayer;
+use ck8s_rpc::{
+    guard::GuardLayer,
+    mesh::{Channel, Services},
+};
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -9,9 +12,13 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{service::Routes, transport::Channel};
 
-use crate::{EdgeConfig, EdgeError, batch::Batches, router::Router, webhook::Webhooks};
+use crate::{
+    EdgeConfig, EdgeError,
+    batch::Batches,
+    router::{Missing, Router},
+    webhook::Webhooks,
+};
 
 /// How long what is under way may take at the end.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -32,23 +39,23 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves the public listener until `shutdown`; then lets what is under way end, for ten seconds.
 ///
-/// `grpc` are the services without a guard: the guard is put in front of them here. `mesh` leads to the ingress service, as role `edge`.
-/// `ready` says whether the process can serve.
+/// `grpc` are all services, of this process and of others, without a guard: the guard is put in front of them here. `mesh` leads to the ingress service, as role `edge`.
+/// `missing` says what the process needs and does not have: it can serve if that is nothing.
 ///
 /// # Errors
 /// [`EdgeError::Listener`] when the listener is of no use.
 pub async fn serve<F, R>(
     listener: TcpListener,
     config: EdgeConfig,
-    grpc: Routes,
+    grpc: Services,
     guard: GuardLayer,
     mesh: Channel,
-    ready: F,
+    missing: F,
     shutdown: CancellationToken,
 ) -> Result<(), EdgeError>
 where
     F: Fn() -> R + Send + Sync + 'static,
-    R: Future<Output = bool> + Send + 'static,
+    R: Future<Output = Vec<&'static str>> + Send + 'static,
 {
     let address = listener.local_addr()?;
     let EdgeConfig {
@@ -56,10 +63,8 @@ where
         version,
     } = config;
     let webhooks = Webhooks::new(Batches::start(mesh), webhook_rate);
-    let ready = Arc::new(
-        move || -> std::pin::Pin<Box<dyn Future<Output = bool> + Send>> { Box::pin(ready()) },
-    );
-    let router = Router::new(webhooks, grpc, &guard, ready, version);
+    let missing: Missing = Arc::new(move || Box::pin(missing()));
+    let router = Router::new(webhooks, grpc, &guard, missing, version);
     drop(guard);
 
     let connections = TaskTracker::new();

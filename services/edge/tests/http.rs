@@ -31,9 +31,9 @@ struct Edge {
 async fn edge_with(config: EdgeConfig, ready: bool) -> Edge {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
-    let channel = {
+    let (channel, services) = {
         let mesh = Mesh::new();
-        mesh.channel("edge")
+        (mesh.channel("edge"), mesh.services(Routes::default()))
     };
     let policy = Policy::from_descriptor_set(ck8s_proto::FILE_DESCRIPTOR_SET).expect("a policy");
     let guard = GuardLayer::new(
@@ -43,18 +43,16 @@ async fn edge_with(config: EdgeConfig, ready: bool) -> Edge {
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();
     let served = tokio::spawn(async move {
-        let ready = move || async move { ready };
-        ck8s_edge::serve(
-            listener,
-            config,
-            Routes::default(),
-            guard,
-            channel,
-            ready,
-            stop,
-        )
-        .await
-        .expect("served");
+        let missing = move || async move {
+            if ready {
+                vec![]
+            } else {
+                vec!["database", "runs"]
+            }
+        };
+        ck8s_edge::serve(listener, config, services, guard, channel, missing, stop)
+            .await
+            .expect("served");
     });
     Edge {
         address,

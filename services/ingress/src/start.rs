@@ -2,10 +2,10 @@
 use std::sync::Arc;
 
 use ck8s_proto::ingress::v1::ingress_service_server::{IngressService, IngressServiceServer};
+use ck8s_rpc::mesh::Channel;
 use sqlx::PgPool;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
 
 use crate::{
     IngressConfig,

@@ -1,5 +1,5 @@
 //! Who calls. The guard layer puts a `Caller` into each request's extensions; handlers read it from there.
-use ck8s_types::{ProjectId, RunId};
+use ck8s_types::{ProjectId, RunId, WorkerId};
 use tonic::Request;
 
 /// Who calls.
@@ -17,10 +17,12 @@ pub enum Caller {
         /// Its role: edge, ingress, ...
         role: String,
     },
-    /// A worker node, by the name of its token. Which worker id it speaks for, its Hello says.
+    /// A worker node. Which worker id it speaks for, its Hello says.
     Worker {
-        /// The token's name.
+        /// The name of its token, or its id if it came with a certificate.
         name: String,
+        /// The id that its certificate names: it speaks for no other. None: it came with a token.
+        certified: Option<WorkerId>,
     },
     /// A run, about itself.
     Run {
@@ -39,7 +41,7 @@ impl Caller {
             Self::Anonymous => "anonymous".to_owned(),
             Self::Admin { name } => format!("token:{name}"),
             Self::Service { role } => format!("service:{role}"),
-            Self::Worker { name } => format!("worker:{name}"),
+            Self::Worker { name, .. } => format!("worker:{name}"),
             Self::Run { run_id, .. } => format!("run:{run_id}"),
         }
     }

@@ -1,7 +1,7 @@
 //! The one layer in front of every gRPC service: finds out who calls, asks the policy, hands the `Caller` to the handler, holds
 //! deadlines, turns panics into INTERNAL, ends the streams of a revoked token, and observes each call.
 mod body;
-mod deadline;
+pub(crate) mod deadline;
 mod observe;
 mod watch;
 
@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use ck8s_pki::Identity;
 use futures::{FutureExt, future::BoxFuture};
 use http::{Request, Response, header::AUTHORIZATION, request::Parts};
 use tokio_util::sync::CancellationToken;
@@ -32,8 +33,11 @@ use crate::{
     status,
 };
 
-/// Puts the guard in front of a gRPC service; inside tonic-web where there is one. Believes the bearer token and nothing else,
-/// but on the in-process mesh, where it believes the connection and nothing else.
+/// The one role that strangers and people reach.
+const EDGE: &str = "edge";
+
+/// Puts the guard in front of a gRPC service; inside tonic-web where there is one. Believes the bearer token and nothing else; on
+/// the mesh it believes the connection, and the bearer token of a call that the edge hands on.
 #[derive(Clone)]
 pub struct GuardLayer {
     policy: Arc<Policy>,
@@ -52,7 +56,7 @@ impl GuardLayer {
         }
     }
 
-    /// The guard of the in-process mesh.
+    /// The guard of the mesh.
     pub(crate) fn for_mesh(mut self) -> Self {
         self.mesh = true;
         self
@@ -177,17 +181,43 @@ impl GuardLayer {
         }
     }
 
+    /// As whom a peer calls: of its roles the first that may. What strangers may, the edge hands on for them.
+    fn peer(&self, peer: &Identity, path: &str) -> Caller {
+        let roles = match peer {
+            Identity::Worker(id) => {
+                return Caller::Worker {
+                    name: id.to_string(),
+                    certified: Some(id.clone()),
+                };
+            }
+            Identity::Roles(roles) => roles,
+        };
+        let stranger = peer.has_role(EDGE).then_some(Caller::Anonymous);
+        let service = |role: &String| Caller::Service { role: role.clone() };
+        let mut callers = roles.iter().map(service).chain(stranger);
+        callers
+            .find(|caller| self.policy.check(path, caller) == Decision::Allow)
+            .or_else(|| roles.first().map(service))
+            .unwrap_or(Caller::Anonymous)
+    }
+
     async fn who(&self, request: &Parts, open: bool) -> Result<Identified, Status> {
         let nobody = || Identified {
             caller: Caller::Anonymous,
             bearer: None,
         };
         if self.mesh {
-            let peer = request.extensions.get::<MeshPeer>();
-            return Ok(peer.map_or_else(nobody, |peer| Identified {
-                caller: peer.caller(),
-                bearer: None,
-            }));
+            let Some(MeshPeer(peer)) = request.extensions.get::<MeshPeer>() else {
+                return Ok(nobody());
+            };
+            // Only the edge speaks for others, and only with their own token, which is asked about here and not believed of it.
+            let handed_on = peer.has_role(EDGE) && request.headers.contains_key(AUTHORIZATION);
+            if !handed_on {
+                return Ok(Identified {
+                    caller: self.peer(peer, request.uri.path()),
+                    bearer: None,
+                });
+            }
         }
         if open || !request.headers.contains_key(AUTHORIZATION) {
             return Ok(nobody());

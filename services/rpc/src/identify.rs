@@ -13,9 +13,9 @@ use ck8s_proto::{
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::sync::OnceCell;
-use tonic::{Code, Status, transport::Channel};
+use tonic::{Code, Status};
 
-use crate::Caller;
+use crate::{Caller, mesh::Channel};
 
 /// How long an answer counts. A revoked token is refused, and its open streams end, within twice this.
 pub(crate) const REMEMBER: Duration = Duration::from_millis(500);
@@ -123,11 +123,15 @@ fn run_caller(answer: &runs::AuthenticateRunResponse) -> Answer {
 fn token_caller(answer: auth::AuthenticateResponse) -> Answer {
     match answer.kind() {
         auth::TokenKind::Admin => Some(Caller::Admin { name: answer.name }),
-        auth::TokenKind::Worker => Some(Caller::Worker { name: answer.name }),
+        auth::TokenKind::Worker => Some(Caller::Worker {
+            name: answer.name,
+            certified: None,
+        }),
         auth::TokenKind::Service => Some(Caller::Service {
             role: answer.service,
         }),
-        auth::TokenKind::Unspecified => None,
+        // A join token is for one call of its own, never a caller's.
+        auth::TokenKind::Join | auth::TokenKind::Unspecified => None,
     }
 }
 

@@ -70,6 +70,8 @@ pub(crate) struct Method {
     pub streaming: bool,
     /// Nobody is asked who they are.
     pub open: bool,
+    /// Doing it twice is as good as once: the contract's `idempotency_level`.
+    pub repeatable: bool,
     admits: Admits,
 }
 
@@ -123,9 +125,15 @@ impl Policy {
                 }
                 continue;
             };
-            let admits = admits(&path, &rule)?;
             let streaming = method.is_client_streaming() || method.is_server_streaming();
-            insert(&mut methods, &path, streaming, false, admits);
+            let read = Method {
+                path: path.as_str().into(),
+                streaming,
+                open: false,
+                repeatable: is_repeatable(&method),
+                admits: admits(&path, &rule)?,
+            };
+            methods.insert(read.path.clone(), read);
         }
         for (path, streaming) in HEALTH {
             insert(&mut methods, path, streaming, true, everybody());
@@ -167,6 +175,14 @@ impl Policy {
 
 fn path_of(method: &MethodDescriptor) -> String {
     format!("/{}/{}", method.parent_service().full_name(), method.name())
+}
+
+fn is_repeatable(method: &MethodDescriptor) -> bool {
+    use prost_reflect::prost_types::method_options::IdempotencyLevel;
+    let options = &method.method_descriptor_proto().options;
+    options
+        .as_ref()
+        .is_some_and(|o| o.idempotency_level() != IdempotencyLevel::IdempotencyUnknown)
 }
 
 fn rule_of(
@@ -239,6 +255,7 @@ fn insert(
         path: path.clone(),
         streaming,
         open,
+        repeatable: false,
         admits,
     };
     methods.insert(path, method);

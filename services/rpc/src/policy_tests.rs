@@ -17,6 +17,8 @@ const EXPECTED: &[(&str, &str)] = &[
     ("ck8s.auth.v1.AuthService/CreateToken", "admin"),
     ("ck8s.auth.v1.AuthService/ListTokens", "admin"),
     ("ck8s.auth.v1.AuthService/RevokeToken", "admin"),
+    ("ck8s.auth.v1.AuthService/JoinWorker", "anonymous"),
+    ("ck8s.auth.v1.AuthService/RenewWorkerCertificate", "worker"),
     (
         "ck8s.auth.v1.ProjectsService/ListProjects",
         "admin runs repositories ingress",
@@ -98,7 +100,13 @@ fn callers() -> Vec<(String, Caller)> {
     let mut callers = vec![
         ("anonymous".to_owned(), Caller::Anonymous),
         ("admin".to_owned(), Caller::Admin { name: name.clone() }),
-        ("worker".to_owned(), Caller::Worker { name }),
+        (
+            "worker".to_owned(),
+            Caller::Worker {
+                name,
+                certified: None,
+            },
+        ),
         (
             "run".to_owned(),
             Caller::Run {
@@ -238,4 +246,16 @@ fn a_rule_that_says_nothing_sensible_stops_the_start() {
     let person = rule(&[pb::Caller::Person], &[], pb::ProjectRole::ReadWrite);
     let admits = admits("/x.Y/Z", &person).unwrap();
     assert_eq!(admits.project_role, Some(pb::ProjectRole::ReadWrite));
+}
+
+#[test]
+fn the_contract_says_what_may_be_made_twice() {
+    let policy = policy();
+    let twice = |path: &str| policy.method(path).unwrap().repeatable;
+    assert!(twice("/ck8s.ingress.v1.IngressService/IngestWebhook"));
+    assert!(twice("/ck8s.runs.v1.RunsService/ListRuns"));
+    // Without a request id it would start two.
+    assert!(!twice("/ck8s.runs.v1.RunsService/StartRun"));
+    // The token would be used up, and the answer with the certificate lost.
+    assert!(!twice("/ck8s.auth.v1.AuthService/JoinWorker"));
 }

@@ -1,11 +1,18 @@
-//! The private listener: `/metrics` for Prometheus and `/healthz`. Not for the public: it asks nobody who they are.
+//! The private listener: `/metrics` for Prometheus, `/healthz` and `/readyz`. Not for the public: it asks nobody who they are.
 use std::{net::SocketAddr, time::Duration};
 
-use axum::{Router, http::header::CONTENT_TYPE, routing::get};
+use axum::{
+    Json, Router,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+use crate::Readiness;
 
 /// Bounds of the latency histograms (`*_seconds`): from a call in memory to the longest deadline.
 const SECONDS: &[f64] = &[
@@ -58,12 +65,17 @@ impl Admin {
         self.listener.local_addr()
     }
 
-    /// Answers until the token is cancelled.
-    pub async fn serve(self, shutdown: CancellationToken) {
+    /// Answers until the token is cancelled. `missing` says what the process needs and does not have.
+    pub async fn serve<F, R>(self, missing: F, shutdown: CancellationToken)
+    where
+        F: Fn() -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Vec<&'static str>> + Send,
+    {
         let Self { listener, handle } = self;
         let rendered = handle.clone();
         let router = Router::new()
             .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(async move || readiness(&missing().await)))
             .route(
                 "/metrics",
                 get(move || async move {
@@ -88,4 +100,13 @@ impl Admin {
             () = upkeep => {}
         }
     }
+}
+
+fn readiness(missing: &[&'static str]) -> Response {
+    let status = if missing.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(Readiness::of(missing))).into_response()
 }

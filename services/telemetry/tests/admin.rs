@@ -11,7 +11,7 @@ async fn metrics_and_health_are_served_until_shutdown() {
     let admin = Admin::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let base = format!("http://{}", admin.address().unwrap());
     let shutdown = CancellationToken::new();
-    let serving = tokio::spawn(admin.serve(shutdown.clone()));
+    let serving = tokio::spawn(admin.serve(|| async { vec!["database"] }, shutdown.clone()));
     metrics::counter!("ck8s_test_total", "code" => "ok").increment(2);
     metrics::histogram!("ck8s_test_seconds").record(0.003);
 
@@ -20,6 +20,8 @@ async fn metrics_and_health_are_served_until_shutdown() {
         async move { reqwest::get(url).await.unwrap().text().await.unwrap() }
     };
     assert_eq!(text("/healthz").await, "ok\n");
+    let readiness = r#"{"status":"not ready","missing":["database"]}"#;
+    assert_eq!(text("/readyz").await, readiness);
     let metrics = text("/metrics").await;
     assert!(
         metrics.contains("ck8s_test_total{code=\"ok\"} 2"),

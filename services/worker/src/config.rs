@@ -1,6 +1,7 @@
 //! How a worker is set up.
 use std::{path::PathBuf, time::Duration};
 
+use ck8s_pki::Certificates;
 use ck8s_types::WorkerId;
 use secrecy::SecretString;
 
@@ -8,12 +9,12 @@ use secrecy::SecretString;
 pub const DEFAULT_NAMESPACE_PREFIX: &str = "ck8s-";
 
 /// A worker's configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WorkerConfig {
-    /// The server's public or mesh listener, `http://host:port`.
+    /// The server's public listener, `http://host:port`; with a certificate the mesh listeners of the role runs, `https://name:port,...`.
     pub url: String,
-    /// A worker's token.
-    pub token: SecretString,
+    /// How the server knows it.
+    pub credential: Credential,
     /// Stable over restarts.
     pub worker_id: WorkerId,
     /// What it offers, besides its executor's name, its operating system and its processor.
@@ -28,6 +29,20 @@ pub struct WorkerConfig {
     pub guard_program: Option<PathBuf>,
 }
 
+/// How the server knows a worker.
+#[derive(Clone)]
+pub enum Credential {
+    /// A worker's token.
+    Token(SecretString),
+    /// A certificate of the mesh.
+    Certificate {
+        /// The worker's certificates.
+        certificates: Certificates,
+        /// The mesh listeners of the role auth, which sign the next certificate; none: somebody else renews it.
+        renew_at: Option<String>,
+    },
+}
+
 /// What runs the workloads.
 #[derive(Clone, Debug)]
 pub enum ExecutorConfig {
@@ -35,6 +50,8 @@ pub enum ExecutorConfig {
     Process {
         /// Each run gets a directory in it.
         work_dir: PathBuf,
+        /// Where runs reach the server; none: they are not told.
+        server_url_for_runs: Option<String>,
     },
     /// Jobs in a cluster.
     Kubernetes {

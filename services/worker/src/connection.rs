@@ -1,10 +1,11 @@
-//! The channel to the server, shared by all calls of the worker, with the worker's token on each.
+//! The channel to the server, shared by all calls of the worker: with the worker's token on each, or with its certificate.
 use std::{
     sync::{PoisonError, RwLock},
     time::Duration,
 };
 
 use ck8s_proto::runs::v1::lease_service_client::LeaseServiceClient;
+use ck8s_rpc::mesh::{Dial, Name, names};
 use secrecy::{ExposeSecret, SecretString};
 use tonic::{
     Request, Status,
@@ -13,7 +14,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::WorkerError;
+use crate::{Credential, WorkerError};
 
 /// A grant holds a spec of at most 64 KiB; this leaves room.
 const LARGEST_MESSAGE: usize = 32 << 20;
@@ -21,15 +22,17 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A peer that is gone without a word is noticed within twice this.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
-/// Adds the token.
+/// Adds the token, if there is one.
 #[derive(Clone)]
-pub(crate) struct Bearer(MetadataValue<Ascii>);
+pub(crate) struct Bearer(Option<MetadataValue<Ascii>>);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request
-            .metadata_mut()
-            .insert("authorization", self.0.clone());
+        if let Some(token) = &self.0 {
+            request
+                .metadata_mut()
+                .insert("authorization", token.clone());
+        }
         Ok(request)
     }
 }
@@ -47,34 +50,42 @@ pub(crate) fn call<T>(message: T) -> Request<T> {
 pub(crate) type Client = LeaseServiceClient<InterceptedService<Channel, Bearer>>;
 
 /// Where the server is.
+enum Server {
+    /// A public listener.
+    Public(Box<Endpoint>),
+    /// The mesh listeners of the role runs.
+    Mesh(Dial, Vec<Name>),
+}
+
+impl Server {
+    fn channel(&self) -> Channel {
+        match self {
+            Self::Public(endpoint) => endpoint.connect_lazy(),
+            Self::Mesh(dial, names) => dial.any_of(names.clone()),
+        }
+    }
+}
+
+/// The way to the server.
 pub(crate) struct Connection {
-    endpoint: Endpoint,
+    server: Server,
     bearer: Bearer,
     client: RwLock<Client>,
 }
 
 impl Connection {
     /// Connects when it is first used.
-    pub(crate) fn new(url: &str, token: &SecretString) -> Result<Self, WorkerError> {
-        let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|e| WorkerError::Url {
-            url: url.to_owned(),
-            cause: e.to_string(),
-        })?;
-        let endpoint = endpoint
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .tcp_keepalive(Some(KEEPALIVE))
-            .http2_keep_alive_interval(KEEPALIVE)
-            .keep_alive_timeout(KEEPALIVE)
-            .keep_alive_while_idle(true);
-        let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.expose_secret())
-            .parse()
-            .map_err(|_| WorkerError::Token)?;
-        value.set_sensitive(true);
-        let bearer = Bearer(value);
-        let client = RwLock::new(client(&endpoint, &bearer));
+    pub(crate) fn new(url: &str, credential: &Credential) -> Result<Self, WorkerError> {
+        let (server, bearer) = match credential {
+            Credential::Token(token) => (Server::Public(public(url)?.into()), bearer(token)?),
+            Credential::Certificate { certificates, .. } => {
+                let dial = Dial::new("runs", certificates.clone());
+                (Server::Mesh(dial, names(url)?), Bearer(None))
+            }
+        };
+        let client = RwLock::new(client(&server, &bearer));
         Ok(Self {
-            endpoint,
+            server,
             bearer,
             client,
         })
@@ -90,12 +101,34 @@ impl Connection {
     /// A new connection, perhaps to another replica.
     pub(crate) fn renew(&self) {
         *self.client.write().unwrap_or_else(PoisonError::into_inner) =
-            client(&self.endpoint, &self.bearer);
+            client(&self.server, &self.bearer);
     }
 }
 
-fn client(endpoint: &Endpoint, bearer: &Bearer) -> Client {
-    LeaseServiceClient::with_interceptor(endpoint.connect_lazy(), bearer.clone())
+fn public(url: &str) -> Result<Endpoint, WorkerError> {
+    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|e| WorkerError::Url {
+        url: url.to_owned(),
+        cause: e.to_string(),
+    })?;
+    Ok(endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .tcp_keepalive(Some(KEEPALIVE))
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE)
+        .keep_alive_while_idle(true))
+}
+
+fn bearer(token: &SecretString) -> Result<Bearer, WorkerError> {
+    let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.expose_secret())
+        .parse()
+        .map_err(|_| WorkerError::Token)?;
+    value.set_sensitive(true);
+    Ok(Bearer(Some(value)))
+}
+
+fn client(server: &Server, bearer: &Bearer) -> Client {
+    LeaseServiceClient::with_interceptor(server.channel(), bearer.clone())
         .max_decoding_message_size(LARGEST_MESSAGE)
         .max_encoding_message_size(LARGEST_MESSAGE)
 }

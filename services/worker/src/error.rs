@@ -1,4 +1,5 @@
 //! Why a worker cannot work at all. What may pass is retried and only logged.
+use ck8s_rpc::mesh::NameError;
 use thiserror::Error;
 
 /// Why the worker ended.
@@ -12,6 +13,9 @@ pub enum WorkerError {
         /// What is wrong with it.
         cause: String,
     },
+    /// A name of the mesh cannot be used.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// The token cannot be sent.
     #[error("the worker's token holds characters that cannot be sent")]
     Token,

@@ -7,11 +7,12 @@ mod executor;
 mod lease;
 mod log;
 mod order;
+mod renew;
 mod sweep;
 mod task;
 mod worker;
 
-pub use config::{DEFAULT_NAMESPACE_PREFIX, ExecutorConfig, LogSettings, WorkerConfig};
+pub use config::{Credential, DEFAULT_NAMESPACE_PREFIX, ExecutorConfig, LogSettings, WorkerConfig};
 pub use error::WorkerError;
 pub use executor::kubernetes::KubernetesExecutor;
 pub use executor::process::{ProcessExecutor, process_guard_main};

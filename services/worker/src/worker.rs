@@ -19,7 +19,7 @@ use crate::{
     lease::{Granted, Identity, LeaseTable, Sessions},
     log::Shipper,
     order::Granting,
-    sweep,
+    renew, sweep,
     task::{Context, Task},
 };
 
@@ -31,10 +31,11 @@ const LAST_WORDS: Duration = Duration::from_secs(20);
 /// # Errors
 /// [`WorkerError`] for what no waiting mends.
 pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<(), WorkerError> {
-    let connection = Arc::new(Connection::new(&config.url, &config.token)?);
+    let connection = Arc::new(Connection::new(&config.url, &config.credential)?);
     // Ends the background tasks, after the last words.
     let end = CancellationToken::new();
     let _end = end.clone().drop_guard();
+    renew::start(&config, &end)?;
     let executor = executor(&config, &end).await?;
     let leases = Arc::new(LeaseTable::default());
     let (shipper, _shipper) = Shipper::spawn(Arc::clone(&leases), Arc::clone(&connection));
@@ -86,13 +87,16 @@ async fn executor(
         cause: cause.to_string(),
     };
     match &config.executor {
-        ExecutorConfig::Process { work_dir } => {
+        ExecutorConfig::Process {
+            work_dir,
+            server_url_for_runs,
+        } => {
             let guard = match &config.guard_program {
                 Some(program) => program.clone(),
                 None => own_program().map_err(|e| fault(&e))?,
             };
-            let executor =
-                ProcessExecutor::new(work_dir, guard, config.url.clone()).map_err(|e| fault(&e))?;
+            let executor = ProcessExecutor::new(work_dir, guard, server_url_for_runs.clone())
+                .map_err(|e| fault(&e))?;
             Ok(Arc::new(executor))
         }
         ExecutorConfig::Kubernetes {

@@ -1,6 +1,6 @@
 //! API tokens.
 use ck8s_types::{Invalid, TokenId};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::invalid;
 
@@ -13,6 +13,10 @@ const ROLES: [&str; 6] = [
     "auth",
     "learning",
 ];
+/// How long a join token works, unless its maker says: as long as it takes to start a worker.
+const JOIN_LIFE: Duration = Duration::hours(1);
+/// And at most: it makes a worker of whoever has it.
+const LONGEST_JOIN: Duration = Duration::days(7);
 /// The longest name of a token, in characters; the table's CHECK says the same.
 const LONGEST_NAME: usize = 200;
 
@@ -25,6 +29,8 @@ pub(crate) enum TokenKind {
     Worker,
     /// A role of the mesh.
     Service(String),
+    /// A worker that joins, once. Its bearer is nobody.
+    Join,
 }
 
 impl TokenKind {
@@ -34,6 +40,7 @@ impl TokenKind {
             Self::Admin => "ck8s_adm_",
             Self::Worker => "ck8s_wrk_",
             Self::Service(_) => "ck8s_svc_",
+            Self::Join => "ck8s_join_",
         }
     }
 
@@ -43,6 +50,7 @@ impl TokenKind {
             Self::Admin => "admin",
             Self::Worker => "worker",
             Self::Service(_) => "service",
+            Self::Join => "join",
         }
     }
 
@@ -50,7 +58,7 @@ impl TokenKind {
     pub fn service(&self) -> Option<&str> {
         match self {
             Self::Service(role) => Some(role),
-            Self::Admin | Self::Worker => None,
+            Self::Admin | Self::Worker | Self::Join => None,
         }
     }
 
@@ -59,6 +67,7 @@ impl TokenKind {
         match (word, service) {
             ("admin", None) => Some(Self::Admin),
             ("worker", None) => Some(Self::Worker),
+            ("join", None) => Some(Self::Join),
             ("service", Some(role)) => Some(Self::Service(role)),
             _ => None,
         }
@@ -87,7 +96,7 @@ pub(crate) struct NewToken {
 
 impl NewToken {
     /// Checks what a caller asks for.
-    pub fn checked(self, now: OffsetDateTime) -> Result<Self, Invalid> {
+    pub fn checked(mut self, now: OffsetDateTime) -> Result<Self, Invalid> {
         let length = self.name.chars().count();
         let fault = |field, problem: &str| Err(invalid(field, problem));
         if !(1..=LONGEST_NAME).contains(&length) || self.name.chars().any(char::is_control) {
@@ -110,6 +119,12 @@ impl NewToken {
         if self.expires_at.is_some_and(|at| at <= now) {
             return fault("expire_time", "must be in the future");
         }
+        if self.kind == TokenKind::Join {
+            let until = *self.expires_at.get_or_insert(now + JOIN_LIFE);
+            if until > now + LONGEST_JOIN {
+                return fault("expire_time", "must be within seven days for a join token");
+            }
+        }
         Ok(self)
     }
 }
@@ -123,7 +138,7 @@ mod tests {
         NewToken {
             name: name.to_owned(),
             kind,
-            expires_at: expires_in.map(|s| now + time::Duration::seconds(s)),
+            expires_at: expires_in.map(|s| now + Duration::seconds(s)),
         }
         .checked(now)
     }
@@ -140,6 +155,10 @@ mod tests {
         let fault = token("x", TokenKind::Service("root".into()), None).unwrap_err();
         assert_eq!(fault.field, "service");
         let fault = token("x", TokenKind::Worker, Some(0)).unwrap_err();
+        assert_eq!(fault.field, "expire_time");
+        let join = token("x", TokenKind::Join, None).unwrap();
+        assert!(join.expires_at.is_some(), "a join token ends");
+        let fault = token("x", TokenKind::Join, Some(8 * 24 * 3600)).unwrap_err();
         assert_eq!(fault.field, "expire_time");
     }
 }

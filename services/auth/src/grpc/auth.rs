@@ -1,6 +1,8 @@
 //! AuthService.
+use ck8s_pki::Issued;
 use ck8s_proto::auth::v1::{self as pb, auth_service_server::AuthService};
-use ck8s_rpc::{caller::caller, convert::timestamp, page};
+use ck8s_rpc::{caller::caller, convert::timestamp, page, status};
+use ck8s_types::WorkerId;
 use tonic::{Request, Response, Status};
 
 use super::by;
@@ -69,5 +71,45 @@ impl AuthService for Auth {
         let by = by(&request, &request.get_ref().request_id)?;
         let revoked = Auth::revoke_token(self, by, &request.get_ref().token).await?;
         Ok(Response::new(revoked))
+    }
+
+    async fn join_worker(
+        &self,
+        request: Request<pb::JoinWorkerRequest>,
+    ) -> Result<Response<pb::JoinWorkerResponse>, Status> {
+        let request = request.get_ref();
+        let worker: WorkerId = request
+            .worker_id
+            .parse()
+            .map_err(|_| status::invalid("worker_id", "1 to 100 of a-z, A-Z, 0-9, . - _"))?;
+        let csr = &request.certificate_request;
+        let Issued {
+            certificate,
+            authority,
+            until,
+        } = Auth::join_worker(self, &request.token, &worker, csr).await?;
+        Ok(Response::new(pb::JoinWorkerResponse {
+            certificate,
+            authority,
+            expire_time: Some(until.into()),
+        }))
+    }
+
+    async fn renew_worker_certificate(
+        &self,
+        request: Request<pb::RenewWorkerCertificateRequest>,
+    ) -> Result<Response<pb::RenewWorkerCertificateResponse>, Status> {
+        let who = caller(&request);
+        let csr = &request.get_ref().certificate_request;
+        let Issued {
+            certificate,
+            authority,
+            until,
+        } = Auth::renew_worker_certificate(self, &who, csr).await?;
+        Ok(Response::new(pb::RenewWorkerCertificateResponse {
+            certificate,
+            authority,
+            expire_time: Some(until.into()),
+        }))
     }
 }

@@ -1,11 +1,13 @@
 //! Use cases: open a transaction, change, record the flow event, keep the answer, commit.
 mod bootstrap;
+mod join;
 mod links;
 mod projects;
 mod tokens;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc, time::Duration};
 
+use ck8s_pki::PkiError;
 use ck8s_proto::auth::v1::{
     auth_service_server::AuthServiceServer, projects_service_server::ProjectsServiceServer,
 };
@@ -14,6 +16,7 @@ use prost::Message;
 use sqlx::{PgConnection, PgPool};
 
 pub use self::bootstrap::AdminBootstrap;
+use self::join::Signer;
 use crate::{
     error::AuthError,
     store::requests::{self, Claim},
@@ -25,6 +28,7 @@ use crate::{
 pub struct Auth {
     pool: PgPool,
     upkeep: Arc<Upkeep>,
+    signer: Option<Arc<Signer>>,
 }
 
 /// Who changes something, and the id that makes the call safe to repeat.
@@ -40,7 +44,17 @@ impl Auth {
         Self {
             pool,
             upkeep: Arc::default(),
+            signer: None,
         }
+    }
+
+    /// Signs workers' certificates with the authority in a directory (`ca.crt`, `ca.key`), for so long.
+    ///
+    /// # Errors
+    /// The authority cannot be used.
+    pub fn signing(mut self, dir: &Path, life: Duration) -> Result<Self, PkiError> {
+        self.signer = Some(Arc::new(Signer::open(dir, life)?));
+        Ok(self)
     }
 
     /// AuthService, for a server's routes.

@@ -79,7 +79,7 @@ pub(crate) async fn insert(
     })
 }
 
-/// The token with this hash, if it is good now.
+/// The token with this hash, if it is good now and stands for somebody.
 pub(crate) async fn find_good(
     conn: &mut PgConnection,
     hash: &Hash,
@@ -87,13 +87,25 @@ pub(crate) async fn find_good(
     sqlx::query_as!(
         Row,
         "SELECT id, name, kind, service, created_at, expires_at, last_used_at, revoked_at FROM auth.tokens
-         WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())",
+         WHERE hash = $1 AND kind <> 'join' AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())",
         hash.as_slice(),
     )
     .fetch_optional(conn)
     .await?
     .map(Token::try_from)
     .transpose()
+}
+
+/// Uses a join token up; its name, or none if it is unknown, used, revoked or too old.
+pub(crate) async fn use_join(conn: &mut PgConnection, hash: &Hash) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        "UPDATE auth.tokens SET revoked_at = now(), last_used_at = now()
+         WHERE hash = $1 AND kind = 'join' AND revoked_at IS NULL AND expires_at > now()
+         RETURNING name",
+        hash.as_slice(),
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 /// A token by its id, or by its name while it is not revoked.

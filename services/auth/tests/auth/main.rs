@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod join;
 mod links;
 mod projects;
 mod server;

@@ -34,9 +34,14 @@ pub struct TestServer {
 
 impl TestServer {
     pub async fn start() -> Self {
+        Self::start_with(|auth| auth).await
+    }
+
+    /// With the service set up in a way of the test's own.
+    pub async fn start_with(set_up: impl FnOnce(Auth) -> Auth) -> Self {
         let db = TestDb::new().await;
         let pool = db.pool(ServiceRole::Auth).await;
-        let auth = Auth::new(pool.clone());
+        let auth = set_up(Auth::new(pool.clone()));
         let routes = routes_with_standard(
             Routes::new(auth.auth_server()).add_service(auth.projects_server()),
             &Default::default(),

@@ -11,7 +11,7 @@ use ck8s_auth::Auth;
 use ck8s_cli::Global;
 use ck8s_db::embedded::{self, Embedded};
 use ck8s_telemetry::{Admin, LogFormat, init_logs};
-use ck8s_worker::{LogSettings, WorkerConfig};
+use ck8s_worker::{Credential, LogSettings, WorkerConfig};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 use self::{data_dir::DataDir, demo::Demo, ready::Ready};
 use crate::{
     config::{Secrets, Tuning, database_url},
+    mesh::MeshOptions,
+    readiness::Answers,
     roles::Roles,
     serve::bind,
     server::{Options, Server},
@@ -81,14 +83,15 @@ pub async fn run(args: UpArgs, global: &Global) -> Result<ExitCode> {
     let dir = DataDir::open(&dir.unwrap_or_else(|| PathBuf::from(".ck8s")))?;
     dir.forget_ready()?;
     let listener = bind(args.listen).await?;
+    let answers = Answers::default();
     if let Some(address) = args.admin_listen {
-        tokio::spawn(Admin::bind(address).await?.serve(shutdown.clone()));
+        answers.serve(Admin::bind(address).await?, &shutdown);
     }
     let mut database = tokio::select! {
         database = Database::start(&dir) => database?,
         () = shutdown.cancelled() => return Ok(ExitCode::SUCCESS),
     };
-    let result = serve(&args, &dir, &mut database, listener, &shutdown).await;
+    let result = serve(&args, &dir, &mut database, listener, &answers, &shutdown).await;
     database.stop().await;
     result.map(|()| ExitCode::SUCCESS)
 }
@@ -148,6 +151,7 @@ async fn serve(
     dir: &DataDir,
     database: &mut Database,
     listener: tokio::net::TcpListener,
+    answers: &Answers,
     shutdown: &CancellationToken,
 ) -> Result<()> {
     let url = database.url();
@@ -156,22 +160,25 @@ async fn serve(
         .context("migrating the database")?;
     let webhook_secret = dir.webhook_secret()?;
     let secrets = Secrets {
-        key_ring: dir.key_ring()?,
-        run_token_key: dir.run_token_key()?,
+        key_ring: Some(dir.key_ring()?),
+        run_token_key: Some(dir.run_token_key()?),
         webhook_secret: Some(webhook_secret.clone()),
     };
     let options = Options {
         roles: Roles::all(),
-        database_url: url,
+        database_url: Some(url),
+        mesh: MeshOptions::default(),
         secrets,
         tuning: args.tuning.clone(),
     };
-    let mut server = Server::start(options, listener).await?;
+    let mut server = Server::start(options, Some(listener)).await?;
+    let address = server.address().context("the role edge is among all")?;
+    answers.set(server.readiness());
     let mut node = None;
 
     let starting = async {
         let auth = server.auth().context("the role auth is among all")?.clone();
-        let url = local_url(server.address());
+        let url = local_url(address);
         let (admin, worker_token) = tokens(&auth, dir).await?;
         let demo = Demo::ensure(&url, &admin, &webhook_secret, &args.demo_image).await?;
         if !args.no_worker {
@@ -246,16 +253,17 @@ struct Node {
 fn start_worker(args: &UpArgs, dir: &DataDir, url: &str, token: SecretString) -> Result<Node> {
     let worker_id = worker::machine()?;
     let id = worker_id.to_string();
+    let place = match args.executor {
+        Executor::Process => args.place.clone().told(url),
+        Executor::Kubernetes => args.place.clone(),
+    };
     let config = WorkerConfig {
         url: url.to_owned(),
-        token,
+        credential: Credential::Token(token),
         worker_id,
         labels: Vec::new(),
         capacity: args.capacity,
-        executor: args
-            .place
-            .clone()
-            .executor(args.executor, dir.path().join("work")),
+        executor: place.executor(args.executor, dir.path().join("work")),
         log: LogSettings::default(),
         guard_program: None,
     };

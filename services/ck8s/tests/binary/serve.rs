@@ -73,7 +73,9 @@ fn what_cannot_be_served_is_refused_in_a_sentence() {
     let refusal = |role: &str| says(&["serve", "--role", role]);
     let (good, text) = refusal("runs");
     assert!(
-        !good && text.contains("role runs calls repositories, auth"),
+        !good
+            && text.contains("role runs calls repositories")
+            && text.contains("CK8S_PEER_REPOSITORIES"),
         "{text}"
     );
     let (good, text) = refusal("lease");
@@ -119,6 +121,53 @@ async fn two_replicas_serve_one_database_and_stop_cleanly() {
                 "logs are JSON: {log}"
             );
         }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_database_gets_its_first_admin_and_the_token_is_good() {
+    let db = TestDb::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("token");
+    let ensure = |text: &str| {
+        fs::write(&file, text).unwrap();
+        let output = ck8s()
+            .args(["admin", "ensure", "--name", "first", "--token-file"])
+            .arg(&file)
+            .env("DATABASE_URL", db.url())
+            .output()
+            .unwrap();
+        let said =
+            String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        assert!(text.is_empty() || !said.contains(text.trim()), "{said}");
+        (output.status.success(), said)
+    };
+    let (good, said) = ensure("ck8s_adm_guessable");
+    assert!(!good && said.contains("43 random characters"), "{said}");
+    let token = format!("ck8s_adm_{}\n", "7f".repeat(32));
+    let (good, said) = ensure(&token);
+    assert!(good && said.contains("is made"), "{said}");
+    let (good, said) = ensure(&token);
+    assert!(good && said.contains("is there already"), "{said}");
+
+    let port = free_port();
+    let mut command = serve(db.url());
+    command.env("CK8S_LISTEN", format!("127.0.0.1:{port}"));
+    let mut server = Running::start(command, &home.path().join("log"));
+    let url = format!("http://127.0.0.1:{port}");
+    tokio::task::spawn_blocking(move || {
+        server.until("readiness", || {
+            get(&format!("{url}/readyz")).filter(|answer| answer.0 == 200)
+        });
+        let output = ck8s()
+            .args(["whoami", "--url", &url])
+            .env("CK8S_TOKEN", token.trim())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && said.contains("first"), "{said}");
     })
     .await
     .unwrap();

@@ -2,6 +2,7 @@
 pub(crate) mod completion;
 pub(crate) mod delivery;
 mod explain;
+pub(crate) mod join;
 mod logs;
 mod payload;
 pub(crate) mod project;
@@ -12,6 +13,7 @@ mod secret;
 mod send;
 mod sign;
 pub(crate) mod slot;
+pub(crate) mod smoke;
 mod start;
 pub(crate) mod token;
 mod watch;

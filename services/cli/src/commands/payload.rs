@@ -39,7 +39,8 @@ impl Payload {
         }
     }
 
-    fn of(bytes: Vec<u8>) -> Self {
+    /// One that is there already.
+    pub(super) fn of(bytes: Vec<u8>) -> Self {
         let value = serde_json::from_slice(&bytes).ok();
         Self {
             bytes,

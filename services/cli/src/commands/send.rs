@@ -65,8 +65,8 @@ fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
 /// What a server answers to a webhook.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Body {
-    code: String,
+pub(super) struct Body {
+    pub(super) code: String,
     message: String,
     delivery_id: String,
 }
@@ -157,7 +157,7 @@ fn webhook_secret(args: &Send, target: &Target) -> Result<SecretString, Fault> {
 }
 
 /// Posts as GitHub does; the HTTP status and the answer.
-async fn post(
+pub(super) async fn post(
     url: &str,
     event: &str,
     delivery: &str,
@@ -166,15 +166,7 @@ async fn post(
 ) -> Result<(u16, Body), Fault> {
     let hook = payload.repository().map(|r| r.external_id);
     let body = payload.into_bytes();
-    let mut client = reqwest::Client::builder()
-        .timeout(DEADLINE)
-        .redirect(reqwest::redirect::Policy::none());
-    if url.starts_with("http:") {
-        // Nothing is encrypted here, so a machine without root certificates will do.
-        client = client.tls_certs_only([]);
-    }
-    let client = client.build().map_err(|e| unreachable(url, &e))?;
-    let mut request = client
+    let mut request = http(url)?
         .post(format!("{url}/api/v1/webhooks/github"))
         .header("user-agent", "GitHub-Hookshot/ck8s")
         .header("accept", "*/*")
@@ -214,6 +206,18 @@ async fn post(
     Ok((status.as_u16(), body))
 }
 
+/// A client of the server's plain HTTP; it follows nobody elsewhere.
+pub(super) fn http(url: &str) -> Result<reqwest::Client, Fault> {
+    let mut client = reqwest::Client::builder()
+        .timeout(DEADLINE)
+        .redirect(reqwest::redirect::Policy::none());
+    if url.starts_with("http:") {
+        // Nothing is encrypted here, so a machine without root certificates will do.
+        client = client.tls_certs_only([]);
+    }
+    client.build().map_err(|e| unreachable(url, &e))
+}
+
 /// No answer: nobody is there, or what is there speaks otherwise.
 fn unheard(url: &str, delivery: &str, why: &reqwest::Error) -> Fault {
     if why.is_connect() {
@@ -246,7 +250,11 @@ fn exit(status: u16) -> Exit {
 }
 
 /// The delivery once it was handled, or as it is when patience ends.
-async fn handled(session: &Session, delivery: &str, patience: Duration) -> Result<Delivery, Fault> {
+pub(super) async fn handled(
+    session: &Session,
+    delivery: &str,
+    patience: Duration,
+) -> Result<Delivery, Fault> {
     let until = Instant::now() + patience;
     loop {
         let request = session.client.ask(GetDeliveryRequest {

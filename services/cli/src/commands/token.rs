@@ -1,8 +1,11 @@
 //! `ck8s token` and `ck8s whoami`.
 use std::time::{Duration, SystemTime};
 
-use ck8s_proto::auth::v1::{
-    CreateTokenRequest, ListTokensRequest, RevokeTokenRequest, Token, TokenKind, WhoAmIRequest,
+use ck8s_proto::{
+    auth::v1::{
+        CreateTokenRequest, ListTokensRequest, RevokeTokenRequest, Token, TokenKind, WhoAmIRequest,
+    },
+    policy::v1::Caller,
 };
 use clap::{Subcommand, ValueEnum};
 
@@ -30,7 +33,9 @@ pub enum TokenVerb {
         limit: Limit,
     },
     /// Makes a token and shows its secret, once.
-    #[command(after_help = "Example:\n  ck8s token create ci --kind admin --expires-in 30d")]
+    #[command(
+        after_help = "Example:\n  ck8s token create ci --kind admin --expires-in 30d\n  ck8s token create node-1 --kind join --expires-in 10m"
+    )]
     Create {
         /// What people call it; unique among live tokens.
         name: String,
@@ -40,7 +45,7 @@ pub enum TokenVerb {
         /// For a service: its role in the mesh.
         #[arg(long, value_name = "ROLE", required_if_eq("kind", "service"))]
         service: Option<String>,
-        /// How long it lives (90s, 10m, 2h, 7d); without it, for ever.
+        /// How long it lives (90s, 10m, 2h, 7d); without it, for ever, but a join token for an hour.
         #[arg(long, value_parser = duration, value_name = "TIME")]
         expires_in: Option<Duration>,
     },
@@ -61,6 +66,8 @@ pub enum Kind {
     Worker,
     /// A role of the mesh in another process.
     Service,
+    /// A worker that joins, once: for `ck8s worker join`. Ends after an hour unless said.
+    Join,
 }
 
 pub(crate) async fn run(verb: TokenVerb, global: &Global) -> Result<Exit, Fault> {
@@ -79,6 +86,7 @@ pub(crate) async fn run(verb: TokenVerb, global: &Global) -> Result<Exit, Fault>
                 Kind::Admin => TokenKind::Admin,
                 Kind::Worker => TokenKind::Worker,
                 Kind::Service => TokenKind::Service,
+                Kind::Join => TokenKind::Join,
             };
             let request = CreateTokenRequest {
                 request_id: request_id(),
@@ -181,4 +189,17 @@ pub(crate) async fn whoami(global: &Global) -> Result<Exit, Fault> {
         ])
     })?;
     Ok(Exit::Done)
+}
+
+/// That the caller is a platform admin; its name.
+pub(super) async fn admin(session: &Session) -> Result<String, Fault> {
+    let what = "cannot say who asks";
+    let request = session.client.ask(WhoAmIRequest {});
+    let answer = session.client.auth().who_am_i(request).await.or_say(what)?;
+    if answer.caller() != Caller::Admin {
+        let why = format!("{} is no platform admin", answer.name);
+        let todo = "use a platform admin's token";
+        return Err(Fault::new(Exit::NotAllowed, what, why, todo));
+    }
+    Ok(format!("{} is a platform admin", answer.name))
 }

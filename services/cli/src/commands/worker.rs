@@ -1,7 +1,10 @@
 //! `ck8s worker list|drain`; `ck8s worker` without a verb runs a node and is the binary's.
+use std::path::PathBuf;
+
 use ck8s_proto::runs::v1::{DrainWorkerRequest, ListWorkersRequest, Worker};
 use clap::Subcommand;
 
+use super::join;
 use crate::{
     Global,
     args::Limit,
@@ -32,11 +35,31 @@ pub enum WorkerVerb {
         #[arg(long)]
         undo: bool,
     },
+    /// Gets a worker's first certificate for a join token, which works once; the worker renews it by itself.
+    #[command(
+        after_help = "Example:\n  ck8s worker join --url https://ck8s.example --token-file token --out /var/lib/ck8s/certs --id node-1"
+    )]
+    Join(JoinArgs),
+}
+
+/// Arguments of `ck8s worker join`. The token comes by --token-file or CK8S_TOKEN.
+#[derive(clap::Args, Clone, Debug)]
+pub struct JoinArgs {
+    /// Where the key and the certificate go: tls.key, tls.crt, ca.crt.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The worker's id; without it, the machine's name.
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
 }
 
 pub(crate) async fn run(verb: WorkerVerb, global: &Global) -> Result<Exit, Fault> {
+    if let WorkerVerb::Join(args) = verb {
+        return join::run(args, global).await;
+    }
     let session = Session::open(global).await?;
     match verb {
+        WorkerVerb::Join(_) => {}
         WorkerVerb::List { limit } => list(&session, limit).await?,
         WorkerVerb::Drain { worker, undo } => {
             let what = format!("cannot drain worker {worker}");

@@ -8,12 +8,13 @@ use std::{
 use ck8s_proto::repositories::v1::{
     Provider, ResolveRepositoriesRequest, repositories_service_client::RepositoriesServiceClient,
 };
+use ck8s_rpc::mesh::Channel;
 use ck8s_types::{ProjectId, RepositoryId, now_ms};
 use futures::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use tonic::{Request, transport::Channel};
+use tonic::Request;
 
 use super::{Away, DEADLINE};
 use crate::{

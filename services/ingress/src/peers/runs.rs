@@ -1,8 +1,9 @@
 //! Makes runs of deliveries through the runs service, many in one call.
 use ck8s_proto::runs::v1::{CreateRunsRequest, NewRun, runs_service_client::RunsServiceClient};
+use ck8s_rpc::mesh::Channel;
 use ck8s_types::{DeliveryId, ProjectId, RepositoryId, RunId};
 use prost::Message;
-use tonic::{Code, Request, transport::Channel};
+use tonic::{Code, Request};
 
 use super::{Away, DEADLINE};
 use crate::{convert, domain::run::Wanted};

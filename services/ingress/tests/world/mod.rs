@@ -8,6 +8,7 @@ use ck8s_proto::ingress::v1::{
     Delivery, DeliveryState, IngestResult, IngestWebhookRequest, ListDeliveriesRequest, Webhook,
     ingress_service_client::IngressServiceClient,
 };
+use ck8s_rpc::mesh::Mesh;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::net::TcpListener;
@@ -116,8 +117,8 @@ impl World {
 }
 
 async fn start(db: &TestDb, shutdown: CancellationToken) -> Ingress {
-    // Nobody listens there: repositories and runs are away.
-    let away = Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
+    // Nobody serves it: repositories and runs are away.
+    let away = Mesh::new().channel("ingress");
     let config = IngressConfig {
         platform_secret: Some(SECRET.to_owned().into()),
     };

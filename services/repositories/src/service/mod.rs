@@ -9,10 +9,10 @@ use ck8s_proto::{
     auth::v1::{GetProjectRequest, projects_service_client::ProjectsServiceClient},
     repositories::v1 as pb,
 };
-use ck8s_rpc::{convert as rpc_convert, status};
+use ck8s_rpc::{convert as rpc_convert, mesh::Channel, status};
 use ck8s_types::{ProjectId, RequestId};
 use sqlx::PgPool;
-use tonic::{Code, Status, transport::Channel};
+use tonic::{Code, Status};
 
 pub use self::change::{Add, Rotate, Set, Update};
 use self::parsed::Parsed;

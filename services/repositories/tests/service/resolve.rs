@@ -82,7 +82,7 @@ async fn a_key_that_is_missing_is_noticed_before_it_serves() {
     w.service.verify_key_ring().await.expect("it has the key");
 
     let pool = w.db.pool(ck8s_db::ServiceRole::Repositories).await;
-    let channel = tonic::transport::Endpoint::from_static("http://unused.invalid").connect_lazy();
+    let channel = ck8s_rpc::mesh::Mesh::new().channel("repositories");
     let verify = async |text: &str| {
         let ring = KeyRing::from_text(text).expect("a key ring");
         let service = ck8s_repositories::Repositories::new(pool.clone(), ring, channel.clone());

@@ -8,7 +8,12 @@ use ck8s_proto::{
     repositories::v1::{self as pb, repositories_service_client::RepositoriesServiceClient},
 };
 use ck8s_repositories::{KeyRing, Repositories};
-use ck8s_rpc::{guard::GuardLayer, identify::MeshIdentify, mesh::Mesh, policy::Policy};
+use ck8s_rpc::{
+    guard::GuardLayer,
+    identify::MeshIdentify,
+    mesh::{self, Mesh},
+    policy::Policy,
+};
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
@@ -45,8 +50,8 @@ pub struct World {
     pub db: TestDb,
     pub owner: PgPool,
     pub admin: Client<Bearer>,
-    pub ingress: RepositoriesServiceClient<Channel>,
-    pub runs: RepositoriesServiceClient<Channel>,
+    pub ingress: RepositoriesServiceClient<mesh::Channel>,
+    pub runs: RepositoriesServiceClient<mesh::Channel>,
     pub project: Project,
     pub other_project: Project,
     pub service: Repositories,

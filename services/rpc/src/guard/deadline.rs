@@ -2,6 +2,9 @@
 use std::time::Duration;
 
 use http::HeaderMap;
+use tonic::{Code, Status};
+
+use crate::status;
 
 /// The longest that a call with a single answer takes.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -9,7 +12,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 const AHEAD: Duration = Duration::from_millis(5);
 
 /// The deadline of a call; none for a stream whose client asks for none.
-pub(super) fn of(headers: &HeaderMap, streaming: bool) -> Option<Duration> {
+pub(crate) fn of(headers: &HeaderMap, streaming: bool) -> Option<Duration> {
     let asked = headers
         .get("grpc-timeout")
         .and_then(|value| value.to_str().ok())
@@ -20,6 +23,16 @@ pub(super) fn of(headers: &HeaderMap, streaming: bool) -> Option<Duration> {
         (Some(asked), false) => Some(asked.min(LONGEST)),
         (None, false) => Some(LONGEST),
     }
+}
+
+/// The call's time is over.
+pub(crate) fn exceeded() -> Status {
+    status::error(
+        Code::DeadlineExceeded,
+        "DEADLINE_EXCEEDED",
+        "the call's time is over",
+        &[],
+    )
 }
 
 /// At most eight digits and a unit, as gRPC over HTTP/2 has it. What is something else counts as nothing.

@@ -338,26 +338,34 @@ async fn on_the_mesh_the_connection_says_who_calls_and_no_header_does() {
         let (mesh, guard, down) = (mesh.clone(), guard(table), down.clone());
         async move { mesh.serve(echo_routes(), guard, down).await }
     });
-    // An admin's token does not make the edge an admin, and a role in a header is only a header.
-    let forged = [
-        ("authorization", "Bearer ck8s_adm_good"),
-        ("x-ck8s-role", "ingress"),
-    ];
-    for (path, expected) in [
-        ("/ck8s.ingress.v1.IngressService/IngestWebhook", Code::Ok),
-        (
-            "/ck8s.runs.v1.RunsService/CreateRuns",
-            Code::PermissionDenied,
-        ),
-        (ADMIN_ONLY, Code::PermissionDenied),
+    // A role in a header is only a header. A token counts for a call that the edge hands on, and for no other role's.
+    let (ingest, create) = (
+        "/ck8s.ingress.v1.IngressService/IngestWebhook",
+        "/ck8s.runs.v1.RunsService/CreateRuns",
+    );
+    let forged = ("x-ck8s-role", "ingress");
+    let good = ("authorization", "Bearer ck8s_adm_good");
+    let bad = ("authorization", "Bearer ck8s_adm_bad");
+    let ingress = mesh.channel("ingress");
+    for (from, path, headers, expected, seen) in [
+        (&edge, ingest, &[forged][..], Code::Ok, "service:edge"),
+        (&edge, create, &[forged], Code::PermissionDenied, ""),
+        (&edge, ADMIN_ONLY, &[forged], Code::PermissionDenied, ""),
+        (&edge, ADMIN_ONLY, &[good, forged], Code::Ok, "token:me"),
+        (&edge, ADMIN_ONLY, &[bad], Code::Unauthenticated, ""),
+        (&edge, ingest, &[good], Code::PermissionDenied, ""),
+        (&edge, OPEN, &[], Code::Ok, "anonymous"),
+        (&ingress, ADMIN_ONLY, &[good], Code::PermissionDenied, ""),
+        (&ingress, create, &[good], Code::Ok, "service:ingress"),
+        (&ingress, OPEN, &[], Code::PermissionDenied, ""),
     ] {
-        let response = tower::ServiceExt::oneshot(edge.clone(), request(path, &forged))
+        let response = tower::ServiceExt::oneshot(from.clone(), request(path, headers))
             .await
             .unwrap();
         let status = Status::from_header_map(response.headers()).unwrap();
-        assert_eq!(status.code(), expected, "{path}");
+        assert_eq!(status.code(), expected, "{path} {headers:?}");
         if expected == Code::Ok {
-            assert_eq!(status.message(), "service:edge");
+            assert_eq!(status.message(), seen, "{path} {headers:?}");
         }
     }
     down.cancel();
@@ -369,7 +377,7 @@ async fn on_the_mesh_the_connection_says_who_calls_and_no_header_does() {
 #[tokio::test]
 async fn a_peer_of_the_mesh_counts_for_nothing_on_a_public_listener() {
     let mut with_peer = request("/ck8s.ingress.v1.IngressService/IngestWebhook", &[]);
-    with_peer.extensions_mut().insert(MeshPeer { role: "edge" });
+    with_peer.extensions_mut().insert(MeshPeer::role("edge"));
     let (code, _) = seen(guard(Table::with(&[])), with_peer).await;
     assert_eq!(code, Code::Unauthenticated);
 }

@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 use futures::future::BoxFuture;
 use http::{HeaderMap, header::AUTHORIZATION};
 use tokio::time::{Instant, MissedTickBehavior};
-use tonic::{Code, Status};
+use tonic::Status;
 
+use super::deadline;
 use crate::{
     Caller,
     identify::{Identify, IdentifyError, REMEMBER},
@@ -77,12 +78,7 @@ pub(super) fn ending(limit: Option<Duration>, watch: Option<Watch>) -> BoxFuture
             Some(limit) => tokio::time::sleep(limit).await,
             None => std::future::pending().await,
         }
-        status::error(
-            Code::DeadlineExceeded,
-            "DEADLINE_EXCEEDED",
-            "the call's time is over",
-            &[],
-        )
+        deadline::exceeded()
     };
     match watch {
         None => Box::pin(late),

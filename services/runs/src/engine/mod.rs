@@ -22,11 +22,11 @@ mod writers;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use ck8s_rpc::mesh::Channel;
 use ck8s_types::{ReplicaId, RunId};
 use sqlx::{PgPool, Postgres, Transaction};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
 
 pub use board::Board;
 pub use creator::Creation;

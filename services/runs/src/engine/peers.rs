@@ -14,9 +14,9 @@ use ck8s_proto::{
         repositories_service_client::RepositoriesServiceClient,
     },
 };
-use ck8s_rpc::status;
+use ck8s_rpc::{mesh::Channel, status};
 use ck8s_types::{ProjectId, RepositoryId};
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 
 use crate::RunsError;
 

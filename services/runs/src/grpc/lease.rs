@@ -5,11 +5,11 @@ use ck8s_proto::runs::v1::{
     self as pb, Draining, LeaseRequest, LeaseResponse, lease_request, lease_response,
     lease_service_server::LeaseService,
 };
-use ck8s_rpc::{convert::id, status};
-use ck8s_types::RunId;
+use ck8s_rpc::{Caller, caller::caller, convert::id, status};
+use ck8s_types::{RunId, WorkerId};
 use tokio::sync::mpsc;
 use tokio_stream::{StreamExt, wrappers::UnboundedReceiverStream};
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use super::{Runs, Streaming, lease_frames, logs, secrets};
 use crate::{
@@ -37,9 +37,10 @@ impl LeaseService for Runs {
     ) -> Result<Response<Self::LeaseStream>, Status> {
         let (frames, out) = mpsc::unbounded_channel();
         let engine = self.engine.clone();
+        let caller = caller(&request);
         let incoming = request.into_inner();
         tokio::spawn(async move {
-            if let Err(status) = serve(&engine, incoming, frames.clone()).await {
+            if let Err(status) = serve(&engine, &caller, incoming, frames.clone()).await {
                 let _ = frames.send(Err(status));
             }
         });
@@ -93,6 +94,7 @@ impl LeaseService for Runs {
 /// One stream from its Hello to its end.
 async fn serve(
     engine: &Arc<Engine>,
+    caller: &Caller,
     mut incoming: tonic::Streaming<LeaseRequest>,
     frames: Frames,
 ) -> Result<(), Status> {
@@ -109,6 +111,7 @@ async fn serve(
         }
     };
     let (arrival, leases) = lease_frames::hello(hello)?;
+    speaks_for(caller, &arrival.id)?;
     let arriving = Arriving {
         arrival: arrival.clone(),
         leases,
@@ -118,6 +121,22 @@ async fn serve(
     let ended = converse(engine, &arrival, session, &mut incoming, &frames).await;
     engine.disconnect(&arrival, session).await;
     ended
+}
+
+/// A worker with a certificate speaks for the id that the certificate names.
+fn speaks_for(caller: &Caller, worker: &WorkerId) -> Result<(), Status> {
+    match caller {
+        Caller::Worker {
+            certified: Some(own),
+            ..
+        } if own != worker => Err(status::error(
+            Code::PermissionDenied,
+            "OTHER_WORKER",
+            format!("the certificate is worker {own}'s, not {worker}'s"),
+            &[("certificate", own.as_str()), ("worker", worker.as_str())],
+        )),
+        _ => Ok(()),
+    }
 }
 
 async fn converse(

@@ -16,10 +16,11 @@ use std::{pin::Pin, sync::Arc};
 use ck8s_proto::runs::v1::{
     self as pb, lease_service_server::LeaseServiceServer, runs_service_server as server,
 };
+use ck8s_rpc::mesh::Channel;
 use sqlx::PgPool;
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, transport::Channel};
+use tonic::{Request, Response, Status};
 
 use crate::{RunsConfig, RunsError, engine::Engine};
 

@@ -34,7 +34,11 @@ pub struct Bench {
 
 pub fn process() -> Bench {
     let dir = tempfile::tempdir().expect("a directory");
-    let executor = ProcessExecutor::new(dir.path(), GUARD.into(), "http://127.0.0.1:1".to_owned());
+    let executor = ProcessExecutor::new(
+        dir.path(),
+        GUARD.into(),
+        Some("http://127.0.0.1:1".to_owned()),
+    );
     Bench {
         executor: Arc::new(executor.expect("an executor")),
         outlives_worker: false,

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ck8s/auth/v1/auth.proto.
  */
 export const file_ck8s_auth_v1_auth: GenFile = /*@__PURE__*/
-  fileDesc("ChdjazhzL2F1dGgvdjEvYXV0aC5wcm90bxIMY2s4cy5hdXRoLnYxIp8CCgVUb2tlbhIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEiUKBGtpbmQYAyABKA4yFy5jazhzLmF1dGgudjEuVG9rZW5LaW5kEg8KB3NlcnZpY2UYBCABKAkSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg1sYXN0X3VzZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZXZva2VfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAicAoHUHJvamVjdBIKCgJpZBgBIAEoCRIMCgRzbHVnGAIgASgJEgwKBG5hbWUYAyABKAkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYBSABKAkqbAoJVG9rZW5LaW5kEhoKFlRPS0VOX0tJTkRfVU5TUEVDSUZJRUQQABIUChBUT0tFTl9LSU5EX0FETUlOEAESFQoRVE9LRU5fS0lORF9XT1JLRVIQAhIWChJUT0tFTl9LSU5EX1NFUlZJQ0UQA2IGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("ChdjazhzL2F1dGgvdjEvYXV0aC5wcm90bxIMY2s4cy5hdXRoLnYxIp8CCgVUb2tlbhIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEiUKBGtpbmQYAyABKA4yFy5jazhzLmF1dGgudjEuVG9rZW5LaW5kEg8KB3NlcnZpY2UYBCABKAkSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg1sYXN0X3VzZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZXZva2VfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAicAoHUHJvamVjdBIKCgJpZBgBIAEoCRIMCgRzbHVnGAIgASgJEgwKBG5hbWUYAyABKAkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYBSABKAkqgQEKCVRva2VuS2luZBIaChZUT0tFTl9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQVE9LRU5fS0lORF9BRE1JThABEhUKEVRPS0VOX0tJTkRfV09SS0VSEAISFgoSVE9LRU5fS0lORF9TRVJWSUNFEAMSEwoPVE9LRU5fS0lORF9KT0lOEARiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * An API token without its secret, which is shown once, at creation, and stored hashed.
@@ -168,6 +168,13 @@ export enum TokenKind {
    * @generated from enum value: TOKEN_KIND_SERVICE = 3;
    */
   SERVICE = 3,
+
+  /**
+   * A worker that joins: for AuthService.JoinWorker, once.
+   *
+   * @generated from enum value: TOKEN_KIND_JOIN = 4;
+   */
+  JOIN = 4,
 }
 
 /**

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ck8s/auth/v1/auth_service.proto.
  */
 export const file_ck8s_auth_v1_auth_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9jazhzL2F1dGgvdjEvYXV0aF9zZXJ2aWNlLnByb3RvEgxjazhzLmF1dGgudjEiJAoTQXV0aGVudGljYXRlUmVxdWVzdBINCgV0b2tlbhgBIAEoCSKfAQoUQXV0aGVudGljYXRlUmVzcG9uc2USEAoIdG9rZW5faWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgRraW5kGAMgASgOMhcuY2s4cy5hdXRoLnYxLlRva2VuS2luZBIPCgdzZXJ2aWNlGAQgASgJEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIPCg1XaG9BbUlSZXF1ZXN0IkYKDldob0FtSVJlc3BvbnNlEiYKBmNhbGxlchgBIAEoDjIWLmNrOHMucG9saWN5LnYxLkNhbGxlchIMCgRuYW1lGAIgASgJIiEKEVJlZGVlbUxpbmtSZXF1ZXN0EgwKBGNvZGUYASABKAkiVAoSUmVkZWVtTGlua1Jlc3BvbnNlEg0KBXRva2VuGAEgASgJEi8KC2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKfAQoSQ3JlYXRlVG9rZW5SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgRraW5kGAMgASgOMhcuY2s4cy5hdXRoLnYxLlRva2VuS2luZBIPCgdzZXJ2aWNlGAQgASgJEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJJChNDcmVhdGVUb2tlblJlc3BvbnNlEiIKBXRva2VuGAEgASgLMhMuY2s4cy5hdXRoLnYxLlRva2VuEg4KBnNlY3JldBgCIAEoCSJRChFMaXN0VG9rZW5zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIVCg1pbmNsdWRlX2VuZGVkGAMgASgIIlIKEkxpc3RUb2tlbnNSZXNwb25zZRIjCgZ0b2tlbnMYASADKAsyEy5jazhzLmF1dGgudjEuVG9rZW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjcKElJldm9rZVRva2VuUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg0KBXRva2VuGAIgASgJIjkKE1Jldm9rZVRva2VuUmVzcG9uc2USIgoFdG9rZW4YASABKAsyEy5jazhzLmF1dGgudjEuVG9rZW4y1gQKC0F1dGhTZXJ2aWNlEocBCgxBdXRoZW50aWNhdGUSIS5jazhzLmF1dGgudjEuQXV0aGVudGljYXRlUmVxdWVzdBoiLmNrOHMuYXV0aC52MS5BdXRoZW50aWNhdGVSZXNwb25zZSIwirUYLAoBBBoEZWRnZRoHaW5ncmVzcxoEcnVucxoMcmVwb3NpdG9yaWVzGgRhdXRoEk4KBldob0FtSRIbLmNrOHMuYXV0aC52MS5XaG9BbUlSZXF1ZXN0GhwuY2s4cy5hdXRoLnYxLldob0FtSVJlc3BvbnNlIgmKtRgFCgMDBQYSWQoKUmVkZWVtTGluaxIfLmNrOHMuYXV0aC52MS5SZWRlZW1MaW5rUmVxdWVzdBogLmNrOHMuYXV0aC52MS5SZWRlZW1MaW5rUmVzcG9uc2UiCIq1GAQKAgEDElsKC0NyZWF0ZVRva2VuEiAuY2s4cy5hdXRoLnYxLkNyZWF0ZVRva2VuUmVxdWVzdBohLmNrOHMuYXV0aC52MS5DcmVhdGVUb2tlblJlc3BvbnNlIgeKtRgDCgEDElgKCkxpc3RUb2tlbnMSHy5jazhzLmF1dGgudjEuTGlzdFRva2Vuc1JlcXVlc3QaIC5jazhzLmF1dGgudjEuTGlzdFRva2Vuc1Jlc3BvbnNlIgeKtRgDCgEDElsKC1Jldm9rZVRva2VuEiAuY2s4cy5hdXRoLnYxLlJldm9rZVRva2VuUmVxdWVzdBohLmNrOHMuYXV0aC52MS5SZXZva2VUb2tlblJlc3BvbnNlIgeKtRgDCgEDYgZwcm90bzM", [file_ck8s_auth_v1_auth, file_ck8s_policy_v1_policy, file_google_protobuf_timestamp]);
+  fileDesc("Ch9jazhzL2F1dGgvdjEvYXV0aF9zZXJ2aWNlLnByb3RvEgxjazhzLmF1dGgudjEiJAoTQXV0aGVudGljYXRlUmVxdWVzdBINCgV0b2tlbhgBIAEoCSKfAQoUQXV0aGVudGljYXRlUmVzcG9uc2USEAoIdG9rZW5faWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgRraW5kGAMgASgOMhcuY2s4cy5hdXRoLnYxLlRva2VuS2luZBIPCgdzZXJ2aWNlGAQgASgJEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIPCg1XaG9BbUlSZXF1ZXN0IkYKDldob0FtSVJlc3BvbnNlEiYKBmNhbGxlchgBIAEoDjIWLmNrOHMucG9saWN5LnYxLkNhbGxlchIMCgRuYW1lGAIgASgJIiEKEVJlZGVlbUxpbmtSZXF1ZXN0EgwKBGNvZGUYASABKAkiVAoSUmVkZWVtTGlua1Jlc3BvbnNlEg0KBXRva2VuGAEgASgJEi8KC2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKfAQoSQ3JlYXRlVG9rZW5SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgRraW5kGAMgASgOMhcuY2s4cy5hdXRoLnYxLlRva2VuS2luZBIPCgdzZXJ2aWNlGAQgASgJEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJJChNDcmVhdGVUb2tlblJlc3BvbnNlEiIKBXRva2VuGAEgASgLMhMuY2s4cy5hdXRoLnYxLlRva2VuEg4KBnNlY3JldBgCIAEoCSJRChFMaXN0VG9rZW5zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIVCg1pbmNsdWRlX2VuZGVkGAMgASgIIlIKEkxpc3RUb2tlbnNSZXNwb25zZRIjCgZ0b2tlbnMYASADKAsyEy5jazhzLmF1dGgudjEuVG9rZW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjcKElJldm9rZVRva2VuUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg0KBXRva2VuGAIgASgJIjkKE1Jldm9rZVRva2VuUmVzcG9uc2USIgoFdG9rZW4YASABKAsyEy5jazhzLmF1dGgudjEuVG9rZW4iUgoRSm9pbldvcmtlclJlcXVlc3QSDQoFdG9rZW4YASABKAkSEQoJd29ya2VyX2lkGAIgASgJEhsKE2NlcnRpZmljYXRlX3JlcXVlc3QYAyABKAkibQoSSm9pbldvcmtlclJlc3BvbnNlEhMKC2NlcnRpZmljYXRlGAEgASgJEhEKCWF1dGhvcml0eRgCIAEoCRIvCgtleHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiPAodUmVuZXdXb3JrZXJDZXJ0aWZpY2F0ZVJlcXVlc3QSGwoTY2VydGlmaWNhdGVfcmVxdWVzdBgBIAEoCSJ5Ch5SZW5ld1dvcmtlckNlcnRpZmljYXRlUmVzcG9uc2USEwoLY2VydGlmaWNhdGUYASABKAkSEQoJYXV0aG9yaXR5GAIgASgJEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDK6BgoLQXV0aFNlcnZpY2USigEKDEF1dGhlbnRpY2F0ZRIhLmNrOHMuYXV0aC52MS5BdXRoZW50aWNhdGVSZXF1ZXN0GiIuY2s4cy5hdXRoLnYxLkF1dGhlbnRpY2F0ZVJlc3BvbnNlIjOQAgGKtRgsCgEEGgRlZGdlGgdpbmdyZXNzGgRydW5zGgxyZXBvc2l0b3JpZXMaBGF1dGgSUQoGV2hvQW1JEhsuY2s4cy5hdXRoLnYxLldob0FtSVJlcXVlc3QaHC5jazhzLmF1dGgudjEuV2hvQW1JUmVzcG9uc2UiDJACAYq1GAUKAwMFBhJZCgpSZWRlZW1MaW5rEh8uY2s4cy5hdXRoLnYxLlJlZGVlbUxpbmtSZXF1ZXN0GiAuY2s4cy5hdXRoLnYxLlJlZGVlbUxpbmtSZXNwb25zZSIIirUYBAoCAQMSWwoLQ3JlYXRlVG9rZW4SIC5jazhzLmF1dGgudjEuQ3JlYXRlVG9rZW5SZXF1ZXN0GiEuY2s4cy5hdXRoLnYxLkNyZWF0ZVRva2VuUmVzcG9uc2UiB4q1GAMKAQMSWwoKTGlzdFRva2VucxIfLmNrOHMuYXV0aC52MS5MaXN0VG9rZW5zUmVxdWVzdBogLmNrOHMuYXV0aC52MS5MaXN0VG9rZW5zUmVzcG9uc2UiCpACAYq1GAMKAQMSWwoLUmV2b2tlVG9rZW4SIC5jazhzLmF1dGgudjEuUmV2b2tlVG9rZW5SZXF1ZXN0GiEuY2s4cy5hdXRoLnYxLlJldm9rZVRva2VuUmVzcG9uc2UiB4q1GAMKAQMSWAoKSm9pbldvcmtlchIfLmNrOHMuYXV0aC52MS5Kb2luV29ya2VyUmVxdWVzdBogLmNrOHMuYXV0aC52MS5Kb2luV29ya2VyUmVzcG9uc2UiB4q1GAMKAQESfwoWUmVuZXdXb3JrZXJDZXJ0aWZpY2F0ZRIrLmNrOHMuYXV0aC52MS5SZW5ld1dvcmtlckNlcnRpZmljYXRlUmVxdWVzdBosLmNrOHMuYXV0aC52MS5SZW5ld1dvcmtlckNlcnRpZmljYXRlUmVzcG9uc2UiCpACAoq1GAMKAQViBnByb3RvMw", [file_ck8s_auth_v1_auth, file_ck8s_policy_v1_policy, file_google_protobuf_timestamp]);
 
 /**
  * A token to look up.
@@ -372,6 +372,132 @@ export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__P
   messageDesc(file_ck8s_auth_v1_auth_service, 11);
 
 /**
+ * A worker's first certificate, asked for.
+ *
+ * @generated from message ck8s.auth.v1.JoinWorkerRequest
+ */
+export type JoinWorkerRequest = Message<"ck8s.auth.v1.JoinWorkerRequest"> & {
+  /**
+   * The join token, `ck8s_join_...`.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * The worker's id: what the certificate names.
+   *
+   * @generated from field: string worker_id = 2;
+   */
+  workerId: string;
+
+  /**
+   * A certificate request (PKCS #10) in PEM. Its key counts; the names in it do not.
+   *
+   * @generated from field: string certificate_request = 3;
+   */
+  certificateRequest: string;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.JoinWorkerRequest.
+ * Use `create(JoinWorkerRequestSchema)` to create a new message.
+ */
+export const JoinWorkerRequestSchema: GenMessage<JoinWorkerRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 12);
+
+/**
+ * A worker's first certificate.
+ *
+ * @generated from message ck8s.auth.v1.JoinWorkerResponse
+ */
+export type JoinWorkerResponse = Message<"ck8s.auth.v1.JoinWorkerResponse"> & {
+  /**
+   * The certificate, in PEM.
+   *
+   * @generated from field: string certificate = 1;
+   */
+  certificate: string;
+
+  /**
+   * The authorities to trust, in PEM.
+   *
+   * @generated from field: string authority = 2;
+   */
+  authority: string;
+
+  /**
+   * When the certificate ends.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 3;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.JoinWorkerResponse.
+ * Use `create(JoinWorkerResponseSchema)` to create a new message.
+ */
+export const JoinWorkerResponseSchema: GenMessage<JoinWorkerResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 13);
+
+/**
+ * A worker's next certificate, asked for.
+ *
+ * @generated from message ck8s.auth.v1.RenewWorkerCertificateRequest
+ */
+export type RenewWorkerCertificateRequest = Message<"ck8s.auth.v1.RenewWorkerCertificateRequest"> & {
+  /**
+   * A certificate request (PKCS #10) in PEM. Its key counts; the names in it do not.
+   *
+   * @generated from field: string certificate_request = 1;
+   */
+  certificateRequest: string;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.RenewWorkerCertificateRequest.
+ * Use `create(RenewWorkerCertificateRequestSchema)` to create a new message.
+ */
+export const RenewWorkerCertificateRequestSchema: GenMessage<RenewWorkerCertificateRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 14);
+
+/**
+ * A worker's next certificate.
+ *
+ * @generated from message ck8s.auth.v1.RenewWorkerCertificateResponse
+ */
+export type RenewWorkerCertificateResponse = Message<"ck8s.auth.v1.RenewWorkerCertificateResponse"> & {
+  /**
+   * The certificate, in PEM.
+   *
+   * @generated from field: string certificate = 1;
+   */
+  certificate: string;
+
+  /**
+   * The authorities to trust, in PEM.
+   *
+   * @generated from field: string authority = 2;
+   */
+  authority: string;
+
+  /**
+   * When the certificate ends.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 3;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.RenewWorkerCertificateResponse.
+ * Use `create(RenewWorkerCertificateResponseSchema)` to create a new message.
+ */
+export const RenewWorkerCertificateResponseSchema: GenMessage<RenewWorkerCertificateResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 15);
+
+/**
  * API tokens and one-time sign-in links.
  *
  * @generated from service ck8s.auth.v1.AuthService
@@ -436,6 +562,27 @@ export const AuthService: GenService<{
     methodKind: "unary";
     input: typeof RevokeTokenRequestSchema;
     output: typeof RevokeTokenResponseSchema;
+  },
+  /**
+   * Signs a worker's first certificate, for a join token, which works once. Unknown, used and expired tokens are all UNAUTHENTICATED;
+   * FAILED_PRECONDITION: this server signs nothing.
+   *
+   * @generated from rpc ck8s.auth.v1.AuthService.JoinWorker
+   */
+  joinWorker: {
+    methodKind: "unary";
+    input: typeof JoinWorkerRequestSchema;
+    output: typeof JoinWorkerResponseSchema;
+  },
+  /**
+   * Signs a worker's next certificate. Only a worker that shows a good certificate gets one, for the id that it names.
+   *
+   * @generated from rpc ck8s.auth.v1.AuthService.RenewWorkerCertificate
+   */
+  renewWorkerCertificate: {
+    methodKind: "unary";
+    input: typeof RenewWorkerCertificateRequestSchema;
+    output: typeof RenewWorkerCertificateResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ck8s_auth_v1_auth_service, 0);

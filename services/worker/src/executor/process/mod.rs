@@ -44,17 +44,17 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 pub struct ProcessExecutor {
     work_dir: PathBuf,
     guard_program: PathBuf,
-    url: String,
+    url: Option<String>,
     /// How to reach the guards of this process.
     guards: Arc<Mutex<HashMap<RunId, mpsc::UnboundedSender<Command>>>>,
 }
 
 impl ProcessExecutor {
-    /// Runs workloads under `work_dir`, guarded by `guard_program`; they are told the server's `url`.
+    /// Runs workloads under `work_dir`, guarded by `guard_program`; they are told the server's `url`, if there is one for them.
     ///
     /// # Errors
     /// If the directory cannot be made.
-    pub fn new(work_dir: &Path, guard_program: PathBuf, url: String) -> io::Result<Self> {
+    pub fn new(work_dir: &Path, guard_program: PathBuf, url: Option<String>) -> io::Result<Self> {
         std::fs::create_dir_all(work_dir)?;
         let work_dir = work_dir.canonicalize()?;
         Ok(Self {
@@ -104,7 +104,7 @@ impl ProcessExecutor {
         ]);
         env.extend(order.spec.env.clone());
         env.extend(order.env.clone());
-        env.insert("CK8S_URL".to_owned(), self.url.clone());
+        env.extend(self.url.clone().map(|url| ("CK8S_URL".to_owned(), url)));
         for (name, value) in &order.secrets {
             env.insert(name.clone(), value.expose_secret().to_owned());
         }

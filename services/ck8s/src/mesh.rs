@@ -1,0 +1,129 @@
+//! Where the mesh is: what this process listens on, the certificates that it shows, the roles that run elsewhere.
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use ck8s_pki::Certificates;
+use ck8s_rpc::{
+    mesh::{Mesh, Peer, Remotes, names},
+    policy::Policy,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::roles::Roles;
+
+/// The options of the mesh.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Mesh: roles in other processes, over mutual TLS")]
+pub struct MeshOptions {
+    /// The mesh listener, for the roles that run elsewhere and for workers.
+    #[arg(long, env = "CK8S_MESH_LISTEN", value_name = "ADDRESS")]
+    mesh_listen: Option<SocketAddr>,
+    /// Directory with tls.crt, tls.key and ca.crt; read again when they change.
+    #[arg(long, env = "CK8S_MESH_CERTS", value_name = "DIR")]
+    mesh_certs: Option<PathBuf>,
+    /// For the role auth: directory with ca.crt and ca.key, which sign workers' certificates; without it no worker can join.
+    #[arg(long, env = "CK8S_MESH_CA", value_name = "DIR")]
+    pub mesh_ca: Option<PathBuf>,
+    /// For the role auth: how long a worker's certificate lives; it renews it when two thirds of that are over.
+    #[arg(
+        long,
+        env = "CK8S_WORKER_CERTIFICATE_TTL_S",
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(5..=31_536_000)
+    )]
+    worker_certificate_ttl_s: Option<u64>,
+    /// Where the role ingress is, if not here: https://name:7443, or several.
+    #[arg(long, env = "CK8S_PEER_INGRESS", value_name = "URL[,URL...]")]
+    peer_ingress: Option<String>,
+    /// Likewise the role runs.
+    #[arg(long, env = "CK8S_PEER_RUNS", value_name = "URL[,URL...]")]
+    peer_runs: Option<String>,
+    /// Likewise the role repositories.
+    #[arg(long, env = "CK8S_PEER_REPOSITORIES", value_name = "URL[,URL...]")]
+    peer_repositories: Option<String>,
+    /// Likewise the role auth.
+    #[arg(long, env = "CK8S_PEER_AUTH", value_name = "URL[,URL...]")]
+    peer_auth: Option<String>,
+}
+
+impl MeshOptions {
+    /// Checks that these roles can be served so.
+    pub fn check(&self, roles: &Roles) -> Result<()> {
+        let known = ["ingress", "runs", "repositories", "auth"];
+        let known: Vec<&str> = known
+            .into_iter()
+            .filter(|role| self.peer(role).is_some())
+            .collect();
+        roles.check(&known, self.mesh_listen.is_some())
+    }
+
+    /// Where it listens, if it does.
+    pub fn listen(&self) -> Option<SocketAddr> {
+        self.mesh_listen
+    }
+
+    /// How long a worker's certificate lives: a day, unless said.
+    pub fn worker_certificate_life(&self) -> Duration {
+        Duration::from_secs(self.worker_certificate_ttl_s.unwrap_or(24 * 3600))
+    }
+
+    fn peer(&self, role: &str) -> Option<&str> {
+        let given = match role {
+            "ingress" => &self.peer_ingress,
+            "runs" => &self.peer_runs,
+            "repositories" => &self.peer_repositories,
+            "auth" => &self.peer_auth,
+            _ => &None,
+        };
+        given.as_deref().filter(|text| !text.trim().is_empty())
+    }
+
+    /// The certificates, if the mesh leaves this process; they are looked at until `shutdown`.
+    pub fn certificates(
+        &self,
+        roles: &Roles,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<Certificates>> {
+        let elsewhere = roles
+            .peers()
+            .iter()
+            .any(|(role, _)| self.peer(role.name).is_some());
+        if self.mesh_listen.is_none() && !elsewhere {
+            return Ok(None);
+        }
+        let dir = self.mesh_certs.as_deref().context(
+            "roles in other processes need certificates: give --mesh-certs (CK8S_MESH_CERTS), made by `ck8s certificate issue` or cert-manager",
+        )?;
+        let certificates = Certificates::open(dir).context("--mesh-certs")?;
+        let identity = certificates.identity();
+        if let Some(role) = roles.names().find(|role| !identity.has_role(role)) {
+            bail!(
+                "the certificate in {} is for {identity}, and this process serves the role {role}",
+                dir.display()
+            );
+        }
+        tokio::spawn(certificates.clone().watch(shutdown.clone()));
+        Ok(Some(certificates))
+    }
+
+    /// The mesh as these roles see it.
+    pub fn mesh(
+        &self,
+        roles: &Roles,
+        policy: &Arc<Policy>,
+        certificates: Option<&Certificates>,
+    ) -> Result<Mesh> {
+        let mut remotes = Remotes::new(policy.clone());
+        for (role, needed) in roles.peers() {
+            let (Some(list), Some(certificates)) = (self.peer(role.name), certificates) else {
+                continue;
+            };
+            let names =
+                names(list).with_context(|| format!("CK8S_PEER_{}", role.name.to_uppercase()))?;
+            let service = role.services.first().context("a peer serves something")?;
+            let peer = Peer::start(role.name, service, names, certificates.clone());
+            remotes = remotes.with(peer, role.services, needed);
+        }
+        Ok(Mesh::with(remotes))
+    }
+}

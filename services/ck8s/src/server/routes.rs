@@ -1,0 +1,104 @@
+//! The services of the roles, each on its own connections to the database and its own channel of the mesh.
+use anyhow::{Context, Result};
+use ck8s_auth::Auth;
+use ck8s_db::ServiceRole;
+use ck8s_ingress::{Ingress, IngressConfig};
+use ck8s_repositories::Repositories;
+use ck8s_rpc::mesh::{Channel, Mesh};
+use ck8s_runs::Runs;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+use super::Options;
+use crate::roles::{ROLES, Role};
+
+/// What was built.
+pub(super) struct Built {
+    pub routes: Routes,
+    pub auth: Option<Auth>,
+    pub pools: Vec<PgPool>,
+}
+
+/// Starts the services; their tasks end with `stopping`.
+pub(super) async fn build(
+    options: &Options,
+    mesh: &Mesh,
+    stopping: &CancellationToken,
+) -> Result<Built> {
+    let mut built = Built {
+        routes: Routes::default(),
+        auth: None,
+        pools: Vec::new(),
+    };
+    for role in ROLES.iter().filter(|role| options.roles.has(role.name)) {
+        let Some((as_whom, connections)) = role.database else {
+            continue;
+        };
+        let url = options.database_url.as_ref().context("no database")?;
+        let pool = connect(url, as_whom, connections).await?;
+        built.pools.push(pool.clone());
+        let channel = mesh.channel(role.name);
+        built.add(role, options, pool, channel, stopping).await?;
+    }
+    Ok(built)
+}
+
+impl Built {
+    async fn add(
+        &mut self,
+        role: &Role,
+        options: &Options,
+        pool: PgPool,
+        channel: Channel,
+        stopping: &CancellationToken,
+    ) -> Result<()> {
+        let routes = std::mem::take(&mut self.routes);
+        self.routes = match role.name {
+            "auth" => {
+                let service = match &options.mesh.mesh_ca {
+                    Some(dir) => Auth::new(pool)
+                        .signing(dir, options.mesh.worker_certificate_life())
+                        .context("--mesh-ca")?,
+                    None => Auth::new(pool),
+                };
+                let routes = routes
+                    .add_service(service.auth_server())
+                    .add_service(service.projects_server());
+                self.auth = Some(service);
+                routes
+            }
+            "repositories" => {
+                let key_ring = options.secrets.key_ring()?;
+                let service = Repositories::new(pool, key_ring, channel);
+                service.verify_key_ring().await.context("CK8S_KEY_RING")?;
+                routes.add_service(service.server())
+            }
+            "ingress" => {
+                let config = IngressConfig {
+                    platform_secret: options.secrets.webhook_secret.clone(),
+                };
+                let service = Ingress::start(pool, channel, config, stopping.clone());
+                routes.add_service(service.server())
+            }
+            "runs" => {
+                let config = options.tuning.runs(options.secrets.run_token_key()?)?;
+                let url = options.database_url.as_ref().context("no database")?;
+                let url = url.expose_secret().to_owned();
+                let service = Runs::start(pool, url, channel, config, stopping.clone()).await?;
+                routes
+                    .add_service(service.runs_server())
+                    .add_service(service.lease_server())
+            }
+            _ => routes,
+        };
+        Ok(())
+    }
+}
+
+async fn connect(url: &SecretString, role: ServiceRole, connections: u32) -> Result<PgPool> {
+    ck8s_db::connect(url.expose_secret(), role, connections)
+        .await
+        .with_context(|| format!("as {}", role.as_str()))
+}
