@@ -160,13 +160,14 @@ fn every_method_admits_exactly_the_callers_of_the_table() {
 }
 
 #[test]
-fn nothing_is_open_but_health_and_a_links_code() {
+fn nothing_is_open_but_health_and_what_a_one_time_code_is_for() {
     let policy = policy();
     let open: BTreeSet<&str> = policy
         .paths()
         .filter(|p| policy.check(p, &Caller::Anonymous) == Decision::Allow)
         .collect();
     let expected = BTreeSet::from([
+        "/ck8s.auth.v1.AuthService/JoinWorker",
         "/ck8s.auth.v1.AuthService/RedeemLink",
         "/grpc.health.v1.Health/Check",
         "/grpc.health.v1.Health/Watch",

@@ -48,26 +48,17 @@ impl Remotes {
         missing.map(|(peer, _)| peer.role).collect()
     }
 
-    /// The call on its way to a peer; none if its service is not one of theirs.
-    fn call(
-        &self,
-        request: Request<Body>,
-    ) -> Result<BoxFuture<'static, Response<Body>>, Request<Body>> {
+    /// Who serves the method at this path, and how it is called; none: this process.
+    fn peer(&self, path: &str) -> Option<(Peer, call::Kind)> {
+        // Most processes have no peers: their calls are not looked at.
         if self.peers.is_empty() {
-            return Err(request);
+            return None;
         }
-        let path = request.uri().path();
         let service = path.split('/').nth(1).unwrap_or_default();
-        let Some((peer, _)) = self
-            .services
-            .get(service)
-            .and_then(|at| self.peers.get(*at))
-        else {
-            return Err(request);
-        };
+        let (peer, _) = self.peers.get(*self.services.get(service)?)?;
         let method = self.policy.as_ref().and_then(|policy| policy.method(path));
         let kind = method.map_or(call::Kind::Streaming, call::Kind::of);
-        Ok(Box::pin(call::call(peer.clone(), kind, request)))
+        Some((peer.clone(), kind))
     }
 }
 
@@ -96,9 +87,11 @@ impl Service<Request<Body>> for Channel {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        match self.remotes.call(request) {
-            Ok(calling) => Box::pin(async move { Ok(calling.await) }),
-            Err(request) => Box::pin(self.memory.call(request)),
+        match self.remotes.peer(request.uri().path()) {
+            Some((peer, kind)) => {
+                Box::pin(async move { Ok(call::call(peer, kind, request).await) })
+            }
+            None => Box::pin(self.memory.call(request)),
         }
     }
 }
@@ -129,9 +122,11 @@ impl Service<Request<Body>> for Services {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        match self.remotes.call(request) {
-            Ok(calling) => Box::pin(async move { Ok(calling.await) }),
-            Err(request) => Box::pin(self.local.clone().oneshot(request)),
+        match self.remotes.peer(request.uri().path()) {
+            Some((peer, kind)) => {
+                Box::pin(async move { Ok(call::call(peer, kind, request).await) })
+            }
+            None => Box::pin(self.local.clone().oneshot(request)),
         }
     }
 }
