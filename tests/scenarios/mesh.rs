@@ -375,6 +375,13 @@ async fn certificates_that_change_are_used_without_a_restart() {
     for role in ROLES {
         std::fs::write(fleet.certificates(role).join("ca.crt"), &both).unwrap();
     }
+    // A worker that joined is told with its next certificate whom to trust: what stands beside the key that signs it.
+    let signer = fleet.world.dir.path().join("authority/ca.crt");
+    std::fs::write(signer, &both).unwrap();
+    until("the worker trusts both", async || {
+        (std::fs::read(dir.join("ca.crt")).unwrap() == both).then_some(())
+    })
+    .await;
     let stranger = fresh
         .bundle(&Identity::role("ingress"), now - day, now + day)
         .unwrap();
@@ -402,5 +409,6 @@ async fn certificates_that_change_are_used_without_a_restart() {
     .await;
     fleet.misses("edge", 0, &[]).await;
     let run = fleet.admin.start("acme", script("true")).await;
-    fleet.admin.wait_end(&run.id).await;
+    ends_well(&fleet.admin, &run.id).await;
+    assert!(worker.program.ended().is_none());
 }

@@ -37,7 +37,7 @@ pub enum WorkerVerb {
     },
     /// Gets a worker's first certificate for a join token, which works once; the worker renews it by itself.
     #[command(
-        after_help = "Example:\n  ck8s worker join --url https://ck8s.example --token-file token --out /var/lib/ck8s/certs --id node-1"
+        after_help = "Example:\n  CK8S_URL=https://ck8s.example ck8s worker join --token-file token --out /var/lib/ck8s/certs --id node-1"
     )]
     Join(JoinArgs),
 }
