@@ -9,4 +9,4 @@ mod pool;
 pub mod test;
 
 pub use error::{DbError, is_retryable, is_unavailable};
-pub use pool::{ServiceRole, connect, connect_owner, ping};
+pub use pool::{ServiceRole, connect, connect_owner, connect_writer, ping};

@@ -53,6 +53,27 @@ impl ServiceRole {
 /// # Errors
 /// The address is wrong, the server is away, or the schema was never migrated (then the role does not exist).
 pub async fn connect(url: &str, role: ServiceRole, max: u32) -> Result<PgPool, DbError> {
+    let options = options(url, role)?;
+    pool(max)
+        .connect_with(options)
+        .await
+        .map_err(DbError::Connect)
+}
+
+/// One connection like those of [`connect`], for a writer whose statements join the lists that they are given: the planner takes a list
+/// for ten rows, and would compare each row of one with each of the other.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_writer(url: &str, role: ServiceRole) -> Result<PgPool, DbError> {
+    let options = options(url, role)?.options([("enable_nestloop", "off")]);
+    pool(1)
+        .connect_with(options)
+        .await
+        .map_err(DbError::Connect)
+}
+
+fn options(url: &str, role: ServiceRole) -> Result<PgConnectOptions, DbError> {
     let options = parse(url)?.application_name(role.as_str()).options([
         ("role", role.as_str()),
         ("statement_timeout", STATEMENT_TIMEOUT),
@@ -63,10 +84,7 @@ pub async fn connect(url: &str, role: ServiceRole, max: u32) -> Result<PgPool, D
         ("enable_seqscan", "off"),
         ("jit", "off"),
     ]);
-    pool(max)
-        .connect_with(options)
-        .await
-        .map_err(DbError::Connect)
+    Ok(options)
 }
 
 /// A small pool that acts as the one who logs in: for migrations and for tests. No statement timeout.

@@ -120,7 +120,7 @@ pub(crate) async fn settle(
          SET state = o.state, reason = o.reason, run_id = o.run_id, handled_at = now()
          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) AS o (id, state, reason, run_id)
          JOIN done ON done.delivery_id = o.id
-         WHERE d.id = o.id
+         WHERE d.id = ANY (ARRAY[o.id])
          RETURNING d.id",
         &ids,
         &states as &[&str],

@@ -102,7 +102,7 @@ async fn write_special(
     run: &NewRun,
     request: Option<(RequestId, &'static str)>,
 ) -> Result<RunId, RunsError> {
-    let mut tx = engine.writers.creator.begin().await?;
+    let mut tx = engine.pool.begin().await?;
     if let Some((request, method)) = request
         && let Some(earlier) = runs::take_request(&mut tx, request, method, run.id).await?
     {

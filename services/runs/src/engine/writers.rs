@@ -15,15 +15,19 @@ impl Writers {
     /// Connects.
     pub async fn connect(database_url: &str) -> Result<Self, RunsError> {
         Ok(Self {
-            creator: connect(database_url).await?,
-            dispatcher: connect(database_url).await?,
+            creator: connect_writer(database_url).await?,
+            dispatcher: connect_writer(database_url).await?,
         })
     }
 }
 
 /// One writer's connection.
 pub async fn connect(database_url: &str) -> Result<PgPool, RunsError> {
-    ck8s_db::connect(database_url, ServiceRole::Runs, 1)
-        .await
-        .map_err(|error| RunsError::Corrupt(error.to_string()))
+    let connected = ck8s_db::connect(database_url, ServiceRole::Runs, 1).await;
+    connected.map_err(|error| RunsError::Corrupt(error.to_string()))
+}
+
+async fn connect_writer(database_url: &str) -> Result<PgPool, RunsError> {
+    let connected = ck8s_db::connect_writer(database_url, ServiceRole::Runs).await;
+    connected.map_err(|error| RunsError::Corrupt(error.to_string()))
 }

@@ -30,9 +30,9 @@ pub async fn append(
         SELECT i.run_id, i.attempt, i.start_offset, i.end_offset, CASE WHEN i.system THEN 'system' ELSE 'output' END, i.data
         FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::bigint[], $5::bigint[], $6::bool[], $7::bytea[], $8::bigint[])
             AS i(run_id, epoch, attempt, start_offset, end_offset, system, data, first_offset)
-        WHERE EXISTS (SELECT FROM runs.leases l WHERE l.run_id = i.run_id AND l.epoch = i.epoch AND l.attempt = i.attempt)
+        WHERE EXISTS (SELECT FROM runs.leases l WHERE l.run_id = ANY(ARRAY[i.run_id]) AND l.epoch = i.epoch AND l.attempt = i.attempt)
             AND NOT EXISTS (SELECT FROM runs.log_chunks c
-                WHERE c.run_id = i.run_id AND c.attempt = i.attempt AND c.start_offset = i.first_offset)
+                WHERE c.run_id = ANY(ARRAY[i.run_id]) AND c.attempt = i.attempt AND c.start_offset = i.first_offset)
         ON CONFLICT DO NOTHING
         RETURNING run_id, start_offset
         "#,

@@ -64,7 +64,7 @@ pub async fn get_many(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Run>,
                r.attempt AS "attempt!", coalesce(l.slot, r.slot) AS slot,
                coalesce(l.worker_id, r.worker_id) AS worker_id, r.exit_code, r.workload AS "workload!", r.retry_of, r.created_at AS "created_at!", r.started_at,
                r.finished_at
-           FROM runs.runs r LEFT JOIN runs.leases l ON l.run_id = r.id WHERE r.id = ANY($1)"#,
+           FROM runs.runs r LEFT JOIN runs.leases l ON l.run_id = ANY(ARRAY[r.id]) WHERE r.id = ANY($1)"#,
         ids
     )
     .fetch_all(conn)

@@ -1,5 +1,9 @@
 //! What workers say of their workloads. Each statement names run, epoch and worker: a stale message matches no lease and changes
 //! nothing. Each takes many at once, and records its events with the change.
+//!
+//! `leases` is small and often empty, and then the planner takes it for empty for as long as it keeps a plan. Two habits of these
+//! statements keep it on the primary key all the same: `run_id = ANY(ARRAY[…])` can be looked up but not merged, and what else is compared
+//! (`epoch + 0`, `worker_id || ''`) fits no index. And no statement joins one list with another.
 use ck8s_types::{Epoch, ProjectId, RunId};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -57,19 +61,19 @@ pub async fn running(
             -- the server's own deadline lies a little behind the worker's, which knows better what happened
             UPDATE runs.leases l SET running = true,
                 deadline = CASE WHEN l.running THEN l.deadline ELSE now() + make_interval(secs => l.run_timeout + 30) END
-            FROM input i JOIN runs.leases before USING (run_id)
-            WHERE l.run_id = i.run_id AND l.epoch = i.epoch AND l.worker_id = i.worker_id AND l.state = 'leased'
+            FROM input i CROSS JOIN LATERAL (SELECT b.running FROM runs.leases b WHERE b.run_id = i.run_id LIMIT 1) before
+            WHERE l.run_id = ANY(ARRAY[i.run_id]) AND l.epoch + 0 = i.epoch AND l.worker_id || '' = i.worker_id AND l.state = 'leased'
             RETURNING l.run_id, l.project_id, l.slot, l.worker_id, l.epoch, l.attempt, i.workload, i.adopted, before.running AS again
         ), run AS (
             UPDATE runs.runs r SET state = 'running', started_at = coalesce(r.started_at, now()), workload = l.workload, slot = l.slot,
                 worker_id = l.worker_id
-            FROM lease l WHERE r.id = l.run_id AND r.state IN ('pending', 'running')
-            RETURNING r.id
+            FROM lease l WHERE r.id = ANY(ARRAY[l.run_id]) AND r.state IN ('pending', 'running')
+            RETURNING l.run_id, l.project_id, l.slot, l.worker_id, l.epoch, l.attempt, l.workload, l.adopted, l.again
         ), event AS (
             INSERT INTO audit.flow_events (kind, project_id, run_id, actor, message, data)
             SELECT CASE WHEN l.adopted THEN 'run.adopted' ELSE 'run.running' END, l.project_id, l.run_id, 'worker:' || l.worker_id, l.workload,
                 json_build_object('slot', l.slot, 'lease_epoch', l.epoch, 'attempt', l.attempt, 'workload', l.workload)
-            FROM lease l JOIN run ON run.id = l.run_id
+            FROM run l
             -- said again, since its acknowledgement was lost: recorded once
             WHERE NOT l.again OR (l.adopted AND NOT EXISTS (
                 SELECT FROM audit.flow_events e
@@ -103,17 +107,17 @@ pub async fn finished(
                 AS t(run_id, epoch, worker_id, state, reason, message, exit_code)
         ), lease AS (
             UPDATE runs.leases l SET state = 'releasing' FROM input i
-            WHERE l.run_id = i.run_id AND l.epoch = i.epoch AND l.worker_id = i.worker_id AND l.state = 'leased'
+            WHERE l.run_id = ANY(ARRAY[i.run_id]) AND l.epoch + 0 = i.epoch AND l.worker_id || '' = i.worker_id AND l.state = 'leased'
             RETURNING l.run_id, l.project_id, l.worker_id, l.epoch, l.attempt, i.state, i.reason, i.message, i.exit_code
         ), run AS (
             UPDATE runs.runs r SET state = l.state, reason = l.reason, message = l.message, exit_code = l.exit_code, finished_at = now()
-            FROM lease l WHERE r.id = l.run_id AND r.state IN ('pending', 'running')
-            RETURNING r.id
+            FROM lease l WHERE r.id = ANY(ARRAY[l.run_id]) AND r.state IN ('pending', 'running')
+            RETURNING l.run_id, l.project_id, l.worker_id, l.epoch, l.attempt, l.state, l.reason, l.message, l.exit_code
         ), event AS (
             INSERT INTO audit.flow_events (kind, project_id, run_id, actor, message, data)
             SELECT 'run.finished', l.project_id, l.run_id, 'worker:' || l.worker_id, l.message, json_build_object('state', l.state,
                 'reason', l.reason, 'exit_code', l.exit_code, 'lease_epoch', l.epoch, 'attempt', l.attempt)
-            FROM lease l JOIN run ON run.id = l.run_id
+            FROM run l
         )
         SELECT run_id, epoch FROM lease
         "#,
@@ -149,7 +153,7 @@ pub async fn released(conn: &mut PgConnection, holders: &[Holder]) -> sqlx::Resu
             SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS t(run_id, epoch, worker_id)
         ), lease AS (
             DELETE FROM runs.leases l USING input i
-            WHERE l.run_id = i.run_id AND l.epoch = i.epoch AND l.worker_id = i.worker_id AND l.state = 'releasing'
+            WHERE l.run_id = ANY(ARRAY[i.run_id]) AND l.epoch + 0 = i.epoch AND l.worker_id || '' = i.worker_id AND l.state = 'releasing'
             RETURNING l.run_id, l.project_id, l.slot, l.worker_id, l.epoch, l.concurrency_group
         ), event AS (
             INSERT INTO audit.flow_events (kind, project_id, run_id, actor, message, data)
@@ -183,7 +187,7 @@ pub async fn held_by_sender(
     let c = columns(holders.iter());
     sqlx::query!(
         "SELECT l.run_id, l.epoch FROM runs.leases l JOIN unnest($1::uuid[], $2::bigint[], $3::text[]) AS i(run_id, epoch, worker_id)
-         ON l.run_id = i.run_id AND l.epoch = i.epoch AND l.worker_id = i.worker_id",
+         ON l.run_id = ANY(ARRAY[i.run_id]) AND l.epoch + 0 = i.epoch AND l.worker_id || '' = i.worker_id",
         &c.run,
         &c.epoch,
         &c.worker

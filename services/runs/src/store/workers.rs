@@ -80,7 +80,8 @@ pub async fn renew(
     let rows = sqlx::query!(
         "UPDATE runs.workers w SET lease_until = now() + make_interval(secs => $4), seen_at = now(), state = 'connected'
          FROM unnest($1::text[], $2::uuid[]) AS i(id, instance_id)
-         WHERE w.id = i.id AND w.instance_id = i.instance_id AND w.replica_id = $3
+         -- looked up by its key, whatever the planner takes the table's size for
+         WHERE w.id = ANY(ARRAY[i.id]) AND w.instance_id = i.instance_id AND w.replica_id = $3
          RETURNING w.id, w.lease_until",
         &ids,
         &instances,
