@@ -233,3 +233,7 @@ impl Board {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -272,3 +272,35 @@ impl Engine {
 fn millis(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+impl Session {
+    /// The stream of a worker that has just come, and what is sent to it.
+    pub fn fresh(
+        worker: &str,
+        capacity: i32,
+    ) -> (Self, mpsc::UnboundedReceiver<Result<LeaseResponse, Status>>) {
+        let (frames, sent) = mpsc::unbounded_channel();
+        let arrival = Arrival {
+            id: worker.parse().unwrap(),
+            instance: ck8s_types::InstanceId::new(),
+            executor: "process".to_owned(),
+            domain: "process".to_owned(),
+            labels: Vec::new(),
+            capacity,
+            version: String::new(),
+        };
+        let session = Self {
+            id: SESSIONS.fetch_add(1, Ordering::Relaxed),
+            labels: HashSet::new(),
+            held: HashMap::new(),
+            reserved: 0,
+            draining: false,
+            leaving: false,
+            lease_until: OffsetDateTime::now_utc(),
+            arrival,
+            frames,
+        };
+        (session, sent)
+    }
+}

@@ -42,6 +42,11 @@ pub struct Claimed {
 }
 
 impl Claimed {
+    #[cfg(test)]
+    pub fn of(leased: Vec<Leased>, clashed: Vec<(ProjectId, i32)>) -> Self {
+        Self { leased, clashed }
+    }
+
     /// The slots of a project that were not free.
     pub fn clashed(&self, project: ProjectId) -> impl Iterator<Item = i32> {
         let of_project = move |(p, slot): &(ProjectId, i32)| (*p == project).then_some(*slot);
