@@ -5,6 +5,9 @@ fn main() {
     let packs = is("CARGO_CFG_TARGET_ARCH", "x86_64")
         && is("CARGO_CFG_TARGET_OS", "linux")
         && is("CARGO_CFG_TARGET_ENV", "gnu");
+    let features = std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+    // Static programs relocate themselves: they are left as they are.
+    let packs = packs && !features.split(',').any(|feature| feature == "crt-static");
     if packs && is("PROFILE", "release") {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
