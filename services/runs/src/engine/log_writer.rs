@@ -14,7 +14,7 @@ use crate::{
     store::logs::{self, NewChunk},
 };
 
-/// Writers: while one waits for its commit, the other gathers. With four, batches are smaller and fewer bytes are stored per second.
+/// Writers: while one waits for its commit, the other gathers. Four stored no more bytes per second.
 pub const WRITERS: usize = 2;
 /// Appends that may wait; more wait at their senders. Each holds at most 1 MiB.
 pub const QUEUE: usize = 64;
