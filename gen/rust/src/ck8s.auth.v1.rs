@@ -26,6 +26,107 @@ pub struct Token {
     /// When it was revoked; unset: it was not.
     #[prost(message, optional, tag = "8")]
     pub revoke_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// For TOKEN_KIND_PERSON: whose it is.
+    #[prost(string, tag = "9")]
+    pub user_id: ::prost::alloc::string::String,
+    /// For TOKEN_KIND_PERSON: never more than this role, whatever the user has; unset: as much as the user.
+    #[prost(enumeration = "super::super::policy::v1::ProjectRole", tag = "10")]
+    pub max_role: i32,
+    /// For TOKEN_KIND_PERSON: in this project alone; empty: wherever the user may.
+    #[prost(string, tag = "11")]
+    pub project_id: ::prost::alloc::string::String,
+}
+/// A person who may sign in: an entry of the allow-list.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct User {
+    /// UUIDv7.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// The address that lets them in, as an admin wrote it; compared without case.
+    #[prost(string, tag = "2")]
+    pub email: ::prost::alloc::string::String,
+    /// What the identity provider calls them; empty before the first sign-in.
+    #[prost(string, tag = "3")]
+    pub login: ::prost::alloc::string::String,
+    /// The identity provider's id for them, pinned at the first sign-in; empty before. Somebody else who gets the address later is refused.
+    #[prost(string, tag = "4")]
+    pub external_id: ::prost::alloc::string::String,
+    /// May do everything, in every project.
+    #[prost(bool, tag = "5")]
+    pub platform_admin: bool,
+    /// When they were allowed.
+    #[prost(message, optional, tag = "6")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When they last signed in; unset: never.
+    #[prost(message, optional, tag = "7")]
+    pub last_sign_in_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Changes with every change; send it back with an update.
+    #[prost(string, tag = "8")]
+    pub etag: ::prost::alloc::string::String,
+}
+/// A user's role in a project.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Member {
+    /// The project.
+    #[prost(string, tag = "1")]
+    pub project_id: ::prost::alloc::string::String,
+    /// The user.
+    #[prost(message, optional, tag = "2")]
+    pub user: ::core::option::Option<User>,
+    /// What they may do there.
+    #[prost(enumeration = "super::super::policy::v1::ProjectRole", tag = "3")]
+    pub role: i32,
+    /// Since when.
+    #[prost(message, optional, tag = "4")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// What a person gets who has signed in.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Session {
+    /// The session: every token that was refreshed from the same sign-in.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// A JWT (EdDSA) for the `authorization` header.
+    #[prost(string, tag = "2")]
+    pub access_token: ::prost::alloc::string::String,
+    /// When it ends, 15 minutes at most.
+    #[prost(message, optional, tag = "3")]
+    pub access_expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// For RefreshSession, once. A second use ends the session.
+    #[prost(string, tag = "4")]
+    pub refresh_token: ::prost::alloc::string::String,
+    /// When it ends.
+    #[prost(message, optional, tag = "5")]
+    pub refresh_expire_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Who a person is and where they may do what, as far as the token that they show lets them.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Person {
+    /// The user.
+    #[prost(string, tag = "1")]
+    pub user_id: ::prost::alloc::string::String,
+    /// What people call them: the provider's login, else the address.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// May do everything, in every project.
+    #[prost(bool, tag = "3")]
+    pub platform_admin: bool,
+    /// A role in every project: a platform admin's token with a scope; unset: only where they are members.
+    #[prost(enumeration = "super::super::policy::v1::ProjectRole", tag = "4")]
+    pub everywhere: i32,
+    /// Their projects.
+    #[prost(message, repeated, tag = "5")]
+    pub memberships: ::prost::alloc::vec::Vec<Membership>,
+}
+/// A role in a project.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Membership {
+    /// The project.
+    #[prost(string, tag = "1")]
+    pub project_id: ::prost::alloc::string::String,
+    /// The role.
+    #[prost(enumeration = "super::super::policy::v1::ProjectRole", tag = "2")]
+    pub role: i32,
 }
 /// What a set of repositories, their runs and their slots belong to.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -45,6 +146,9 @@ pub struct Project {
     /// Changes with every change; send it back with an update.
     #[prost(string, tag = "5")]
     pub etag: ::prost::alloc::string::String,
+    /// What the caller may do in it; set for people.
+    #[prost(enumeration = "super::super::policy::v1::ProjectRole", tag = "6")]
+    pub role: i32,
 }
 /// What a token's bearer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -60,6 +164,8 @@ pub enum TokenKind {
     Service = 3,
     /// A worker that joins: for AuthService.JoinWorker, once.
     Join = 4,
+    /// A person: acts as its user, within the token's scope.
+    Person = 5,
 }
 impl TokenKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -73,6 +179,7 @@ impl TokenKind {
             Self::Worker => "TOKEN_KIND_WORKER",
             Self::Service => "TOKEN_KIND_SERVICE",
             Self::Join => "TOKEN_KIND_JOIN",
+            Self::Person => "TOKEN_KIND_PERSON",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -83,6 +190,7 @@ impl TokenKind {
             "TOKEN_KIND_WORKER" => Some(Self::Worker),
             "TOKEN_KIND_SERVICE" => Some(Self::Service),
             "TOKEN_KIND_JOIN" => Some(Self::Join),
+            "TOKEN_KIND_PERSON" => Some(Self::Person),
             _ => None,
         }
     }
@@ -90,12 +198,12 @@ impl TokenKind {
 /// A token to look up.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AuthenticateRequest {
-    /// The token as it came, `ck8s_...`.
+    /// The token as it came: `ck8s_...`, or an access token.
     #[prost(string, tag = "1")]
     pub token: ::prost::alloc::string::String,
 }
 /// Whose it is.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AuthenticateResponse {
     /// The token's id.
     #[prost(string, tag = "1")]
@@ -112,19 +220,28 @@ pub struct AuthenticateResponse {
     /// When it ends; unset: never.
     #[prost(message, optional, tag = "5")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// For TOKEN_KIND_PERSON: who, and what they may.
+    #[prost(message, optional, tag = "6")]
+    pub person: ::core::option::Option<Person>,
+    /// For an access token: its session.
+    #[prost(string, tag = "7")]
+    pub session_id: ::prost::alloc::string::String,
 }
 /// Nothing to say.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WhoAmIRequest {}
 /// The caller, as the server sees it.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WhoAmIResponse {
     /// The kind of caller.
     #[prost(enumeration = "super::super::policy::v1::Caller", tag = "1")]
     pub caller: i32,
-    /// Its name: a token's name, a worker's or a run's id.
+    /// Its name: a person's or a token's name, a worker's or a run's id.
     #[prost(string, tag = "2")]
     pub name: ::prost::alloc::string::String,
+    /// For people.
+    #[prost(message, optional, tag = "3")]
+    pub person: ::core::option::Option<Person>,
 }
 /// A code to redeem.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -136,13 +253,231 @@ pub struct RedeemLinkRequest {
 /// What it stands for.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RedeemLinkResponse {
-    /// A token of a platform admin that lives for 12 hours.
+    /// An access token of the local admin.
     #[prost(string, tag = "1")]
     pub token: ::prost::alloc::string::String,
     /// When it ends.
     #[prost(message, optional, tag = "2")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The whole session.
+    #[prost(message, optional, tag = "3")]
+    pub session: ::core::option::Option<Session>,
 }
+/// A sign-in in the browser, begun.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartSignInRequest {
+    /// Where the browser goes afterwards: a path of the console; empty: its start.
+    #[prost(string, tag = "1")]
+    pub return_to: ::prost::alloc::string::String,
+}
+/// Where to send the browser.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartSignInResponse {
+    /// The provider's page.
+    #[prost(string, tag = "1")]
+    pub authorize_url: ::prost::alloc::string::String,
+    /// What binds the sign-in to this browser: for a cookie that scripts cannot read.
+    #[prost(string, tag = "2")]
+    pub browser_secret: ::prost::alloc::string::String,
+    /// How long the person has, in seconds.
+    #[prost(int32, tag = "3")]
+    pub expires_in: i32,
+}
+/// What the provider sent the browser back with.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FinishSignInRequest {
+    /// The provider's code.
+    #[prost(string, tag = "1")]
+    pub code: ::prost::alloc::string::String,
+    /// Our state.
+    #[prost(string, tag = "2")]
+    pub state: ::prost::alloc::string::String,
+    /// The cookie that StartSignIn gave.
+    #[prost(string, tag = "3")]
+    pub browser_secret: ::prost::alloc::string::String,
+    /// The provider's error instead of a code.
+    #[prost(string, tag = "4")]
+    pub error: ::prost::alloc::string::String,
+}
+/// The person is signed in.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FinishSignInResponse {
+    /// The session.
+    #[prost(message, optional, tag = "1")]
+    pub session: ::core::option::Option<Session>,
+    /// Where the browser goes now: a path of the console.
+    #[prost(string, tag = "2")]
+    pub return_to: ::prost::alloc::string::String,
+}
+/// Nothing to say.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartDeviceSignInRequest {}
+/// What to show to the person, and how to ask.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartDeviceSignInResponse {
+    /// For PollDeviceSignIn; a secret.
+    #[prost(string, tag = "1")]
+    pub device_code: ::prost::alloc::string::String,
+    /// What the person types.
+    #[prost(string, tag = "2")]
+    pub user_code: ::prost::alloc::string::String,
+    /// Where they type it.
+    #[prost(string, tag = "3")]
+    pub verification_url: ::prost::alloc::string::String,
+    /// Seconds between two questions, at least.
+    #[prost(int32, tag = "4")]
+    pub interval: i32,
+    /// When it is too late.
+    #[prost(message, optional, tag = "5")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// A device sign-in to ask about.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PollDeviceSignInRequest {
+    /// From StartDeviceSignIn.
+    #[prost(string, tag = "1")]
+    pub device_code: ::prost::alloc::string::String,
+}
+/// How far it is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PollDeviceSignInResponse {
+    /// Set once the person has confirmed.
+    #[prost(message, optional, tag = "1")]
+    pub session: ::core::option::Option<Session>,
+    /// Else: seconds to wait before the next question.
+    #[prost(int32, tag = "2")]
+    pub interval: i32,
+}
+/// A session to go on with.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RefreshSessionRequest {
+    /// The refresh token.
+    #[prost(string, tag = "1")]
+    pub refresh_token: ::prost::alloc::string::String,
+}
+/// The session goes on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RefreshSessionResponse {
+    /// With fresh tokens.
+    #[prost(message, optional, tag = "1")]
+    pub session: ::core::option::Option<Session>,
+}
+/// A session to end.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignOutRequest {
+    /// Its refresh token; empty: the caller's own session.
+    #[prost(string, tag = "1")]
+    pub refresh_token: ::prost::alloc::string::String,
+}
+/// The session has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignOutResponse {}
+/// Nothing to say.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListSigningKeysRequest {}
+/// The public keys.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListSigningKeysResponse {
+    /// A JWKS in JSON.
+    #[prost(string, tag = "1")]
+    pub jwks: ::prost::alloc::string::String,
+}
+/// The next key, asked for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateSigningKeyRequest {
+    /// A UUID that makes the call safe to repeat.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The keys before verify no more from now on: everybody's access token is refused, and refreshed.
+    #[prost(bool, tag = "2")]
+    pub retire_others: bool,
+}
+/// The next key.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateSigningKeyResponse {
+    /// Its id (kid).
+    #[prost(string, tag = "1")]
+    pub key_id: ::prost::alloc::string::String,
+}
+/// A page of users to list.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListUsersRequest {
+    /// At most this many; 0: 50; never more than 200.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// From an earlier answer; empty: the first page.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of users.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListUsersResponse {
+    /// By address.
+    #[prost(message, repeated, tag = "1")]
+    pub users: ::prost::alloc::vec::Vec<User>,
+    /// Empty: there is no next page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// A user to allow.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AddUserRequest {
+    /// A UUID that makes the call safe to repeat.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Their address.
+    #[prost(string, tag = "2")]
+    pub email: ::prost::alloc::string::String,
+    /// May do everything, in every project.
+    #[prost(bool, tag = "3")]
+    pub platform_admin: bool,
+}
+/// The user who may sign in.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AddUserResponse {
+    /// The user.
+    #[prost(message, optional, tag = "1")]
+    pub user: ::core::option::Option<User>,
+}
+/// A user to change.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateUserRequest {
+    /// A UUID that makes the call safe to repeat.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Id or address.
+    #[prost(string, tag = "2")]
+    pub user: ::prost::alloc::string::String,
+    /// Unset: as it is.
+    #[prost(bool, optional, tag = "3")]
+    pub platform_admin: ::core::option::Option<bool>,
+    /// Forgets the provider's id, so that the next sign-in with this address pins another one.
+    #[prost(bool, tag = "4")]
+    pub forget_identity: bool,
+    /// From the user that was read; empty: whatever is there. Another one's is ABORTED.
+    #[prost(string, tag = "5")]
+    pub etag: ::prost::alloc::string::String,
+}
+/// The user who was changed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateUserResponse {
+    /// The user.
+    #[prost(message, optional, tag = "1")]
+    pub user: ::core::option::Option<User>,
+}
+/// A user to remove.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveUserRequest {
+    /// A UUID that makes the call safe to repeat.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Id or address.
+    #[prost(string, tag = "2")]
+    pub user: ::prost::alloc::string::String,
+}
+/// The user is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveUserResponse {}
 /// A token to make.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateTokenRequest {
@@ -161,6 +496,12 @@ pub struct CreateTokenRequest {
     /// When it ends; unset: never.
     #[prost(message, optional, tag = "5")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// For TOKEN_KIND_PERSON: never more than this role; unset: as much as the user.
+    #[prost(enumeration = "super::super::policy::v1::ProjectRole", tag = "6")]
+    pub max_role: i32,
+    /// For TOKEN_KIND_PERSON: in this project alone, by id or slug; empty: wherever the user may.
+    #[prost(string, tag = "7")]
+    pub project: ::prost::alloc::string::String,
 }
 /// The token that was made.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -269,7 +610,7 @@ pub mod auth_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// API tokens and one-time sign-in links.
+    /// Sign-in, sessions, users, API tokens, workers' certificates.
     #[derive(Debug, Clone)]
     pub struct AuthServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -397,7 +738,7 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "WhoAmI"));
             self.inner.unary(req, path, codec).await
         }
-        /// Turns a one-time sign-in link's code into a token; a code works once.
+        /// Turns a one-time sign-in link's code into a session of the local admin; a code works once.
         pub async fn redeem_link(
             &mut self,
             request: impl tonic::IntoRequest<super::RedeemLinkRequest>,
@@ -422,7 +763,312 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "RedeemLink"));
             self.inner.unary(req, path, codec).await
         }
-        /// Makes a token; the answer is the only place where its secret is shown.
+        /// Begins a sign-in in the browser. FAILED_PRECONDITION: no identity provider is configured.
+        pub async fn start_sign_in(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StartSignInRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartSignInResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.AuthService/StartSignIn",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "StartSignIn"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends it: what the provider sent the browser back with becomes a session. INVALID_ARGUMENT: the state is unknown, used, too old or
+        /// another browser's; PERMISSION_DENIED: the person is not allowed; UNAVAILABLE: the provider does not answer.
+        pub async fn finish_sign_in(
+            &mut self,
+            request: impl tonic::IntoRequest<super::FinishSignInRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FinishSignInResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.AuthService/FinishSignIn",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "FinishSignIn"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Begins a sign-in on a machine without a browser (RFC 8628).
+        pub async fn start_device_sign_in(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StartDeviceSignInRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartDeviceSignInResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.AuthService/StartDeviceSignIn",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("ck8s.auth.v1.AuthService", "StartDeviceSignIn"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Asks whether the person has confirmed it. PERMISSION_DENIED: they refused, or are not allowed; INVALID_ARGUMENT: the code is unknown,
+        /// used or too old.
+        pub async fn poll_device_sign_in(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PollDeviceSignInRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PollDeviceSignInResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.AuthService/PollDeviceSignIn",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "PollDeviceSignIn"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives the next access and refresh token for a refresh token, which works once. Unknown, used and expired ones, and those of an ended
+        /// session, are all UNAUTHENTICATED; a used one ends the session.
+        pub async fn refresh_session(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RefreshSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RefreshSessionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.AuthService/RefreshSession",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "RefreshSession"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends a session: that of the refresh token, else that of the caller. Without either, nothing is there to end, and it says OK.
+        pub async fn sign_out(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SignOutRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SignOutResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.AuthService/SignOut",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "SignOut"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The public keys of access tokens, as a JWKS (RFC 7517).
+        pub async fn list_signing_keys(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListSigningKeysRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSigningKeysResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.AuthService/ListSigningKeys",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "ListSigningKeys"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes the next signing key now. The ones before go on to verify while what they signed lives, unless they are retired with it.
+        pub async fn rotate_signing_key(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RotateSigningKeyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RotateSigningKeyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.AuthService/RotateSigningKey",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "RotateSigningKey"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists users by address.
+        pub async fn list_users(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListUsersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListUsersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.AuthService/ListUsers",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "ListUsers"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Allows an address to sign in.
+        pub async fn add_user(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AddUserRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AddUserResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.AuthService/AddUser",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "AddUser"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes a user a platform admin or ends that, or forgets the pinned identity. The last platform admin stays one: FAILED_PRECONDITION.
+        pub async fn update_user(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateUserRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateUserResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.AuthService/UpdateUser",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "UpdateUser"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Removes a user with their memberships, sessions and tokens, at once. The last platform admin stays: FAILED_PRECONDITION.
+        pub async fn remove_user(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RemoveUserRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RemoveUserResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.AuthService/RemoveUser",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "RemoveUser"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes a token; the answer is the only place where its secret is shown. A person makes tokens of their own (TOKEN_KIND_PERSON) alone.
         pub async fn create_token(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateTokenRequest>,
@@ -447,7 +1093,7 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "CreateToken"));
             self.inner.unary(req, path, codec).await
         }
-        /// Lists tokens, newest first.
+        /// Lists tokens, newest first: a person's own, all of them to a platform admin.
         pub async fn list_tokens(
             &mut self,
             request: impl tonic::IntoRequest<super::ListTokensRequest>,
@@ -472,7 +1118,7 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "ListTokens"));
             self.inner.unary(req, path, codec).await
         }
-        /// Ends a token at once.
+        /// Ends a token at once. To a person, others' tokens do not exist.
         pub async fn revoke_token(
             &mut self,
             request: impl tonic::IntoRequest<super::RevokeTokenRequest>,
@@ -578,7 +1224,7 @@ pub mod auth_service_server {
             &self,
             request: tonic::Request<super::WhoAmIRequest>,
         ) -> std::result::Result<tonic::Response<super::WhoAmIResponse>, tonic::Status>;
-        /// Turns a one-time sign-in link's code into a token; a code works once.
+        /// Turns a one-time sign-in link's code into a session of the local admin; a code works once.
         async fn redeem_link(
             &self,
             request: tonic::Request<super::RedeemLinkRequest>,
@@ -586,7 +1232,100 @@ pub mod auth_service_server {
             tonic::Response<super::RedeemLinkResponse>,
             tonic::Status,
         >;
-        /// Makes a token; the answer is the only place where its secret is shown.
+        /// Begins a sign-in in the browser. FAILED_PRECONDITION: no identity provider is configured.
+        async fn start_sign_in(
+            &self,
+            request: tonic::Request<super::StartSignInRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartSignInResponse>,
+            tonic::Status,
+        >;
+        /// Ends it: what the provider sent the browser back with becomes a session. INVALID_ARGUMENT: the state is unknown, used, too old or
+        /// another browser's; PERMISSION_DENIED: the person is not allowed; UNAVAILABLE: the provider does not answer.
+        async fn finish_sign_in(
+            &self,
+            request: tonic::Request<super::FinishSignInRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FinishSignInResponse>,
+            tonic::Status,
+        >;
+        /// Begins a sign-in on a machine without a browser (RFC 8628).
+        async fn start_device_sign_in(
+            &self,
+            request: tonic::Request<super::StartDeviceSignInRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartDeviceSignInResponse>,
+            tonic::Status,
+        >;
+        /// Asks whether the person has confirmed it. PERMISSION_DENIED: they refused, or are not allowed; INVALID_ARGUMENT: the code is unknown,
+        /// used or too old.
+        async fn poll_device_sign_in(
+            &self,
+            request: tonic::Request<super::PollDeviceSignInRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PollDeviceSignInResponse>,
+            tonic::Status,
+        >;
+        /// Gives the next access and refresh token for a refresh token, which works once. Unknown, used and expired ones, and those of an ended
+        /// session, are all UNAUTHENTICATED; a used one ends the session.
+        async fn refresh_session(
+            &self,
+            request: tonic::Request<super::RefreshSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RefreshSessionResponse>,
+            tonic::Status,
+        >;
+        /// Ends a session: that of the refresh token, else that of the caller. Without either, nothing is there to end, and it says OK.
+        async fn sign_out(
+            &self,
+            request: tonic::Request<super::SignOutRequest>,
+        ) -> std::result::Result<tonic::Response<super::SignOutResponse>, tonic::Status>;
+        /// The public keys of access tokens, as a JWKS (RFC 7517).
+        async fn list_signing_keys(
+            &self,
+            request: tonic::Request<super::ListSigningKeysRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSigningKeysResponse>,
+            tonic::Status,
+        >;
+        /// Makes the next signing key now. The ones before go on to verify while what they signed lives, unless they are retired with it.
+        async fn rotate_signing_key(
+            &self,
+            request: tonic::Request<super::RotateSigningKeyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RotateSigningKeyResponse>,
+            tonic::Status,
+        >;
+        /// Lists users by address.
+        async fn list_users(
+            &self,
+            request: tonic::Request<super::ListUsersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListUsersResponse>,
+            tonic::Status,
+        >;
+        /// Allows an address to sign in.
+        async fn add_user(
+            &self,
+            request: tonic::Request<super::AddUserRequest>,
+        ) -> std::result::Result<tonic::Response<super::AddUserResponse>, tonic::Status>;
+        /// Makes a user a platform admin or ends that, or forgets the pinned identity. The last platform admin stays one: FAILED_PRECONDITION.
+        async fn update_user(
+            &self,
+            request: tonic::Request<super::UpdateUserRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateUserResponse>,
+            tonic::Status,
+        >;
+        /// Removes a user with their memberships, sessions and tokens, at once. The last platform admin stays: FAILED_PRECONDITION.
+        async fn remove_user(
+            &self,
+            request: tonic::Request<super::RemoveUserRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RemoveUserResponse>,
+            tonic::Status,
+        >;
+        /// Makes a token; the answer is the only place where its secret is shown. A person makes tokens of their own (TOKEN_KIND_PERSON) alone.
         async fn create_token(
             &self,
             request: tonic::Request<super::CreateTokenRequest>,
@@ -594,7 +1333,7 @@ pub mod auth_service_server {
             tonic::Response<super::CreateTokenResponse>,
             tonic::Status,
         >;
-        /// Lists tokens, newest first.
+        /// Lists tokens, newest first: a person's own, all of them to a platform admin.
         async fn list_tokens(
             &self,
             request: tonic::Request<super::ListTokensRequest>,
@@ -602,7 +1341,7 @@ pub mod auth_service_server {
             tonic::Response<super::ListTokensResponse>,
             tonic::Status,
         >;
-        /// Ends a token at once.
+        /// Ends a token at once. To a person, others' tokens do not exist.
         async fn revoke_token(
             &self,
             request: tonic::Request<super::RevokeTokenRequest>,
@@ -628,7 +1367,7 @@ pub mod auth_service_server {
             tonic::Status,
         >;
     }
-    /// API tokens and one-time sign-in links.
+    /// Sign-in, sessions, users, API tokens, workers' certificates.
     #[derive(Debug)]
     pub struct AuthServiceServer<T> {
         inner: Arc<T>,
@@ -825,6 +1564,549 @@ pub mod auth_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RedeemLinkSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.AuthService/StartSignIn" => {
+                    #[allow(non_camel_case_types)]
+                    struct StartSignInSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::StartSignInRequest>
+                    for StartSignInSvc<T> {
+                        type Response = super::StartSignInResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StartSignInRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::start_sign_in(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StartSignInSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.AuthService/FinishSignIn" => {
+                    #[allow(non_camel_case_types)]
+                    struct FinishSignInSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::FinishSignInRequest>
+                    for FinishSignInSvc<T> {
+                        type Response = super::FinishSignInResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::FinishSignInRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::finish_sign_in(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FinishSignInSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.AuthService/StartDeviceSignIn" => {
+                    #[allow(non_camel_case_types)]
+                    struct StartDeviceSignInSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::StartDeviceSignInRequest>
+                    for StartDeviceSignInSvc<T> {
+                        type Response = super::StartDeviceSignInResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StartDeviceSignInRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::start_device_sign_in(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StartDeviceSignInSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.AuthService/PollDeviceSignIn" => {
+                    #[allow(non_camel_case_types)]
+                    struct PollDeviceSignInSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::PollDeviceSignInRequest>
+                    for PollDeviceSignInSvc<T> {
+                        type Response = super::PollDeviceSignInResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PollDeviceSignInRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::poll_device_sign_in(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PollDeviceSignInSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.AuthService/RefreshSession" => {
+                    #[allow(non_camel_case_types)]
+                    struct RefreshSessionSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::RefreshSessionRequest>
+                    for RefreshSessionSvc<T> {
+                        type Response = super::RefreshSessionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RefreshSessionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::refresh_session(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RefreshSessionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.AuthService/SignOut" => {
+                    #[allow(non_camel_case_types)]
+                    struct SignOutSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::SignOutRequest>
+                    for SignOutSvc<T> {
+                        type Response = super::SignOutResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SignOutRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::sign_out(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SignOutSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.AuthService/ListSigningKeys" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSigningKeysSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::ListSigningKeysRequest>
+                    for ListSigningKeysSvc<T> {
+                        type Response = super::ListSigningKeysResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListSigningKeysRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::list_signing_keys(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSigningKeysSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.AuthService/RotateSigningKey" => {
+                    #[allow(non_camel_case_types)]
+                    struct RotateSigningKeySvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::RotateSigningKeyRequest>
+                    for RotateSigningKeySvc<T> {
+                        type Response = super::RotateSigningKeyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RotateSigningKeyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::rotate_signing_key(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RotateSigningKeySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.AuthService/ListUsers" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListUsersSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::ListUsersRequest>
+                    for ListUsersSvc<T> {
+                        type Response = super::ListUsersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListUsersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::list_users(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListUsersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.AuthService/AddUser" => {
+                    #[allow(non_camel_case_types)]
+                    struct AddUserSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::AddUserRequest>
+                    for AddUserSvc<T> {
+                        type Response = super::AddUserResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AddUserRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::add_user(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AddUserSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.AuthService/UpdateUser" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateUserSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::UpdateUserRequest>
+                    for UpdateUserSvc<T> {
+                        type Response = super::UpdateUserResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateUserRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::update_user(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateUserSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.AuthService/RemoveUser" => {
+                    #[allow(non_camel_case_types)]
+                    struct RemoveUserSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::RemoveUserRequest>
+                    for RemoveUserSvc<T> {
+                        type Response = super::RemoveUserResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RemoveUserRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::remove_user(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RemoveUserSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -1198,10 +2480,108 @@ pub struct DeleteProjectRequest {
     /// The project's slug once more, so that nobody removes the wrong one.
     #[prost(string, tag = "3")]
     pub confirm_slug: ::prost::alloc::string::String,
+    /// Only says what would go, and what is in the way; confirm_slug may be empty then.
+    #[prost(bool, tag = "4")]
+    pub validate_only: bool,
 }
-/// The project is gone.
+/// The project is gone, or would be.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteProjectResponse {
+    /// Memberships that go with it.
+    #[prost(int32, tag = "1")]
+    pub members: i32,
+    /// Tokens for this project alone that go with it.
+    #[prost(int32, tag = "2")]
+    pub tokens: i32,
+    /// What keeps it from being removed, in words; empty: nothing.
+    #[prost(string, repeated, tag = "3")]
+    pub obstacles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A page of members to list.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListMembersRequest {
+    /// Id or slug.
+    #[prost(string, tag = "1")]
+    pub project: ::prost::alloc::string::String,
+    /// At most this many; 0: 50; never more than 200.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// From an earlier answer; empty: the first page.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of members.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListMembersResponse {
+    /// By address.
+    #[prost(message, repeated, tag = "1")]
+    pub members: ::prost::alloc::vec::Vec<Member>,
+    /// Empty: there is no next page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// A member to add.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AddMemberRequest {
+    /// A UUID that makes the call safe to repeat.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Id or slug.
+    #[prost(string, tag = "2")]
+    pub project: ::prost::alloc::string::String,
+    /// The user's id or address.
+    #[prost(string, tag = "3")]
+    pub user: ::prost::alloc::string::String,
+    /// What they may do there.
+    #[prost(enumeration = "super::super::policy::v1::ProjectRole", tag = "4")]
+    pub role: i32,
+}
+/// The member who was added.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AddMemberResponse {
+    /// The member.
+    #[prost(message, optional, tag = "1")]
+    pub member: ::core::option::Option<Member>,
+}
+/// A member to change.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateMemberRequest {
+    /// A UUID that makes the call safe to repeat.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Id or slug.
+    #[prost(string, tag = "2")]
+    pub project: ::prost::alloc::string::String,
+    /// The user's id or address.
+    #[prost(string, tag = "3")]
+    pub user: ::prost::alloc::string::String,
+    /// What they may do there from now on.
+    #[prost(enumeration = "super::super::policy::v1::ProjectRole", tag = "4")]
+    pub role: i32,
+}
+/// The member who was changed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateMemberResponse {
+    /// The member.
+    #[prost(message, optional, tag = "1")]
+    pub member: ::core::option::Option<Member>,
+}
+/// A member to remove.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveMemberRequest {
+    /// A UUID that makes the call safe to repeat.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Id or slug.
+    #[prost(string, tag = "2")]
+    pub project: ::prost::alloc::string::String,
+    /// The user's id or address.
+    #[prost(string, tag = "3")]
+    pub user: ::prost::alloc::string::String,
+}
+/// The membership has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct DeleteProjectResponse {}
+pub struct RemoveMemberResponse {}
 /// Generated client implementations.
 pub mod projects_service_client {
     #![allow(
@@ -1294,7 +2674,7 @@ pub mod projects_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Lists projects by slug.
+        /// Lists projects by slug: to a person, those they are a member of.
         pub async fn list_projects(
             &mut self,
             request: impl tonic::IntoRequest<super::ListProjectsRequest>,
@@ -1425,6 +2805,106 @@ pub mod projects_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Lists a project's members by address.
+        pub async fn list_members(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListMembersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMembersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.ProjectsService/ListMembers",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.auth.v1.ProjectsService", "ListMembers"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes a user a member. NOT_FOUND: nobody with this address may sign in; ALREADY_EXISTS: is a member.
+        pub async fn add_member(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AddMemberRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AddMemberResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.ProjectsService/AddMember",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.auth.v1.ProjectsService", "AddMember"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives a member another role.
+        pub async fn update_member(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateMemberRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateMemberResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.ProjectsService/UpdateMember",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.auth.v1.ProjectsService", "UpdateMember"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends a membership, at once: open streams end too.
+        pub async fn remove_member(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RemoveMemberRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RemoveMemberResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.ProjectsService/RemoveMember",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.auth.v1.ProjectsService", "RemoveMember"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1440,7 +2920,7 @@ pub mod projects_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with ProjectsServiceServer.
     #[async_trait]
     pub trait ProjectsService: std::marker::Send + std::marker::Sync + 'static {
-        /// Lists projects by slug.
+        /// Lists projects by slug: to a person, those they are a member of.
         async fn list_projects(
             &self,
             request: tonic::Request<super::ListProjectsRequest>,
@@ -1478,6 +2958,38 @@ pub mod projects_service_server {
             request: tonic::Request<super::DeleteProjectRequest>,
         ) -> std::result::Result<
             tonic::Response<super::DeleteProjectResponse>,
+            tonic::Status,
+        >;
+        /// Lists a project's members by address.
+        async fn list_members(
+            &self,
+            request: tonic::Request<super::ListMembersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMembersResponse>,
+            tonic::Status,
+        >;
+        /// Makes a user a member. NOT_FOUND: nobody with this address may sign in; ALREADY_EXISTS: is a member.
+        async fn add_member(
+            &self,
+            request: tonic::Request<super::AddMemberRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AddMemberResponse>,
+            tonic::Status,
+        >;
+        /// Gives a member another role.
+        async fn update_member(
+            &self,
+            request: tonic::Request<super::UpdateMemberRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateMemberResponse>,
+            tonic::Status,
+        >;
+        /// Ends a membership, at once: open streams end too.
+        async fn remove_member(
+            &self,
+            request: tonic::Request<super::RemoveMemberRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RemoveMemberResponse>,
             tonic::Status,
         >;
     }
@@ -1771,6 +3283,186 @@ pub mod projects_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DeleteProjectSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.ProjectsService/ListMembers" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListMembersSvc<T: ProjectsService>(pub Arc<T>);
+                    impl<
+                        T: ProjectsService,
+                    > tonic::server::UnaryService<super::ListMembersRequest>
+                    for ListMembersSvc<T> {
+                        type Response = super::ListMembersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListMembersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ProjectsService>::list_members(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListMembersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.ProjectsService/AddMember" => {
+                    #[allow(non_camel_case_types)]
+                    struct AddMemberSvc<T: ProjectsService>(pub Arc<T>);
+                    impl<
+                        T: ProjectsService,
+                    > tonic::server::UnaryService<super::AddMemberRequest>
+                    for AddMemberSvc<T> {
+                        type Response = super::AddMemberResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AddMemberRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ProjectsService>::add_member(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AddMemberSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.ProjectsService/UpdateMember" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateMemberSvc<T: ProjectsService>(pub Arc<T>);
+                    impl<
+                        T: ProjectsService,
+                    > tonic::server::UnaryService<super::UpdateMemberRequest>
+                    for UpdateMemberSvc<T> {
+                        type Response = super::UpdateMemberResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateMemberRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ProjectsService>::update_member(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateMemberSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.ProjectsService/RemoveMember" => {
+                    #[allow(non_camel_case_types)]
+                    struct RemoveMemberSvc<T: ProjectsService>(pub Arc<T>);
+                    impl<
+                        T: ProjectsService,
+                    > tonic::server::UnaryService<super::RemoveMemberRequest>
+                    for RemoveMemberSvc<T> {
+                        type Response = super::RemoveMemberResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RemoveMemberRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ProjectsService>::remove_member(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RemoveMemberSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

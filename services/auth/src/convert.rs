@@ -31,6 +31,7 @@ impl From<Token> for pb::Token {
             expire_time: token.expires_at.map(timestamp),
             last_use_time: token.last_used_at.map(timestamp),
             revoke_time: token.revoked_at.map(timestamp),
+            ..Self::default()
         }
     }
 }
@@ -43,6 +44,7 @@ impl From<Token> for pb::AuthenticateResponse {
             service: token.kind.service().unwrap_or_default().to_owned(),
             name: token.name,
             expire_time: token.expires_at.map(timestamp),
+            ..Self::default()
         }
     }
 }
@@ -56,7 +58,7 @@ impl TryFrom<pb::CreateTokenRequest> for NewToken {
             (pb::TokenKind::Worker, "") => TokenKind::Worker,
             (pb::TokenKind::Join, "") => TokenKind::Join,
             (pb::TokenKind::Service, _) => TokenKind::Service(request.service),
-            (pb::TokenKind::Unspecified, _) => {
+            (pb::TokenKind::Unspecified | pb::TokenKind::Person, _) => {
                 return Err(status::invalid(
                     "kind",
                     "must be admin, worker, service or join",
@@ -84,6 +86,7 @@ impl From<Project> for pb::Project {
             slug: project.slug,
             name: project.name,
             create_time: Some(timestamp(project.created_at)),
+            ..Self::default()
         }
     }
 }
@@ -100,5 +103,6 @@ pub(crate) fn who_am_i(caller: Caller) -> pb::WhoAmIResponse {
     pb::WhoAmIResponse {
         caller: kind.into(),
         name,
+        person: None,
     }
 }

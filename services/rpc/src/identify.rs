@@ -131,7 +131,7 @@ fn token_caller(answer: auth::AuthenticateResponse) -> Answer {
             role: answer.service,
         }),
         // A join token is for one call of its own, never a caller's.
-        auth::TokenKind::Join | auth::TokenKind::Unspecified => None,
+        auth::TokenKind::Person | auth::TokenKind::Join | auth::TokenKind::Unspecified => None,
     }
 }
 

@@ -226,8 +226,13 @@ fn admits(path: &str, rule: &pb::Rule) -> Result<Admits, PolicyError> {
     if kinds.contains(&pb::Caller::Service) == rule.services.is_empty() {
         return Err(bad("CALLER_SERVICE and services go together"));
     }
-    if kinds.contains(&pb::Caller::Person) != role.is_some() {
-        return Err(bad("CALLER_PERSON and project_role go together"));
+    if kinds.contains(&pb::Caller::Person) != (role.is_some() || rule.any_person) {
+        return Err(bad(
+            "CALLER_PERSON goes together with project_role or any_person",
+        ));
+    }
+    if role.is_some() && rule.any_person {
+        return Err(bad("project_role and any_person exclude each other"));
     }
     Ok(Admits {
         kinds,

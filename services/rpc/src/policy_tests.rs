@@ -232,6 +232,7 @@ fn a_rule_that_says_nothing_sensible_stops_the_start() {
         callers: callers.iter().map(|c| *c as i32).collect(),
         project_role: role as i32,
         services: services.iter().map(|s| (*s).to_owned()).collect(),
+        any_person: false,
     };
     let none = pb::ProjectRole::Unspecified;
     let bad = [

@@ -83,6 +83,14 @@ uuid_id!(
     TokenId, "token"
 );
 uuid_id!(
+    /// A person who may sign in.
+    UserId, "user"
+);
+uuid_id!(
+    /// A sign-in and what was refreshed from it.
+    SessionId, "session"
+);
+uuid_id!(
     /// One life of a worker process.
     InstanceId, "instance"
 );

@@ -5,7 +5,7 @@ use ck8s_rpc::{caller::caller, convert::timestamp, page, status};
 use ck8s_types::WorkerId;
 use tonic::{Request, Response, Status};
 
-use super::by;
+use super::{by, sign_in, users};
 use crate::{Auth, convert, store::tokens::Page};
 
 #[async_trait::async_trait]
@@ -33,6 +33,7 @@ impl AuthService for Auth {
         Ok(Response::new(pb::RedeemLinkResponse {
             token: secret.expose().to_owned(),
             expire_time: token.expires_at.map(timestamp),
+            session: None,
         }))
     }
 
@@ -111,5 +112,103 @@ impl AuthService for Auth {
             authority,
             expire_time: Some(until.into()),
         }))
+    }
+
+    async fn start_sign_in(
+        &self,
+        request: Request<pb::StartSignInRequest>,
+    ) -> Result<Response<pb::StartSignInResponse>, Status> {
+        sign_in::start_sign_in(self, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn finish_sign_in(
+        &self,
+        request: Request<pb::FinishSignInRequest>,
+    ) -> Result<Response<pb::FinishSignInResponse>, Status> {
+        sign_in::finish_sign_in(self, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn start_device_sign_in(
+        &self,
+        request: Request<pb::StartDeviceSignInRequest>,
+    ) -> Result<Response<pb::StartDeviceSignInResponse>, Status> {
+        sign_in::start_device_sign_in(self, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn poll_device_sign_in(
+        &self,
+        request: Request<pb::PollDeviceSignInRequest>,
+    ) -> Result<Response<pb::PollDeviceSignInResponse>, Status> {
+        sign_in::poll_device_sign_in(self, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn refresh_session(
+        &self,
+        request: Request<pb::RefreshSessionRequest>,
+    ) -> Result<Response<pb::RefreshSessionResponse>, Status> {
+        sign_in::refresh_session(self, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn sign_out(
+        &self,
+        request: Request<pb::SignOutRequest>,
+    ) -> Result<Response<pb::SignOutResponse>, Status> {
+        sign_in::sign_out(self, request).await.map(Response::new)
+    }
+
+    async fn list_signing_keys(
+        &self,
+        request: Request<pb::ListSigningKeysRequest>,
+    ) -> Result<Response<pb::ListSigningKeysResponse>, Status> {
+        sign_in::list_signing_keys(self, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn rotate_signing_key(
+        &self,
+        request: Request<pb::RotateSigningKeyRequest>,
+    ) -> Result<Response<pb::RotateSigningKeyResponse>, Status> {
+        sign_in::rotate_signing_key(self, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn list_users(
+        &self,
+        request: Request<pb::ListUsersRequest>,
+    ) -> Result<Response<pb::ListUsersResponse>, Status> {
+        users::list_users(self, request).await.map(Response::new)
+    }
+
+    async fn add_user(
+        &self,
+        request: Request<pb::AddUserRequest>,
+    ) -> Result<Response<pb::AddUserResponse>, Status> {
+        users::add_user(self, request).await.map(Response::new)
+    }
+
+    async fn update_user(
+        &self,
+        request: Request<pb::UpdateUserRequest>,
+    ) -> Result<Response<pb::UpdateUserResponse>, Status> {
+        users::update_user(self, request).await.map(Response::new)
+    }
+
+    async fn remove_user(
+        &self,
+        request: Request<pb::RemoveUserRequest>,
+    ) -> Result<Response<pb::RemoveUserResponse>, Status> {
+        users::remove_user(self, request).await.map(Response::new)
     }
 }

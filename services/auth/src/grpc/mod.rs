@@ -1,6 +1,9 @@
 //! The contract's methods: decode, call, encode.
 mod auth;
+mod members;
 mod projects;
+mod sign_in;
+mod users;
 
 use ck8s_rpc::{caller::caller, convert::optional_id};
 use tonic::{Request, Status};

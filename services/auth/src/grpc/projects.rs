@@ -3,7 +3,7 @@ use ck8s_proto::auth::v1::{self as pb, projects_service_server::ProjectsService}
 use ck8s_rpc::page;
 use tonic::{Request, Response, Status};
 
-use super::by;
+use super::{by, members};
 use crate::Auth;
 
 #[async_trait::async_trait]
@@ -59,5 +59,39 @@ impl ProjectsService for Auth {
         let by = by(&request, &request.get_ref().request_id)?;
         let deleted = Auth::delete_project(self, by, request.into_inner()).await?;
         Ok(Response::new(deleted))
+    }
+
+    async fn list_members(
+        &self,
+        request: Request<pb::ListMembersRequest>,
+    ) -> Result<Response<pb::ListMembersResponse>, Status> {
+        members::list_members(self, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn add_member(
+        &self,
+        request: Request<pb::AddMemberRequest>,
+    ) -> Result<Response<pb::AddMemberResponse>, Status> {
+        members::add_member(self, request).await.map(Response::new)
+    }
+
+    async fn update_member(
+        &self,
+        request: Request<pb::UpdateMemberRequest>,
+    ) -> Result<Response<pb::UpdateMemberResponse>, Status> {
+        members::update_member(self, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn remove_member(
+        &self,
+        request: Request<pb::RemoveMemberRequest>,
+    ) -> Result<Response<pb::RemoveMemberResponse>, Status> {
+        members::remove_member(self, request)
+            .await
+            .map(Response::new)
     }
 }

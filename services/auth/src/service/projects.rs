@@ -90,7 +90,7 @@ impl Auth {
         }
         projects::delete(&mut tx, &project).await?;
         record(&mut tx, "project.deleted", &by, &project, "was removed").await?;
-        let response = pb::DeleteProjectResponse {};
+        let response = pb::DeleteProjectResponse::default();
         by.keep(&mut tx, &response).await?;
         tx.commit().await?;
         Ok(response)

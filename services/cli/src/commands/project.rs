@@ -115,6 +115,7 @@ pub(crate) async fn run(verb: ProjectVerb, global: &Global) -> Result<Exit, Faul
                 request_id: request_id(),
                 project,
                 confirm_slug: confirm,
+                ..Default::default()
             };
             let answer = projects
                 .delete_project(client.ask(request))

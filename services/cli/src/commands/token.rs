@@ -94,6 +94,7 @@ pub(crate) async fn run(verb: TokenVerb, global: &Global) -> Result<Exit, Fault>
                 kind: kind.into(),
                 service: service.unwrap_or_default(),
                 expire_time: expires_in.map(|d| (SystemTime::now() + d).into()),
+                ..Default::default()
             };
             let answer = auth.create_token(client.ask(request)).await.or_say(what)?;
             output::note("the secret is shown here and never again");

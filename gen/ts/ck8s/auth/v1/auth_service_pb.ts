@@ -6,9 +6,9 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Token, TokenKind } from "./auth_pb";
+import type { Person, Session, Token, TokenKind, User } from "./auth_pb";
 import { file_ck8s_auth_v1_auth } from "./auth_pb";
-import type { Caller } from "../../policy/v1/policy_pb";
+import type { Caller, ProjectRole } from "../../policy/v1/policy_pb";
 import { file_ck8s_policy_v1_policy } from "../../policy/v1/policy_pb";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ck8s/auth/v1/auth_service.proto.
  */
 export const file_ck8s_auth_v1_auth_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9jazhzL2F1dGgvdjEvYXV0aF9zZXJ2aWNlLnByb3RvEgxjazhzLmF1dGgudjEiJAoTQXV0aGVudGljYXRlUmVxdWVzdBINCgV0b2tlbhgBIAEoCSKfAQoUQXV0aGVudGljYXRlUmVzcG9uc2USEAoIdG9rZW5faWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgRraW5kGAMgASgOMhcuY2s4cy5hdXRoLnYxLlRva2VuS2luZBIPCgdzZXJ2aWNlGAQgASgJEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIPCg1XaG9BbUlSZXF1ZXN0IkYKDldob0FtSVJlc3BvbnNlEiYKBmNhbGxlchgBIAEoDjIWLmNrOHMucG9saWN5LnYxLkNhbGxlchIMCgRuYW1lGAIgASgJIiEKEVJlZGVlbUxpbmtSZXF1ZXN0EgwKBGNvZGUYASABKAkiVAoSUmVkZWVtTGlua1Jlc3BvbnNlEg0KBXRva2VuGAEgASgJEi8KC2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKfAQoSQ3JlYXRlVG9rZW5SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgRraW5kGAMgASgOMhcuY2s4cy5hdXRoLnYxLlRva2VuS2luZBIPCgdzZXJ2aWNlGAQgASgJEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJJChNDcmVhdGVUb2tlblJlc3BvbnNlEiIKBXRva2VuGAEgASgLMhMuY2s4cy5hdXRoLnYxLlRva2VuEg4KBnNlY3JldBgCIAEoCSJRChFMaXN0VG9rZW5zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIVCg1pbmNsdWRlX2VuZGVkGAMgASgIIlIKEkxpc3RUb2tlbnNSZXNwb25zZRIjCgZ0b2tlbnMYASADKAsyEy5jazhzLmF1dGgudjEuVG9rZW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjcKElJldm9rZVRva2VuUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg0KBXRva2VuGAIgASgJIjkKE1Jldm9rZVRva2VuUmVzcG9uc2USIgoFdG9rZW4YASABKAsyEy5jazhzLmF1dGgudjEuVG9rZW4iUgoRSm9pbldvcmtlclJlcXVlc3QSDQoFdG9rZW4YASABKAkSEQoJd29ya2VyX2lkGAIgASgJEhsKE2NlcnRpZmljYXRlX3JlcXVlc3QYAyABKAkibQoSSm9pbldvcmtlclJlc3BvbnNlEhMKC2NlcnRpZmljYXRlGAEgASgJEhEKCWF1dGhvcml0eRgCIAEoCRIvCgtleHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiPAodUmVuZXdXb3JrZXJDZXJ0aWZpY2F0ZVJlcXVlc3QSGwoTY2VydGlmaWNhdGVfcmVxdWVzdBgBIAEoCSJ5Ch5SZW5ld1dvcmtlckNlcnRpZmljYXRlUmVzcG9uc2USEwoLY2VydGlmaWNhdGUYASABKAkSEQoJYXV0aG9yaXR5GAIgASgJEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDK6BgoLQXV0aFNlcnZpY2USigEKDEF1dGhlbnRpY2F0ZRIhLmNrOHMuYXV0aC52MS5BdXRoZW50aWNhdGVSZXF1ZXN0GiIuY2s4cy5hdXRoLnYxLkF1dGhlbnRpY2F0ZVJlc3BvbnNlIjOQAgGKtRgsCgEEGgRlZGdlGgdpbmdyZXNzGgRydW5zGgxyZXBvc2l0b3JpZXMaBGF1dGgSUQoGV2hvQW1JEhsuY2s4cy5hdXRoLnYxLldob0FtSVJlcXVlc3QaHC5jazhzLmF1dGgudjEuV2hvQW1JUmVzcG9uc2UiDJACAYq1GAUKAwMFBhJZCgpSZWRlZW1MaW5rEh8uY2s4cy5hdXRoLnYxLlJlZGVlbUxpbmtSZXF1ZXN0GiAuY2s4cy5hdXRoLnYxLlJlZGVlbUxpbmtSZXNwb25zZSIIirUYBAoCAQMSWwoLQ3JlYXRlVG9rZW4SIC5jazhzLmF1dGgudjEuQ3JlYXRlVG9rZW5SZXF1ZXN0GiEuY2s4cy5hdXRoLnYxLkNyZWF0ZVRva2VuUmVzcG9uc2UiB4q1GAMKAQMSWwoKTGlzdFRva2VucxIfLmNrOHMuYXV0aC52MS5MaXN0VG9rZW5zUmVxdWVzdBogLmNrOHMuYXV0aC52MS5MaXN0VG9rZW5zUmVzcG9uc2UiCpACAYq1GAMKAQMSWwoLUmV2b2tlVG9rZW4SIC5jazhzLmF1dGgudjEuUmV2b2tlVG9rZW5SZXF1ZXN0GiEuY2s4cy5hdXRoLnYxLlJldm9rZVRva2VuUmVzcG9uc2UiB4q1GAMKAQMSWAoKSm9pbldvcmtlchIfLmNrOHMuYXV0aC52MS5Kb2luV29ya2VyUmVxdWVzdBogLmNrOHMuYXV0aC52MS5Kb2luV29ya2VyUmVzcG9uc2UiB4q1GAMKAQESfwoWUmVuZXdXb3JrZXJDZXJ0aWZpY2F0ZRIrLmNrOHMuYXV0aC52MS5SZW5ld1dvcmtlckNlcnRpZmljYXRlUmVxdWVzdBosLmNrOHMuYXV0aC52MS5SZW5ld1dvcmtlckNlcnRpZmljYXRlUmVzcG9uc2UiCpACAoq1GAMKAQViBnByb3RvMw", [file_ck8s_auth_v1_auth, file_ck8s_policy_v1_policy, file_google_protobuf_timestamp]);
+  fileDesc("Ch9jazhzL2F1dGgvdjEvYXV0aF9zZXJ2aWNlLnByb3RvEgxjazhzLmF1dGgudjEiJAoTQXV0aGVudGljYXRlUmVxdWVzdBINCgV0b2tlbhgBIAEoCSLZAQoUQXV0aGVudGljYXRlUmVzcG9uc2USEAoIdG9rZW5faWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgRraW5kGAMgASgOMhcuY2s4cy5hdXRoLnYxLlRva2VuS2luZBIPCgdzZXJ2aWNlGAQgASgJEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgZwZXJzb24YBiABKAsyFC5jazhzLmF1dGgudjEuUGVyc29uEhIKCnNlc3Npb25faWQYByABKAkiDwoNV2hvQW1JUmVxdWVzdCJsCg5XaG9BbUlSZXNwb25zZRImCgZjYWxsZXIYASABKA4yFi5jazhzLnBvbGljeS52MS5DYWxsZXISDAoEbmFtZRgCIAEoCRIkCgZwZXJzb24YAyABKAsyFC5jazhzLmF1dGgudjEuUGVyc29uIiEKEVJlZGVlbUxpbmtSZXF1ZXN0EgwKBGNvZGUYASABKAkifAoSUmVkZWVtTGlua1Jlc3BvbnNlEg0KBXRva2VuGAEgASgJEi8KC2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCgdzZXNzaW9uGAMgASgLMhUuY2s4cy5hdXRoLnYxLlNlc3Npb24iJwoSU3RhcnRTaWduSW5SZXF1ZXN0EhEKCXJldHVybl90bxgBIAEoCSJYChNTdGFydFNpZ25JblJlc3BvbnNlEhUKDWF1dGhvcml6ZV91cmwYASABKAkSFgoOYnJvd3Nlcl9zZWNyZXQYAiABKAkSEgoKZXhwaXJlc19pbhgDIAEoBSJZChNGaW5pc2hTaWduSW5SZXF1ZXN0EgwKBGNvZGUYASABKAkSDQoFc3RhdGUYAiABKAkSFgoOYnJvd3Nlcl9zZWNyZXQYAyABKAkSDQoFZXJyb3IYBCABKAkiUQoURmluaXNoU2lnbkluUmVzcG9uc2USJgoHc2Vzc2lvbhgBIAEoCzIVLmNrOHMuYXV0aC52MS5TZXNzaW9uEhEKCXJldHVybl90bxgCIAEoCSIaChhTdGFydERldmljZVNpZ25JblJlcXVlc3QioAEKGVN0YXJ0RGV2aWNlU2lnbkluUmVzcG9uc2USEwoLZGV2aWNlX2NvZGUYASABKAkSEQoJdXNlcl9jb2RlGAIgASgJEhgKEHZlcmlmaWNhdGlvbl91cmwYAyABKAkSEAoIaW50ZXJ2YWwYBCABKAUSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi4KF1BvbGxEZXZpY2VTaWduSW5SZXF1ZXN0EhMKC2RldmljZV9jb2RlGAEgASgJIlQKGFBvbGxEZXZpY2VTaWduSW5SZXNwb25zZRImCgdzZXNzaW9uGAEgASgLMhUuY2s4cy5hdXRoLnYxLlNlc3Npb24SEAoIaW50ZXJ2YWwYAiABKAUiLgoVUmVmcmVzaFNlc3Npb25SZXF1ZXN0EhUKDXJlZnJlc2hfdG9rZW4YASABKAkiQAoWUmVmcmVzaFNlc3Npb25SZXNwb25zZRImCgdzZXNzaW9uGAEgASgLMhUuY2s4cy5hdXRoLnYxLlNlc3Npb24iJwoOU2lnbk91dFJlcXVlc3QSFQoNcmVmcmVzaF90b2tlbhgBIAEoCSIRCg9TaWduT3V0UmVzcG9uc2UiGAoWTGlzdFNpZ25pbmdLZXlzUmVxdWVzdCInChdMaXN0U2lnbmluZ0tleXNSZXNwb25zZRIMCgRqd2tzGAEgASgJIkQKF1JvdGF0ZVNpZ25pbmdLZXlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSFQoNcmV0aXJlX290aGVycxgCIAEoCCIqChhSb3RhdGVTaWduaW5nS2V5UmVzcG9uc2USDgoGa2V5X2lkGAEgASgJIjkKEExpc3RVc2Vyc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiTwoRTGlzdFVzZXJzUmVzcG9uc2USIQoFdXNlcnMYASADKAsyEi5jazhzLmF1dGgudjEuVXNlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiSwoOQWRkVXNlclJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRINCgVlbWFpbBgCIAEoCRIWCg5wbGF0Zm9ybV9hZG1pbhgDIAEoCCIzCg9BZGRVc2VyUmVzcG9uc2USIAoEdXNlchgBIAEoCzISLmNrOHMuYXV0aC52MS5Vc2VyIowBChFVcGRhdGVVc2VyUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEgwKBHVzZXIYAiABKAkSGwoOcGxhdGZvcm1fYWRtaW4YAyABKAhIAIgBARIXCg9mb3JnZXRfaWRlbnRpdHkYBCABKAgSDAoEZXRhZxgFIAEoCUIRCg9fcGxhdGZvcm1fYWRtaW4iNgoSVXBkYXRlVXNlclJlc3BvbnNlEiAKBHVzZXIYASABKAsyEi5jazhzLmF1dGgudjEuVXNlciI1ChFSZW1vdmVVc2VyUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEgwKBHVzZXIYAiABKAkiFAoSUmVtb3ZlVXNlclJlc3BvbnNlIt8BChJDcmVhdGVUb2tlblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEiUKBGtpbmQYAyABKA4yFy5jazhzLmF1dGgudjEuVG9rZW5LaW5kEg8KB3NlcnZpY2UYBCABKAkSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCG1heF9yb2xlGAYgASgOMhsuY2s4cy5wb2xpY3kudjEuUHJvamVjdFJvbGUSDwoHcHJvamVjdBgHIAEoCSJJChNDcmVhdGVUb2tlblJlc3BvbnNlEiIKBXRva2VuGAEgASgLMhMuY2s4cy5hdXRoLnYxLlRva2VuEg4KBnNlY3JldBgCIAEoCSJRChFMaXN0VG9rZW5zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIVCg1pbmNsdWRlX2VuZGVkGAMgASgIIlIKEkxpc3RUb2tlbnNSZXNwb25zZRIjCgZ0b2tlbnMYASADKAsyEy5jazhzLmF1dGgudjEuVG9rZW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjcKElJldm9rZVRva2VuUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg0KBXRva2VuGAIgASgJIjkKE1Jldm9rZVRva2VuUmVzcG9uc2USIgoFdG9rZW4YASABKAsyEy5jazhzLmF1dGgudjEuVG9rZW4iUgoRSm9pbldvcmtlclJlcXVlc3QSDQoFdG9rZW4YASABKAkSEQoJd29ya2VyX2lkGAIgASgJEhsKE2NlcnRpZmljYXRlX3JlcXVlc3QYAyABKAkibQoSSm9pbldvcmtlclJlc3BvbnNlEhMKC2NlcnRpZmljYXRlGAEgASgJEhEKCWF1dGhvcml0eRgCIAEoCRIvCgtleHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiPAodUmVuZXdXb3JrZXJDZXJ0aWZpY2F0ZVJlcXVlc3QSGwoTY2VydGlmaWNhdGVfcmVxdWVzdBgBIAEoCSJ5Ch5SZW5ld1dvcmtlckNlcnRpZmljYXRlUmVzcG9uc2USEwoLY2VydGlmaWNhdGUYASABKAkSEQoJYXV0aG9yaXR5GAIgASgJEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDL/DwoLQXV0aFNlcnZpY2USigEKDEF1dGhlbnRpY2F0ZRIhLmNrOHMuYXV0aC52MS5BdXRoZW50aWNhdGVSZXF1ZXN0GiIuY2s4cy5hdXRoLnYxLkF1dGhlbnRpY2F0ZVJlc3BvbnNlIjOQAgGKtRgsCgEEGgRlZGdlGgdpbmdyZXNzGgRydW5zGgxyZXBvc2l0b3JpZXMaBGF1dGgSVAoGV2hvQW1JEhsuY2s4cy5hdXRoLnYxLldob0FtSVJlcXVlc3QaHC5jazhzLmF1dGgudjEuV2hvQW1JUmVzcG9uc2UiD5ACAYq1GAgKBAIDBQYgARJgCgpSZWRlZW1MaW5rEh8uY2s4cy5hdXRoLnYxLlJlZGVlbUxpbmtSZXF1ZXN0GiAuY2s4cy5hdXRoLnYxLlJlZGVlbUxpbmtSZXNwb25zZSIPirUYCwoDAQMEGgRlZGdlEmEKC1N0YXJ0U2lnbkluEiAuY2s4cy5hdXRoLnYxLlN0YXJ0U2lnbkluUmVxdWVzdBohLmNrOHMuYXV0aC52MS5TdGFydFNpZ25JblJlc3BvbnNlIg2KtRgJCgEEGgRlZGdlEmQKDEZpbmlzaFNpZ25JbhIhLmNrOHMuYXV0aC52MS5GaW5pc2hTaWduSW5SZXF1ZXN0GiIuY2s4cy5hdXRoLnYxLkZpbmlzaFNpZ25JblJlc3BvbnNlIg2KtRgJCgEEGgRlZGdlEm0KEVN0YXJ0RGV2aWNlU2lnbkluEiYuY2s4cy5hdXRoLnYxLlN0YXJ0RGV2aWNlU2lnbkluUmVxdWVzdBonLmNrOHMuYXV0aC52MS5TdGFydERldmljZVNpZ25JblJlc3BvbnNlIgeKtRgDCgEBEmoKEFBvbGxEZXZpY2VTaWduSW4SJS5jazhzLmF1dGgudjEuUG9sbERldmljZVNpZ25JblJlcXVlc3QaJi5jazhzLmF1dGgudjEuUG9sbERldmljZVNpZ25JblJlc3BvbnNlIgeKtRgDCgEBEmsKDlJlZnJlc2hTZXNzaW9uEiMuY2s4cy5hdXRoLnYxLlJlZnJlc2hTZXNzaW9uUmVxdWVzdBokLmNrOHMuYXV0aC52MS5SZWZyZXNoU2Vzc2lvblJlc3BvbnNlIg6KtRgKCgIBBBoEZWRnZRJdCgdTaWduT3V0EhwuY2s4cy5hdXRoLnYxLlNpZ25PdXRSZXF1ZXN0Gh0uY2s4cy5hdXRoLnYxLlNpZ25PdXRSZXNwb25zZSIVkAICirUYDgoEAQIDBBoEZWRnZSABEnUKD0xpc3RTaWduaW5nS2V5cxIkLmNrOHMuYXV0aC52MS5MaXN0U2lnbmluZ0tleXNSZXF1ZXN0GiUuY2s4cy5hdXRoLnYxLkxpc3RTaWduaW5nS2V5c1Jlc3BvbnNlIhWQAgGKtRgOCgQBAgMEGgRlZGdlIAESagoQUm90YXRlU2lnbmluZ0tleRIlLmNrOHMuYXV0aC52MS5Sb3RhdGVTaWduaW5nS2V5UmVxdWVzdBomLmNrOHMuYXV0aC52MS5Sb3RhdGVTaWduaW5nS2V5UmVzcG9uc2UiB4q1GAMKAQMSWAoJTGlzdFVzZXJzEh4uY2s4cy5hdXRoLnYxLkxpc3RVc2Vyc1JlcXVlc3QaHy5jazhzLmF1dGgudjEuTGlzdFVzZXJzUmVzcG9uc2UiCpACAYq1GAMKAQMSTwoHQWRkVXNlchIcLmNrOHMuYXV0aC52MS5BZGRVc2VyUmVxdWVzdBodLmNrOHMuYXV0aC52MS5BZGRVc2VyUmVzcG9uc2UiB4q1GAMKAQMSWAoKVXBkYXRlVXNlchIfLmNrOHMuYXV0aC52MS5VcGRhdGVVc2VyUmVxdWVzdBogLmNrOHMuYXV0aC52MS5VcGRhdGVVc2VyUmVzcG9uc2UiB4q1GAMKAQMSWAoKUmVtb3ZlVXNlchIfLmNrOHMuYXV0aC52MS5SZW1vdmVVc2VyUmVxdWVzdBogLmNrOHMuYXV0aC52MS5SZW1vdmVVc2VyUmVzcG9uc2UiB4q1GAMKAQMSXgoLQ3JlYXRlVG9rZW4SIC5jazhzLmF1dGgudjEuQ3JlYXRlVG9rZW5SZXF1ZXN0GiEuY2s4cy5hdXRoLnYxLkNyZWF0ZVRva2VuUmVzcG9uc2UiCoq1GAYKAgIDIAESXgoKTGlzdFRva2VucxIfLmNrOHMuYXV0aC52MS5MaXN0VG9rZW5zUmVxdWVzdBogLmNrOHMuYXV0aC52MS5MaXN0VG9rZW5zUmVzcG9uc2UiDZACAYq1GAYKAgIDIAESXgoLUmV2b2tlVG9rZW4SIC5jazhzLmF1dGgudjEuUmV2b2tlVG9rZW5SZXF1ZXN0GiEuY2s4cy5hdXRoLnYxLlJldm9rZVRva2VuUmVzcG9uc2UiCoq1GAYKAgIDIAESWAoKSm9pbldvcmtlchIfLmNrOHMuYXV0aC52MS5Kb2luV29ya2VyUmVxdWVzdBogLmNrOHMuYXV0aC52MS5Kb2luV29ya2VyUmVzcG9uc2UiB4q1GAMKAQESfwoWUmVuZXdXb3JrZXJDZXJ0aWZpY2F0ZRIrLmNrOHMuYXV0aC52MS5SZW5ld1dvcmtlckNlcnRpZmljYXRlUmVxdWVzdBosLmNrOHMuYXV0aC52MS5SZW5ld1dvcmtlckNlcnRpZmljYXRlUmVzcG9uc2UiCpACAoq1GAMKAQViBnByb3RvMw", [file_ck8s_auth_v1_auth, file_ck8s_policy_v1_policy, file_google_protobuf_timestamp]);
 
 /**
  * A token to look up.
@@ -27,7 +27,7 @@ export const file_ck8s_auth_v1_auth_service: GenFile = /*@__PURE__*/
  */
 export type AuthenticateRequest = Message<"ck8s.auth.v1.AuthenticateRequest"> & {
   /**
-   * The token as it came, `ck8s_...`.
+   * The token as it came: `ck8s_...`, or an access token.
    *
    * @generated from field: string token = 1;
    */
@@ -81,6 +81,20 @@ export type AuthenticateResponse = Message<"ck8s.auth.v1.AuthenticateResponse"> 
    * @generated from field: google.protobuf.Timestamp expire_time = 5;
    */
   expireTime?: Timestamp | undefined;
+
+  /**
+   * For TOKEN_KIND_PERSON: who, and what they may.
+   *
+   * @generated from field: ck8s.auth.v1.Person person = 6;
+   */
+  person?: Person | undefined;
+
+  /**
+   * For an access token: its session.
+   *
+   * @generated from field: string session_id = 7;
+   */
+  sessionId: string;
 };
 
 /**
@@ -119,11 +133,18 @@ export type WhoAmIResponse = Message<"ck8s.auth.v1.WhoAmIResponse"> & {
   caller: Caller;
 
   /**
-   * Its name: a token's name, a worker's or a run's id.
+   * Its name: a person's or a token's name, a worker's or a run's id.
    *
    * @generated from field: string name = 2;
    */
   name: string;
+
+  /**
+   * For people.
+   *
+   * @generated from field: ck8s.auth.v1.Person person = 3;
+   */
+  person?: Person | undefined;
 };
 
 /**
@@ -161,7 +182,7 @@ export const RedeemLinkRequestSchema: GenMessage<RedeemLinkRequest> = /*@__PURE_
  */
 export type RedeemLinkResponse = Message<"ck8s.auth.v1.RedeemLinkResponse"> & {
   /**
-   * A token of a platform admin that lives for 12 hours.
+   * An access token of the local admin.
    *
    * @generated from field: string token = 1;
    */
@@ -173,6 +194,13 @@ export type RedeemLinkResponse = Message<"ck8s.auth.v1.RedeemLinkResponse"> & {
    * @generated from field: google.protobuf.Timestamp expire_time = 2;
    */
   expireTime?: Timestamp | undefined;
+
+  /**
+   * The whole session.
+   *
+   * @generated from field: ck8s.auth.v1.Session session = 3;
+   */
+  session?: Session | undefined;
 };
 
 /**
@@ -181,6 +209,633 @@ export type RedeemLinkResponse = Message<"ck8s.auth.v1.RedeemLinkResponse"> & {
  */
 export const RedeemLinkResponseSchema: GenMessage<RedeemLinkResponse> = /*@__PURE__*/
   messageDesc(file_ck8s_auth_v1_auth_service, 5);
+
+/**
+ * A sign-in in the browser, begun.
+ *
+ * @generated from message ck8s.auth.v1.StartSignInRequest
+ */
+export type StartSignInRequest = Message<"ck8s.auth.v1.StartSignInRequest"> & {
+  /**
+   * Where the browser goes afterwards: a path of the console; empty: its start.
+   *
+   * @generated from field: string return_to = 1;
+   */
+  returnTo: string;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.StartSignInRequest.
+ * Use `create(StartSignInRequestSchema)` to create a new message.
+ */
+export const StartSignInRequestSchema: GenMessage<StartSignInRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 6);
+
+/**
+ * Where to send the browser.
+ *
+ * @generated from message ck8s.auth.v1.StartSignInResponse
+ */
+export type StartSignInResponse = Message<"ck8s.auth.v1.StartSignInResponse"> & {
+  /**
+   * The provider's page.
+   *
+   * @generated from field: string authorize_url = 1;
+   */
+  authorizeUrl: string;
+
+  /**
+   * What binds the sign-in to this browser: for a cookie that scripts cannot read.
+   *
+   * @generated from field: string browser_secret = 2;
+   */
+  browserSecret: string;
+
+  /**
+   * How long the person has, in seconds.
+   *
+   * @generated from field: int32 expires_in = 3;
+   */
+  expiresIn: number;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.StartSignInResponse.
+ * Use `create(StartSignInResponseSchema)` to create a new message.
+ */
+export const StartSignInResponseSchema: GenMessage<StartSignInResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 7);
+
+/**
+ * What the provider sent the browser back with.
+ *
+ * @generated from message ck8s.auth.v1.FinishSignInRequest
+ */
+export type FinishSignInRequest = Message<"ck8s.auth.v1.FinishSignInRequest"> & {
+  /**
+   * The provider's code.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * Our state.
+   *
+   * @generated from field: string state = 2;
+   */
+  state: string;
+
+  /**
+   * The cookie that StartSignIn gave.
+   *
+   * @generated from field: string browser_secret = 3;
+   */
+  browserSecret: string;
+
+  /**
+   * The provider's error instead of a code.
+   *
+   * @generated from field: string error = 4;
+   */
+  error: string;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.FinishSignInRequest.
+ * Use `create(FinishSignInRequestSchema)` to create a new message.
+ */
+export const FinishSignInRequestSchema: GenMessage<FinishSignInRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 8);
+
+/**
+ * The person is signed in.
+ *
+ * @generated from message ck8s.auth.v1.FinishSignInResponse
+ */
+export type FinishSignInResponse = Message<"ck8s.auth.v1.FinishSignInResponse"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: ck8s.auth.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+
+  /**
+   * Where the browser goes now: a path of the console.
+   *
+   * @generated from field: string return_to = 2;
+   */
+  returnTo: string;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.FinishSignInResponse.
+ * Use `create(FinishSignInResponseSchema)` to create a new message.
+ */
+export const FinishSignInResponseSchema: GenMessage<FinishSignInResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 9);
+
+/**
+ * Nothing to say.
+ *
+ * @generated from message ck8s.auth.v1.StartDeviceSignInRequest
+ */
+export type StartDeviceSignInRequest = Message<"ck8s.auth.v1.StartDeviceSignInRequest"> & {
+};
+
+/**
+ * Describes the message ck8s.auth.v1.StartDeviceSignInRequest.
+ * Use `create(StartDeviceSignInRequestSchema)` to create a new message.
+ */
+export const StartDeviceSignInRequestSchema: GenMessage<StartDeviceSignInRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 10);
+
+/**
+ * What to show to the person, and how to ask.
+ *
+ * @generated from message ck8s.auth.v1.StartDeviceSignInResponse
+ */
+export type StartDeviceSignInResponse = Message<"ck8s.auth.v1.StartDeviceSignInResponse"> & {
+  /**
+   * For PollDeviceSignIn; a secret.
+   *
+   * @generated from field: string device_code = 1;
+   */
+  deviceCode: string;
+
+  /**
+   * What the person types.
+   *
+   * @generated from field: string user_code = 2;
+   */
+  userCode: string;
+
+  /**
+   * Where they type it.
+   *
+   * @generated from field: string verification_url = 3;
+   */
+  verificationUrl: string;
+
+  /**
+   * Seconds between two questions, at least.
+   *
+   * @generated from field: int32 interval = 4;
+   */
+  interval: number;
+
+  /**
+   * When it is too late.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 5;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.StartDeviceSignInResponse.
+ * Use `create(StartDeviceSignInResponseSchema)` to create a new message.
+ */
+export const StartDeviceSignInResponseSchema: GenMessage<StartDeviceSignInResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 11);
+
+/**
+ * A device sign-in to ask about.
+ *
+ * @generated from message ck8s.auth.v1.PollDeviceSignInRequest
+ */
+export type PollDeviceSignInRequest = Message<"ck8s.auth.v1.PollDeviceSignInRequest"> & {
+  /**
+   * From StartDeviceSignIn.
+   *
+   * @generated from field: string device_code = 1;
+   */
+  deviceCode: string;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.PollDeviceSignInRequest.
+ * Use `create(PollDeviceSignInRequestSchema)` to create a new message.
+ */
+export const PollDeviceSignInRequestSchema: GenMessage<PollDeviceSignInRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 12);
+
+/**
+ * How far it is.
+ *
+ * @generated from message ck8s.auth.v1.PollDeviceSignInResponse
+ */
+export type PollDeviceSignInResponse = Message<"ck8s.auth.v1.PollDeviceSignInResponse"> & {
+  /**
+   * Set once the person has confirmed.
+   *
+   * @generated from field: ck8s.auth.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+
+  /**
+   * Else: seconds to wait before the next question.
+   *
+   * @generated from field: int32 interval = 2;
+   */
+  interval: number;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.PollDeviceSignInResponse.
+ * Use `create(PollDeviceSignInResponseSchema)` to create a new message.
+ */
+export const PollDeviceSignInResponseSchema: GenMessage<PollDeviceSignInResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 13);
+
+/**
+ * A session to go on with.
+ *
+ * @generated from message ck8s.auth.v1.RefreshSessionRequest
+ */
+export type RefreshSessionRequest = Message<"ck8s.auth.v1.RefreshSessionRequest"> & {
+  /**
+   * The refresh token.
+   *
+   * @generated from field: string refresh_token = 1;
+   */
+  refreshToken: string;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.RefreshSessionRequest.
+ * Use `create(RefreshSessionRequestSchema)` to create a new message.
+ */
+export const RefreshSessionRequestSchema: GenMessage<RefreshSessionRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 14);
+
+/**
+ * The session goes on.
+ *
+ * @generated from message ck8s.auth.v1.RefreshSessionResponse
+ */
+export type RefreshSessionResponse = Message<"ck8s.auth.v1.RefreshSessionResponse"> & {
+  /**
+   * With fresh tokens.
+   *
+   * @generated from field: ck8s.auth.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.RefreshSessionResponse.
+ * Use `create(RefreshSessionResponseSchema)` to create a new message.
+ */
+export const RefreshSessionResponseSchema: GenMessage<RefreshSessionResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 15);
+
+/**
+ * A session to end.
+ *
+ * @generated from message ck8s.auth.v1.SignOutRequest
+ */
+export type SignOutRequest = Message<"ck8s.auth.v1.SignOutRequest"> & {
+  /**
+   * Its refresh token; empty: the caller's own session.
+   *
+   * @generated from field: string refresh_token = 1;
+   */
+  refreshToken: string;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.SignOutRequest.
+ * Use `create(SignOutRequestSchema)` to create a new message.
+ */
+export const SignOutRequestSchema: GenMessage<SignOutRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 16);
+
+/**
+ * The session has ended.
+ *
+ * @generated from message ck8s.auth.v1.SignOutResponse
+ */
+export type SignOutResponse = Message<"ck8s.auth.v1.SignOutResponse"> & {
+};
+
+/**
+ * Describes the message ck8s.auth.v1.SignOutResponse.
+ * Use `create(SignOutResponseSchema)` to create a new message.
+ */
+export const SignOutResponseSchema: GenMessage<SignOutResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 17);
+
+/**
+ * Nothing to say.
+ *
+ * @generated from message ck8s.auth.v1.ListSigningKeysRequest
+ */
+export type ListSigningKeysRequest = Message<"ck8s.auth.v1.ListSigningKeysRequest"> & {
+};
+
+/**
+ * Describes the message ck8s.auth.v1.ListSigningKeysRequest.
+ * Use `create(ListSigningKeysRequestSchema)` to create a new message.
+ */
+export const ListSigningKeysRequestSchema: GenMessage<ListSigningKeysRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 18);
+
+/**
+ * The public keys.
+ *
+ * @generated from message ck8s.auth.v1.ListSigningKeysResponse
+ */
+export type ListSigningKeysResponse = Message<"ck8s.auth.v1.ListSigningKeysResponse"> & {
+  /**
+   * A JWKS in JSON.
+   *
+   * @generated from field: string jwks = 1;
+   */
+  jwks: string;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.ListSigningKeysResponse.
+ * Use `create(ListSigningKeysResponseSchema)` to create a new message.
+ */
+export const ListSigningKeysResponseSchema: GenMessage<ListSigningKeysResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 19);
+
+/**
+ * The next key, asked for.
+ *
+ * @generated from message ck8s.auth.v1.RotateSigningKeyRequest
+ */
+export type RotateSigningKeyRequest = Message<"ck8s.auth.v1.RotateSigningKeyRequest"> & {
+  /**
+   * A UUID that makes the call safe to repeat.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The keys before verify no more from now on: everybody's access token is refused, and refreshed.
+   *
+   * @generated from field: bool retire_others = 2;
+   */
+  retireOthers: boolean;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.RotateSigningKeyRequest.
+ * Use `create(RotateSigningKeyRequestSchema)` to create a new message.
+ */
+export const RotateSigningKeyRequestSchema: GenMessage<RotateSigningKeyRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 20);
+
+/**
+ * The next key.
+ *
+ * @generated from message ck8s.auth.v1.RotateSigningKeyResponse
+ */
+export type RotateSigningKeyResponse = Message<"ck8s.auth.v1.RotateSigningKeyResponse"> & {
+  /**
+   * Its id (kid).
+   *
+   * @generated from field: string key_id = 1;
+   */
+  keyId: string;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.RotateSigningKeyResponse.
+ * Use `create(RotateSigningKeyResponseSchema)` to create a new message.
+ */
+export const RotateSigningKeyResponseSchema: GenMessage<RotateSigningKeyResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 21);
+
+/**
+ * A page of users to list.
+ *
+ * @generated from message ck8s.auth.v1.ListUsersRequest
+ */
+export type ListUsersRequest = Message<"ck8s.auth.v1.ListUsersRequest"> & {
+  /**
+   * At most this many; 0: 50; never more than 200.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * From an earlier answer; empty: the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.ListUsersRequest.
+ * Use `create(ListUsersRequestSchema)` to create a new message.
+ */
+export const ListUsersRequestSchema: GenMessage<ListUsersRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 22);
+
+/**
+ * A page of users.
+ *
+ * @generated from message ck8s.auth.v1.ListUsersResponse
+ */
+export type ListUsersResponse = Message<"ck8s.auth.v1.ListUsersResponse"> & {
+  /**
+   * By address.
+   *
+   * @generated from field: repeated ck8s.auth.v1.User users = 1;
+   */
+  users: User[];
+
+  /**
+   * Empty: there is no next page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.ListUsersResponse.
+ * Use `create(ListUsersResponseSchema)` to create a new message.
+ */
+export const ListUsersResponseSchema: GenMessage<ListUsersResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 23);
+
+/**
+ * A user to allow.
+ *
+ * @generated from message ck8s.auth.v1.AddUserRequest
+ */
+export type AddUserRequest = Message<"ck8s.auth.v1.AddUserRequest"> & {
+  /**
+   * A UUID that makes the call safe to repeat.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * Their address.
+   *
+   * @generated from field: string email = 2;
+   */
+  email: string;
+
+  /**
+   * May do everything, in every project.
+   *
+   * @generated from field: bool platform_admin = 3;
+   */
+  platformAdmin: boolean;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.AddUserRequest.
+ * Use `create(AddUserRequestSchema)` to create a new message.
+ */
+export const AddUserRequestSchema: GenMessage<AddUserRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 24);
+
+/**
+ * The user who may sign in.
+ *
+ * @generated from message ck8s.auth.v1.AddUserResponse
+ */
+export type AddUserResponse = Message<"ck8s.auth.v1.AddUserResponse"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: ck8s.auth.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.AddUserResponse.
+ * Use `create(AddUserResponseSchema)` to create a new message.
+ */
+export const AddUserResponseSchema: GenMessage<AddUserResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 25);
+
+/**
+ * A user to change.
+ *
+ * @generated from message ck8s.auth.v1.UpdateUserRequest
+ */
+export type UpdateUserRequest = Message<"ck8s.auth.v1.UpdateUserRequest"> & {
+  /**
+   * A UUID that makes the call safe to repeat.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * Id or address.
+   *
+   * @generated from field: string user = 2;
+   */
+  user: string;
+
+  /**
+   * Unset: as it is.
+   *
+   * @generated from field: optional bool platform_admin = 3;
+   */
+  platformAdmin?: boolean | undefined;
+
+  /**
+   * Forgets the provider's id, so that the next sign-in with this address pins another one.
+   *
+   * @generated from field: bool forget_identity = 4;
+   */
+  forgetIdentity: boolean;
+
+  /**
+   * From the user that was read; empty: whatever is there. Another one's is ABORTED.
+   *
+   * @generated from field: string etag = 5;
+   */
+  etag: string;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.UpdateUserRequest.
+ * Use `create(UpdateUserRequestSchema)` to create a new message.
+ */
+export const UpdateUserRequestSchema: GenMessage<UpdateUserRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 26);
+
+/**
+ * The user who was changed.
+ *
+ * @generated from message ck8s.auth.v1.UpdateUserResponse
+ */
+export type UpdateUserResponse = Message<"ck8s.auth.v1.UpdateUserResponse"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: ck8s.auth.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.UpdateUserResponse.
+ * Use `create(UpdateUserResponseSchema)` to create a new message.
+ */
+export const UpdateUserResponseSchema: GenMessage<UpdateUserResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 27);
+
+/**
+ * A user to remove.
+ *
+ * @generated from message ck8s.auth.v1.RemoveUserRequest
+ */
+export type RemoveUserRequest = Message<"ck8s.auth.v1.RemoveUserRequest"> & {
+  /**
+   * A UUID that makes the call safe to repeat.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * Id or address.
+   *
+   * @generated from field: string user = 2;
+   */
+  user: string;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.RemoveUserRequest.
+ * Use `create(RemoveUserRequestSchema)` to create a new message.
+ */
+export const RemoveUserRequestSchema: GenMessage<RemoveUserRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 28);
+
+/**
+ * The user is gone.
+ *
+ * @generated from message ck8s.auth.v1.RemoveUserResponse
+ */
+export type RemoveUserResponse = Message<"ck8s.auth.v1.RemoveUserResponse"> & {
+};
+
+/**
+ * Describes the message ck8s.auth.v1.RemoveUserResponse.
+ * Use `create(RemoveUserResponseSchema)` to create a new message.
+ */
+export const RemoveUserResponseSchema: GenMessage<RemoveUserResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 29);
 
 /**
  * A token to make.
@@ -222,6 +877,20 @@ export type CreateTokenRequest = Message<"ck8s.auth.v1.CreateTokenRequest"> & {
    * @generated from field: google.protobuf.Timestamp expire_time = 5;
    */
   expireTime?: Timestamp | undefined;
+
+  /**
+   * For TOKEN_KIND_PERSON: never more than this role; unset: as much as the user.
+   *
+   * @generated from field: ck8s.policy.v1.ProjectRole max_role = 6;
+   */
+  maxRole: ProjectRole;
+
+  /**
+   * For TOKEN_KIND_PERSON: in this project alone, by id or slug; empty: wherever the user may.
+   *
+   * @generated from field: string project = 7;
+   */
+  project: string;
 };
 
 /**
@@ -229,7 +898,7 @@ export type CreateTokenRequest = Message<"ck8s.auth.v1.CreateTokenRequest"> & {
  * Use `create(CreateTokenRequestSchema)` to create a new message.
  */
 export const CreateTokenRequestSchema: GenMessage<CreateTokenRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 6);
+  messageDesc(file_ck8s_auth_v1_auth_service, 30);
 
 /**
  * The token that was made.
@@ -257,7 +926,7 @@ export type CreateTokenResponse = Message<"ck8s.auth.v1.CreateTokenResponse"> & 
  * Use `create(CreateTokenResponseSchema)` to create a new message.
  */
 export const CreateTokenResponseSchema: GenMessage<CreateTokenResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 7);
+  messageDesc(file_ck8s_auth_v1_auth_service, 31);
 
 /**
  * A page of tokens to list.
@@ -292,7 +961,7 @@ export type ListTokensRequest = Message<"ck8s.auth.v1.ListTokensRequest"> & {
  * Use `create(ListTokensRequestSchema)` to create a new message.
  */
 export const ListTokensRequestSchema: GenMessage<ListTokensRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 8);
+  messageDesc(file_ck8s_auth_v1_auth_service, 32);
 
 /**
  * A page of tokens.
@@ -320,7 +989,7 @@ export type ListTokensResponse = Message<"ck8s.auth.v1.ListTokensResponse"> & {
  * Use `create(ListTokensResponseSchema)` to create a new message.
  */
 export const ListTokensResponseSchema: GenMessage<ListTokensResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 9);
+  messageDesc(file_ck8s_auth_v1_auth_service, 33);
 
 /**
  * A token to end.
@@ -348,7 +1017,7 @@ export type RevokeTokenRequest = Message<"ck8s.auth.v1.RevokeTokenRequest"> & {
  * Use `create(RevokeTokenRequestSchema)` to create a new message.
  */
 export const RevokeTokenRequestSchema: GenMessage<RevokeTokenRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 10);
+  messageDesc(file_ck8s_auth_v1_auth_service, 34);
 
 /**
  * The token that ended.
@@ -369,7 +1038,7 @@ export type RevokeTokenResponse = Message<"ck8s.auth.v1.RevokeTokenResponse"> & 
  * Use `create(RevokeTokenResponseSchema)` to create a new message.
  */
 export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 11);
+  messageDesc(file_ck8s_auth_v1_auth_service, 35);
 
 /**
  * A worker's first certificate, asked for.
@@ -404,7 +1073,7 @@ export type JoinWorkerRequest = Message<"ck8s.auth.v1.JoinWorkerRequest"> & {
  * Use `create(JoinWorkerRequestSchema)` to create a new message.
  */
 export const JoinWorkerRequestSchema: GenMessage<JoinWorkerRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 12);
+  messageDesc(file_ck8s_auth_v1_auth_service, 36);
 
 /**
  * A worker's first certificate.
@@ -439,7 +1108,7 @@ export type JoinWorkerResponse = Message<"ck8s.auth.v1.JoinWorkerResponse"> & {
  * Use `create(JoinWorkerResponseSchema)` to create a new message.
  */
 export const JoinWorkerResponseSchema: GenMessage<JoinWorkerResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 13);
+  messageDesc(file_ck8s_auth_v1_auth_service, 37);
 
 /**
  * A worker's next certificate, asked for.
@@ -460,7 +1129,7 @@ export type RenewWorkerCertificateRequest = Message<"ck8s.auth.v1.RenewWorkerCer
  * Use `create(RenewWorkerCertificateRequestSchema)` to create a new message.
  */
 export const RenewWorkerCertificateRequestSchema: GenMessage<RenewWorkerCertificateRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 14);
+  messageDesc(file_ck8s_auth_v1_auth_service, 38);
 
 /**
  * A worker's next certificate.
@@ -495,10 +1164,10 @@ export type RenewWorkerCertificateResponse = Message<"ck8s.auth.v1.RenewWorkerCe
  * Use `create(RenewWorkerCertificateResponseSchema)` to create a new message.
  */
 export const RenewWorkerCertificateResponseSchema: GenMessage<RenewWorkerCertificateResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 15);
+  messageDesc(file_ck8s_auth_v1_auth_service, 39);
 
 /**
- * API tokens and one-time sign-in links.
+ * Sign-in, sessions, users, API tokens, workers' certificates.
  *
  * @generated from service ck8s.auth.v1.AuthService
  */
@@ -524,7 +1193,7 @@ export const AuthService: GenService<{
     output: typeof WhoAmIResponseSchema;
   },
   /**
-   * Turns a one-time sign-in link's code into a token; a code works once.
+   * Turns a one-time sign-in link's code into a session of the local admin; a code works once.
    *
    * @generated from rpc ck8s.auth.v1.AuthService.RedeemLink
    */
@@ -534,7 +1203,130 @@ export const AuthService: GenService<{
     output: typeof RedeemLinkResponseSchema;
   },
   /**
-   * Makes a token; the answer is the only place where its secret is shown.
+   * Begins a sign-in in the browser. FAILED_PRECONDITION: no identity provider is configured.
+   *
+   * @generated from rpc ck8s.auth.v1.AuthService.StartSignIn
+   */
+  startSignIn: {
+    methodKind: "unary";
+    input: typeof StartSignInRequestSchema;
+    output: typeof StartSignInResponseSchema;
+  },
+  /**
+   * Ends it: what the provider sent the browser back with becomes a session. INVALID_ARGUMENT: the state is unknown, used, too old or
+   * another browser's; PERMISSION_DENIED: the person is not allowed; UNAVAILABLE: the provider does not answer.
+   *
+   * @generated from rpc ck8s.auth.v1.AuthService.FinishSignIn
+   */
+  finishSignIn: {
+    methodKind: "unary";
+    input: typeof FinishSignInRequestSchema;
+    output: typeof FinishSignInResponseSchema;
+  },
+  /**
+   * Begins a sign-in on a machine without a browser (RFC 8628).
+   *
+   * @generated from rpc ck8s.auth.v1.AuthService.StartDeviceSignIn
+   */
+  startDeviceSignIn: {
+    methodKind: "unary";
+    input: typeof StartDeviceSignInRequestSchema;
+    output: typeof StartDeviceSignInResponseSchema;
+  },
+  /**
+   * Asks whether the person has confirmed it. PERMISSION_DENIED: they refused, or are not allowed; INVALID_ARGUMENT: the code is unknown,
+   * used or too old.
+   *
+   * @generated from rpc ck8s.auth.v1.AuthService.PollDeviceSignIn
+   */
+  pollDeviceSignIn: {
+    methodKind: "unary";
+    input: typeof PollDeviceSignInRequestSchema;
+    output: typeof PollDeviceSignInResponseSchema;
+  },
+  /**
+   * Gives the next access and refresh token for a refresh token, which works once. Unknown, used and expired ones, and those of an ended
+   * session, are all UNAUTHENTICATED; a used one ends the session.
+   *
+   * @generated from rpc ck8s.auth.v1.AuthService.RefreshSession
+   */
+  refreshSession: {
+    methodKind: "unary";
+    input: typeof RefreshSessionRequestSchema;
+    output: typeof RefreshSessionResponseSchema;
+  },
+  /**
+   * Ends a session: that of the refresh token, else that of the caller. Without either, nothing is there to end, and it says OK.
+   *
+   * @generated from rpc ck8s.auth.v1.AuthService.SignOut
+   */
+  signOut: {
+    methodKind: "unary";
+    input: typeof SignOutRequestSchema;
+    output: typeof SignOutResponseSchema;
+  },
+  /**
+   * The public keys of access tokens, as a JWKS (RFC 7517).
+   *
+   * @generated from rpc ck8s.auth.v1.AuthService.ListSigningKeys
+   */
+  listSigningKeys: {
+    methodKind: "unary";
+    input: typeof ListSigningKeysRequestSchema;
+    output: typeof ListSigningKeysResponseSchema;
+  },
+  /**
+   * Makes the next signing key now. The ones before go on to verify while what they signed lives, unless they are retired with it.
+   *
+   * @generated from rpc ck8s.auth.v1.AuthService.RotateSigningKey
+   */
+  rotateSigningKey: {
+    methodKind: "unary";
+    input: typeof RotateSigningKeyRequestSchema;
+    output: typeof RotateSigningKeyResponseSchema;
+  },
+  /**
+   * Lists users by address.
+   *
+   * @generated from rpc ck8s.auth.v1.AuthService.ListUsers
+   */
+  listUsers: {
+    methodKind: "unary";
+    input: typeof ListUsersRequestSchema;
+    output: typeof ListUsersResponseSchema;
+  },
+  /**
+   * Allows an address to sign in.
+   *
+   * @generated from rpc ck8s.auth.v1.AuthService.AddUser
+   */
+  addUser: {
+    methodKind: "unary";
+    input: typeof AddUserRequestSchema;
+    output: typeof AddUserResponseSchema;
+  },
+  /**
+   * Makes a user a platform admin or ends that, or forgets the pinned identity. The last platform admin stays one: FAILED_PRECONDITION.
+   *
+   * @generated from rpc ck8s.auth.v1.AuthService.UpdateUser
+   */
+  updateUser: {
+    methodKind: "unary";
+    input: typeof UpdateUserRequestSchema;
+    output: typeof UpdateUserResponseSchema;
+  },
+  /**
+   * Removes a user with their memberships, sessions and tokens, at once. The last platform admin stays: FAILED_PRECONDITION.
+   *
+   * @generated from rpc ck8s.auth.v1.AuthService.RemoveUser
+   */
+  removeUser: {
+    methodKind: "unary";
+    input: typeof RemoveUserRequestSchema;
+    output: typeof RemoveUserResponseSchema;
+  },
+  /**
+   * Makes a token; the answer is the only place where its secret is shown. A person makes tokens of their own (TOKEN_KIND_PERSON) alone.
    *
    * @generated from rpc ck8s.auth.v1.AuthService.CreateToken
    */
@@ -544,7 +1336,7 @@ export const AuthService: GenService<{
     output: typeof CreateTokenResponseSchema;
   },
   /**
-   * Lists tokens, newest first.
+   * Lists tokens, newest first: a person's own, all of them to a platform admin.
    *
    * @generated from rpc ck8s.auth.v1.AuthService.ListTokens
    */
@@ -554,7 +1346,7 @@ export const AuthService: GenService<{
     output: typeof ListTokensResponseSchema;
   },
   /**
-   * Ends a token at once.
+   * Ends a token at once. To a person, others' tokens do not exist.
    *
    * @generated from rpc ck8s.auth.v1.AuthService.RevokeToken
    */

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ck8s/policy/v1/policy.proto.
  */
 export const file_ck8s_policy_v1_policy: GenFile = /*@__PURE__*/
-  fileDesc("ChtjazhzL3BvbGljeS92MS9wb2xpY3kucHJvdG8SDmNrOHMucG9saWN5LnYxInQKBFJ1bGUSJwoHY2FsbGVycxgBIAMoDjIWLmNrOHMucG9saWN5LnYxLkNhbGxlchIxCgxwcm9qZWN0X3JvbGUYAiABKA4yGy5jazhzLnBvbGljeS52MS5Qcm9qZWN0Um9sZRIQCghzZXJ2aWNlcxgDIAMoCSqSAQoGQ2FsbGVyEhYKEkNBTExFUl9VTlNQRUNJRklFRBAAEhQKEENBTExFUl9BTk9OWU1PVVMQARIRCg1DQUxMRVJfUEVSU09OEAISEAoMQ0FMTEVSX0FETUlOEAMSEgoOQ0FMTEVSX1NFUlZJQ0UQBBIRCg1DQUxMRVJfV09SS0VSEAUSDgoKQ0FMTEVSX1JVThAGKncKC1Byb2plY3RSb2xlEhwKGFBST0pFQ1RfUk9MRV9VTlNQRUNJRklFRBAAEhUKEVBST0pFQ1RfUk9MRV9SRUFEEAESGwoXUFJPSkVDVF9ST0xFX1JFQURfV1JJVEUQAhIWChJQUk9KRUNUX1JPTEVfQURNSU4QAzpKCgRydWxlEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY0YYDIAEoCzIULmNrOHMucG9saWN5LnYxLlJ1bGVSBHJ1bGViBnByb3RvMw", [file_google_protobuf_descriptor]);
+  fileDesc("ChtjazhzL3BvbGljeS92MS9wb2xpY3kucHJvdG8SDmNrOHMucG9saWN5LnYxIogBCgRSdWxlEicKB2NhbGxlcnMYASADKA4yFi5jazhzLnBvbGljeS52MS5DYWxsZXISMQoMcHJvamVjdF9yb2xlGAIgASgOMhsuY2s4cy5wb2xpY3kudjEuUHJvamVjdFJvbGUSEAoIc2VydmljZXMYAyADKAkSEgoKYW55X3BlcnNvbhgEIAEoCCqSAQoGQ2FsbGVyEhYKEkNBTExFUl9VTlNQRUNJRklFRBAAEhQKEENBTExFUl9BTk9OWU1PVVMQARIRCg1DQUxMRVJfUEVSU09OEAISEAoMQ0FMTEVSX0FETUlOEAMSEgoOQ0FMTEVSX1NFUlZJQ0UQBBIRCg1DQUxMRVJfV09SS0VSEAUSDgoKQ0FMTEVSX1JVThAGKncKC1Byb2plY3RSb2xlEhwKGFBST0pFQ1RfUk9MRV9VTlNQRUNJRklFRBAAEhUKEVBST0pFQ1RfUk9MRV9SRUFEEAESGwoXUFJPSkVDVF9ST0xFX1JFQURfV1JJVEUQAhIWChJQUk9KRUNUX1JPTEVfQURNSU4QAzpKCgRydWxlEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY0YYDIAEoCzIULmNrOHMucG9saWN5LnYxLlJ1bGVSBHJ1bGViBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * The rule of one method. A method without a rule is not served.
@@ -42,6 +42,13 @@ export type Rule = Message<"ck8s.policy.v1.Rule"> & {
    * @generated from field: repeated string services = 3;
    */
   services: string[];
+
+  /**
+   * For CALLER_PERSON, instead of project_role: whoever is signed in, since the method is about no project or only about the caller's own.
+   *
+   * @generated from field: bool any_person = 4;
+   */
+  anyPerson: boolean;
 };
 
 /**

@@ -156,6 +156,7 @@ impl Place {
             request_id: request_id(),
             project: PROJECT.to_owned(),
             confirm_slug: PROJECT.to_owned(),
+            ..Default::default()
         };
         let mut projects = session.client.projects();
         match projects.delete_project(session.client.ask(request)).await {
