@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // this crate is tests alone
 
 pub mod api;
+pub mod browser;
 pub mod database;
 pub mod fleet;
+pub mod github;
 pub mod hand;
 pub mod http;
 pub mod program;
@@ -13,6 +15,7 @@ pub mod webhook;
 pub mod world;
 
 pub use api::{Api, script};
+pub use browser::{Browser, Page};
 pub use fleet::Fleet;
 pub use hand::{Hand, Told};
 pub use http::{Answer, Http};

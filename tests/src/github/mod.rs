@@ -1,0 +1,121 @@
+//! A GitHub of the tests' own: it keeps state as GitHub does and speaks HTTP as GitHub does. Tests arrange its world, switch faults on, and
+//! look afterwards at what has happened in it. One file a concern; what is not asked for yet (hooks, contents, statuses, comments) is not here.
+mod answer;
+mod control;
+mod device;
+mod fault;
+mod oauth;
+#[cfg(test)]
+mod tests;
+mod users;
+mod web;
+mod world;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use axum::{
+    Router, middleware,
+    routing::{get, post},
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+pub use fault::Fault;
+pub use world::{App, Call, Email, GitHubWorld, Person};
+
+/// Where the API is, behind the base address: as on a GitHub Enterprise server.
+const API: &str = "/api/v3";
+
+/// The state that all handlers share.
+pub(crate) type Shared = Arc<Mutex<GitHubWorld>>;
+
+/// A running one; it ends when it is dropped.
+pub struct GitHub {
+    /// Its base address, without a slash at the end.
+    pub url: String,
+    world: Shared,
+    server: JoinHandle<()>,
+}
+
+impl GitHub {
+    /// Starts one on a free port of 127.0.0.1.
+    ///
+    /// # Panics
+    /// When it cannot listen.
+    pub async fn start(world: GitHubWorld) -> Self {
+        Self::listen(SocketAddr::from(([127, 0, 0, 1], 0)), world).await
+    }
+
+    /// Starts one at this address.
+    ///
+    /// # Panics
+    /// When it cannot listen.
+    pub async fn listen(at: SocketAddr, world: GitHubWorld) -> Self {
+        let listener = TcpListener::bind(at).await.expect("an address is free");
+        let address = listener.local_addr().expect("it listens");
+        let url = format!("http://{address}");
+        let mut world = world;
+        world.url.clone_from(&url);
+        let world: Shared = Arc::new(Mutex::new(world));
+        let router = router(world.clone());
+        let server = tokio::spawn(async move {
+            // It serves until it is dropped.
+            let _ = axum::serve(listener, router).await;
+        });
+        Self { url, world, server }
+    }
+
+    /// Where its API is.
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        format!("{}{API}", self.url)
+    }
+
+    /// Its state: to arrange, and to look at. Hold it for a moment only.
+    pub fn world(&self) -> MutexGuard<'_, GitHubWorld> {
+        lock(&self.world)
+    }
+
+    /// What `ck8s up` needs to know of it.
+    #[must_use]
+    pub fn env(&self) -> Vec<(String, String)> {
+        let world = self.world();
+        [
+            ("CK8S_GITHUB_URL", self.url.clone()),
+            ("CK8S_GITHUB_API_URL", self.api_url()),
+            ("CK8S_GITHUB_CLIENT_ID", world.app.client_id.clone()),
+            ("CK8S_GITHUB_CLIENT_SECRET", world.app.client_secret.clone()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+}
+
+impl Drop for GitHub {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// A test that failed while it looked must not fail all others.
+fn lock(world: &Shared) -> MutexGuard<'_, GitHubWorld> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn router(world: Shared) -> Router {
+    let api = Router::new()
+        .route("/user", get(users::user))
+        .route("/user/emails", get(users::emails));
+    Router::new()
+        .route("/login/oauth/authorize", get(web::ask).post(web::answer))
+        .route("/login/oauth/access_token", post(oauth::token))
+        .route("/login/device/code", post(device::code))
+        .route("/login/device", get(device::ask).post(device::answer))
+        .nest(API, api)
+        // A fault hits what GitHub serves, and never those who switch it off.
+        .route_layer(middleware::from_fn_with_state(world.clone(), fault::strike))
+        .nest("/_world", control::router())
+        .with_state(world)
+}

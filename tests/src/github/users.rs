@@ -1,0 +1,95 @@
+//! Who a token's person is: `GET /user` and `GET /user/emails`.
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderMap, StatusCode,
+    header::{AUTHORIZATION, USER_AGENT},
+};
+use serde_json::json;
+
+use super::{
+    Shared,
+    answer::api_error,
+    lock,
+    world::{GitHubWorld, Person},
+};
+
+/// The scopes that show addresses.
+const EMAIL_SCOPES: [&str; 2] = ["user:email", "user"];
+
+/// GET: the person, without addresses that they did not make public.
+pub(super) async fn user(State(world): State<Shared>, headers: HeaderMap) -> Response {
+    let world = lock(&world);
+    let (person, _) = match asker(&world, &headers) {
+        Ok(asker) => asker,
+        Err(refused) => return *refused,
+    };
+    Json(json!({
+        "login": person.login,
+        "id": person.id,
+        "node_id": format!("U_{}", person.id),
+        "type": "User",
+        "site_admin": false,
+        "name": null,
+        "email": null,
+        "html_url": format!("{}/{}", world.url, person.login),
+    }))
+    .into_response()
+}
+
+/// GET: their addresses.
+pub(super) async fn emails(State(world): State<Shared>, headers: HeaderMap) -> Response {
+    let world = lock(&world);
+    let (person, may) = match asker(&world, &headers) {
+        Ok(asker) => asker,
+        Err(refused) => return *refused,
+    };
+    if !may {
+        let why = "Resource not accessible by this token: it lacks the scope user:email";
+        return api_error(StatusCode::FORBIDDEN, why);
+    }
+    let shown = person.emails.iter().map(|email| {
+        json!({
+            "email": email.email,
+            "verified": email.verified,
+            "primary": email.primary,
+            "visibility": email.primary.then_some("private"),
+        })
+    });
+    Json(shown.collect::<Vec<_>>()).into_response()
+}
+
+/// Whose token it is, and whether it shows addresses.
+fn asker<'a>(
+    world: &'a GitHubWorld,
+    headers: &HeaderMap,
+) -> Result<(&'a Person, bool), Box<Response>> {
+    let refuse = |status, why| Err(Box::new(api_error(status, why)));
+    if !headers.contains_key(USER_AGENT) {
+        return refuse(
+            StatusCode::FORBIDDEN,
+            "Request forbidden by administrative rules: it has no User-Agent header",
+        );
+    }
+    let given = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let Some(given) = given else {
+        return refuse(StatusCode::UNAUTHORIZED, "Requires authentication");
+    };
+    let token = ["Bearer ", "bearer ", "token "]
+        .iter()
+        .find_map(|kind| given.strip_prefix(kind));
+    let access = token.and_then(|token| world.access(token));
+    let known = access.and_then(|access| {
+        let person = world.by_id(access.user_id)?;
+        let may = EMAIL_SCOPES
+            .iter()
+            .any(|scope| access.scopes.contains(*scope));
+        Some((person, may))
+    });
+    known.map_or_else(|| refuse(StatusCode::UNAUTHORIZED, "Bad credentials"), Ok)
+}

@@ -1,0 +1,443 @@
+//! What GitHub knows: people, the OAuth app, codes, tokens, and what was asked of it.
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::{Duration, Instant},
+};
+
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use super::fault::Switched;
+
+/// A code of the web flow lives so long.
+const CODE_LIVES: Duration = Duration::from_secs(600);
+/// A device code lives so long, and so its user code.
+const DEVICE_LIVES: Duration = Duration::from_secs(900);
+/// What `slow_down` adds to the interval.
+const SLOWER: Duration = Duration::from_secs(5);
+
+/// A person with an account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Person {
+    /// Never given to anybody else.
+    pub id: u64,
+    /// May change, and may be given to somebody else.
+    pub login: String,
+    /// Their addresses.
+    pub emails: Vec<Email>,
+}
+
+/// An address of a person.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Email {
+    /// As they wrote it.
+    pub email: String,
+    /// They have shown that it is theirs.
+    pub verified: bool,
+    /// The one of theirs that counts most.
+    pub primary: bool,
+}
+
+impl Person {
+    /// With one address, primary and verified.
+    #[must_use]
+    pub fn new(id: u64, login: &str, email: &str) -> Self {
+        Self {
+            id,
+            login: login.to_owned(),
+            emails: vec![Email {
+                email: email.to_owned(),
+                verified: true,
+                primary: true,
+            }],
+        }
+    }
+
+    /// With one more address.
+    #[must_use]
+    pub fn and(mut self, email: &str, verified: bool) -> Self {
+        self.emails.push(Email {
+            email: email.to_owned(),
+            verified,
+            primary: false,
+        });
+        self
+    }
+
+    /// With no verified address.
+    #[must_use]
+    pub fn unverified(mut self) -> Self {
+        for email in &mut self.emails {
+            email.verified = false;
+        }
+        self
+    }
+}
+
+/// The OAuth app.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// Public.
+    pub client_id: String,
+    /// Secret.
+    pub client_secret: String,
+    /// Where the browser may be sent: this address or one below it; on this machine with any port.
+    pub callback: String,
+}
+
+/// Something that was asked of it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The method.
+    pub method: String,
+    /// The path, without what comes behind a question mark.
+    pub path: String,
+    /// What was answered.
+    pub status: u16,
+}
+
+/// What a person agreed to: for a code of the web flow.
+pub(crate) struct Grant {
+    pub(crate) user_id: u64,
+    pub(crate) client_id: String,
+    pub(crate) redirect_uri: String,
+    pub(crate) scopes: BTreeSet<String>,
+    /// S256 of the verifier; none was asked for: none is checked.
+    pub(crate) challenge: Option<String>,
+    ends: Instant,
+}
+
+/// A device that waits for a person.
+pub(crate) struct Device {
+    pub(crate) user_code: String,
+    pub(crate) client_id: String,
+    pub(crate) scopes: BTreeSet<String>,
+    pub(crate) decided: Option<Decision>,
+    interval: Duration,
+    last_poll: Option<Instant>,
+    ends: Instant,
+}
+
+/// What a person said of a device.
+#[derive(Clone, Copy)]
+pub(crate) enum Decision {
+    Granted(u64),
+    Denied,
+}
+
+/// How a device stands.
+pub(crate) enum Polled {
+    Pending,
+    SlowDown(Duration),
+    Expired,
+    Denied,
+    Granted(u64, BTreeSet<String>),
+    Unknown,
+}
+
+/// An access token.
+#[derive(Clone)]
+pub(crate) struct Access {
+    pub(crate) user_id: u64,
+    pub(crate) scopes: BTreeSet<String>,
+}
+
+/// The state of a [`super::GitHub`].
+pub struct GitHubWorld {
+    /// Its own address.
+    pub url: String,
+    /// The app.
+    pub app: App,
+    /// Everybody who has an account.
+    pub people: Vec<Person>,
+    /// Whose browser it is that comes: a login; none: nobody is signed in to GitHub.
+    pub signed_in: Option<String>,
+    /// The API takes any token for this person's, by login, with every scope: where another server has made the tokens.
+    pub any_token_is: Option<String>,
+    /// Seconds between two questions of a device.
+    pub device_interval: Duration,
+    /// What was asked, in order.
+    pub calls: Vec<Call>,
+    /// Faults that are switched on.
+    pub(crate) faults: Vec<Switched>,
+    /// What it has ever given out that is secret: what it is, and the secret.
+    secrets: Vec<(&'static str, String)>,
+    codes: HashMap<String, Grant>,
+    devices: HashMap<String, Device>,
+    tokens: HashMap<String, Access>,
+    /// Who has authorised the app for which scopes: they are not asked again.
+    authorized: HashMap<u64, BTreeSet<String>>,
+    ahead: Duration,
+}
+
+impl GitHubWorld {
+    /// Nobody in it yet. `callback` is where the app's browsers may be sent.
+    #[must_use]
+    pub fn new(callback: &str) -> Self {
+        let app = App {
+            client_id: format!("Iv1.{}", random(8)),
+            client_secret: random(20),
+            callback: callback.to_owned(),
+        };
+        Self {
+            url: String::new(),
+            secrets: vec![("the client secret", app.client_secret.clone())],
+            app,
+            people: Vec::new(),
+            signed_in: None,
+            any_token_is: None,
+            device_interval: Duration::from_secs(5),
+            calls: Vec::new(),
+            faults: Vec::new(),
+            codes: HashMap::new(),
+            devices: HashMap::new(),
+            tokens: HashMap::new(),
+            authorized: HashMap::new(),
+            ahead: Duration::ZERO,
+        }
+    }
+
+    /// With this person, who is signed in if nobody was.
+    #[must_use]
+    pub fn with(mut self, person: Person) -> Self {
+        self.signed_in.get_or_insert(person.login.clone());
+        self.people.push(person);
+        self
+    }
+
+    /// Its clock goes on by so much: codes end.
+    pub fn advance(&mut self, by: Duration) {
+        self.ahead += by;
+    }
+
+    /// The browser that comes from now on is this person's.
+    pub fn sign_in(&mut self, login: &str) {
+        self.signed_in = Some(login.to_owned());
+    }
+
+    /// The app's authorisations are forgotten and its access tokens with them: people are asked again.
+    pub fn revoke_all(&mut self) {
+        self.authorized.clear();
+        self.tokens.clear();
+    }
+
+    /// How many access tokens are good.
+    #[must_use]
+    pub fn live_tokens(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// How often this was asked, and answered with this status.
+    #[must_use]
+    pub fn asked(&self, path: &str, status: u16) -> usize {
+        let same = |call: &&Call| call.path == path && call.status == status;
+        self.calls.iter().filter(same).count()
+    }
+
+    /// Every secret that it has ever given out or been told: what it is, and the secret.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<(&'static str, String)> {
+        self.secrets.clone()
+    }
+
+    /// A person decides about a device by its user code, as its page does; false: there is no such code.
+    pub fn decide_device(&mut self, user_code: &str, login: &str, yes: bool) -> bool {
+        let Some(user_id) = self.by_login(login).map(|person| person.id) else {
+            return false;
+        };
+        let now = self.now();
+        let wanted = user_code.trim().to_uppercase();
+        let device = self
+            .devices
+            .values_mut()
+            .find(|d| d.user_code == wanted && d.ends > now && d.decided.is_none());
+        let Some(device) = device else {
+            return false;
+        };
+        device.decided = Some(if yes {
+            Decision::Granted(user_id)
+        } else {
+            Decision::Denied
+        });
+        true
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        Instant::now() + self.ahead
+    }
+
+    pub(crate) fn by_login(&self, login: &str) -> Option<&Person> {
+        self.people.iter().find(|person| person.login == login)
+    }
+
+    pub(crate) fn by_id(&self, id: u64) -> Option<&Person> {
+        self.people.iter().find(|person| person.id == id)
+    }
+
+    /// Who sits at the browser.
+    pub(crate) fn at_browser(&self) -> Option<&Person> {
+        self.by_login(self.signed_in.as_deref()?)
+    }
+
+    /// Whether this person has agreed to these scopes before.
+    pub(crate) fn has_authorized(&self, user_id: u64, scopes: &BTreeSet<String>) -> bool {
+        let before = self.authorized.get(&user_id);
+        before.is_some_and(|before| before.is_superset(scopes))
+    }
+
+    /// A code for what the person agrees to.
+    pub(crate) fn new_code(
+        &mut self,
+        user_id: u64,
+        redirect_uri: String,
+        scopes: BTreeSet<String>,
+        challenge: Option<String>,
+    ) -> String {
+        let code = random(10);
+        let before = self.authorized.entry(user_id).or_default();
+        before.extend(scopes.iter().cloned());
+        let grant = Grant {
+            user_id,
+            client_id: self.app.client_id.clone(),
+            redirect_uri,
+            scopes,
+            challenge,
+            ends: self.now() + CODE_LIVES,
+        };
+        self.codes.insert(code.clone(), grant);
+        self.secrets.push(("a code of GitHub's", code.clone()));
+        code
+    }
+
+    /// Takes a code: it works once, and not for ever.
+    pub(crate) fn take_code(&mut self, code: &str) -> Option<Grant> {
+        let now = self.now();
+        self.codes.remove(code).filter(|grant| grant.ends > now)
+    }
+
+    /// A device that asks for a person; its secret code and what the person types.
+    pub(crate) fn new_device(
+        &mut self,
+        client_id: String,
+        scopes: BTreeSet<String>,
+    ) -> (String, String, Duration) {
+        let (code, typed) = (random(20), random(4).to_uppercase());
+        let user_code = format!("{}-{}", &typed[..4], &typed[4..]);
+        let device = Device {
+            user_code: user_code.clone(),
+            client_id,
+            scopes,
+            decided: None,
+            interval: self.device_interval,
+            last_poll: None,
+            ends: self.now() + DEVICE_LIVES,
+        };
+        self.devices.insert(code.clone(), device);
+        self.secrets
+            .push(("a device code of GitHub's", code.clone()));
+        (code, user_code, DEVICE_LIVES)
+    }
+
+    /// A device asks how it stands.
+    pub(crate) fn poll(&mut self, client_id: &str, code: &str) -> Polled {
+        let now = self.now();
+        let Some(device) = self.devices.get_mut(code) else {
+            return Polled::Unknown;
+        };
+        if device.client_id != client_id {
+            return Polled::Unknown;
+        }
+        if device.ends <= now {
+            return Polled::Expired;
+        }
+        let last = device.last_poll.replace(now);
+        if last.is_some_and(|last| now.duration_since(last) < device.interval) {
+            device.interval += SLOWER;
+            return Polled::SlowDown(device.interval);
+        }
+        match device.decided {
+            None => Polled::Pending,
+            Some(Decision::Denied) => Polled::Denied,
+            Some(Decision::Granted(user_id)) => {
+                let scopes = std::mem::take(&mut device.scopes);
+                self.devices.remove(code);
+                Polled::Granted(user_id, scopes)
+            }
+        }
+    }
+
+    /// An access token for a person.
+    pub(crate) fn new_token(&mut self, user_id: u64, scopes: BTreeSet<String>) -> String {
+        let token = format!("gho_{}", random(18));
+        self.tokens
+            .insert(token.clone(), Access { user_id, scopes });
+        self.secrets
+            .push(("an access token of GitHub's", token.clone()));
+        token
+    }
+
+    /// Whose a token is.
+    pub(crate) fn access(&self, token: &str) -> Option<Access> {
+        if let Some(login) = &self.any_token_is {
+            let every = ["read:user", "user:email"].map(str::to_owned);
+            return Some(Access {
+                user_id: self.by_login(login)?.id,
+                scopes: every.into(),
+            });
+        }
+        self.tokens.get(token).cloned()
+    }
+}
+
+/// So many random bytes, in hexadecimal digits.
+fn random(bytes: usize) -> String {
+    let mut data = vec![0; bytes];
+    rand::rng().fill_bytes(&mut data);
+    hex::encode(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn world() -> GitHubWorld {
+        GitHubWorld::new("http://127.0.0.1/auth/github/callback").with(Person::new(
+            7,
+            "ada",
+            "ada@example.test",
+        ))
+    }
+
+    #[test]
+    fn a_code_works_once_and_for_ten_minutes() {
+        let mut world = world();
+        let code = world.new_code(7, String::new(), BTreeSet::new(), None);
+        assert!(world.take_code(&code).is_some());
+        assert!(world.take_code(&code).is_none());
+        let late = world.new_code(7, String::new(), BTreeSet::new(), None);
+        world.advance(CODE_LIVES);
+        assert!(world.take_code(&late).is_none());
+    }
+
+    #[test]
+    fn a_device_that_asks_too_often_is_slowed_down_and_ends() {
+        let mut world = world();
+        let (code, user_code, _) = world.new_device("app".to_owned(), BTreeSet::new());
+        assert!(matches!(world.poll("app", &code), Polled::Pending));
+        let Polled::SlowDown(next) = world.poll("app", &code) else {
+            panic!("it asked at once again");
+        };
+        assert_eq!(next, Duration::from_secs(10));
+        world.advance(next);
+        assert!(world.decide_device(&user_code.to_lowercase(), "ada", true));
+        assert!(!world.decide_device(&user_code, "ada", false), "once");
+        assert!(matches!(world.poll("other", &code), Polled::Unknown));
+        assert!(matches!(world.poll("app", &code), Polled::Granted(7, _)));
+        assert!(matches!(world.poll("app", &code), Polled::Unknown));
+
+        let (code, user_code, lives) = world.new_device("app".to_owned(), BTreeSet::new());
+        world.advance(lives);
+        assert!(matches!(world.poll("app", &code), Polled::Expired));
+        assert!(!world.decide_device(&user_code, "ada", true));
+    }
+}
