@@ -1,4 +1,4 @@
-//! The connection to the server: channel, bearer token, deadlines, pages.
+//! The connection to the server: channel, deadlines, pages.
 use std::{error::Error, time::Duration};
 
 use ck8s_proto::{
@@ -12,16 +12,14 @@ use ck8s_proto::{
     },
     runs::v1::runs_service_client::RunsServiceClient,
 };
-use http::HeaderValue;
-use secrecy::{ExposeSecret, SecretString};
 use tonic::{
     Request,
-    metadata::MetadataValue,
-    transport::{Channel, ClientTlsConfig, Endpoint},
+    transport::{ClientTlsConfig, Endpoint},
 };
 use uuid::Uuid;
 
 use crate::{
+    asker::Asker,
     fault::{Answer, Exit, Fault},
     global::Target,
 };
@@ -39,8 +37,7 @@ const PAGE: usize = 200;
 
 /// A server that answered, and who asks it.
 pub(crate) struct Client {
-    channel: Channel,
-    bearer: Option<HeaderValue>,
+    channel: Asker,
 }
 
 impl Client {
@@ -67,8 +64,7 @@ impl Client {
             .await
             .map_err(|e| unreachable(&target.url, &e))?;
         Ok(Self {
-            channel,
-            bearer: target.token.as_ref().map(bearer).transpose()?,
+            channel: Asker::new(channel, &target.url, &target.who)?,
         })
     }
 
@@ -81,36 +77,31 @@ impl Client {
 
     /// A request of a stream of answers.
     pub(crate) fn ask_stream<T>(&self, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        let bearer = self.bearer.as_ref().map(HeaderValue::as_bytes);
-        if let Some(Ok(value)) = bearer.map(MetadataValue::try_from) {
-            request.metadata_mut().insert("authorization", value);
-        }
-        request
+        Request::new(message)
     }
 
     /// For calls that no generated client makes.
-    pub(crate) fn channel(&self) -> Channel {
+    pub(crate) fn channel(&self) -> Asker {
         self.channel.clone()
     }
 
-    pub(crate) fn auth(&self) -> AuthServiceClient<Channel> {
+    pub(crate) fn auth(&self) -> AuthServiceClient<Asker> {
         AuthServiceClient::new(self.channel.clone())
     }
 
-    pub(crate) fn projects(&self) -> ProjectsServiceClient<Channel> {
+    pub(crate) fn projects(&self) -> ProjectsServiceClient<Asker> {
         ProjectsServiceClient::new(self.channel.clone())
     }
 
-    pub(crate) fn repositories(&self) -> RepositoriesServiceClient<Channel> {
+    pub(crate) fn repositories(&self) -> RepositoriesServiceClient<Asker> {
         RepositoriesServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 
-    pub(crate) fn ingress(&self) -> IngressServiceClient<Channel> {
+    pub(crate) fn ingress(&self) -> IngressServiceClient<Asker> {
         IngressServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 
-    pub(crate) fn runs(&self) -> RunsServiceClient<Channel> {
+    pub(crate) fn runs(&self) -> RunsServiceClient<Asker> {
         RunsServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 
@@ -191,19 +182,6 @@ fn size(items: usize) -> i32 {
     i32::try_from(items.min(PAGE)).unwrap_or(0)
 }
 
-fn bearer(token: &SecretString) -> Result<HeaderValue, Fault> {
-    let text = format!("Bearer {}", token.expose_secret());
-    let mut value = HeaderValue::try_from(text).map_err(|_| {
-        Fault::usage(
-            "cannot use the token",
-            "it is not plain text",
-            "copy it again",
-        )
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 /// The server is not there.
 pub(crate) fn unreachable(url: &str, why: &dyn Error) -> Fault {
     let todo = "start one with `ck8s up`, or name another with --url or CK8S_URL";
@@ -227,6 +205,7 @@ pub(crate) fn deepest(fault: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::global::Who;
 
     #[tokio::test]
     async fn pages_follow_each_other_up_to_the_limit() {
@@ -252,7 +231,7 @@ mod tests {
         drop(listener);
         let target = Target {
             url,
-            token: None,
+            who: Who::Nobody,
             ready: None,
         };
         let fault = Client::connect(&target).await.err().unwrap();

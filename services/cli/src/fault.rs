@@ -149,7 +149,7 @@ fn todo(status: &Status) -> String {
         .unwrap_or_default();
     match status.code() {
         Code::Unauthenticated => {
-            "set CK8S_TOKEN or give --token-file with a valid token".to_owned()
+            "sign in with `ck8s login`, or set CK8S_TOKEN to a valid token".to_owned()
         }
         Code::PermissionDenied => "use a platform admin's token".to_owned(),
         Code::NotFound => look(&reason),

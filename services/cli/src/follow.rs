@@ -15,6 +15,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 pub(crate) struct Patience {
     heard: Instant,
     pause: Duration,
+    welcome: bool,
 }
 
 impl Patience {
@@ -23,16 +24,24 @@ impl Patience {
         Self {
             heard: Instant::now(),
             pause: SHORTEST,
+            welcome: false,
         }
     }
 
     /// The server said something.
     pub(crate) fn heard(&mut self) {
-        *self = Self::new();
+        *self = Self {
+            welcome: true,
+            ..Self::new()
+        };
     }
 
     /// Waits before another try; the status comes back if trying again would not help.
     pub(crate) async fn again(&mut self, status: Status) -> Result<(), Status> {
+        if self.welcome && shown_out(status.code()) {
+            self.welcome = false;
+            return Ok(());
+        }
         if !broken(status.code()) || self.heard.elapsed() > PATIENCE {
             return Err(status);
         }
@@ -40,6 +49,12 @@ impl Patience {
         self.pause = (self.pause * 2).min(LONGEST);
         Ok(())
     }
+}
+
+/// Whether a stream that was good ended because of who watches: an access token has ended, or what they may has changed. Opened again,
+/// it says whether they still may.
+fn shown_out(code: Code) -> bool {
+    matches!(code, Code::Unauthenticated | Code::PermissionDenied)
 }
 
 /// Whether the connection or the server broke, not the request.
@@ -64,6 +79,15 @@ mod tests {
         assert!(patience.again(Status::unavailable("gone")).await.is_err());
         patience.heard();
         assert_eq!(patience.pause, SHORTEST);
+    }
+
+    #[tokio::test]
+    async fn a_good_stream_that_is_refused_is_opened_once_more() {
+        let mut patience = Patience::new();
+        patience.heard();
+        let ended = || Status::unauthenticated("the token has ended");
+        assert!(patience.again(ended()).await.is_ok());
+        assert!(patience.again(ended()).await.is_err());
     }
 
     #[tokio::test]

@@ -3,7 +3,13 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use crate::{fault::Fault, output::Format, ready::Ready};
+use crate::{
+    args::read_text,
+    credentials::{Credentials, Kept, Store, Tokens},
+    fault::Fault,
+    output::Format,
+    ready::Ready,
+};
 
 /// Where help lists the options of every client command: after the command's own.
 const HEADING: &str = "Options of every command";
@@ -21,7 +27,7 @@ pub struct Global {
         help_heading = HEADING
     )]
     pub url: Option<String>,
-    /// Reads the token from a file instead of CK8S_TOKEN.
+    /// Reads the token from a file (- is standard input) instead of CK8S_TOKEN.
     #[arg(long, global = true, value_name = "FILE", help_heading = HEADING)]
     pub token_file: Option<PathBuf>,
     /// Uses the server of `ck8s up` with this data directory.
@@ -44,15 +50,65 @@ pub struct Global {
 pub(crate) struct Target {
     /// The server, without a slash at the end.
     pub(crate) url: String,
-    /// None: nobody in particular asks.
-    pub(crate) token: Option<SecretString>,
+    /// Who asks.
+    pub(crate) who: Who,
     /// The ready file of that same server.
     pub(crate) ready: Option<Ready>,
 }
 
+/// Who asks.
+pub(crate) enum Who {
+    /// Nobody in particular.
+    Nobody,
+    /// An API token's bearer.
+    Token(SecretString),
+    /// A person, and where their session is kept.
+    SignedIn(Store, Tokens),
+}
+
+impl Who {
+    /// The token, if it is one.
+    pub(crate) fn token(&self) -> Option<&SecretString> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Nobody | Self::SignedIn(..) => None,
+        }
+    }
+}
+
 impl Global {
-    /// Works out the server and the token.
+    /// Works out the server and who asks.
     pub(crate) fn target(&self) -> Result<Target, Fault> {
+        self.target_with(Store::of_user().as_ref())
+    }
+
+    fn target_with(&self, store: Option<&Store>) -> Result<Target, Fault> {
+        let (url, ready, mut kept) = self.server(store)?;
+        let told = match &self.token_file {
+            Some(path) => Some(read_token(path)?),
+            None => env_token(),
+        };
+        let who = match (told, kept.servers.remove(&url), store) {
+            (Some(token), _, _) => Who::Token(token),
+            (None, Some(Kept::Session(tokens)), Some(store)) => {
+                Who::SignedIn(store.clone(), tokens)
+            }
+            (None, Some(Kept::Token { token }), _) => Who::Token(token.into()),
+            // A local admin's token is for that server alone.
+            _ => match ready.as_ref().and_then(|r| r.admin_token.clone()) {
+                Some(token) => Who::Token(token),
+                None => Who::Nobody,
+            },
+        };
+        Ok(Target { url, who, ready })
+    }
+
+    /// The server's address, for signing in and out: who asks does not matter there.
+    pub(crate) fn url(&self) -> Result<String, Fault> {
+        Ok(self.server(Store::of_user().as_ref())?.0)
+    }
+
+    fn server(&self, store: Option<&Store>) -> Result<(String, Option<Ready>, Credentials), Fault> {
         let given = self.url.as_deref().filter(|url| !url.is_empty());
         // Of what was said, the command line counts before the environment.
         let from_env =
@@ -63,29 +119,31 @@ impl Global {
             (Some(_), None) => Ready::find(None).unwrap_or_default(),
             (_, dir) => Ready::find(dir.as_deref())?,
         };
-        let url = trim(
-            given
-                .or(ready.as_ref().map(|r| r.url.as_str()))
-                .ok_or_else(|| {
-                    Fault::usage(
-                        "cannot choose a server",
-                        "no --url, no CK8S_URL, and no .ck8s/ready.json here or above",
-                        "run `ck8s up` in this directory or name a server",
-                    )
-                })?,
-        );
-        // A local admin's token is for that server alone.
-        let ready = ready.filter(|r| trim(&r.url) == url);
-        let token = match &self.token_file {
-            Some(path) => Some(read_token(path)?),
-            None => std::env::var("CK8S_TOKEN")
-                .ok()
-                .filter(|token| !token.trim().is_empty())
-                .map(|token| SecretString::from(token.trim()))
-                .or_else(|| ready.as_ref().and_then(|r| r.admin_token.clone())),
+        let kept = match store {
+            // Who brings a token needs nothing that is kept, were it broken.
+            Some(store) if self.token_file.is_none() && env_token().is_none() => store.read()?,
+            Some(store) => store.read().unwrap_or_default(),
+            None => Credentials::default(),
         };
-        Ok(Target { url, token, ready })
+        let found = given
+            .or(ready.as_ref().map(|r| r.url.as_str()))
+            .or(kept.current.as_deref());
+        let url = trim(found.ok_or_else(|| {
+            Fault::usage(
+                "cannot choose a server",
+                "no --url, no CK8S_URL, no .ck8s/ready.json here or above, and nobody is signed in",
+                "run `ck8s up` in this directory or name a server",
+            )
+        })?);
+        let ready = ready.filter(|r| trim(&r.url) == url);
+        Ok((url, ready, kept))
     }
+}
+
+fn env_token() -> Option<SecretString> {
+    let set = std::env::var("CK8S_TOKEN").ok()?;
+    let token = set.trim();
+    (!token.is_empty()).then(|| SecretString::from(token))
 }
 
 fn trim(url: &str) -> String {
@@ -97,8 +155,9 @@ fn trim(url: &str) -> String {
     }
 }
 
-fn read_token(path: &Path) -> Result<SecretString, Fault> {
-    let text = std::fs::read_to_string(path).map_err(|e| Fault::file(path, &e))?;
+/// Reads a token from a file; `-` is standard input.
+pub(crate) fn read_token(path: &Path) -> Result<SecretString, Fault> {
+    let text = read_text(path)?;
     match text.trim() {
         "" => Err(Fault::usage(
             format!("cannot use {}", path.display()),
@@ -124,18 +183,29 @@ mod tests {
         }
     }
 
+    fn target(global: &Global, dir: &Path) -> Target {
+        global
+            .target_with(Some(&Store::at(&dir.join("kept"))))
+            .unwrap()
+    }
+
+    fn token_of(target: &Target) -> Option<&str> {
+        target.who.token().map(|token| token.expose_secret())
+    }
+
     #[test]
     fn a_local_admins_token_goes_to_no_other_server() {
         let dir = tempfile::tempdir().unwrap();
         let text = r#"{"url":"http://127.0.0.1:8080/","admin_token":"ck8s_adm_local"}"#;
         std::fs::write(dir.path().join("ready.json"), text).unwrap();
-        let here = global(None, dir.path()).target().unwrap();
+        let here = target(&global(None, dir.path()), dir.path());
         assert_eq!(here.url, "http://127.0.0.1:8080");
-        assert_eq!(here.token.unwrap().expose_secret(), "ck8s_adm_local");
-        let there = global(Some("https://ck8s.example"), dir.path())
-            .target()
-            .unwrap();
-        assert!(there.token.is_none() && there.ready.is_none());
+        assert_eq!(token_of(&here), Some("ck8s_adm_local"));
+        let there = target(
+            &global(Some("https://ck8s.example"), dir.path()),
+            dir.path(),
+        );
+        assert!(matches!(there.who, Who::Nobody) && there.ready.is_none());
     }
 
     #[test]
@@ -146,9 +216,24 @@ mod tests {
         std::fs::write(&file, "ck8s_adm_file\n").unwrap();
         let mut global = global(None, dir.path());
         global.token_file = Some(file);
-        assert_eq!(
-            global.target().unwrap().token.unwrap().expose_secret(),
-            "ck8s_adm_file"
-        );
+        let target = target(&global, dir.path());
+        assert_eq!(token_of(&target), Some("ck8s_adm_file"));
+    }
+
+    #[test]
+    fn who_is_signed_in_counts_before_the_local_admin_and_at_their_server_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = r#"{"url":"http://h","admin_token":"ck8s_adm_local"}"#;
+        std::fs::write(dir.path().join("ready.json"), text).unwrap();
+        let held = Store::at(&dir.path().join("kept")).hold().unwrap();
+        held.keep("http://h", Kept::Session(Tokens::default()))
+            .unwrap();
+        let here = target(&global(Some("h/"), dir.path()), dir.path());
+        assert!(matches!(here.who, Who::SignedIn(..)));
+        let there = target(&global(Some("http://other"), dir.path()), dir.path());
+        assert!(matches!(there.who, Who::Nobody));
+        held.forget("http://h").unwrap();
+        let again = target(&global(None, dir.path()), dir.path());
+        assert_eq!(token_of(&again), Some("ck8s_adm_local"));
     }
 }

@@ -3,8 +3,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod args;
+mod asker;
 mod client;
 mod commands;
+mod credentials;
 mod fault;
 mod follow;
 mod global;
@@ -13,6 +15,7 @@ mod output;
 mod ready;
 mod session;
 mod table;
+mod waiting;
 
 use std::{
     io::{IsTerminal, Write},
@@ -21,8 +24,9 @@ use std::{
 
 pub use commands::join::has_joined;
 pub use commands::{
-    completion::Completion, delivery::DeliveryVerb, project::ProjectVerb, repo::RepoVerb,
-    run::RunVerb, slot::SlotVerb, smoke::Smoke, token::TokenVerb, worker::WorkerVerb,
+    completion::Completion, delivery::DeliveryVerb, login::Login, project::ProjectVerb,
+    repo::RepoVerb, run::RunVerb, slot::SlotVerb, smoke::Smoke, token::TokenVerb,
+    worker::WorkerVerb,
 };
 pub use global::Global;
 pub use output::Format;
@@ -46,7 +50,15 @@ pub enum Command {
         after_help = "Example:\n  ck8s token create node-1 --kind worker --expires-in 90d"
     )]
     Token(TokenVerb),
-    /// Says who the server takes you for.
+    /// Signs in, and keeps the session for every command after it.
+    #[command(
+        after_help = "Example:\n  ck8s login --url https://ck8s.example\n  ck8s login --url https://ck8s.example --token-file -"
+    )]
+    Login(Login),
+    /// Signs out, and forgets the session or token.
+    #[command(after_help = "Example:\n  ck8s logout --url https://ck8s.example")]
+    Logout,
+    /// Says who the server takes you for, and what you may where.
     #[command(after_help = "Example:\n  CK8S_URL=http://127.0.0.1:8080 CK8S_TOKEN=... ck8s whoami")]
     Whoami,
     /// Repositories, their webhook secrets and the secrets of their runs.
@@ -100,7 +112,9 @@ async fn dispatch(command: Command, global: &Global) -> Result<Exit, Fault> {
     match command {
         Command::Project(verb) => commands::project::run(verb, global).await,
         Command::Token(verb) => commands::token::run(verb, global).await,
-        Command::Whoami => commands::token::whoami(global).await,
+        Command::Login(login) => commands::login::run(login, global).await,
+        Command::Logout => commands::logout::run(global).await,
+        Command::Whoami => commands::whoami::run(global).await,
         Command::Repo(verb) => commands::repo::run(verb, global).await,
         Command::Run(verb) => commands::run::run(verb, global).await,
         Command::Delivery(verb) => commands::delivery::run(verb, global).await,

@@ -10,7 +10,7 @@ use super::worker::JoinArgs;
 use crate::{
     Global,
     fault::{Answer, Exit, Fault},
-    global::Target,
+    global::{Target, Who},
     session::Session,
     table::{facts, moment},
 };
@@ -28,8 +28,8 @@ pub(crate) async fn run(args: JoinArgs, global: &Global) -> Result<Exit, Fault> 
     let JoinArgs { out, id } = args;
     let worker_id = id.unwrap_or_default();
     let what = format!("cannot join as worker {worker_id}");
-    let Target { url, token, .. } = global.target()?;
-    let token = token.ok_or_else(|| {
+    let Target { url, who, .. } = global.target()?;
+    let token = who.token().ok_or_else(|| {
         Fault::usage(
             &what,
             "there is no join token",
@@ -39,7 +39,7 @@ pub(crate) async fn run(args: JoinArgs, global: &Global) -> Result<Exit, Fault> 
     // The token is what is asked with, not who asks.
     let nobody = Target {
         url: url.clone(),
-        token: None,
+        who: Who::Nobody,
         ready: None,
     };
     let session = Session::connect(&nobody, global.output).await?;

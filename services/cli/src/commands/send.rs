@@ -17,7 +17,7 @@ use crate::{
     args::key_value,
     client::{deepest, unreachable},
     fault::{Answer as _, Exit, Fault, one_line},
-    global::Target,
+    global::{Target, Who},
     json::View,
     output::{self, Format},
     session::Session,
@@ -88,9 +88,9 @@ pub(crate) async fn run(args: Send, global: &Global) -> Result<Exit, Fault> {
         payload.set(path, value)?;
     }
     let target = global.target()?;
-    let session = match target.token {
-        Some(_) => Some(Session::connect(&target, global.output).await?),
-        None => None,
+    let session = match target.who {
+        Who::Nobody => None,
+        Who::Token(_) | Who::SignedIn(..) => Some(Session::connect(&target, global.output).await?),
     };
     let asked = args.repository.as_deref();
     retarget(&mut payload, asked, &target, session.as_ref()).await?;

@@ -1,4 +1,4 @@
-//! `ck8s token` and `ck8s whoami`.
+//! `ck8s token`.
 use std::time::{Duration, SystemTime};
 
 use ck8s_proto::{
@@ -169,27 +169,6 @@ fn about(token: &Token, secret: &str) -> String {
         ("Revoked", moment(token.revoke_time.as_ref())),
         ("Secret", secret.to_owned()),
     ])
-}
-
-/// Says who the server takes us for.
-pub(crate) async fn whoami(global: &Global) -> Result<Exit, Fault> {
-    let session = Session::open(global).await?;
-    let request = session.client.ask(WhoAmIRequest {});
-    let answer = session
-        .client
-        .auth()
-        .who_am_i(request)
-        .await
-        .or_say("cannot say who you are")?;
-    session.format.one(&answer, || {
-        let caller = word(answer.caller().as_str_name(), "CALLER");
-        facts(&[
-            ("Caller", caller),
-            ("Name", answer.name.clone()),
-            ("Server", session.url.clone()),
-        ])
-    })?;
-    Ok(Exit::Done)
 }
 
 /// That the caller is a platform admin; its name.

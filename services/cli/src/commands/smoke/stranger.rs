@@ -16,7 +16,7 @@ use tonic::{
 use crate::{
     client::Client,
     fault::{Exit, Fault},
-    global::Target,
+    global::{Target, Who},
     json,
 };
 
@@ -31,10 +31,10 @@ pub(super) async fn refused(target: &Target) -> Result<String, Fault> {
     if closed.is_empty() {
         return Err(fault("no method of the contract is closed"));
     }
-    for token in [None, Some(SecretString::from(MADE_UP))] {
+    for who in [Who::Nobody, Who::Token(SecretString::from(MADE_UP))] {
         let client = Client::connect(&Target {
             url: target.url.clone(),
-            token,
+            who,
             ready: None,
         })
         .await?;
