@@ -124,7 +124,8 @@ async fn a_person_who_agrees_gives_a_code_that_becomes_a_token_once() {
 #[tokio::test]
 async fn a_code_is_refused_to_whoever_is_not_its_own() {
     let (github, mut browser) = (github().await, Browser::new());
-    let cases: [(&str, &[(&str, &str)], &str); 4] = [
+    type Pair<'a> = (&'a str, &'a str);
+    let cases: [(&str, &[Pair], &str); 4] = [
         ("no verifier", &[], "bad_verification_code"),
         (
             "another verifier",

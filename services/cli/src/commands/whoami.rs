@@ -108,7 +108,7 @@ mod tests {
         let text = about(&person(vec![member]), "http://h", None);
         assert_eq!(
             text,
-            "Name    ada\nKind    person\nUser    u\nServer  http://h\n\nPROJECT  ROLE\np1       read write"
+            "Name        ada\nKind        person\nUser        u\nServer      http://h\n\nPROJECT  ROLE\np1       read write"
         );
     }
 

@@ -4,35 +4,40 @@ import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { AuthService } from "../../../../gen/ts/ck8s/auth/v1/auth_service_pb";
 import { ProjectsService } from "../../../../gen/ts/ck8s/auth/v1/projects_service_pb";
 import { RunsService } from "../../../../gen/ts/ck8s/runs/v1/runs_service_pb";
+import { Again } from "./live";
 import { sentence } from "./words";
 import { session } from "./session.svelte";
 
 // A unary call that takes longer than this has failed, for a person who waits; milliseconds.
 const DEADLINE = 15_000;
 
-// A token that the server no longer takes ends the session that it belongs to.
-function refused(token: string | undefined, cause: unknown): ConnectError {
-  const error = ConnectError.from(cause);
-  if (error.code === Code.Unauthenticated && token !== undefined && token === session.token) session.expire();
-  return error;
+function unauthenticated(cause: unknown): boolean {
+  return ConnectError.from(cause).code === Code.Unauthenticated;
 }
 
-async function* watched<T>(token: string | undefined, messages: AsyncIterable<T>): AsyncIterable<T> {
+// A stream whose token was refused is opened again by its owner, if there is another token.
+async function* watched<T>(token: string, messages: AsyncIterable<T>): AsyncIterable<T> {
   try {
     yield* messages;
   } catch (cause) {
-    throw refused(token, cause);
+    if (unauthenticated(cause) && (await session.renewed(token))) throw new Again();
+    throw cause;
   }
 }
 
 const authorize: Interceptor = (next) => async (request) => {
-  const token = session.token;
-  if (token !== undefined && !request.header.has("authorization")) request.header.set("authorization", `Bearer ${token}`);
+  if (request.header.has("authorization")) return next(request);
+  const token = await session.bearer();
+  if (token === undefined) return next(request);
+  request.header.set("authorization", `Bearer ${token}`);
   try {
     const response = await next(request);
     return response.stream ? { ...response, message: watched(token, response.message) } : response;
   } catch (cause) {
-    throw refused(token, cause);
+    if (!unauthenticated(cause) || !(await session.renewed(token))) throw cause;
+    if (request.stream) throw new Again();
+    request.header.set("authorization", `Bearer ${(await session.bearer()) ?? ""}`);
+    return next(request);
   }
 };
 

@@ -1,11 +1,11 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { backoff, live, type LiveOptions, type LiveState } from "./live";
+import { Again, backoff, live, type LiveOptions, type LiveState } from "./live";
 
 /** One try of the stream: its messages, then its error or its orderly end. */
 interface Try {
   messages?: string[];
-  error?: ConnectError;
+  error?: Error;
   hang?: boolean;
 }
 
@@ -152,4 +152,26 @@ test("its signal ends it without another word", async () => {
 test("waits are spread from half to whole", () => {
   expect([backoff(0, () => 0), backoff(0, () => 1)]).toEqual([125, 250]);
   expect(backoff(1_000, () => 1)).toBe(10_000);
+});
+
+test("a stream whose token was renewed goes on at once, without alarm", async () => {
+  const it = setup([{ messages: ["a"], error: new Again() }, { messages: ["b"], hang: true }]);
+  await vi.waitFor(() => expect(it.messages).toEqual(["a", "b"]));
+  expect(it.waits).toEqual([]);
+  expect(it.states).toEqual(["connecting", "live"]);
+  it.end.abort();
+  await it.done;
+});
+
+test("a stream that was allowed and is no more asks what is left, and gives up when that is nothing", async () => {
+  const denied = new ConnectError("your access changed", Code.PermissionDenied);
+  let fetches = 0;
+  const it = setup([{ messages: ["a"], error: denied }, { error: denied }], {
+    fetch: async () => {
+      fetches += 1;
+    },
+  });
+  await it.done;
+  expect(fetches).toBe(2);
+  expect(it.fatal.map((error) => error.code)).toEqual([Code.PermissionDenied]);
 });

@@ -1,6 +1,13 @@
 // A server stream that goes on after a break: from the last cursor, with backoff. No DOM, no framework, no clock of its own.
 import { Code, ConnectError } from "@connectrpc/connect";
 
+/** What a stream throws that is well and must be opened again: with another token. */
+export class Again extends Error {
+  constructor() {
+    super("the session was renewed");
+  }
+}
+
 /** How a stream stands, for people. */
 export type LiveState = "connecting" | "live" | "reconnecting" | "paused" | "ended";
 
@@ -34,6 +41,8 @@ export interface LiveOptions<T> {
 const IDLE = 60_000;
 // A stream that lived so long was a good one: after its end the waits start from the shortest; milliseconds.
 const GOOD = 5_000;
+// A stream that was open so long was allowed; milliseconds.
+const SEEN = 1_000;
 // First wait after a break, and the longest one; milliseconds.
 const FIRST = 250;
 const LONGEST = 10_000;
@@ -56,6 +65,7 @@ export async function live<T>(options: LiveOptions<T>): Promise<void> {
     let error: ConnectError | undefined;
     let since: number | undefined;
     let silent = false;
+    let told = false;
     const attempt = new AbortController();
     const end = (): void => attempt.abort();
     options.signal.addEventListener("abort", end);
@@ -81,6 +91,7 @@ export async function live<T>(options: LiveOptions<T>): Promise<void> {
       }
       for await (const message of options.open(attempt.signal, opened)) {
         opened();
+        told = true;
         options.message(message);
       }
       if (options.finished !== undefined && (await options.finished())) {
@@ -90,8 +101,14 @@ export async function live<T>(options: LiveOptions<T>): Promise<void> {
     } catch (cause) {
       error = ConnectError.from(cause);
       if (options.signal.aborted) return;
+      if (cause instanceof Again || error.cause instanceof Again) continue;
       // Nothing may have happened: ask again without alarm, and let the answer tell.
       if (silent && since !== undefined) continue;
+      // What one may see has changed in the middle: the list tells what is left, or that it is nothing.
+      if (error.code === Code.PermissionDenied && (told || (since !== undefined && Date.now() - since >= SEEN))) {
+        fetch = options.fetch !== undefined;
+        continue;
+      }
       if (FATAL.has(error.code)) {
         options.state("ended", error);
         options.fatal(error);

@@ -1,90 +1,154 @@
-// Who is signed in: the token, in memory and in this tab's session storage, shared with other open tabs of this origin only when they ask.
+// Who is signed in, in every tab. A person's access token is in memory alone, and renewed by the cookie. An API token that somebody pasted is in this
+// tab's session storage, and shared with other open tabs of this origin only when they ask.
+import type { Entry } from "./door";
+import { Keeper } from "./keeper";
 
 const KEY = "ck8s.token";
+const LOCK = "ck8s.session";
 
-/** Where the token came from; one that a sign-in link made is ended when its owner signs out. */
-export type Origin = "link" | "given";
+/** How it stands. */
+export type Phase =
+  /** The server is being asked. */
+  | "asking"
+  /** The server cannot be asked now. */
+  | "away"
+  | "out"
+  | "in";
 
-interface Stored {
-  token: string;
-  origin: Origin;
-}
+type Message =
+  | { kind: "ask" }
+  | { kind: "given"; token: string }
+  | { kind: "out" }
+  | { kind: "in" };
 
-type Message = { kind: "ask" } | { kind: "answer"; stored: Stored } | { kind: "out" };
-
-function read(): Stored | undefined {
+function pasted(): string | undefined {
   try {
-    const value: unknown = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
-    if (typeof value !== "object" || value === null || !("token" in value) || typeof value.token !== "string") return undefined;
-    return { token: value.token, origin: "origin" in value && value.origin === "link" ? "link" : "given" };
+    return sessionStorage.getItem(KEY) ?? undefined;
   } catch {
     return undefined;
   }
 }
 
+/** Runs it while no other tab does. Locks are for secure contexts only: without them two tabs may clash, and one has to sign in again. */
+function alone<T>(work: () => Promise<T>): Promise<T> {
+  if (!("locks" in navigator)) return work();
+  return navigator.locks.request(LOCK, work) as Promise<T>;
+}
+
 class Session {
-  #stored = $state<Stored | undefined>(read());
-  /** Why there is no session any more, for the sign-in page. */
+  /** How it stands. */
+  phase = $state<Phase>("asking");
+  /** Why nobody is signed in any more, or why it cannot be said; for people. */
   notice = $state("");
+  #given = $state(pasted());
+  #keeper: Keeper;
   #tabs = typeof BroadcastChannel === "undefined" ? undefined : new BroadcastChannel("ck8s.session");
 
   constructor() {
-    this.#tabs?.addEventListener("message", (event: MessageEvent<Message>) => this.#hear(event.data));
-    // A tab opened from this console finds the session in the tab that it came from.
-    if (this.#stored === undefined) this.#tell({ kind: "ask" });
+    this.#keeper = new Keeper(
+      {
+        fetch: (path, init) => fetch(path, init),
+        alone,
+        now: () => Date.now(),
+        later: (milliseconds, work) => {
+          const timer = setTimeout(work, milliseconds);
+          return () => clearTimeout(timer);
+        },
+      },
+      (entry) => this.#changed(entry),
+    );
+    this.#tabs?.addEventListener("message", (event: MessageEvent<Message>) => void this.#hear(event.data));
+    if (this.#given !== undefined) this.phase = "in";
+    else this.#tell({ kind: "ask" });
   }
 
-  get token(): string | undefined {
-    return this.#stored?.token;
+  /** Finds the session that the browser has, if it has one. */
+  async find(): Promise<void> {
+    if (this.#given !== undefined) return;
+    if (this.phase === "away") this.phase = "asking";
+    await this.#keeper.enter();
   }
 
-  get origin(): Origin | undefined {
-    return this.#stored?.origin;
+  /** Begins a session with a one-time link's code. */
+  async redeem(code: string): Promise<Entry> {
+    const entry = await this.#keeper.enter(code);
+    if (entry.kind === "in") {
+      this.#paste(undefined);
+      this.#tell({ kind: "in" });
+    }
+    return entry;
   }
 
-  /** Begins a session. */
-  start(token: string, origin: Origin): void {
-    this.#keep({ token, origin });
+  /** Begins a session with an API token. */
+  start(token: string): void {
+    this.#paste(token);
+    this.phase = "in";
     this.notice = "";
   }
 
-  /** The server no longer takes the token. */
-  expire(): void {
-    this.#drop("Your session has ended: its token has expired or was revoked. Sign in again.");
+  /** The token for a call. */
+  async bearer(): Promise<string | undefined> {
+    return this.#given ?? (await this.#keeper.bearer());
+  }
+
+  /** The server took this token for nobody's. True: there is another one now. */
+  async renewed(refused: string): Promise<boolean> {
+    if (this.#given === undefined) return this.#keeper.renewed(refused);
+    if (this.#given === refused) this.#out("Your session has ended: its token has expired or was revoked. Sign in again.");
+    return false;
   }
 
   /** Ends the session in every tab. */
-  end(): void {
-    this.#drop("You are signed out.");
+  async end(): Promise<void> {
+    if (this.#given === undefined && !(await this.#keeper.leave())) {
+      this.notice = "The server could not be told, so you are still signed in. Try again.";
+      return;
+    }
+    this.#out("You are signed out.");
     this.#tell({ kind: "out" });
+  }
+
+  #changed(entry: Entry): void {
+    if (this.#given !== undefined) return;
+    if (entry.kind === "in") {
+      this.phase = "in";
+      this.notice = "";
+    } else if (entry.kind === "away") {
+      if (this.phase !== "asking") return;
+      this.phase = "away";
+      this.notice = entry.message;
+    } else if (this.phase === "in") {
+      this.#out("Your session has ended. Sign in again.");
+    } else {
+      this.phase = "out";
+    }
   }
 
   #tell(message: Message): void {
     this.#tabs?.postMessage(message);
   }
 
-  #hear(message: Message): void {
-    if (message.kind === "ask" && this.#stored !== undefined) this.#tell({ kind: "answer", stored: $state.snapshot(this.#stored) });
-    if (message.kind === "answer" && this.#stored === undefined && this.notice === "") this.#keep(message.stored);
-    if (message.kind === "out" && this.#stored !== undefined) this.#drop("You signed out in another tab.");
+  async #hear(message: Message): Promise<void> {
+    if (message.kind === "ask" && this.#given !== undefined) this.#tell({ kind: "given", token: this.#given });
+    if (message.kind === "given" && this.phase !== "in" && this.notice === "") this.start(message.token);
+    if (message.kind === "in" && this.phase === "out") await this.find();
+    if (message.kind === "out" && this.phase !== "out") this.#out("You signed out in another tab.");
   }
 
-  #keep(stored: Stored): void {
-    this.#stored = stored;
+  #out(notice: string): void {
+    this.#keeper.forget();
+    this.#paste(undefined);
+    this.phase = "out";
+    this.notice = notice;
+  }
+
+  #paste(token: string | undefined): void {
+    this.#given = token;
     try {
-      sessionStorage.setItem(KEY, JSON.stringify(stored));
+      if (token === undefined) sessionStorage.removeItem(KEY);
+      else sessionStorage.setItem(KEY, token);
     } catch {
       // Storage may be forbidden; the session then lasts as long as the page.
-    }
-  }
-
-  #drop(notice: string): void {
-    this.#stored = undefined;
-    this.notice = notice;
-    try {
-      sessionStorage.removeItem(KEY);
-    } catch {
-      // See above.
     }
   }
 }
