@@ -1,5 +1,6 @@
-//! What lies in the database, beneath the contract: live leases, and whether a secret has got in anywhere.
+//! What lies in the database, beneath the contract: live leases, people, flow events, and whether a secret has got in anywhere.
 use sqlx::{AssertSqlSafe, PgPool, Row};
+use uuid::Uuid;
 
 /// Live leases.
 pub async fn leases(owner: &PgPool) -> i64 {
@@ -15,6 +16,49 @@ pub async fn queued(owner: &PgPool) -> i64 {
         .fetch_one(owner)
         .await
         .expect("the database answers")
+}
+
+/// Puts an address on the allow-list; returns the user's id.
+pub async fn allow(owner: &PgPool, email: &str, platform_admin: bool) -> Uuid {
+    let id = Uuid::now_v7();
+    sqlx::query!(
+        "INSERT INTO auth.users (id, email, platform_admin) VALUES ($1, $2, $3)",
+        id,
+        email,
+        platform_admin
+    )
+    .execute(owner)
+    .await
+    .expect("the user is new");
+    id
+}
+
+/// Makes a user a member of a project, by its slug.
+pub async fn join(owner: &PgPool, user: Uuid, project: &str, role: &str) {
+    let joined = sqlx::query!(
+        "INSERT INTO auth.members (project_id, user_id, role) SELECT id, $1, $3 FROM auth.projects WHERE slug = $2",
+        user,
+        project,
+        role
+    )
+    .execute(owner)
+    .await
+    .expect("the member is new");
+    assert_eq!(joined.rows_affected(), 1, "there is such a project");
+}
+
+/// Flow events of a kind, oldest first: actor and message.
+pub async fn flow_events(owner: &PgPool, kind: &str) -> Vec<(String, String)> {
+    sqlx::query!(
+        "SELECT actor, message FROM audit.flow_events WHERE kind = $1 ORDER BY xact, seq",
+        kind
+    )
+    .fetch_all(owner)
+    .await
+    .expect("the database answers")
+    .into_iter()
+    .map(|event| (event.actor, event.message))
+    .collect()
 }
 
 /// The tables in which a text occurs, in the clear or as the hexadecimal digits of a bytea.

@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod browser;
+pub mod cli;
 pub mod database;
 pub mod fleet;
 pub mod github;
@@ -16,7 +17,9 @@ pub mod world;
 
 pub use api::{Api, script};
 pub use browser::{Browser, Page};
+pub use cli::{Cli, Said};
 pub use fleet::Fleet;
+pub use github::{Fault, GitHub, GitHubWorld, Person};
 pub use hand::{Hand, Told};
 pub use http::{Answer, Http};
 pub use wait::{PATIENCE, until};

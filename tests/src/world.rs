@@ -11,7 +11,7 @@ use serde::Deserialize;
 use sqlx::PgPool;
 use tempfile::TempDir;
 
-use crate::{Api, Http, database, program::Program, until};
+use crate::{Api, Http, database, github::GitHub, program::Program, until};
 
 /// How the world is to be.
 #[derive(Clone, Default)]
@@ -45,6 +45,13 @@ impl Setup {
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Where people sign in at this GitHub.
+    #[must_use]
+    pub fn github(mut self, github: &GitHub) -> Self {
+        self.env.extend(github.env());
         self
     }
 
@@ -186,6 +193,7 @@ impl World {
         .to_vec();
         args.extend(setup.args);
         let mut env = setup.env;
+        env.push(("CK8S_PUBLIC_URL".to_owned(), format!("http://{address}")));
         env.push(("DATABASE_URL".to_owned(), db.url().to_owned()));
         let mut server = Node::start("server", dir.path(), format!("http://{address}"), args, env);
         let ready = ready(&mut server, dir.path()).await;

@@ -1,0 +1,173 @@
+//! The command line, as a person of the test's own uses it: a home, a server, what it says.
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+
+use crate::program::binary;
+
+/// A person at a terminal.
+pub struct Cli {
+    home: TempDir,
+    url: String,
+}
+
+/// What a command said, and how it ended.
+#[derive(Debug)]
+pub struct Said {
+    /// The exit status.
+    pub status: Option<i32>,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Said {
+    /// Standard output as JSON; null if it is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_default()
+    }
+}
+
+/// A sign-in that waits for its person.
+pub struct Login {
+    /// What the person types.
+    pub user_code: String,
+    /// Where.
+    pub page: String,
+    child: Child,
+    said: String,
+    rest: BufReader<tokio::process::ChildStderr>,
+}
+
+impl Cli {
+    /// At this server, with a home of its own and nobody signed in.
+    ///
+    /// # Panics
+    /// When there is no place for a home.
+    #[must_use]
+    pub fn new(url: &str) -> Self {
+        Self {
+            home: tempfile::tempdir().expect("a directory"),
+            url: url.to_owned(),
+        }
+    }
+
+    /// Where it keeps credentials.
+    #[must_use]
+    pub fn credentials(&self) -> PathBuf {
+        self.home.path().join("ck8s/credentials.json")
+    }
+
+    /// What it keeps of its server.
+    ///
+    /// # Panics
+    /// When nothing is kept.
+    #[must_use]
+    pub fn kept(&self) -> Value {
+        let text = std::fs::read(self.credentials()).expect("credentials");
+        let all: Value = serde_json::from_slice(&text).expect("JSON");
+        all["servers"][self.url.as_str()].clone()
+    }
+
+    /// Lets its clock believe that the access token has ended.
+    ///
+    /// # Panics
+    /// When nothing is kept.
+    pub fn age(&self) {
+        let text = std::fs::read(self.credentials()).expect("credentials");
+        let mut all: Value = serde_json::from_slice(&text).expect("JSON");
+        all["servers"][self.url.as_str()]["access_until"] = 0.into();
+        std::fs::write(self.credentials(), all.to_string()).expect("it can be written");
+    }
+
+    /// Runs a command.
+    ///
+    /// # Panics
+    /// When the program does not start.
+    pub async fn run(&self, args: &[&str]) -> Said {
+        let output = self.command(args).output().await.expect("it runs");
+        Said {
+            status: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Begins `ck8s login`, up to the code that it shows.
+    ///
+    /// # Panics
+    /// When it shows none.
+    pub async fn login(&self, args: &[&str]) -> Login {
+        let all: Vec<&str> = ["login"].into_iter().chain(args.iter().copied()).collect();
+        let mut child = self
+            .command(&all)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let mut rest = BufReader::new(child.stderr.take().expect("standard error"));
+        let mut said = String::new();
+        rest.read_line(&mut said).await.expect("a line");
+        let words: Vec<&str> = said.split_whitespace().collect();
+        let [.., page, "and", "enter", "the", "code", user_code] = words.as_slice() else {
+            panic!("no code is shown: {said}");
+        };
+        Login {
+            user_code: (*user_code).to_owned(),
+            page: (*page).to_owned(),
+            child,
+            said: said.clone(),
+            rest,
+        }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command
+            .args(args)
+            .env_clear()
+            .env("CK8S_URL", &self.url)
+            .env("XDG_CONFIG_HOME", self.home.path())
+            .current_dir(self.home.path())
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Its home.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+}
+
+impl Login {
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it cannot be waited for.
+    pub async fn end(mut self) -> Said {
+        let output = tokio::time::timeout(crate::PATIENCE, async {
+            let mut line = String::new();
+            while self.rest.read_line(&mut line).await.expect("a line") > 0 {}
+            self.said.push_str(&line);
+            self.child.wait_with_output().await.expect("it ends")
+        });
+        let output = output.await.expect("it ends in time");
+        Said {
+            status: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: self.said,
+        }
+    }
+}
