@@ -1,8 +1,10 @@
 //! Tokens, codes and projects: types and checks. No async, no SQL, no wire.
+mod person;
 mod project;
 mod secret;
 mod token;
 
+pub(crate) use person::{Membership, Person, Scope};
 pub(crate) use project::{Project, checked_name, checked_slug};
 pub(crate) use secret::{Hash, Secret, hash};
 pub(crate) use token::{NewToken, Token, TokenKind};

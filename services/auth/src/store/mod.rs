@@ -1,5 +1,6 @@
 //! All SQL of this service: free functions that take a connection. Rows stay in here.
 pub(crate) mod links;
+pub(crate) mod people;
 pub(crate) mod projects;
 pub(crate) mod requests;
 pub(crate) mod tokens;
