@@ -1,4 +1,7 @@
 //! Between the contract's messages and the domain.
+mod person;
+mod session;
+
 use ck8s_proto::{auth::v1 as pb, policy::v1 as policy};
 use ck8s_rpc::{
     Caller,

@@ -1,9 +1,13 @@
 //! What goes wrong, and how each of it looks on the wire.
+mod sign_in;
+
 use ck8s_pki::PkiError;
 use ck8s_rpc::status;
 use ck8s_types::Invalid;
 use thiserror::Error;
 use tonic::{Code, Status};
+
+pub use self::sign_in::SignInError;
 
 /// Why a call fails.
 #[derive(Debug, Error)]
@@ -58,6 +62,18 @@ pub enum AuthError {
     /// The request id belongs to another method's call.
     #[error("the request id was used for another call")]
     RequestIdReused,
+    /// A sign-in or a session that is not to be.
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
+    /// The same is being done by another call.
+    #[error("another call does the same")]
+    Busy,
+    /// A sealed value does not open.
+    #[error("the key ring: {0}")]
+    Unopened(#[from] ck8s_sealing::OpenError),
+    /// A value was not sealed, or a key not made.
+    #[error("a secret could not be made")]
+    Unmade,
     /// An answer that was kept, or a row, is not what this program writes.
     #[error("the database holds something unreadable: {0}")]
     Corrupt(&'static str),
@@ -114,6 +130,8 @@ impl From<AuthError> for Status {
                 format!("project {project:?} was changed since it was read: read it again"),
                 &[("project", &project)],
             ),
+            AuthError::SignIn(refusal) => refusal.into(),
+            AuthError::Busy => status::aborted("CONFLICT", "another call was in the way; try again"),
             AuthError::RequestIdReused => {
                 status::invalid("request_id", "was used for another kind of call")
             }
@@ -124,9 +142,11 @@ impl From<AuthError> for Status {
                 tracing::debug!(%cause, "a transaction lost to another");
                 status::aborted("CONFLICT", "another call was in the way; try again")
             }
-            cause @ (AuthError::Database(_) | AuthError::Corrupt(_) | AuthError::Authority(_)) => {
-                status::internal(&cause)
-            }
+            cause @ (AuthError::Database(_)
+            | AuthError::Corrupt(_)
+            | AuthError::Authority(_)
+            | AuthError::Unopened(_)
+            | AuthError::Unmade) => status::internal(&cause),
         }
     }
 }

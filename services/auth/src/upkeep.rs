@@ -12,7 +12,7 @@ use crate::store;
 
 /// How exact `last_used_at` is.
 const TOUCH: Duration = Duration::from_secs(60);
-/// How often old answers and links are swept.
+/// How often what is old is swept.
 const SWEEP: Duration = Duration::from_secs(3600);
 /// How many tokens' last notes are remembered; a forgotten one costs an UPDATE that changes nothing.
 const REMEMBERED: usize = 10_000;
@@ -63,10 +63,13 @@ impl Upkeep {
             let swept = async {
                 let mut conn = pool.acquire().await?;
                 store::requests::sweep(&mut conn).await?;
-                store::links::sweep(&mut conn).await
+                store::links::sweep(&mut conn).await?;
+                store::sign_ins::sweep(&mut conn).await?;
+                store::sessions::sweep(&mut conn).await?;
+                store::signing_keys::sweep(&mut conn).await
             };
             if let Err(cause) = swept.await {
-                tracing::debug!(%cause, "old answers and links were not swept");
+                tracing::debug!(%cause, "what is old was not swept");
             }
         });
     }

@@ -3,8 +3,8 @@ use std::{env, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use ck8s_edge::EdgeConfig;
-use ck8s_repositories::KeyRing;
 use ck8s_runs::RunsConfig;
+use ck8s_sealing::KeyRing;
 use secrecy::{ExposeSecret, SecretString};
 
 /// Settings of a server that have defaults.

@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ck8s-kube", &["ck8s-types"]),
     ("ck8s-db", &["ck8s-types"]),
     ("ck8s-pki", &["ck8s-types"]),
+    ("ck8s-sealing", &[]),
     ("ck8s-rpc", &["ck8s-proto", "ck8s-types", "ck8s-pki"]),
     (
         "ck8s-cli",
@@ -44,6 +45,7 @@ const SERVICE: &[&str] = &[
     "ck8s-pki",
     "ck8s-rpc",
     "ck8s-db",
+    "ck8s-sealing",
     "ck8s-types",
     "ck8s-telemetry",
 ];
@@ -55,6 +57,8 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("octocrab", &["ck8s-github"]),
     ("rcgen", &["ck8s-pki"]),
     ("x509-parser", &["ck8s-pki"]),
+    ("chacha20poly1305", &["ck8s-sealing"]),
+    ("jsonwebtoken", &["ck8s-auth"]),
     ("clap", &["ck8s", "ck8s-cli", "ck8s-load"]),
     (
         "anyhow",

@@ -4,7 +4,7 @@ use ck8s_types::{Invalid, ProjectId, RequestId};
 use thiserror::Error;
 use tonic::{Code, Status};
 
-use crate::domain::sealing::{OpenError, SealError};
+use ck8s_sealing::{OpenError, SealError};
 
 /// Why a call did not do what it was asked.
 #[derive(Debug, Error)]

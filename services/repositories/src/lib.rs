@@ -6,9 +6,6 @@ mod grpc;
 mod service;
 mod store;
 
-pub use domain::{
-    sealing::{KeyRing, KeyRingError, OpenError, SealError},
-    services_yaml,
-};
+pub use domain::services_yaml;
 pub use error::Error;
 pub use service::Repositories;

@@ -1,5 +1,5 @@
 //! What every gRPC server and client of ck8s shares: who calls (`caller`, `identify`), what they may (`policy`), the layer that
-//! holds it (`guard`), how errors look (`status`), pages (`page`), conversions of shared messages (`convert`), the mesh between
+//! holds it (`guard`), how errors look (`status`), pages (`page`), how often somebody may ask (`rate`), conversions of shared messages (`convert`), the mesh between
 //! roles (`mesh`) and what every server serves (`server`).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -10,6 +10,7 @@ pub mod identify;
 pub mod mesh;
 pub mod page;
 pub mod policy;
+pub mod rate;
 pub mod server;
 pub mod status;
 

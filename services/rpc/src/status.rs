@@ -123,6 +123,16 @@ fn away(what: &str) -> Status {
     )
 }
 
+/// RESOURCE_EXHAUSTED: too often. Says when to come back.
+#[must_use]
+pub fn limited(what: &str, wait: Duration) -> Status {
+    let mut details = info("RATE_LIMITED", &[("what", what)]);
+    details.set_retry_info(Some(wait));
+    let seconds = crate::rate::whole_seconds(wait);
+    let message = format!("too many {what}; come back in {seconds} s");
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
 /// INTERNAL: a fault of ours. The cause is logged and not sent.
 #[must_use]
 pub fn internal(cause: &dyn Display) -> Status {

@@ -1,10 +1,20 @@
 //! Tokens, codes and projects: types and checks. No async, no SQL, no wire.
+mod access;
+mod identity;
+mod person;
 mod project;
+mod return_to;
 mod secret;
+mod session;
 mod token;
 
+pub(crate) use access::{Claims, PublicKey, SigningKey, generate, jwks, key_of, verified};
+pub(crate) use identity::{Email, Identity, LOCAL_ADMIN, checked_address};
+pub(crate) use person::{Membership, Person, Scope};
 pub(crate) use project::{Project, checked_name, checked_slug};
+pub(crate) use return_to::checked_return_to;
 pub(crate) use secret::{Hash, Secret, hash};
+pub(crate) use session::{REFRESH, Session, Via};
 pub(crate) use token::{NewToken, Token, TokenKind};
 
 /// What is wrong with a field that a caller gave.

@@ -1,7 +1,7 @@
 //! AuthService.
 use ck8s_pki::Issued;
 use ck8s_proto::auth::v1::{self as pb, auth_service_server::AuthService};
-use ck8s_rpc::{caller::caller, convert::timestamp, page, status};
+use ck8s_rpc::{caller::caller, page, status};
 use ck8s_types::WorkerId;
 use tonic::{Request, Response, Status};
 
@@ -14,7 +14,11 @@ impl AuthService for Auth {
         &self,
         request: Request<pb::AuthenticateRequest>,
     ) -> Result<Response<pb::AuthenticateResponse>, Status> {
-        let token = Auth::authenticate(self, &request.get_ref().token).await?;
+        let token = &request.get_ref().token;
+        if !token.starts_with("ck8s_") {
+            return Ok(Response::new(self.authenticate_access(token).await?.into()));
+        }
+        let token = Auth::authenticate(self, token).await?;
         Ok(Response::new(token.into()))
     }
 
@@ -29,11 +33,12 @@ impl AuthService for Auth {
         &self,
         request: Request<pb::RedeemLinkRequest>,
     ) -> Result<Response<pb::RedeemLinkResponse>, Status> {
-        let (token, secret) = Auth::redeem_link(self, &request.get_ref().code).await?;
+        let session = Auth::redeem_link(self, &request.get_ref().code).await?;
+        let session = pb::Session::from(session);
         Ok(Response::new(pb::RedeemLinkResponse {
-            token: secret.expose().to_owned(),
-            expire_time: token.expires_at.map(timestamp),
-            session: None,
+            token: session.access_token.clone(),
+            expire_time: session.access_expire_time,
+            session: Some(session),
         }))
     }
 

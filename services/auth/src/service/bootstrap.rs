@@ -2,7 +2,7 @@
 use ck8s_types::Invalid;
 use sqlx::PgConnection;
 
-use super::{Auth, tokens};
+use super::{Auth, admins, tokens};
 use crate::{
     domain::{NewToken, Secret, TokenKind},
     error::AuthError,
@@ -22,11 +22,14 @@ pub struct AdminBootstrap {
 }
 
 impl Auth {
-    /// A fresh token for the local admin; the one from the start before ends.
+    /// The local admin, and a fresh token for them; the one from the start before ends.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn bootstrap_admin(&self) -> Result<AdminBootstrap, AuthError> {
+        let mut tx = self.pool.begin().await?;
+        admins::local_admin(&mut tx).await?;
+        tx.commit().await?;
         let token = self.ensure_admin_token("local-admin", None).await?;
         Ok(AdminBootstrap { token })
     }

@@ -1,17 +1,14 @@
 //! One-time sign-in links.
 use ck8s_db::events::{self, NewEvent};
 use sqlx::PgConnection;
-use time::{Duration, OffsetDateTime};
 
-use super::{Auth, tokens};
+use super::{Auth, admins, admit};
 use crate::{
-    domain::{self, NewToken, Secret, Token, TokenKind},
+    domain::{self, LOCAL_ADMIN, Secret, Session, Via},
     error::AuthError,
-    store::links,
+    store::{identities, links},
 };
 
-/// How long the token lives that a link gives.
-const SESSION: Duration = Duration::hours(12);
 /// Who acts when a code is redeemed: whoever has it.
 const ACTOR: &str = "link";
 
@@ -27,8 +24,9 @@ impl Auth {
         Ok(code.expose().to_owned())
     }
 
-    /// Turns a code into an admin's token.
-    pub(crate) async fn redeem_link(&self, code: &str) -> Result<(Token, Secret), AuthError> {
+    /// Turns a code into a session of the local admin.
+    pub(crate) async fn redeem_link(&self, code: &str) -> Result<Session, AuthError> {
+        let key = self.signing_key().await?;
         let code = domain::hash(code);
         let mut tx = self.pool.begin().await?;
         if !links::redeem(&mut tx, &code).await? {
@@ -40,19 +38,15 @@ impl Auth {
             }
             return Err(AuthError::LinkRefused);
         }
-        let kind = TokenKind::Admin;
-        let secret = Secret::new(kind.prefix());
-        let id = uuid::Uuid::new_v4().simple().to_string();
-        let token = NewToken {
-            name: format!("link-{}", &id[..12]),
-            kind,
-            expires_at: Some(OffsetDateTime::now_utc() + SESSION),
-        };
-        let token = tokens::insert(&mut tx, ACTOR, token, &secret).await?;
-        let message = format!("a sign-in link was redeemed for token {:?}", token.name);
+        let user = admins::local_admin(&mut tx).await?;
+        identities::sign_in_local(&mut tx, user).await?;
+        let session = self.open_session(&mut tx, &key, user, Via::Link).await?;
+        let message = format!("a sign-in link was redeemed for session {}", session.id);
         record(&mut tx, "link.redeemed", message).await?;
+        admit::succeeded(&mut tx, user, LOCAL_ADMIN, &session, Via::Link).await?;
         tx.commit().await?;
-        Ok((token, secret))
+        self.upkeep.sweep(&self.pool);
+        Ok(session)
     }
 }
 

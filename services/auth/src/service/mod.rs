@@ -1,9 +1,16 @@
 //! Use cases: open a transaction, change, record the flow event, keep the answer, commit.
+mod admins;
+mod admit;
 mod bootstrap;
+mod device;
 mod join;
+mod keys;
 mod links;
 mod projects;
+mod sessions;
+mod sign_in;
 mod tokens;
+mod web;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -15,9 +22,15 @@ use ck8s_types::RequestId;
 use prost::Message;
 use sqlx::{PgConnection, PgPool};
 
-pub use self::bootstrap::AdminBootstrap;
-use self::join::Signer;
+pub use self::{admins::Granted, bootstrap::AdminBootstrap};
+pub(crate) use self::{
+    device::Poll,
+    sessions::Access,
+    web::{CameBack, LIFE},
+};
+use self::{join::Signer, sign_in::SignIn};
 use crate::{
+    config::SignInConfig,
     error::AuthError,
     store::requests::{self, Claim},
     upkeep::Upkeep,
@@ -29,6 +42,7 @@ pub struct Auth {
     pool: PgPool,
     upkeep: Arc<Upkeep>,
     signer: Option<Arc<Signer>>,
+    sign_in: Option<Arc<SignIn>>,
 }
 
 /// Who changes something, and the id that makes the call safe to repeat.
@@ -45,6 +59,7 @@ impl Auth {
             pool,
             upkeep: Arc::default(),
             signer: None,
+            sign_in: None,
         }
     }
 
@@ -54,6 +69,15 @@ impl Auth {
     /// The authority cannot be used.
     pub fn signing(mut self, dir: &Path, life: Duration) -> Result<Self, PkiError> {
         self.signer = Some(Arc::new(Signer::open(dir, life)?));
+        Ok(self)
+    }
+
+    /// Lets people sign in, and holds their sessions. Without it, only API tokens are known here.
+    ///
+    /// # Errors
+    /// In words, if the settings are of no use.
+    pub fn signing_in(mut self, config: SignInConfig) -> Result<Self, String> {
+        self.sign_in = Some(Arc::new(SignIn::new(config)?));
         Ok(self)
     }
 

@@ -70,7 +70,7 @@ impl DataDir {
     /// The key ring: one key, made once.
     pub fn key_ring(&self) -> Result<SecretString> {
         self.made_once("key-ring", || {
-            ck8s_repositories::KeyRing::generate_text()
+            ck8s_sealing::KeyRing::generate_text()
                 .expose_secret()
                 .to_owned()
         })

@@ -1,4 +1,4 @@
 //! Types and pure decisions: no SQL, no wire, no clock.
 pub mod repository;
-pub mod sealing;
+pub mod row;
 pub mod services_yaml;

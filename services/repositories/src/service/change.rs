@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Call, Repositories};
 use crate::{
-    domain::{repository as field, sealing::Row, services_yaml},
+    domain::{repository as field, row::Row, services_yaml},
     error::Error,
     store::{
         repositories::{self, Change, New, Repository},
@@ -264,7 +264,7 @@ impl Repositories {
             Some(value) => {
                 let repository = before.id.into();
                 let row = Row::Secret { repository, name };
-                let sealed = self.key_ring.seal(row, value.expose_secret().as_bytes())?;
+                let sealed = self.key_ring.seal(&row.associated_data(), value.expose_secret().as_bytes())?;
                 secrets::set(&mut tx, before.id, name, &sealed).await?;
                 (Some("secret.set"), "set")
             }
@@ -299,7 +299,7 @@ impl Repositories {
     ) -> Result<(), Error> {
         let id = Uuid::now_v7();
         let row = Row::WebhookSecret { id, repository };
-        let sealed = self.key_ring.seal(row, secret.expose_secret().as_bytes())?;
+        let sealed = self.key_ring.seal(&row.associated_data(), secret.expose_secret().as_bytes())?;
         webhook_secrets::insert(conn, id, repository.uuid(), &sealed).await?;
         Ok(())
     }

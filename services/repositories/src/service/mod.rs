@@ -9,6 +9,7 @@ use ck8s_proto::{
     auth::v1::{GetProjectRequest, projects_service_client::ProjectsServiceClient},
     repositories::v1 as pb,
 };
+use ck8s_sealing::{KeyRing, OpenError};
 use ck8s_rpc::{convert as rpc_convert, mesh::Channel, status};
 use ck8s_types::{ProjectId, RequestId};
 use sqlx::PgPool;
@@ -18,7 +19,6 @@ pub use self::change::{Add, Rotate, Set, Update};
 use self::parsed::Parsed;
 use crate::{
     convert,
-    domain::sealing::{KeyRing, OpenError},
     error::Error,
     store::{repositories::Repository, secrets},
 };

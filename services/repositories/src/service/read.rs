@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::Repositories;
 use crate::{
-    domain::sealing::Row,
+    domain::row::Row,
     error::Error,
     store::{
         repositories::{self, PageKey},
@@ -106,7 +106,7 @@ impl Repositories {
         let opened = secrets.iter().filter_map(|secret| {
             // One that does not open must not hold up the other repositories; its deliveries are refused.
             self.key_ring
-                .open(secret.row(), &secret.sealed)
+                .open_text(&secret.row().associated_data(), &secret.sealed)
                 .inspect_err(|error| {
                     tracing::error!(repository.id = repository.id, %error, "a webhook secret");
                 })
@@ -134,7 +134,7 @@ impl Repositories {
                 repository,
                 name: &name,
             };
-            let value = self.key_ring.open(row, &sealed)?;
+            let value = self.key_ring.open_text(&row.associated_data(), &sealed)?;
             opened.insert(name, value.expose_secret().to_owned());
         }
         Ok(opened)

@@ -2,7 +2,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::domain::sealing::Sealed;
+use ck8s_sealing::Sealed;
 
 /// Sets one, or replaces its value.
 pub async fn set(

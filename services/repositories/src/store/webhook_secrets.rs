@@ -4,7 +4,9 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::domain::sealing::{Row, Sealed};
+use ck8s_sealing::Sealed;
+
+use crate::domain::row::Row;
 
 /// A sealed webhook secret that is still valid.
 pub struct WebhookSecret {

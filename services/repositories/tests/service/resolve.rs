@@ -1,6 +1,6 @@
 //! ResolveRepositories.
 use ck8s_proto::repositories::v1 as pb;
-use ck8s_repositories::KeyRing;
+use ck8s_sealing::KeyRing;
 use secrecy::ExposeSecret;
 use tonic::Code;
 

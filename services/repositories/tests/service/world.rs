@@ -7,7 +7,8 @@ use ck8s_proto::{
     auth::v1::{CreateProjectRequest, Project, projects_service_client::ProjectsServiceClient},
     repositories::v1::{self as pb, repositories_service_client::RepositoriesServiceClient},
 };
-use ck8s_repositories::{KeyRing, Repositories};
+use ck8s_repositories::Repositories;
+use ck8s_sealing::KeyRing;
 use ck8s_rpc::{
     guard::GuardLayer,
     identify::MeshIdentify,

@@ -1,5 +1,7 @@
 //! Secrets at rest: XChaCha20-Poly1305 under a ring of keys with ids. The first key seals, all open; a random nonce of 24 bytes
-//! stands in front; the associated data names the row, so that a sealed value opens in its own row only.
+//! stands in front; the associated data names the row, so that a sealed value opens in its own row only. Which rows there are,
+//! each service says of its own.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -7,47 +9,12 @@ use chacha20poly1305::{
     Key, KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
-use ck8s_types::RepositoryId;
 use rand::Rng;
-use secrecy::{ExposeSecret, SecretBox, SecretString};
+use secrecy::{ExposeSecret, SecretBox, SecretSlice, SecretString};
 use thiserror::Error;
-use uuid::Uuid;
 
 /// Bytes of the nonce: long enough to be random without a count.
 const NONCE: usize = 24;
-
-/// Which row a sealed value belongs to.
-#[derive(Clone, Copy, Debug)]
-pub enum Row<'a> {
-    /// A row of `repositories.webhook_secrets`.
-    WebhookSecret {
-        /// The row.
-        id: Uuid,
-        /// Its repository.
-        repository: RepositoryId,
-    },
-    /// A row of `repositories.secrets`.
-    Secret {
-        /// Its repository.
-        repository: RepositoryId,
-        /// Its name.
-        name: &'a str,
-    },
-}
-
-impl Row<'_> {
-    fn associated_data(self) -> Vec<u8> {
-        match self {
-            Self::WebhookSecret { id, repository } => {
-                format!("repositories.webhook_secrets\0{repository}\0{id}")
-            }
-            Self::Secret { repository, name } => {
-                format!("repositories.secrets\0{repository}\0{name}")
-            }
-        }
-        .into_bytes()
-    }
-}
 
 /// A sealed value as it lies in a row.
 #[derive(Clone, PartialEq, Eq)]
@@ -148,18 +115,18 @@ impl KeyRing {
         self.0.iter().map(|k| k.id.as_str()).collect()
     }
 
-    /// Seals a value for a row under the active key.
+    /// Seals a value for the row that `associated` names, under the active key.
     ///
     /// # Errors
     /// [`SealError`] for a value larger than the cipher takes (256 GiB).
-    pub(crate) fn seal(&self, row: Row<'_>, plain: &[u8]) -> Result<Sealed, SealError> {
+    pub fn seal(&self, associated: &[u8], plain: &[u8]) -> Result<Sealed, SealError> {
         let active = self.0.first().ok_or(SealError)?;
         let mut bytes = vec![0; NONCE];
         rand::rng().fill_bytes(&mut bytes);
         let nonce = XNonce::try_from(bytes.as_slice()).map_err(|_| SealError)?;
         let payload = Payload {
             msg: plain,
-            aad: &row.associated_data(),
+            aad: associated,
         };
         let sealed = active.cipher().encrypt(&nonce, payload);
         bytes.extend(sealed.map_err(|_| SealError)?);
@@ -169,11 +136,22 @@ impl KeyRing {
         })
     }
 
-    /// Opens a row's sealed value.
+    /// Opens a text that was sealed for the row that `associated` names.
+    ///
+    /// # Errors
+    /// [`OpenError`]: no such key, or not what was sealed for this row, or no text.
+    pub fn open_text(&self, associated: &[u8], sealed: &Sealed) -> Result<SecretString, OpenError> {
+        let plain = self.open(associated, sealed)?;
+        std::str::from_utf8(plain.expose_secret())
+            .map(SecretString::from)
+            .map_err(|_| OpenError::Refused)
+    }
+
+    /// Opens a value that was sealed for the row that `associated` names.
     ///
     /// # Errors
     /// [`OpenError`]: no such key, or not what was sealed for this row.
-    pub(crate) fn open(&self, row: Row<'_>, sealed: &Sealed) -> Result<SecretString, OpenError> {
+    pub fn open(&self, associated: &[u8], sealed: &Sealed) -> Result<SecretSlice<u8>, OpenError> {
         let key = self.0.iter().find(|k| k.id == sealed.key_id);
         let key = key.ok_or_else(|| OpenError::UnknownKey(sealed.key_id.clone()))?;
         let (nonce, msg) = sealed
@@ -183,12 +161,11 @@ impl KeyRing {
         let nonce = XNonce::try_from(nonce).map_err(|_| OpenError::Refused)?;
         let payload = Payload {
             msg,
-            aad: &row.associated_data(),
+            aad: associated,
         };
         let plain = key.cipher().decrypt(&nonce, payload);
-        let plain = plain.map_err(|_| OpenError::Refused)?;
-        String::from_utf8(plain)
-            .map(SecretString::from)
+        plain
+            .map(SecretSlice::from)
             .map_err(|_| OpenError::Refused)
     }
 }
@@ -214,51 +191,26 @@ mod tests {
     #[test]
     fn what_is_sealed_opens_in_its_row_only() {
         let ring = ring(KeyRing::generate_text().expose_secret());
-        let (repository, id) = (RepositoryId::new(), Uuid::now_v7());
-        let row = Row::WebhookSecret { id, repository };
-        let sealed = ring.seal(row, b"hush").expect("seals");
-        assert_eq!(
-            ring.open(row, &sealed).expect("opens").expose_secret(),
-            "hush"
-        );
+        let sealed = ring.seal(b"row 1", b"hush").expect("seals");
+        let text = ring.open_text(b"row 1", &sealed).expect("opens");
+        assert_eq!(text.expose_secret(), "hush");
         assert!(!sealed.bytes.windows(4).any(|w| w == b"hush"));
-
-        let others = [
-            Row::WebhookSecret {
-                id: Uuid::now_v7(),
-                repository,
-            },
-            Row::WebhookSecret {
-                id,
-                repository: RepositoryId::new(),
-            },
-            Row::Secret {
-                repository,
-                name: &id.to_string(),
-            },
-        ];
-        for other in others {
+        for other in [&b"row 2"[..], b"row 11", b"row", b""] {
             assert_eq!(ring.open(other, &sealed).err(), Some(OpenError::Refused));
         }
-        let a = Row::Secret {
-            repository,
-            name: "A",
-        };
-        let sealed = ring.seal(a, b"1").expect("seals");
-        let b = Row::Secret {
-            repository,
-            name: "B",
-        };
-        assert_eq!(ring.open(b, &sealed).err(), Some(OpenError::Refused));
+        let bytes = ring.seal(b"row 1", &[0xff, 0]).expect("seals");
+        assert_eq!(
+            ring.open(b"row 1", &bytes).expect("opens").expose_secret(),
+            [0xff, 0]
+        );
+        let no_text = ring.open_text(b"row 1", &bytes).err();
+        assert_eq!(no_text, Some(OpenError::Refused));
     }
 
     #[test]
     fn nonces_differ_and_every_changed_byte_is_noticed() {
         let ring = ring(&format!("a:{}", key(1)));
-        let row = Row::Secret {
-            repository: RepositoryId::new(),
-            name: "A",
-        };
+        let row = b"row";
         let sealed = ring.seal(row, b"value").expect("seals");
         assert_ne!(sealed.bytes, ring.seal(row, b"value").expect("seals").bytes);
         for at in 0..sealed.bytes.len() {
@@ -281,10 +233,7 @@ mod tests {
     #[test]
     fn a_rotated_ring_opens_the_old_and_seals_with_the_new() {
         let old = ring(&format!("old:{}", key(1)));
-        let row = Row::Secret {
-            repository: RepositoryId::new(),
-            name: "A",
-        };
+        let row = b"row";
         let sealed = old.seal(row, b"value").expect("seals");
         let both = ring(&format!("new:{}, old:{}", key(2), key(1)));
         assert_eq!(both.ids(), ["new", "old"]);
