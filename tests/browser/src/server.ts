@@ -54,6 +54,7 @@ export class Server {
     private readonly binary: string,
     private readonly dir: string,
     private readonly port: number,
+    private readonly env: Record<string, string>,
   ) {}
 
   /** What the ready file says. */
@@ -62,14 +63,14 @@ export class Server {
     return this.found;
   }
 
-  /** Starts one in a new directory and waits until it is ready. */
-  static async start(): Promise<Server> {
+  /** Starts one in a new directory, with these settings, and waits until it is ready. */
+  static async start(env: Record<string, string> = {}): Promise<Server> {
     const binary = resolve(ROOT, process.env["CK8S_BIN"] ?? "target/debug/ck8s");
     if (!existsSync(binary)) throw new Error(`${binary} is missing: cargo build -p ck8s, or set CK8S_BIN`);
     const dir = mkdtempSync(join(tmpdir(), "ck8s-browser-"));
     // PostgreSQL never runs as root: its own user must be able to reach its directory.
     chmodSync(dir, 0o755);
-    const server = new Server(binary, dir, await freePort());
+    const server = new Server(binary, dir, await freePort(), env);
     await server.up();
     return server;
   }
@@ -81,7 +82,7 @@ export class Server {
     const given = Object.entries(process.env).filter(([name]) => name !== "DATABASE_URL" && (!name.startsWith("CK8S_") || name === "CK8S_PG_BIN"));
     const listen = `127.0.0.1:${this.port}`;
     const child = spawn(this.binary, ["up", "--data-dir", join(this.dir, "data"), "--listen", listen, "--ready-file", readyFile], {
-      env: Object.fromEntries(given),
+      env: { ...Object.fromEntries(given), CK8S_PUBLIC_URL: `http://${listen}`, ...this.env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     let said = "";
