@@ -100,7 +100,9 @@ class Session {
 
   /** Ends the session in every tab. */
   async end(): Promise<void> {
-    if (this.#given === undefined && !(await this.#keeper.leave())) {
+    // Who pasted a token may have a session besides.
+    const left = await this.#keeper.leave();
+    if (this.#given === undefined && !left) {
       this.notice = "The server could not be told, so you are still signed in. Try again.";
       return;
     }
