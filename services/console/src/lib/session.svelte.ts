@@ -64,9 +64,7 @@ class Session {
 
   /** Finds the session that the browser has, if it has one. */
   async find(): Promise<void> {
-    if (this.#given !== undefined) return;
-    if (this.phase === "away") this.phase = "asking";
-    await this.#keeper.enter();
+    if (this.#given === undefined) await this.#keeper.enter();
   }
 
   /** Begins a session with a one-time link's code. */
@@ -116,7 +114,8 @@ class Session {
       this.phase = "in";
       this.notice = "";
     } else if (entry.kind === "away") {
-      if (this.phase !== "asking") return;
+      // Who is in, or out, stays so.
+      if (this.phase === "in" || this.phase === "out") return;
       this.phase = "away";
       this.notice = entry.message;
     } else if (this.phase === "in") {
