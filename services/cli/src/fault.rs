@@ -155,12 +155,13 @@ fn todo(status: &Status) -> String {
         Code::NotFound => look(&reason),
         Code::Aborted => "read it again, then repeat".to_owned(),
         Code::OutOfRange => "start again without a cursor".to_owned(),
-        Code::Unavailable | Code::DeadlineExceeded => {
+        Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted => {
             let pause = status
                 .get_details_retry_info()
                 .and_then(|info| info.retry_delay);
             match pause {
                 Some(pause) => format!("try again in {} s", pause.as_secs().max(1)),
+                None if status.code() == Code::ResourceExhausted => "try again later".to_owned(),
                 None => "check the server with --url, then try again".to_owned(),
             }
         }
@@ -266,6 +267,15 @@ mod tests {
             Fault::status("cannot get repository a/b", &status).to_string(),
             "cannot get repository a/b: no repository \"a/b\"; `ck8s repo list` shows what there is"
         );
+    }
+
+    #[test]
+    fn a_limit_says_when_to_come_back() {
+        let mut details = ErrorDetails::new();
+        details.set_retry_info(Some(std::time::Duration::from_secs(7)));
+        let busy = Status::with_error_details(Code::ResourceExhausted, "too many", details);
+        let text = Fault::status("cannot sign in", &busy).to_string();
+        assert_eq!(text, "cannot sign in: too many; try again in 7 s");
     }
 
     #[test]
