@@ -116,7 +116,9 @@ impl SignIn {
             actor: actor.to_owned(),
             message: match retire_others {
                 false => "a key for access tokens was made".to_owned(),
-                true => "a key for access tokens was made, and those before verify no more".to_owned(),
+                true => {
+                    "a key for access tokens was made, and those before verify no more".to_owned()
+                }
             },
             data: Some(json!({ "key_id": id, "retire_others": retire_others })),
         };

@@ -23,10 +23,12 @@ struct Key {
 
 impl Key {
     async fn of(server: &TestServer) -> Self {
-        let row = sqlx::query("SELECT id::text, sealed, key_id FROM auth.signing_keys WHERE retires_at IS NULL")
-            .fetch_one(&server.owner)
-            .await
-            .unwrap();
+        let row = sqlx::query(
+            "SELECT id::text, sealed, key_id FROM auth.signing_keys WHERE retires_at IS NULL",
+        )
+        .fetch_one(&server.owner)
+        .await
+        .unwrap();
         let kid: String = row.get(0);
         let sealed = Sealed {
             bytes: row.get(1),
@@ -64,7 +66,10 @@ fn with(claims: &Value, name: &str, value: Value) -> Value {
     claims
 }
 
-async fn authenticate(server: &TestServer, token: &str) -> Result<pb::AuthenticateResponse, Status> {
+async fn authenticate(
+    server: &TestServer,
+    token: &str,
+) -> Result<pb::AuthenticateResponse, Status> {
     let request = pb::AuthenticateRequest {
         token: token.to_owned(),
     };
@@ -79,9 +84,15 @@ async fn whatever_is_wrong_with_a_token_the_answer_is_the_same() {
     let key = Key::of(&server).await;
     let claims = claims_of(&session.access_token);
     assert_eq!(claims["iss"], PUBLIC_URL);
-    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 900);
+    assert_eq!(
+        claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(),
+        900
+    );
     let good = key.sign(&key.header(), &claims);
-    assert!(authenticate(&server, &good).await.is_ok(), "what is signed here is believed");
+    assert!(
+        authenticate(&server, &good).await.is_ok(),
+        "what is signed here is believed"
+    );
 
     let public = Ed25519KeyPair::from_pkcs8(&key.pkcs8).unwrap();
     let public = public.public_key().as_ref().to_vec();
@@ -106,7 +117,10 @@ async fn whatever_is_wrong_with_a_token_the_answer_is_the_same() {
     };
     let stranger = Key {
         kid: key.kid.clone(),
-        pkcs8: Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).unwrap().as_ref().to_vec(),
+        pkcs8: Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new())
+            .unwrap()
+            .as_ref()
+            .to_vec(),
     };
     let times = |iat: i64, nbf: i64, exp: i64| {
         let claims = with(&claims, "iat", json!(iat));
@@ -125,7 +139,10 @@ async fn whatever_is_wrong_with_a_token_the_answer_is_the_same() {
         ("alg none", none("none")),
         ("alg None", none("None")),
         ("alg none, signed", none_signed),
-        ("HS256 with the public key", encode(&hs256, &claims, &EncodingKey::from_secret(&public)).unwrap()),
+        (
+            "HS256 with the public key",
+            encode(&hs256, &claims, &EncodingKey::from_secret(&public)).unwrap(),
+        ),
         ("unknown kid", key.sign(&unknown, &claims)),
         ("no kid", key.sign(&no_kid, &claims)),
         ("another's signature", stranger.sign(&key.header(), &claims)),
@@ -133,10 +150,22 @@ async fn whatever_is_wrong_with_a_token_the_answer_is_the_same() {
         ("expired", signed(&times(now - 900, now - 900, now))),
         ("not yet valid", signed(&times(now, now + 300, now + 900))),
         ("too long a life", signed(&times(now, now, now + 901))),
-        ("other audience", signed(&with(&claims, "aud", json!("other")))),
-        ("other issuer", signed(&with(&claims, "iss", json!("https://other.example")))),
-        ("another user", signed(&with(&claims, "sub", json!(uuid::Uuid::now_v7())))),
-        ("another session", signed(&with(&claims, "sid", json!(uuid::Uuid::now_v7())))),
+        (
+            "other audience",
+            signed(&with(&claims, "aud", json!("other"))),
+        ),
+        (
+            "other issuer",
+            signed(&with(&claims, "iss", json!("https://other.example"))),
+        ),
+        (
+            "another user",
+            signed(&with(&claims, "sub", json!(uuid::Uuid::now_v7()))),
+        ),
+        (
+            "another session",
+            signed(&with(&claims, "sid", json!(uuid::Uuid::now_v7()))),
+        ),
         ("no exp", without("exp")),
         ("no nbf", without("nbf")),
         ("no aud", without("aud")),
@@ -172,8 +201,18 @@ async fn a_key_that_was_replaced_verifies_until_it_is_retired() {
     };
     let mut client = server.auth_client();
     let id = uuid::Uuid::now_v7().to_string();
-    let second = client.rotate_signing_key(server.admin(rotate(false, &id))).await.unwrap().into_inner().key_id;
-    let same = client.rotate_signing_key(server.admin(rotate(false, &id))).await.unwrap().into_inner().key_id;
+    let second = client
+        .rotate_signing_key(server.admin(rotate(false, &id)))
+        .await
+        .unwrap()
+        .into_inner()
+        .key_id;
+    let same = client
+        .rotate_signing_key(server.admin(rotate(false, &id)))
+        .await
+        .unwrap()
+        .into_inner()
+        .key_id;
     assert_eq!(second, same, "a repeated call makes no third key");
     assert_ne!(first, second);
     assert!(authenticate(&server, &session.access_token).await.is_ok());
@@ -181,7 +220,10 @@ async fn a_key_that_was_replaced_verifies_until_it_is_retired() {
     assert_eq!(kids, [second.clone(), first]);
     let next = sign_in(&server, &github).await.unwrap().session.unwrap();
 
-    client.rotate_signing_key(server.admin(rotate(true, ""))).await.unwrap();
+    client
+        .rotate_signing_key(server.admin(rotate(true, "")))
+        .await
+        .unwrap();
     for token in [&session.access_token, &next.access_token] {
         let refused = authenticate(&server, token).await.unwrap_err();
         assert_eq!(refused.code(), Code::Unauthenticated);
@@ -198,14 +240,22 @@ async fn a_key_that_was_replaced_verifies_until_it_is_retired() {
 }
 
 async fn published(server: &TestServer) -> Vec<String> {
-    let listed = server.auth_client().list_signing_keys(pb::ListSigningKeysRequest {}).await;
+    let listed = server
+        .auth_client()
+        .list_signing_keys(pb::ListSigningKeysRequest {})
+        .await;
     let jwks: Value = serde_json::from_str(&listed.unwrap().into_inner().jwks).unwrap();
     let keys = jwks["keys"].as_array().unwrap();
     for key in keys {
-        assert_eq!((&key["kty"], &key["crv"], &key["alg"]), (&json!("OKP"), &json!("Ed25519"), &json!("EdDSA")));
+        assert_eq!(
+            (&key["kty"], &key["crv"], &key["alg"]),
+            (&json!("OKP"), &json!("Ed25519"), &json!("EdDSA"))
+        );
         assert!(key.get("d").is_none());
     }
-    keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    keys.iter()
+        .map(|key| key["kid"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test]
@@ -213,14 +263,26 @@ async fn an_old_key_is_replaced_once_however_many_sign() {
     let server = TestServer::start().await;
     let asks = (0..8).map(|_| published(&server));
     let all = futures::future::join_all(asks).await;
-    assert!(all.iter().all(|kids| kids == &all[0] && kids.len() == 1), "{all:?}");
-    server.sql("UPDATE auth.signing_keys SET created_at = now() - interval '8 days'").await;
+    assert!(
+        all.iter().all(|kids| kids == &all[0] && kids.len() == 1),
+        "{all:?}"
+    );
+    server
+        .sql("UPDATE auth.signing_keys SET created_at = now() - interval '8 days'")
+        .await;
     let asks = (0..8).map(|_| published(&server));
     let later = futures::future::join_all(asks).await;
-    assert!(later.iter().all(|kids| kids == &later[0] && kids.len() == 2), "{later:?}");
+    assert!(
+        later
+            .iter()
+            .all(|kids| kids == &later[0] && kids.len() == 2),
+        "{later:?}"
+    );
     assert_eq!(later[0][1], all[0][0]);
     // With the last token that it signed, the old one ends.
-    server.sql("UPDATE auth.signing_keys SET retires_at = now() WHERE retires_at IS NOT NULL").await;
+    server
+        .sql("UPDATE auth.signing_keys SET retires_at = now() WHERE retires_at IS NOT NULL")
+        .await;
     assert_eq!(published(&server).await, [later[0][0].clone()]);
 }
 
@@ -231,6 +293,8 @@ async fn a_ring_without_the_key_is_noticed() {
     server.auth.verify_key_ring().await.unwrap();
     let other = KeyRing::from_text(KeyRing::generate_text().expose_secret()).unwrap();
     let config = ck8s_auth::SignInConfig::new(other);
-    let wrong = ck8s_auth::Auth::new(server.pool.clone()).signing_in(config).unwrap();
+    let wrong = ck8s_auth::Auth::new(server.pool.clone())
+        .signing_in(config)
+        .unwrap();
     assert!(wrong.verify_key_ring().await.is_err());
 }

@@ -18,10 +18,25 @@ async fn is_admin(server: &TestServer, email: &str) -> bool {
 async fn the_first_admin_is_made_once() {
     let server = TestServer::start().await;
     server.allow("ada@example.com").await;
-    assert!(is_admin(&server, "admin@localhost").await, "who has the machine");
-    assert!(server.auth.ensure_first_admin("ADA@example.com").await.unwrap());
+    assert!(
+        is_admin(&server, "admin@localhost").await,
+        "who has the machine"
+    );
+    assert!(
+        server
+            .auth
+            .ensure_first_admin("ADA@example.com")
+            .await
+            .unwrap()
+    );
     assert!(is_admin(&server, "ada@example.com").await);
-    assert!(!server.auth.ensure_first_admin("bob@example.com").await.unwrap());
+    assert!(
+        !server
+            .auth
+            .ensure_first_admin("bob@example.com")
+            .await
+            .unwrap()
+    );
     assert!(!is_admin(&server, "bob@example.com").await);
     let odd = server.auth.ensure_first_admin("nobody").await.unwrap_err();
     assert!(matches!(odd, AuthError::Invalid(_)));
@@ -30,18 +45,61 @@ async fn the_first_admin_is_made_once() {
 #[tokio::test]
 async fn who_is_locked_out_gets_back_in() {
     let (server, github) = start().await;
-    let granted = server.auth.grant_admin("ada@example.com", false).await.unwrap();
-    assert_eq!(granted, Granted { made: true, forgotten: false });
+    let granted = server
+        .auth
+        .grant_admin("ada@example.com", false)
+        .await
+        .unwrap();
+    assert_eq!(
+        granted,
+        Granted {
+            made: true,
+            forgotten: false
+        }
+    );
     sign_in(&server, &github).await.unwrap();
     // The account at the provider is gone; there is another one with the same address.
     github.person().id = 2;
-    assert_eq!(reason(&sign_in(&server, &github).await.unwrap_err()), "OTHER_IDENTITY");
-    let granted = server.auth.grant_admin("Ada@example.com", false).await.unwrap();
-    assert_eq!(granted, Granted { made: false, forgotten: false });
+    assert_eq!(
+        reason(&sign_in(&server, &github).await.unwrap_err()),
+        "OTHER_IDENTITY"
+    );
+    let granted = server
+        .auth
+        .grant_admin("Ada@example.com", false)
+        .await
+        .unwrap();
+    assert_eq!(
+        granted,
+        Granted {
+            made: false,
+            forgotten: false
+        }
+    );
     assert!(sign_in(&server, &github).await.is_err());
-    let granted = server.auth.grant_admin("ada@example.com", true).await.unwrap();
-    assert_eq!(granted, Granted { made: false, forgotten: true });
-    assert_eq!(server.text("SELECT count(*)::text FROM auth.sessions").await, "0");
+    let granted = server
+        .auth
+        .grant_admin("ada@example.com", true)
+        .await
+        .unwrap();
+    assert_eq!(
+        granted,
+        Granted {
+            made: false,
+            forgotten: true
+        }
+    );
+    assert_eq!(
+        server
+            .text("SELECT count(*)::text FROM auth.sessions")
+            .await,
+        "0"
+    );
     sign_in(&server, &github).await.unwrap();
-    assert_eq!(server.text("SELECT external_id FROM auth.users WHERE login = 'ada'").await, "2");
+    assert_eq!(
+        server
+            .text("SELECT external_id FROM auth.users WHERE login = 'ada'")
+            .await,
+        "2"
+    );
 }

@@ -11,7 +11,11 @@ use crate::{
 async fn begin(server: &TestServer) -> pb::StartDeviceSignInResponse {
     let request = pb::StartDeviceSignInRequest {};
     let mut client = server.auth_client();
-    client.start_device_sign_in(request).await.unwrap().into_inner()
+    client
+        .start_device_sign_in(request)
+        .await
+        .unwrap()
+        .into_inner()
 }
 
 async fn poll(server: &TestServer, code: &str) -> Result<pb::PollDeviceSignInResponse, Status> {
@@ -24,7 +28,9 @@ async fn poll(server: &TestServer, code: &str) -> Result<pb::PollDeviceSignInRes
 
 /// The wait is over.
 async fn wait(server: &TestServer) {
-    server.sql("UPDATE auth.sign_ins SET next_poll_at = now()").await;
+    server
+        .sql("UPDATE auth.sign_ins SET next_poll_at = now()")
+        .await;
 }
 
 #[tokio::test]
@@ -34,7 +40,10 @@ async fn a_device_waits_until_the_person_has_confirmed() {
     let started = begin(&server).await;
     assert_eq!(started.user_code, "WDJB-MJHT");
     assert_eq!(started.interval, 5);
-    assert!(started.device_code.starts_with("ck8s_dev_"), "ours, not the provider's");
+    assert!(
+        started.device_code.starts_with("ck8s_dev_"),
+        "ours, not the provider's"
+    );
     let code = &started.device_code;
 
     // Before its turn: it waits longer, and the provider is not asked.
@@ -68,9 +77,17 @@ async fn of_many_who_ask_at_once_one_gets_the_session() {
     wait(&server).await;
     let polls = (0..6).map(|_| poll(&server, &started.device_code));
     let answers = futures::future::join_all(polls).await;
-    let sessions = answers.iter().flatten().filter(|answer| answer.session.is_some());
+    let sessions = answers
+        .iter()
+        .flatten()
+        .filter(|answer| answer.session.is_some());
     assert_eq!(sessions.count(), 1);
-    assert_eq!(server.text("SELECT count(*)::text FROM auth.sessions").await, "1");
+    assert_eq!(
+        server
+            .text("SELECT count(*)::text FROM auth.sessions")
+            .await,
+        "1"
+    );
 }
 
 #[tokio::test]
@@ -78,7 +95,11 @@ async fn who_refuses_waits_too_long_or_is_not_allowed_gets_nothing() {
     let (server, github) = start().await;
     for (device, code, why) in [
         (Device::Denied, Code::PermissionDenied, "ACCESS_DENIED"),
-        (Device::Expired, Code::InvalidArgument, "DEVICE_CODE_REFUSED"),
+        (
+            Device::Expired,
+            Code::InvalidArgument,
+            "DEVICE_CODE_REFUSED",
+        ),
         (Device::Confirmed, Code::PermissionDenied, "NOT_ALLOWED"),
     ] {
         let started = begin(&server).await;
@@ -92,9 +113,14 @@ async fn who_refuses_waits_too_long_or_is_not_allowed_gets_nothing() {
     assert_eq!(server.events("sign_in.refused").await, 2);
 
     let started = begin(&server).await;
-    server.sql("UPDATE auth.sign_ins SET expires_at = now()").await;
+    server
+        .sql("UPDATE auth.sign_ins SET expires_at = now()")
+        .await;
     for code in [started.device_code.as_str(), "ck8s_dev_x", ""] {
-        assert_eq!(reason(&poll(&server, code).await.unwrap_err()), "DEVICE_CODE_REFUSED");
+        assert_eq!(
+            reason(&poll(&server, code).await.unwrap_err()),
+            "DEVICE_CODE_REFUSED"
+        );
     }
 }
 
@@ -108,12 +134,20 @@ async fn a_provider_that_is_away_is_asked_again_later() {
     let away = poll(&server, &started.device_code).await.unwrap_err();
     assert_eq!(away.code(), Code::Unavailable);
     let mut client = server.auth_client();
-    let away = client.start_device_sign_in(pb::StartDeviceSignInRequest {}).await;
+    let away = client
+        .start_device_sign_in(pb::StartDeviceSignInRequest {})
+        .await;
     assert_eq!(away.unwrap_err().code(), Code::Unavailable);
     {
         let mut person = github.person();
         (person.down, person.device) = (false, Device::Confirmed);
     }
     wait(&server).await;
-    assert!(poll(&server, &started.device_code).await.unwrap().session.is_some());
+    assert!(
+        poll(&server, &started.device_code)
+            .await
+            .unwrap()
+            .session
+            .is_some()
+    );
 }

@@ -16,6 +16,8 @@ use ck8s_auth::ProviderConfig;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+/// Where people would reach the console.
+pub const PUBLIC_URL: &str = "https://ck8s.example";
 pub const CLIENT_ID: &str = "the-client";
 pub const CLIENT_SECRET: &str = "the-client-secret-1f0c";
 
@@ -100,7 +102,7 @@ impl GitHub {
         let answer = browser.get(authorize_url).send().await.unwrap();
         assert_eq!(answer.status(), 303, "{}", answer.text().await.unwrap());
         let back = answer.headers()["location"].to_str().unwrap().to_owned();
-        assert!(back.starts_with(&format!("{}/auth/github/callback?", super::server::PUBLIC_URL)));
+        assert!(back.starts_with(&format!("{PUBLIC_URL}/auth/github/callback?")));
         let back = reqwest::Url::parse(&back).unwrap();
         let query: HashMap<_, _> = back.query_pairs().into_owned().collect();
         (query["code"].clone(), query["state"].clone())
@@ -132,7 +134,9 @@ async fn authorize(State(state): Shared, Query(query): Query<HashMap<String, Str
         return (StatusCode::BAD_REQUEST, format!("{query:?}")).into_response();
     }
     let code = random();
-    person.challenges.insert(code.clone(), query["code_challenge"].clone());
+    person
+        .challenges
+        .insert(code.clone(), query["code_challenge"].clone());
     let back = [("code", code.as_str()), ("state", &query["state"])];
     let back = reqwest::Url::parse_with_params(&query["redirect_uri"], back).unwrap();
     Redirect::to(back.as_str()).into_response()
@@ -194,21 +198,27 @@ fn api(person: &Person, headers: &HeaderMap, answer: Value) -> Response {
     let bearer = person.token.as_ref().map(|token| format!("Bearer {token}"));
     let shown = headers.get("authorization").and_then(|v| v.to_str().ok());
     if bearer.as_deref() != shown || !headers.contains_key("user-agent") {
-        return (StatusCode::UNAUTHORIZED, Json(json!({ "message": "Bad credentials" }))).into_response();
+        return (
+            StatusCode::UNAUTHORIZED,
+            Json(json!({ "message": "Bad credentials" })),
+        )
+            .into_response();
     }
     Json(answer).into_response()
 }
 
 async fn user(State(state): Shared, headers: HeaderMap) -> Response {
     let person = state.lock().unwrap();
-    api(&person, &headers, json!({ "id": person.id, "login": person.login, "type": "User" }))
+    api(
+        &person,
+        &headers,
+        json!({ "id": person.id, "login": person.login, "type": "User" }),
+    )
 }
 
 async fn emails(State(state): Shared, headers: HeaderMap) -> Response {
     let person = state.lock().unwrap();
-    let email = |(nr, (address, verified)): (usize, &(String, bool))| {
-        json!({ "email": address, "verified": verified, "primary": nr == 0, "visibility": null })
-    };
+    let email = |(nr, (address, verified)): (usize, &(String, bool))| json!({ "email": address, "verified": verified, "primary": nr == 0, "visibility": null });
     let emails: Vec<_> = person.emails.iter().enumerate().map(email).collect();
     api(&person, &headers, Value::from(emails))
 }

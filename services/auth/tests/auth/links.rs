@@ -33,7 +33,11 @@ async fn of_many_who_redeem_a_code_at_once_one_gets_a_token() {
     let request = pb::AuthenticateRequest {
         token: redeemed.token.clone(),
     };
-    let who = edge(&server).authenticate(request).await.unwrap().into_inner();
+    let who = edge(&server)
+        .authenticate(request)
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(who.session_id, session.id);
     let person = who.person.unwrap();
     assert!(person.platform_admin);

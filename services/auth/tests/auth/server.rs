@@ -21,8 +21,8 @@ use tonic::{
 
 /// Seals for every server of these tests.
 pub const KEY_RING: &str = "t1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-/// Where people would reach the console.
-pub const PUBLIC_URL: &str = "https://ck8s.example";
+
+pub use crate::github::PUBLIC_URL;
 
 /// One server: the mesh and a public listener, as in production.
 pub struct TestServer {
@@ -46,6 +46,7 @@ impl TestServer {
     pub async fn start_known_to(provider: ProviderConfig) -> Self {
         let config = SignInConfig {
             provider: Some(provider),
+            issuer: PUBLIC_URL.to_owned(),
             public_url: Some(PUBLIC_URL.to_owned()),
             ..SignInConfig::new(key_ring())
         };

@@ -46,16 +46,25 @@ async fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     let third = refresh(&server, &second.refresh_token).await.unwrap();
 
     let reused = refresh(&server, &first.refresh_token).await.unwrap_err();
-    assert_eq!((reused.code(), reason(&reused).as_str()), (Code::Unauthenticated, "SESSION_REFUSED"));
+    assert_eq!(
+        (reused.code(), reason(&reused).as_str()),
+        (Code::Unauthenticated, "SESSION_REFUSED")
+    );
     for session in [&first, &second, &third] {
         assert!(!lives(&server, session).await);
     }
     for token in [&third.refresh_token, "ck8s_ref_x", ""] {
         let refused = refresh(&server, token).await.unwrap_err();
-        assert_eq!((refused.message(), refused.details()), (reused.message(), reused.details()));
+        assert_eq!(
+            (refused.message(), refused.details()),
+            (reused.message(), reused.details())
+        );
     }
     assert_eq!(server.events("session.reused").await, 1);
-    assert_eq!(server.text("SELECT ended_because FROM auth.sessions").await, "reused");
+    assert_eq!(
+        server.text("SELECT ended_because FROM auth.sessions").await,
+        "reused"
+    );
 }
 
 #[tokio::test]
@@ -65,7 +74,12 @@ async fn of_many_who_refresh_at_once_one_at_most_goes_on_and_the_session_ends() 
     let answers = futures::future::join_all(tries).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
     assert!(!lives(&server, &session).await);
-    assert_eq!(server.text("SELECT count(*)::text FROM auth.refresh_tokens").await, "2");
+    assert_eq!(
+        server
+            .text("SELECT count(*)::text FROM auth.refresh_tokens")
+            .await,
+        "2"
+    );
     assert_eq!(server.events("session.reused").await, 1);
 }
 
@@ -79,10 +93,16 @@ async fn sign_out_ends_everything_of_the_session() {
     client.sign_out(request("ck8s_ref_unknown")).await.unwrap();
     client.sign_out(request("")).await.unwrap();
     assert!(lives(&server, &session).await);
-    client.sign_out(request(&session.refresh_token)).await.unwrap();
+    client
+        .sign_out(request(&session.refresh_token))
+        .await
+        .unwrap();
     assert!(!lives(&server, &session).await);
     assert!(refresh(&server, &session.refresh_token).await.is_err());
-    client.sign_out(request(&session.refresh_token)).await.unwrap();
+    client
+        .sign_out(request(&session.refresh_token))
+        .await
+        .unwrap();
     assert_eq!(server.events("session.ended").await, 1);
     assert_eq!(server.events("session.reused").await, 0);
 }
@@ -96,7 +116,10 @@ async fn sign_out_ends_the_callers_own_session() {
     assert!(!lives(&server, &session).await);
     let request = with_bearer(&server.admin, pb::SignOutRequest::default());
     AuthService::sign_out(&server.auth, request).await.unwrap();
-    assert!(server.who_am_i(&server.admin).await.is_ok(), "an API token is no session");
+    assert!(
+        server.who_am_i(&server.admin).await.is_ok(),
+        "an API token is no session"
+    );
 }
 
 #[tokio::test]
@@ -105,21 +128,36 @@ async fn a_session_has_its_time() {
     let days = "SELECT (extract(epoch FROM expires_at - created_at) / 86400)::int::text FROM auth.";
     assert_eq!(server.text_of(format!("{days}sessions")).await, "30");
     assert_eq!(server.text_of(format!("{days}refresh_tokens")).await, "7");
-    server.sql("UPDATE auth.sessions SET expires_at = now() + interval '1 day'").await;
+    server
+        .sql("UPDATE auth.sessions SET expires_at = now() + interval '1 day'")
+        .await;
     let next = refresh(&server, &session.refresh_token).await.unwrap();
-    let ends = next.refresh_expire_time.unwrap().seconds - time::OffsetDateTime::now_utc().unix_timestamp();
-    assert!(ends <= 86_400, "no refresh token outlives its session: {ends}");
-    server.sql("UPDATE auth.refresh_tokens SET expires_at = now()").await;
+    let ends = next.refresh_expire_time.unwrap().seconds
+        - time::OffsetDateTime::now_utc().unix_timestamp();
+    assert!(
+        ends <= 86_400,
+        "no refresh token outlives its session: {ends}"
+    );
+    server
+        .sql("UPDATE auth.refresh_tokens SET expires_at = now()")
+        .await;
     assert!(refresh(&server, &next.refresh_token).await.is_err());
-    assert!(lives(&server, &next).await, "who was idle for long did not steal anything");
-    server.sql("UPDATE auth.sessions SET expires_at = now()").await;
+    assert!(
+        lives(&server, &next).await,
+        "who was idle for long did not steal anything"
+    );
+    server
+        .sql("UPDATE auth.sessions SET expires_at = now()")
+        .await;
     assert!(!lives(&server, &next).await);
 }
 
 #[tokio::test]
 async fn a_removed_user_has_no_session() {
     let (server, session) = signed_in().await;
-    server.sql("DELETE FROM auth.users WHERE email = 'ada@example.com'").await;
+    server
+        .sql("DELETE FROM auth.users WHERE email = 'ada@example.com'")
+        .await;
     assert!(!lives(&server, &session).await);
     assert!(refresh(&server, &session.refresh_token).await.is_err());
 }
@@ -135,13 +173,27 @@ async fn a_session_says_what_the_user_may_now() {
     let ask = || pb::AuthenticateRequest {
         token: session.access_token.clone(),
     };
-    let person = edge(&server).authenticate(ask()).await.unwrap().into_inner().person.unwrap();
+    let person = edge(&server)
+        .authenticate(ask())
+        .await
+        .unwrap()
+        .into_inner()
+        .person
+        .unwrap();
     assert_eq!(person.memberships.len(), 1);
     let role = ck8s_proto::policy::v1::ProjectRole::ReadWrite;
     assert_eq!(person.memberships[0].role(), role);
-    server.sql("UPDATE auth.users SET platform_admin = true").await;
+    server
+        .sql("UPDATE auth.users SET platform_admin = true")
+        .await;
     server.sql("DELETE FROM auth.members").await;
-    let person = edge(&server).authenticate(ask()).await.unwrap().into_inner().person.unwrap();
+    let person = edge(&server)
+        .authenticate(ask())
+        .await
+        .unwrap()
+        .into_inner()
+        .person
+        .unwrap();
     assert!(person.platform_admin && person.memberships.is_empty());
 }
 
@@ -155,7 +207,16 @@ async fn too_many_refreshes_are_told_when_to_come_back() {
         }
     };
     assert_eq!(limited.code(), Code::ResourceExhausted);
-    assert!(limited.get_details_retry_info().unwrap().retry_delay.is_some());
-    assert!(lives(&server, &session).await, "being limited spends nothing");
+    assert!(
+        limited
+            .get_details_retry_info()
+            .unwrap()
+            .retry_delay
+            .is_some()
+    );
+    assert!(
+        lives(&server, &session).await,
+        "being limited spends nothing"
+    );
     assert_eq!(server.events("session.reused").await, 0);
 }

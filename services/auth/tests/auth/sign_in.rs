@@ -25,7 +25,11 @@ async fn begin(server: &TestServer, return_to: &str) -> pb::StartSignInResponse 
     let request = pb::StartSignInRequest {
         return_to: return_to.to_owned(),
     };
-    edge(server).start_sign_in(request).await.unwrap().into_inner()
+    edge(server)
+        .start_sign_in(request)
+        .await
+        .unwrap()
+        .into_inner()
 }
 
 async fn finish(
@@ -52,10 +56,16 @@ pub async fn sign_in(
 }
 
 pub fn reason(status: &Status) -> String {
-    status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
+    status
+        .get_details_error_info()
+        .map(|info| info.reason)
+        .unwrap_or_default()
 }
 
-async fn authenticate(server: &TestServer, token: &str) -> Result<pb::AuthenticateResponse, Status> {
+async fn authenticate(
+    server: &TestServer,
+    token: &str,
+) -> Result<pb::AuthenticateResponse, Status> {
     let request = pb::AuthenticateRequest {
         token: token.to_owned(),
     };
@@ -67,7 +77,10 @@ async fn who_is_allowed_gets_a_session_and_is_pinned() {
     let (server, github) = start().await;
     // In another case, and not the only address.
     server.allow("ADA@Example.COM").await;
-    github.person().emails.insert(0, ("other@example.com".into(), true));
+    github
+        .person()
+        .emails
+        .insert(0, ("other@example.com".into(), true));
     let signed_in = sign_in(&server, &github).await.unwrap();
     assert_eq!(signed_in.return_to, "/projects");
     let session = signed_in.session.unwrap();
@@ -77,7 +90,12 @@ async fn who_is_allowed_gets_a_session_and_is_pinned() {
     assert_eq!((who.name.as_str(), &who.session_id), ("ada", &session.id));
     let person = who.person.unwrap();
     assert!(!person.platform_admin && person.memberships.is_empty());
-    assert_eq!(server.text("SELECT external_id FROM auth.users WHERE login = 'ada'").await, "583231");
+    assert_eq!(
+        server
+            .text("SELECT external_id FROM auth.users WHERE login = 'ada'")
+            .await,
+        "583231"
+    );
 
     // From here on the id says who she is: another login, another address.
     {
@@ -122,8 +140,16 @@ async fn who_is_not_allowed_learns_why_and_nothing_else() {
     assert_eq!(server.events("sign_in.refused").await, 4);
     let told = "SELECT string_agg(actor || message || data::text, ' ') FROM audit.flow_events WHERE kind = 'sign_in.refused'";
     let told = server.text(told).await;
-    assert!(told.contains("mallory") && !told.contains("example.com"), "{told}");
-    assert_eq!(server.text("SELECT count(*)::text FROM auth.sessions").await, "1");
+    assert!(
+        told.contains("mallory") && !told.contains("example.com"),
+        "{told}"
+    );
+    assert_eq!(
+        server
+            .text("SELECT count(*)::text FROM auth.sessions")
+            .await,
+        "1"
+    );
 }
 
 #[tokio::test]
@@ -148,10 +174,34 @@ async fn a_state_works_once_in_its_browser_and_in_its_time() {
     };
     let other = begin(&server, "").await;
     for (what, request) in [
-        ("another browser", pb::FinishSignInRequest { browser_secret: other.browser_secret, ..good.clone() }),
-        ("no browser", pb::FinishSignInRequest { browser_secret: String::new(), ..good.clone() }),
-        ("made up", pb::FinishSignInRequest { state: "x".into(), ..good.clone() }),
-        ("none", pb::FinishSignInRequest { state: String::new(), ..good.clone() }),
+        (
+            "another browser",
+            pb::FinishSignInRequest {
+                browser_secret: other.browser_secret,
+                ..good.clone()
+            },
+        ),
+        (
+            "no browser",
+            pb::FinishSignInRequest {
+                browser_secret: String::new(),
+                ..good.clone()
+            },
+        ),
+        (
+            "made up",
+            pb::FinishSignInRequest {
+                state: "x".into(),
+                ..good.clone()
+            },
+        ),
+        (
+            "none",
+            pb::FinishSignInRequest {
+                state: String::new(),
+                ..good.clone()
+            },
+        ),
     ] {
         let refused = finish(&server, request).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "{what}");
@@ -174,15 +224,25 @@ async fn a_state_works_once_in_its_browser_and_in_its_time() {
 
     let late = begin(&server, "").await;
     let (code, state) = github.consent(&late.authorize_url).await;
-    server.sql("UPDATE auth.sign_ins SET expires_at = now()").await;
+    server
+        .sql("UPDATE auth.sign_ins SET expires_at = now()")
+        .await;
     let request = pb::FinishSignInRequest {
         code,
         state,
         browser_secret: late.browser_secret,
         error: String::new(),
     };
-    assert_eq!(reason(&finish(&server, request).await.unwrap_err()), "STATE_REFUSED");
-    assert_eq!(server.text("SELECT count(*)::text FROM auth.sessions").await, "1");
+    assert_eq!(
+        reason(&finish(&server, request).await.unwrap_err()),
+        "STATE_REFUSED"
+    );
+    assert_eq!(
+        server
+            .text("SELECT count(*)::text FROM auth.sessions")
+            .await,
+        "1"
+    );
 }
 
 #[tokio::test]
@@ -198,7 +258,10 @@ async fn a_code_of_somebody_elses_sign_in_has_another_verifier() {
         browser_secret: other.browser_secret,
         error: String::new(),
     };
-    assert_eq!(reason(&finish(&server, request).await.unwrap_err()), "CODE_REFUSED");
+    assert_eq!(
+        reason(&finish(&server, request).await.unwrap_err()),
+        "CODE_REFUSED"
+    );
 }
 
 #[tokio::test]
@@ -214,7 +277,10 @@ async fn what_goes_wrong_at_the_provider_is_said() {
         ..Default::default()
     };
     let refused = finish(&server, request).await.unwrap_err();
-    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::PermissionDenied, "ACCESS_DENIED"));
+    assert_eq!(
+        (refused.code(), reason(&refused).as_str()),
+        (Code::PermissionDenied, "ACCESS_DENIED")
+    );
     assert_eq!(server.events("sign_in.refused").await, 1);
 
     let started = begin(&server, "").await;
@@ -228,16 +294,29 @@ async fn what_goes_wrong_at_the_provider_is_said() {
     };
     let away = finish(&server, request).await.unwrap_err();
     assert_eq!(away.code(), Code::Unavailable);
-    assert!(away.message().contains("identity provider"), "{}", away.message());
+    assert!(
+        away.message().contains("identity provider"),
+        "{}",
+        away.message()
+    );
 }
 
 #[tokio::test]
 async fn without_a_provider_and_for_strangers_there_is_no_sign_in() {
     let server = TestServer::start().await;
-    let off = edge(&server).start_sign_in(pb::StartSignInRequest::default()).await.unwrap_err();
-    assert_eq!((off.code(), reason(&off).as_str()), (Code::FailedPrecondition, "SIGN_IN_OFF"));
+    let off = edge(&server)
+        .start_sign_in(pb::StartSignInRequest::default())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (off.code(), reason(&off).as_str()),
+        (Code::FailedPrecondition, "SIGN_IN_OFF")
+    );
     let mut stranger = server.auth_client();
-    let refused = stranger.start_sign_in(pb::StartSignInRequest::default()).await.unwrap_err();
+    let refused = stranger
+        .start_sign_in(pb::StartSignInRequest::default())
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);
     let (server, _github) = start().await;
     let request = pb::StartSignInRequest {
@@ -262,8 +341,18 @@ async fn no_secret_lies_in_the_database() {
     let dump = dump.await;
     assert!(dump.contains(&session.id), "the dump is of this server");
     let state = reqwest::Url::parse(&open.authorize_url).unwrap();
-    let state = state.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
-    for secret in [&session.access_token, &session.refresh_token, &open.browser_secret, &state] {
+    let state = state
+        .query_pairs()
+        .find(|(name, _)| name == "state")
+        .unwrap()
+        .1
+        .into_owned();
+    for secret in [
+        &session.access_token,
+        &session.refresh_token,
+        &open.browser_secret,
+        &state,
+    ] {
         assert!(!dump.contains(secret.as_str()));
         let hex: String = secret.bytes().map(|b| format!("{b:02x}")).collect();
         assert!(!dump.contains(&hex));
