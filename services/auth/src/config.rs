@@ -9,13 +9,17 @@ pub const LONGEST_ACCESS: Duration = Duration::from_secs(15 * 60);
 /// How long a key signs.
 const KEY_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// The issuer of a server that was not told where people reach it.
+const ISSUER: &str = "ck8s";
+
 /// Settings of sign-in and sessions.
 #[derive(Debug)]
 pub struct SignInConfig {
     /// Seals signing keys and what a sign-in must remember.
     pub key_ring: KeyRing,
-    /// Where people reach the console, without a slash at the end. It is the issuer of access tokens; the provider sends browsers
-    /// back there.
+    /// Who signs access tokens, as they name it: the same for all replicas.
+    pub issuer: String,
+    /// Where people reach the console, without a slash at the end: the provider sends browsers back there.
     pub public_url: Option<String>,
     /// Who says who people are; none: they come by one-time links alone.
     pub provider: Option<ProviderConfig>,
@@ -44,15 +48,11 @@ impl SignInConfig {
     pub fn new(key_ring: KeyRing) -> Self {
         Self {
             key_ring,
+            issuer: ISSUER.to_owned(),
             public_url: None,
             provider: None,
             access_life: LONGEST_ACCESS,
             key_life: KEY_LIFE,
         }
-    }
-
-    /// Who signs access tokens, as they name it.
-    pub(crate) fn issuer(&self) -> &str {
-        self.public_url.as_deref().unwrap_or("ck8s")
     }
 }

@@ -131,7 +131,9 @@ impl From<AuthError> for Status {
                 &[("project", &project)],
             ),
             AuthError::SignIn(refusal) => refusal.into(),
-            AuthError::Busy => status::aborted("CONFLICT", "another call was in the way; try again"),
+            AuthError::Busy => {
+                status::aborted("CONFLICT", "another call was in the way; try again")
+            }
             AuthError::RequestIdReused => {
                 status::invalid("request_id", "was used for another kind of call")
             }

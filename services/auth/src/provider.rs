@@ -58,7 +58,10 @@ impl Provider {
     /// # Errors
     /// In words, if the settings are of no use.
     pub fn new(mut config: ProviderConfig, public_url: &str) -> Result<Self, String> {
-        for (name, url) in [("the provider's URL", &mut config.url), ("its API's URL", &mut config.api_url)] {
+        for (name, url) in [
+            ("the provider's URL", &mut config.url),
+            ("its API's URL", &mut config.api_url),
+        ] {
             url.truncate(url.trim_end_matches('/').len());
             Url::parse(url).map_err(|error| format!("{name} {url:?}: {error}"))?;
         }
@@ -125,7 +128,9 @@ impl Provider {
                 user_code: started.user_code,
                 verification_url: started.verification_uri,
                 life: Duration::from_secs(started.expires_in.min(3600)),
-                poll_every: Duration::from_secs(started.interval.unwrap_or(POLL_EVERY).clamp(1, 60)),
+                poll_every: Duration::from_secs(
+                    started.interval.unwrap_or(POLL_EVERY).clamp(1, 60),
+                ),
             }),
             DeviceAnswer::Refused { error } => Err(SignInError::Misconfigured(short(&error))),
         }
@@ -142,7 +147,9 @@ impl Provider {
         match answer.token() {
             Ok(token) => Ok(DevicePoll::Confirmed(token)),
             Err("authorization_pending") => Ok(DevicePoll::Pending),
-            Err("slow_down") => Ok(DevicePoll::SlowDown(answer.interval.unwrap_or(0).clamp(0, 60))),
+            Err("slow_down") => Ok(DevicePoll::SlowDown(
+                answer.interval.unwrap_or(0).clamp(0, 60),
+            )),
             Err("access_denied") => Err(SignInError::AccessDenied),
             Err("expired_token" | "incorrect_device_code" | "bad_verification_code") => {
                 Err(SignInError::DeviceCodeRefused)
@@ -212,12 +219,19 @@ async fn ask<T: DeserializeOwned>(path: &str, request: RequestBuilder) -> Result
     if !status.is_success() && !client_error {
         return Err(away(format!("status {status}")));
     }
-    serde_json::from_slice(&body)
-        .map_err(|error| away(format!("status {status}, not understood at {}:{}", error.line(), error.column())))
+    serde_json::from_slice(&body).map_err(|error| {
+        away(format!(
+            "status {status}, not understood at {}:{}",
+            error.line(),
+            error.column()
+        ))
+    })
 }
 
 /// An error's name, as the provider gives it: short, and of plain characters.
 fn short(error: &str) -> String {
-    let plain = error.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_');
+    let plain = error
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '_');
     plain.take(60).collect()
 }

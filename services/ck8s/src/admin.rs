@@ -1,5 +1,5 @@
-//! `ck8s admin ensure`: the first admin of a database on which no server has run yet. It needs the database's own address, as
-//! `ck8s migrate` does, so it gives nobody a right that they did not have.
+//! `ck8s admin`: admins of a database, for whoever has it at hand. It needs the database's own address, as `ck8s migrate` does, so
+//! it gives nobody a right that they did not have.
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result};
@@ -7,6 +7,7 @@ use ck8s_auth::Auth;
 use ck8s_db::ServiceRole;
 use clap::Subcommand;
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgPool;
 
 use crate::config::database_url;
 
@@ -25,21 +26,43 @@ Example:
         #[arg(long, default_value = "deploy")]
         name: String,
     },
+    /// Lets an address sign in as a platform admin: the way back in when nobody can. Safe to run again.
+    #[command(after_help = "\
+The database comes from CK8S_DATABASE_URL or DATABASE_URL. Running servers know it at once.
+
+Example:
+  ck8s admin grant ada@example.com")]
+    Grant {
+        /// Their address: verified at GitHub, it lets them in.
+        #[arg(value_name = "EMAIL")]
+        email: String,
+        /// Forgets the GitHub account that signed in with it, and ends its sessions: the next one that signs in is theirs.
+        #[arg(long)]
+        forget_identity: bool,
+    },
 }
 
 /// Runs it.
 pub async fn run(command: AdminCommand, token_file: Option<PathBuf>) -> Result<ExitCode> {
-    let AdminCommand::Ensure { name } = command;
-    let path = token_file.context("which token? give --token-file")?;
-    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let token = SecretString::from(text.trim());
-    let url = database_url().context("which database? set CK8S_DATABASE_URL or DATABASE_URL")?;
-    ck8s_db::migrate::usable(url.expose_secret())
-        .await
-        .context("run `ck8s migrate up` first")?;
-    let pool = ck8s_db::connect(url.expose_secret(), ServiceRole::Auth, 1).await?;
+    match command {
+        AdminCommand::Ensure { name } => {
+            let path = token_file.context("which token? give --token-file")?;
+            let text =
+                std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            ensure(&name, &SecretString::from(text.trim())).await?;
+        }
+        AdminCommand::Grant {
+            email,
+            forget_identity,
+        } => grant(&email, forget_identity).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn ensure(name: &str, token: &SecretString) -> Result<()> {
+    let pool = connect().await?;
     let changed = Auth::new(pool.clone())
-        .give_admin_token(&name, token.expose_secret())
+        .give_admin_token(name, token.expose_secret())
         .await?;
     pool.close().await;
     if changed {
@@ -47,5 +70,32 @@ pub async fn run(command: AdminCommand, token_file: Option<PathBuf>) -> Result<E
     } else {
         crate::out(format_args!("the admin's token {name} is there already"));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+async fn grant(email: &str, forget_identity: bool) -> Result<()> {
+    let pool = connect().await?;
+    let granted = Auth::new(pool.clone())
+        .grant_admin(email, forget_identity)
+        .await?;
+    pool.close().await;
+    if granted.made {
+        crate::out(format_args!("{email} may sign in as a platform admin"));
+    } else {
+        crate::out(format_args!("{email} is a platform admin already"));
+    }
+    if granted.forgotten {
+        crate::out(format_args!(
+            "the GitHub account is forgotten and its sessions have ended: the next one with this address is theirs"
+        ));
+    }
+    Ok(())
+}
+
+async fn connect() -> Result<PgPool> {
+    let url = database_url().context("which database? set CK8S_DATABASE_URL or DATABASE_URL")?;
+    ck8s_db::migrate::usable(url.expose_secret())
+        .await
+        .context("run `ck8s migrate up` first")?;
+    Ok(ck8s_db::connect(url.expose_secret(), ServiceRole::Auth, 1).await?)
 }

@@ -73,21 +73,24 @@ impl Tuning {
 /// The secrets of a server: each role has its own.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
-    /// Seals what is stored, for the role repositories: `id:base64key,...`.
+    /// Seals what is stored, for the roles repositories and auth: `id:base64key,...`.
     pub key_ring: Option<SecretString>,
     /// Signs the runs' own tokens, for the role runs: 64 hexadecimal digits.
     pub run_token_key: Option<SecretString>,
     /// Checks events that belong to no repository.
     pub webhook_secret: Option<SecretString>,
+    /// The OAuth app's, for the role auth.
+    pub github_client_secret: Option<SecretString>,
 }
 
 impl Secrets {
-    /// From `CK8S_KEY_RING`, `CK8S_RUN_TOKEN_KEY`, `CK8S_WEBHOOK_SECRET`, as far as they are set.
+    /// From `CK8S_KEY_RING`, `CK8S_RUN_TOKEN_KEY`, `CK8S_WEBHOOK_SECRET`, `CK8S_GITHUB_CLIENT_SECRET`, as far as they are set.
     pub fn from_env() -> Self {
         Self {
             key_ring: secret("CK8S_KEY_RING"),
             run_token_key: secret("CK8S_RUN_TOKEN_KEY"),
             webhook_secret: secret("CK8S_WEBHOOK_SECRET"),
+            github_client_secret: secret("CK8S_GITHUB_CLIENT_SECRET"),
         }
     }
 

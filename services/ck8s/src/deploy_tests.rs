@@ -13,11 +13,15 @@ use crate::roles::{ROLES, Role};
 const COMPONENT: &str = "app.kubernetes.io/component";
 const MESH: i64 = 7443;
 const POSTGRES: i64 = 5432;
+const HTTPS: i64 = 443;
 /// Which secret keys a role is given, besides its database and its certificate.
 const KEYS: &[(&str, &str)] = &[
     ("ingress", "CK8S_WEBHOOK_SECRET"),
     ("runs", "CK8S_RUN_TOKEN_KEY"),
     ("repositories", "CK8S_KEY_RING"),
+    ("auth", "CK8S_KEY_RING"),
+    ("auth", "CK8S_GITHUB_CLIENT_ID"),
+    ("auth", "CK8S_GITHUB_CLIENT_SECRET"),
 ];
 
 /// Every object of a directory of manifests, by kind and name.
@@ -113,6 +117,10 @@ fn who_may_talk_to_whom_is_the_table_of_roles() {
         let mut goes_out = pairs(calls(role), MESH);
         if role.database.is_some() {
             goes_out.extend(pairs(["postgres"], POSTGRES));
+        }
+        if role.name == "auth" {
+            // GitHub.
+            goes_out.insert((r#"{"ipBlock":{"cidr":"0.0.0.0/0"}}"#.to_owned(), HTTPS));
         }
         assert_eq!(allowed(&policy["egress"], "to"), goes_out, "{}", role.name);
     }
@@ -236,7 +244,7 @@ fn a_role_is_told_where_those_are_that_it_calls_and_gets_no_secret_but_its_own()
 
         let secret = env
             .iter()
-            .filter(|(_, variable)| variable["valueFrom"].is_object());
+            .filter(|(_, variable)| variable["valueFrom"]["secretKeyRef"].is_object());
         let secret: BTreeSet<&str> = secret.map(|(name, _)| *name).collect();
         let own = KEYS
             .iter()

@@ -12,6 +12,7 @@ mod roles;
 mod serve;
 mod server;
 mod shutdown;
+mod sign_in;
 mod up;
 mod worker;
 
@@ -50,7 +51,7 @@ enum Command {
     /// Changes or checks the database's schema.
     #[command(subcommand, after_help = "Example:\n  ck8s migrate status")]
     Migrate(migrate::MigrateCommand),
-    /// Gives a new database its first admin.
+    /// Makes admins, for whoever has the database at hand.
     #[command(
         subcommand,
         after_help = "Example:\n  ck8s admin ensure --token-file /etc/ck8s/admin/token"

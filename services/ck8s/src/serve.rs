@@ -13,13 +13,14 @@ use crate::{
     roles::Roles,
     server::{Options, Server},
     shutdown,
+    sign_in::SignInOptions,
 };
 
 /// Arguments of `ck8s serve`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-Secrets come by the environment alone: CK8S_DATABASE_URL (or DATABASE_URL) for every role but edge, CK8S_KEY_RING for repositories,
-CK8S_RUN_TOKEN_KEY for runs, CK8S_WEBHOOK_SECRET for ingress. Several processes on one database share the work; they need the same keys.
+Secrets come by the environment alone: CK8S_DATABASE_URL (or DATABASE_URL) for every role but edge, CK8S_KEY_RING for repositories and auth,
+CK8S_RUN_TOKEN_KEY for runs, CK8S_WEBHOOK_SECRET for ingress, CK8S_GITHUB_CLIENT_SECRET for auth. Several processes on one database share the work; they need the same keys.
 
 Example:
   ck8s migrate up && ck8s serve --role all --listen 0.0.0.0:8080
@@ -48,6 +49,9 @@ pub struct ServeArgs {
     /// Roles elsewhere.
     #[command(flatten)]
     mesh: MeshOptions,
+    /// People.
+    #[command(flatten)]
+    sign_in: SignInOptions,
     /// Settings.
     #[command(flatten)]
     tuning: Tuning,
@@ -83,6 +87,7 @@ pub async fn run(args: ServeArgs) -> Result<ExitCode> {
         database_url,
         secrets: Secrets::from_env(),
         tuning: args.tuning,
+        sign_in: args.sign_in.told(),
         mesh: args.mesh,
     };
     let mut server = Server::start(options, listener).await?;

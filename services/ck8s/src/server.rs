@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use ck8s_auth::Auth;
+use ck8s_edge::EdgeConfig;
 use ck8s_pki::Certificates;
 use ck8s_rpc::{
     guard::GuardLayer,
@@ -25,6 +26,7 @@ use crate::{
     mesh::MeshOptions,
     readiness::Readiness,
     roles::Roles,
+    sign_in::Reached,
 };
 
 /// How long open calls and streams may take to end.
@@ -46,6 +48,8 @@ pub struct Options {
     pub secrets: Secrets,
     /// Settings.
     pub tuning: Tuning,
+    /// How people sign in.
+    pub sign_in: Reached,
     /// Roles elsewhere.
     pub mesh: MeshOptions,
 }
@@ -134,7 +138,8 @@ impl Server {
         }
         server.serve_memory(&mesh, routes.clone(), guard.clone());
         if let Some(listener) = listener {
-            server.serve_edge(listener, &options.tuning, &mesh, routes, guard);
+            let edge = options.sign_in.edge(options.tuning.edge())?;
+            server.serve_edge(listener, edge, &mesh, routes, guard);
         }
         server.follow_readiness();
         Ok(server)
@@ -172,13 +177,13 @@ impl Server {
     fn serve_edge(
         &mut self,
         listener: TcpListener,
-        tuning: &Tuning,
+        edge: EdgeConfig,
         mesh: &Mesh,
         routes: Routes,
         guard: GuardLayer,
     ) {
         let (services, channel) = (mesh.services(routes), mesh.channel("edge"));
-        let (edge, readiness) = (tuning.edge(), self.readiness.clone());
+        let readiness = self.readiness.clone();
         let (done, stop) = (self.stops.edge.part(), self.stops.edge.now.clone());
         self.parts.spawn(async move {
             let _done = done;

@@ -104,6 +104,11 @@ impl Answer {
     }
 }
 
+/// JSON that is written already.
+pub(crate) fn raw_json(json: Bytes) -> Response<Body> {
+    with_headers(StatusCode::OK, json)
+}
+
 /// Any JSON.
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     json_response(status, value)
@@ -112,7 +117,11 @@ pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response<Body>
 fn json_response(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     // Texts and nothing else: they always serialize.
     let json = serde_json::to_vec(value).unwrap_or_default();
-    let mut response = Response::new(Body::new(Full::new(Bytes::from(json))));
+    with_headers(status, json.into())
+}
+
+fn with_headers(status: StatusCode, json: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::new(Full::new(json)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -1,12 +1,14 @@
 #![doc = include_str!("../README.md")]
 mod answer;
+mod auth;
 mod batch;
 mod budget;
 mod config;
 mod console;
 mod error;
+mod forwarded;
 mod info;
-mod rate;
+mod limit;
 mod router;
 mod serve;
 mod webhook;

@@ -1,17 +1,22 @@
 //! Which request goes where.
 use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
 
-use ck8s_rpc::{
-    guard::{Guard, GuardLayer},
-    mesh::Services,
-};
+use ck8s_rpc::{guard::Guard, mesh::Services};
 use http::{Method, Request, Response, header::CONTENT_TYPE};
 use hyper::body::Incoming;
+use ipnet::IpNet;
 use tonic::body::Body;
 use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer, Service, ServiceExt};
 
-use crate::{Version, answer::Answer, console, info, webhook::Webhooks};
+use crate::{
+    Version,
+    answer::Answer,
+    auth::SignIn,
+    console, forwarded, info,
+    limit::{From, Limited},
+    webhook::Webhooks,
+};
 
 const WEBHOOKS: &str = "/api/v1/webhooks/github";
 
@@ -23,35 +28,52 @@ pub(crate) type Missing =
 #[derive(Clone)]
 pub(crate) struct Router {
     webhooks: Arc<Webhooks>,
-    grpc: GrpcWebService<Guard<Services>>,
+    sign_in: SignIn,
+    grpc: GrpcWebService<Limited<Guard<Services>>>,
     missing: Missing,
+    trusted_proxies: Arc<[IpNet]>,
     version: Arc<Version>,
 }
 
+/// What it is made of.
+pub(crate) struct Parts {
+    pub(crate) webhooks: Webhooks,
+    pub(crate) sign_in: SignIn,
+    pub(crate) grpc: Limited<Guard<Services>>,
+    pub(crate) missing: Missing,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) version: Version,
+}
+
 impl Router {
-    pub(crate) fn new(
-        webhooks: Webhooks,
-        grpc: Services,
-        guard: &GuardLayer,
-        missing: Missing,
-        version: Version,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         Self {
-            webhooks: Arc::new(webhooks),
-            grpc: GrpcWebLayer::new().layer(guard.layer(grpc)),
-            missing,
-            version: Arc::new(version),
+            webhooks: Arc::new(parts.webhooks),
+            sign_in: parts.sign_in,
+            grpc: GrpcWebLayer::new().layer(parts.grpc),
+            missing: parts.missing,
+            trusted_proxies: parts.trusted_proxies.into(),
+            version: Arc::new(parts.version),
         }
     }
 
     /// Answers one request.
-    pub(crate) async fn route(&self, request: Request<Incoming>, from: IpAddr) -> Response<Body> {
+    pub(crate) async fn route(
+        &self,
+        mut request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> Response<Body> {
+        let from = forwarded::address(peer, request.headers(), &self.trusted_proxies);
         let path = request.uri().path();
         if path == WEBHOOKS {
             return self.webhooks.take(request, from).await;
         }
         if is_grpc(&request) {
+            request.extensions_mut().insert(From(from));
             return self.grpc(request).await;
+        }
+        if SignIn::takes(path) {
+            return self.sign_in.answer(request, from).await;
         }
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let response = match path {

@@ -4,6 +4,7 @@ use std::{convert::Infallible, future::Future, net::IpAddr, sync::Arc, time::Dur
 use ck8s_rpc::{
     guard::GuardLayer,
     mesh::{Channel, Services},
+    rate::Rate,
 };
 use hyper::service::service_fn;
 use hyper_util::{
@@ -12,11 +13,14 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Layer;
 
 use crate::{
     EdgeConfig, EdgeError,
+    auth::SignIn,
     batch::Batches,
-    router::{Missing, Router},
+    limit::Limited,
+    router::{Parts, Router},
     webhook::Webhooks,
 };
 
@@ -39,7 +43,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves the public listener until `shutdown`; then lets what is under way end, for ten seconds.
 ///
-/// `grpc` are all services, of this process and of others, without a guard: the guard is put in front of them here. `mesh` leads to the ingress service, as role `edge`.
+/// `grpc` are all services, of this process and of others, without a guard: the guard is put in front of them here. `mesh` leads to the services ingress and auth, as role `edge`.
 /// `missing` says what the process needs and does not have: it can serve if that is nothing.
 ///
 /// # Errors
@@ -58,13 +62,15 @@ where
     R: Future<Output = Vec<&'static str>> + Send + 'static,
 {
     let address = listener.local_addr()?;
-    let EdgeConfig {
-        webhook_rate,
-        version,
-    } = config;
-    let webhooks = Webhooks::new(Batches::start(mesh), webhook_rate);
-    let missing: Missing = Arc::new(move || Box::pin(missing()));
-    let router = Router::new(webhooks, grpc, &guard, missing, version);
+    let rate = Arc::new(Rate::per_minute(config.sign_in_rate));
+    let router = Router::new(Parts {
+        webhooks: Webhooks::new(Batches::start(mesh.clone()), config.webhook_rate),
+        sign_in: SignIn::new(mesh, config.public_url, rate.clone()),
+        grpc: Limited::new(guard.layer(grpc), rate),
+        missing: Arc::new(move || Box::pin(missing())),
+        trusted_proxies: config.trusted_proxies,
+        version: config.version,
+    });
     drop(guard);
 
     let connections = TaskTracker::new();

@@ -164,9 +164,7 @@ impl KeyRing {
             aad: associated,
         };
         let plain = key.cipher().decrypt(&nonce, payload);
-        plain
-            .map(SecretSlice::from)
-            .map_err(|_| OpenError::Refused)
+        plain.map(SecretSlice::from).map_err(|_| OpenError::Refused)
     }
 }
 

@@ -54,10 +54,7 @@ pub(crate) fn checked_address(text: &str) -> Result<&str, Invalid> {
     if whole && address.len() <= 320 && !address.contains(odd) {
         return Ok(address);
     }
-    Err(invalid(
-        "email",
-        "must be an address, like ada@example.com",
-    ))
+    Err(invalid("email", "must be an address, like ada@example.com"))
 }
 
 #[cfg(test)]

@@ -27,7 +27,14 @@ mod tests {
         }
         let long = format!("/{}", "x".repeat(2_000));
         for path in [
-            "//evil.example", "/\\evil.example", "https://evil.example", "evil", "/a\nb", "/ä", "\\/", &long,
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "evil",
+            "/a\nb",
+            "/ä",
+            "\\/",
+            &long,
         ] {
             assert!(checked_return_to(path.to_owned()).is_err(), "{path}");
         }

@@ -57,23 +57,27 @@ pub(super) async fn poll_device_sign_in(
     auth: &Auth,
     request: Request<pb::PollDeviceSignInRequest>,
 ) -> Result<pb::PollDeviceSignInResponse, Status> {
-    Ok(match auth.poll_device(&request.get_ref().device_code).await? {
-        Poll::Wait(interval) => pb::PollDeviceSignInResponse {
-            session: None,
-            interval,
+    Ok(
+        match auth.poll_device(&request.get_ref().device_code).await? {
+            Poll::Wait(interval) => pb::PollDeviceSignInResponse {
+                session: None,
+                interval,
+            },
+            Poll::Done(session) => pb::PollDeviceSignInResponse {
+                session: Some((*session).into()),
+                interval: 0,
+            },
         },
-        Poll::Done(session) => pb::PollDeviceSignInResponse {
-            session: Some((*session).into()),
-            interval: 0,
-        },
-    })
+    )
 }
 
 pub(super) async fn refresh_session(
     auth: &Auth,
     request: Request<pb::RefreshSessionRequest>,
 ) -> Result<pb::RefreshSessionResponse, Status> {
-    let session = auth.refresh_session(&request.get_ref().refresh_token).await?;
+    let session = auth
+        .refresh_session(&request.get_ref().refresh_token)
+        .await?;
     Ok(pb::RefreshSessionResponse {
         session: Some(session.into()),
     })

@@ -81,7 +81,14 @@ async fn make(conn: &mut PgConnection, address: &str) -> Result<(UserId, Made), 
             record(conn, "user.added", user, address, message).await?;
         }
         Made::Raised => {
-            record(conn, "user.updated", user, address, "is a platform admin now").await?;
+            record(
+                conn,
+                "user.updated",
+                user,
+                address,
+                "is a platform admin now",
+            )
+            .await?;
         }
         Made::Was => {}
     }

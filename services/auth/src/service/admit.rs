@@ -26,7 +26,10 @@ impl Auth {
         code: Option<&Hash>,
     ) -> Result<Session, AuthError> {
         let key = self.signing_key().await?;
-        let asked = self.sign_in()?.identities.take(identity.id.clone(), Instant::now());
+        let asked = self
+            .sign_in()?
+            .identities
+            .take(identity.id.clone(), Instant::now());
         asked.map_err(|wait| SignInError::TooMany {
             what: "sign-ins of this account",
             wait,

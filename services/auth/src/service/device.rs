@@ -64,7 +64,10 @@ impl Auth {
         if turn.early {
             return Ok(Poll::Wait(turn.interval));
         }
-        let theirs = sign_in.config.key_ring.open_text(&associated(&hash), &turn.sealed)?;
+        let theirs = sign_in
+            .config
+            .key_ring
+            .open_text(&associated(&hash), &turn.sealed)?;
         match provider.poll_device(&theirs).await {
             Ok(DevicePoll::Pending) => Ok(Poll::Wait(turn.interval)),
             Ok(DevicePoll::SlowDown(wanted)) => {

@@ -28,14 +28,14 @@ impl Auth {
         let life = sign_in.config.key_life;
         let found = signing_keys::current(&mut *self.pool.acquire().await?, life).await?;
         if let Some(current) = found.filter(|current| !current.due) {
-            return sign_in.open(current);
+            return sign_in.open(&current);
         }
         let mut tx = self.pool.begin().await?;
         signing_keys::lock(&mut tx).await?;
         // Another replica may have been faster.
         let found = signing_keys::current(&mut tx, life).await?;
         if let Some(current) = found.filter(|current| !current.due) {
-            return sign_in.open(current);
+            return sign_in.open(&current);
         }
         let key = sign_in.make(&mut tx, ACTOR, false).await?;
         tx.commit().await?;
@@ -79,12 +79,12 @@ impl Auth {
     pub async fn verify_key_ring(&self) -> Result<(), AuthError> {
         let sign_in = self.sign_in()?;
         let found = signing_keys::current(&mut *self.pool.acquire().await?, Duration::ZERO).await?;
-        found.map_or(Ok(()), |current| sign_in.open(current).map(drop))
+        found.map_or(Ok(()), |current| sign_in.open(&current).map(drop))
     }
 }
 
 impl SignIn {
-    fn open(&self, current: Current) -> Result<SigningKey, AuthError> {
+    fn open(&self, current: &Current) -> Result<SigningKey, AuthError> {
         let row = associated(current.id);
         let private = self.config.key_ring.open(&row, &current.sealed)?;
         Ok(SigningKey {
@@ -116,7 +116,9 @@ impl SignIn {
             actor: actor.to_owned(),
             message: match retire_others {
                 false => "a key for access tokens was made".to_owned(),
-                true => "a key for access tokens was made, and those before verify no more".to_owned(),
+                true => {
+                    "a key for access tokens was made, and those before verify no more".to_owned()
+                }
             },
             data: Some(json!({ "key_id": id, "retire_others": retire_others })),
         };

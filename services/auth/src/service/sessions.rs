@@ -35,7 +35,7 @@ impl Auth {
         let mut conn = self.pool.acquire().await?;
         let found = signing_keys::verifying(&mut conn, key).await?;
         let (public, now) = found.ok_or(AuthError::UnknownToken)?;
-        let claims = domain::verified(token, &public, sign_in.config.issuer())
+        let claims = domain::verified(token, &public, &sign_in.config.issuer)
             .filter(|claims| claims.good_at(now))
             .ok_or(AuthError::UnknownToken)?;
         if !sessions::is_live(&mut conn, claims.sid, claims.sub).await? {
@@ -76,7 +76,14 @@ impl Auth {
             Spent::Before => {
                 sessions::end(&mut tx, held.id, Because::Reused).await?;
                 let message = "a refresh token that was spent came again: the session ended";
-                record(&mut tx, "session.reused", "anonymous".to_owned(), &held, message).await?;
+                record(
+                    &mut tx,
+                    "session.reused",
+                    "anonymous".to_owned(),
+                    &held,
+                    message,
+                )
+                .await?;
                 tx.commit().await?;
                 return Err(SignInError::SessionRefused.into());
             }
@@ -120,7 +127,7 @@ impl Auth {
         let refresh = Secret::new(REFRESH);
         let (now, refresh_expires_at) = sessions::insert_refresh(conn, id, &refresh.hash()).await?;
         let life = i64::try_from(config.access_life.as_secs()).unwrap_or(0);
-        let claims = Claims::new(config.issuer(), user, id, now.unix_timestamp(), life);
+        let claims = Claims::new(&config.issuer, user, id, now.unix_timestamp(), life);
         let access = key.sign(&claims).ok_or(AuthError::Unmade)?;
         let from = OffsetDateTime::from_unix_timestamp(claims.iat).unwrap_or(now);
         Ok(Session {

@@ -30,7 +30,10 @@ impl SignIn {
     pub fn new(mut config: SignInConfig) -> Result<Self, String> {
         let longest = crate::config::LONGEST_ACCESS;
         if config.access_life > longest || config.access_life.as_secs() == 0 {
-            return Err(format!("an access token lives 1 to {} s", longest.as_secs()));
+            return Err(format!(
+                "an access token lives 1 to {} s",
+                longest.as_secs()
+            ));
         }
         let provider = match (config.provider.take(), &config.public_url) {
             (None, _) => None,

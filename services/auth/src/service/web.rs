@@ -40,7 +40,10 @@ impl Auth {
         let challenge = URL_SAFE_NO_PAD.encode(verifier.hash());
         let authorize_url = provider.authorize_url(state.expose(), &challenge)?;
         let row = associated(&state.hash());
-        let sealed = sign_in.config.key_ring.seal(&row, verifier.expose().as_bytes());
+        let sealed = sign_in
+            .config
+            .key_ring
+            .seal(&row, verifier.expose().as_bytes());
         let sealed = sealed.map_err(|_| AuthError::Unmade)?;
         let mut conn = self.pool.acquire().await?;
         let (of_state, of_browser) = (state.hash(), browser.hash());
@@ -76,8 +79,13 @@ impl Auth {
                 return Err(SignInError::Misconfigured(said.collect()).into());
             }
         }
-        let verifier = sign_in.config.key_ring.open_text(&associated(&state), &sealed)?;
-        let token = provider.exchange(back.code, verifier.expose_secret()).await?;
+        let verifier = sign_in
+            .config
+            .key_ring
+            .open_text(&associated(&state), &sealed)?;
+        let token = provider
+            .exchange(back.code, verifier.expose_secret())
+            .await?;
         let identity = provider.identity(&token).await?;
         drop(token);
         let session = self.admit(&identity, Via::Web, None).await?;

@@ -30,7 +30,12 @@ pub(crate) async fn person(
         let project = project.into();
         Some(Membership { project, role })
     };
-    let memberships: Option<Vec<_>> = row.projects.into_iter().zip(row.roles).map(member).collect();
+    let memberships: Option<Vec<_>> = row
+        .projects
+        .into_iter()
+        .zip(row.roles)
+        .map(member)
+        .collect();
     let person = Person {
         user_id: user,
         name: row.name,

@@ -166,19 +166,18 @@ pub(crate) async fn is_live(
 
 /// Removes a user's sessions.
 pub(crate) async fn remove_of(conn: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
-    sqlx::query!(
-        "DELETE FROM auth.sessions WHERE user_id = $1",
-        user.uuid()
-    )
-    .execute(conn)
-    .await?;
+    sqlx::query!("DELETE FROM auth.sessions WHERE user_id = $1", user.uuid())
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
 /// Forgets sessions that ended a week ago, with their refresh tokens.
 pub(crate) async fn sweep(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("DELETE FROM auth.sessions WHERE LEAST(expires_at, ended_at) < now() - interval '7 days'")
-        .execute(conn)
-        .await?;
+    sqlx::query!(
+        "DELETE FROM auth.sessions WHERE LEAST(expires_at, ended_at) < now() - interval '7 days'"
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }

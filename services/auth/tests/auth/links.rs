@@ -3,7 +3,7 @@ use ck8s_proto::auth::v1 as pb;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::server::TestServer;
+use crate::{server::TestServer, sign_in::edge};
 
 async fn redeem(server: &TestServer, code: &str) -> Result<pb::RedeemLinkResponse, Status> {
     let request = pb::RedeemLinkRequest {
@@ -27,12 +27,25 @@ async fn of_many_who_redeem_a_code_at_once_one_gets_a_token() {
     assert_eq!(reason, "LINK_REFUSED");
 
     let redeemed = got[0].as_ref().unwrap();
-    let who = server.who_am_i(&redeemed.token).await.unwrap();
-    assert_eq!(who.caller(), ck8s_proto::policy::v1::Caller::Admin);
-    assert!(who.name.starts_with("link-"), "{}", who.name);
+    let session = redeemed.session.clone().unwrap();
+    assert_eq!(session.access_token, redeemed.token);
+    assert_eq!(session.access_expire_time, redeemed.expire_time);
+    let request = pb::AuthenticateRequest {
+        token: redeemed.token.clone(),
+    };
+    let who = edge(&server)
+        .authenticate(request)
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(who.session_id, session.id);
+    let person = who.person.unwrap();
+    assert!(person.platform_admin);
+    assert_eq!(person.name, "admin@localhost");
     let lives =
         redeemed.expire_time.unwrap().seconds - time::OffsetDateTime::now_utc().unix_timestamp();
-    assert!((12 * 3600 - 60..=12 * 3600).contains(&lives), "{lives}");
+    assert!((840..=900).contains(&lives), "{lives}");
+    assert_eq!(server.events("sign_in.succeeded").await, 1);
     assert_eq!(server.events("link.redeemed").await, 1);
     assert_eq!(server.events("link.refused").await, 7);
 }

@@ -2,8 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod access_tokens;
+mod admins;
+mod device;
+mod github;
 mod join;
 mod links;
 mod projects;
 mod server;
+mod sessions;
+mod sign_in;
 mod tokens;

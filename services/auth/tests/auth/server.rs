@@ -1,7 +1,7 @@
 //! A server of its own for each test, and the words that tests use.
 use std::{sync::Arc, time::Duration};
 
-use ck8s_auth::Auth;
+use ck8s_auth::{Auth, ProviderConfig, SignInConfig};
 use ck8s_db::{ServiceRole, test::TestDb};
 use ck8s_proto::auth::v1::{
     self as pb, auth_service_client::AuthServiceClient,
@@ -18,6 +18,11 @@ use tonic::{
     service::Routes,
     transport::{Channel, Endpoint, Server},
 };
+
+/// Seals for every server of these tests.
+pub const KEY_RING: &str = "t1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+pub use crate::github::PUBLIC_URL;
 
 /// One server: the mesh and a public listener, as in production.
 pub struct TestServer {
@@ -37,11 +42,25 @@ impl TestServer {
         Self::start_with(|auth| auth).await
     }
 
+    /// With a provider that knows people.
+    pub async fn start_known_to(provider: ProviderConfig) -> Self {
+        let config = SignInConfig {
+            provider: Some(provider),
+            issuer: PUBLIC_URL.to_owned(),
+            public_url: Some(PUBLIC_URL.to_owned()),
+            ..SignInConfig::new(key_ring())
+        };
+        Self::start_with(|auth| auth.signing_in(config).unwrap()).await
+    }
+
     /// With the service set up in a way of the test's own.
     pub async fn start_with(set_up: impl FnOnce(Auth) -> Auth) -> Self {
         let db = TestDb::new().await;
         let pool = db.pool(ServiceRole::Auth).await;
-        let auth = set_up(Auth::new(pool.clone()));
+        // One provider of TLS is in the graph; the first test installs it.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let auth = Auth::new(pool.clone()).signing_in(SignInConfig::new(key_ring()));
+        let auth = set_up(auth.unwrap());
         let routes = routes_with_standard(
             Routes::new(auth.auth_server()).add_service(auth.projects_server()),
             &Default::default(),
@@ -117,10 +136,34 @@ impl TestServer {
             .unwrap()
     }
 
+    /// Puts an address on the allow-list.
+    pub async fn allow(&self, email: &str) {
+        sqlx::query("INSERT INTO auth.users (id, email) VALUES (gen_random_uuid(), $1)")
+            .bind(email)
+            .execute(&self.owner)
+            .await
+            .unwrap();
+    }
+
+    /// What a query of one text says.
+    pub async fn text(&self, query: &'static str) -> String {
+        self.text_of(query.to_owned()).await
+    }
+
+    /// The same, for a query that a test puts together.
+    pub async fn text_of(&self, query: String) -> String {
+        let query = sqlx::query_scalar(sqlx::AssertSqlSafe(query));
+        query.fetch_one(&self.owner).await.unwrap()
+    }
+
     /// Runs a statement as the database's owner.
     pub async fn sql(&self, statement: &'static str) {
         sqlx::query(statement).execute(&self.owner).await.unwrap();
     }
+}
+
+fn key_ring() -> ck8s_sealing::KeyRing {
+    ck8s_sealing::KeyRing::from_text(KEY_RING).unwrap()
 }
 
 /// A request with a bearer token.

@@ -63,6 +63,7 @@ impl Built {
                         .context("--mesh-ca")?,
                     None => Auth::new(pool),
                 };
+                let service = options.sign_in.set_up(service, &options.secrets).await?;
                 let routes = routes
                     .add_service(service.auth_server())
                     .add_service(service.projects_server());

@@ -25,6 +25,7 @@ use crate::{
     serve::bind,
     server::{Options, Server},
     shutdown,
+    sign_in::SignInOptions,
     worker::{self, Executor, PlaceArgs},
 };
 
@@ -71,6 +72,8 @@ pub struct UpArgs {
     /// The private listener for metrics and health; off unless set.
     #[arg(long, env = "CK8S_ADMIN_LISTEN", value_name = "ADDRESS")]
     admin_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    sign_in: SignInOptions,
     #[command(flatten)]
     tuning: Tuning,
 }
@@ -163,13 +166,16 @@ async fn serve(
         key_ring: Some(dir.key_ring()?),
         run_token_key: Some(dir.run_token_key()?),
         webhook_secret: Some(webhook_secret.clone()),
+        github_client_secret: Secrets::from_env().github_client_secret,
     };
+    let here = local_url(listener.local_addr()?);
     let options = Options {
         roles: Roles::all(),
         database_url: Some(url),
         mesh: MeshOptions::default(),
         secrets,
         tuning: args.tuning.clone(),
+        sign_in: args.sign_in.clone().reached_at(&here),
     };
     let mut server = Server::start(options, Some(listener)).await?;
     let address = server.address().context("the role edge is among all")?;

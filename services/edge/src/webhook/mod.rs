@@ -5,12 +5,13 @@ mod headers;
 use std::{net::IpAddr, time::Instant};
 
 use ck8s_proto::ingress::v1::{IngestOutcome, IngestResult, Webhook};
+use ck8s_rpc::rate::{Rate, subscriber, whole_seconds};
 use http::{Method, Request, Response, StatusCode, header::EXPECT};
 use hyper::body::Incoming;
 use tonic::body::Body;
 
 use self::{body::Unread, headers::Headers};
-use crate::{answer::Answer, batch::Batches, budget::Budget, rate::Rate};
+use crate::{answer::Answer, batch::Batches, budget::Budget};
 
 /// GitHub's own limit.
 const LARGEST_BODY: usize = 25 * 1024 * 1024;
@@ -23,7 +24,7 @@ const HOPELESS: [StatusCode; 2] = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_
 pub(crate) struct Webhooks {
     batches: Batches,
     budget: Budget,
-    rate: Rate,
+    rate: Rate<IpAddr>,
 }
 
 impl Webhooks {
@@ -31,7 +32,7 @@ impl Webhooks {
         Self {
             batches,
             budget: Budget::new(MEMORY),
-            rate: Rate::new(rate),
+            rate: Rate::per_second(rate),
         }
     }
 
@@ -68,11 +69,11 @@ impl Webhooks {
         if method != Method::POST {
             return Err(Answer::only("POST"));
         }
-        if !self.rate.allows(from, Instant::now()) {
+        if let Err(wait) = self.rate.take(subscriber(from), Instant::now()) {
             let message = "too many webhooks from this address; send it again later";
             let limited = Answer::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message);
             return Err(Answer {
-                retry_after: Some(1),
+                retry_after: Some(whole_seconds(wait)),
                 ..limited
             });
         }

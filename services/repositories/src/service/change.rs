@@ -264,7 +264,9 @@ impl Repositories {
             Some(value) => {
                 let repository = before.id.into();
                 let row = Row::Secret { repository, name };
-                let sealed = self.key_ring.seal(&row.associated_data(), value.expose_secret().as_bytes())?;
+                let sealed = self
+                    .key_ring
+                    .seal(&row.associated_data(), value.expose_secret().as_bytes())?;
                 secrets::set(&mut tx, before.id, name, &sealed).await?;
                 (Some("secret.set"), "set")
             }
@@ -299,7 +301,9 @@ impl Repositories {
     ) -> Result<(), Error> {
         let id = Uuid::now_v7();
         let row = Row::WebhookSecret { id, repository };
-        let sealed = self.key_ring.seal(&row.associated_data(), secret.expose_secret().as_bytes())?;
+        let sealed = self
+            .key_ring
+            .seal(&row.associated_data(), secret.expose_secret().as_bytes())?;
         webhook_secrets::insert(conn, id, repository.uuid(), &sealed).await?;
         Ok(())
     }

@@ -9,8 +9,8 @@ use ck8s_proto::{
     auth::v1::{GetProjectRequest, projects_service_client::ProjectsServiceClient},
     repositories::v1 as pb,
 };
-use ck8s_sealing::{KeyRing, OpenError};
 use ck8s_rpc::{convert as rpc_convert, mesh::Channel, status};
+use ck8s_sealing::{KeyRing, OpenError};
 use ck8s_types::{ProjectId, RequestId};
 use sqlx::PgPool;
 use tonic::{Code, Status};

@@ -8,13 +8,13 @@ use ck8s_proto::{
     repositories::v1::{self as pb, repositories_service_client::RepositoriesServiceClient},
 };
 use ck8s_repositories::Repositories;
-use ck8s_sealing::KeyRing;
 use ck8s_rpc::{
     guard::GuardLayer,
     identify::MeshIdentify,
     mesh::{self, Mesh},
     policy::Policy,
 };
+use ck8s_sealing::KeyRing;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
 use tokio::net::TcpListener;

@@ -1,0 +1,105 @@
+//! Admins that nobody makes over the wire: the first one, and the way back in.
+use ck8s_auth::{AuthError, Granted};
+
+use crate::{
+    server::TestServer,
+    sign_in::{reason, sign_in, start},
+};
+
+async fn is_admin(server: &TestServer, email: &str) -> bool {
+    sqlx::query_scalar("SELECT count(*) = 1 FROM auth.users WHERE platform_admin AND email = $1")
+        .bind(email)
+        .fetch_one(&server.owner)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_first_admin_is_made_once() {
+    let server = TestServer::start().await;
+    server.allow("ada@example.com").await;
+    assert!(
+        is_admin(&server, "admin@localhost").await,
+        "who has the machine"
+    );
+    assert!(
+        server
+            .auth
+            .ensure_first_admin("ADA@example.com")
+            .await
+            .unwrap()
+    );
+    assert!(is_admin(&server, "ada@example.com").await);
+    assert!(
+        !server
+            .auth
+            .ensure_first_admin("bob@example.com")
+            .await
+            .unwrap()
+    );
+    assert!(!is_admin(&server, "bob@example.com").await);
+    let odd = server.auth.ensure_first_admin("nobody").await.unwrap_err();
+    assert!(matches!(odd, AuthError::Invalid(_)));
+}
+
+#[tokio::test]
+async fn who_is_locked_out_gets_back_in() {
+    let (server, github) = start().await;
+    let granted = server
+        .auth
+        .grant_admin("ada@example.com", false)
+        .await
+        .unwrap();
+    assert_eq!(
+        granted,
+        Granted {
+            made: true,
+            forgotten: false
+        }
+    );
+    sign_in(&server, &github).await.unwrap();
+    // The account at the provider is gone; there is another one with the same address.
+    github.person().id = 2;
+    assert_eq!(
+        reason(&sign_in(&server, &github).await.unwrap_err()),
+        "OTHER_IDENTITY"
+    );
+    let granted = server
+        .auth
+        .grant_admin("Ada@example.com", false)
+        .await
+        .unwrap();
+    assert_eq!(
+        granted,
+        Granted {
+            made: false,
+            forgotten: false
+        }
+    );
+    assert!(sign_in(&server, &github).await.is_err());
+    let granted = server
+        .auth
+        .grant_admin("ada@example.com", true)
+        .await
+        .unwrap();
+    assert_eq!(
+        granted,
+        Granted {
+            made: false,
+            forgotten: true
+        }
+    );
+    assert_eq!(
+        server
+            .text("SELECT count(*)::text FROM auth.sessions")
+            .await,
+        "0"
+    );
+    sign_in(&server, &github).await.unwrap();
+    assert_eq!(
+        server
+            .text("SELECT external_id FROM auth.users WHERE login = 'ada'")
+            .await,
+        "2"
+    );
+}

@@ -1,0 +1,230 @@
+//! How people sign in: where they reach the server, who says who they are, and who is let in first.
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use ck8s_auth::{Auth, ProviderConfig, SignInConfig};
+use ck8s_edge::EdgeConfig;
+use ipnet::IpNet;
+
+use crate::config::Secrets;
+
+/// The options of sign-in, for the roles auth and edge. The OAuth app's secret comes by the environment alone.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Sign-in")]
+pub struct SignInOptions {
+    /// Where people reach the console, for the roles auth and edge: https://ck8s.example.
+    #[arg(long, env = "CK8S_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+    /// Where people sign in, for the role auth: GitHub, or a GitHub Enterprise Server.
+    #[arg(
+        long,
+        env = "CK8S_GITHUB_URL",
+        value_name = "URL",
+        default_value = "https://github.com"
+    )]
+    github_url: String,
+    /// Its API.
+    #[arg(
+        long,
+        env = "CK8S_GITHUB_API_URL",
+        value_name = "URL",
+        default_value = "https://api.github.com"
+    )]
+    github_api_url: String,
+    /// The OAuth app's client id, for the role auth; its secret is CK8S_GITHUB_CLIENT_SECRET. Unset: people come by one-time links alone.
+    #[arg(long, env = "CK8S_GITHUB_CLIENT_ID", value_name = "ID")]
+    github_client_id: Option<String>,
+    /// An address that is allowed and made a platform admin at the start of the role auth, while there is none.
+    #[arg(long, env = "CK8S_FIRST_ADMIN", value_name = "EMAIL")]
+    first_admin: Option<String>,
+    /// How long an access token lives.
+    #[arg(long, env = "CK8S_ACCESS_TOKEN_TTL_S", value_name = "SECONDS", default_value_t = 900,
+        value_parser = clap::value_parser!(u64).range(1..=900))]
+    access_token_ttl_s: u64,
+    /// How long a key signs access tokens before the next one is made.
+    #[arg(long, env = "CK8S_SIGNING_KEY_TTL_S", value_name = "SECONDS", default_value_t = 604_800,
+        value_parser = clap::value_parser!(u64).range(60..))]
+    signing_key_ttl_s: u64,
+    /// Sign-ins, refreshes and calls without a token of one address in a minute, for the role edge; 0: as many as it likes.
+    #[arg(long, env = "CK8S_SIGN_IN_RATE", value_name = "N")]
+    sign_in_rate: Option<u32>,
+    /// Proxies in front of the role edge whose X-Forwarded-For is believed: 10.0.0.0/8, or several.
+    #[arg(
+        long,
+        env = "CK8S_TRUSTED_PROXIES",
+        value_name = "NET[,NET...]",
+        value_delimiter = ','
+    )]
+    trusted_proxies: Vec<IpNet>,
+}
+
+impl SignInOptions {
+    /// With an address of its own, if none was given.
+    pub fn reached_at(mut self, url: &str) -> Reached {
+        let given = self.public_url.take();
+        Reached {
+            issuer: given.clone(),
+            public_url: given.or_else(|| Some(url.to_owned())),
+            options: self,
+        }
+    }
+
+    /// As it was told.
+    pub fn told(self) -> Reached {
+        Reached {
+            issuer: self.public_url.clone(),
+            public_url: self.public_url.clone(),
+            options: self,
+        }
+    }
+}
+
+/// The options, and where people reach the server.
+#[derive(Clone, Debug)]
+pub struct Reached {
+    issuer: Option<String>,
+    public_url: Option<String>,
+    options: SignInOptions,
+}
+
+impl Reached {
+    /// Sets up sign-in in the auth service: its keys must open, and somebody must be there to let others in.
+    pub async fn set_up(&self, auth: Auth, secrets: &Secrets) -> Result<Auth> {
+        let auth = auth
+            .signing_in(self.config(secrets)?)
+            .map_err(anyhow::Error::msg)
+            .context("sign-in")?;
+        auth.verify_key_ring().await.context(
+            "CK8S_KEY_RING (without the key that sealed them, the rows of auth.signing_keys are of no use: remove them)",
+        )?;
+        if let Some(address) = &self.options.first_admin {
+            let made = auth
+                .ensure_first_admin(address)
+                .await
+                .context("CK8S_FIRST_ADMIN")?;
+            if made {
+                tracing::info!("the first platform admin is allowed to sign in");
+            }
+        }
+        Ok(auth)
+    }
+
+    fn config(&self, secrets: &Secrets) -> Result<SignInConfig> {
+        let mut config = SignInConfig::new(secrets.key_ring()?);
+        let url = |url: &Option<String>| url.as_deref().map(checked).transpose();
+        if let Some(issuer) = url(&self.issuer)? {
+            config.issuer = issuer;
+        }
+        config.public_url = url(&self.public_url)?;
+        config.provider = self.provider(secrets)?;
+        config.access_life = Duration::from_secs(self.options.access_token_ttl_s);
+        config.key_life = Duration::from_secs(self.options.signing_key_ttl_s);
+        Ok(config)
+    }
+
+    fn provider(&self, secrets: &Secrets) -> Result<Option<ProviderConfig>> {
+        let id = self.options.github_client_id.as_deref().unwrap_or_default();
+        match (id.trim(), &secrets.github_client_secret) {
+            ("", None) => Ok(None),
+            ("", Some(_)) => bail!(
+                "CK8S_GITHUB_CLIENT_SECRET is set and CK8S_GITHUB_CLIENT_ID is not: both are of one OAuth app"
+            ),
+            (_, None) => bail!(
+                "CK8S_GITHUB_CLIENT_ID is set and CK8S_GITHUB_CLIENT_SECRET is not: both are of one OAuth app"
+            ),
+            (id, Some(secret)) => Ok(Some(ProviderConfig {
+                url: self.options.github_url.clone(),
+                api_url: self.options.github_api_url.clone(),
+                client_id: id.to_owned(),
+                client_secret: secret.clone(),
+            })),
+        }
+    }
+
+    /// Tells the edge.
+    pub fn edge(&self, mut config: EdgeConfig) -> Result<EdgeConfig> {
+        config.public_url = self.public_url.as_deref().map(checked).transpose()?;
+        if let Some(rate) = self.options.sign_in_rate {
+            config.sign_in_rate = rate;
+        }
+        config.trusted_proxies = self.options.trusted_proxies.clone();
+        Ok(config)
+    }
+}
+
+/// An address that browsers can be sent to, without a slash at the end.
+fn checked(url: &str) -> Result<String> {
+    let url = url.trim().trim_end_matches('/');
+    let host = ["https://", "http://"]
+        .into_iter()
+        .find_map(|scheme| url.strip_prefix(scheme));
+    match host {
+        Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']) => {
+            Ok(url.to_owned())
+        }
+        _ => bail!(
+            "CK8S_PUBLIC_URL {url:?} is no address of a server: it looks like https://ck8s.example"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        options: SignInOptions,
+    }
+
+    fn options(args: &[&str]) -> SignInOptions {
+        Cli::parse_from([&["x"], args].concat()).options
+    }
+
+    fn secrets(secret: Option<&str>) -> Secrets {
+        Secrets {
+            key_ring: Some(ck8s_sealing::KeyRing::generate_text()),
+            github_client_secret: secret.map(Into::into),
+            ..Secrets::default()
+        }
+    }
+
+    #[test]
+    fn an_oauth_app_has_an_id_and_a_secret() {
+        let provider = |args: &[&str], secret| options(args).told().provider(&secrets(secret));
+        assert!(provider(&[], None).unwrap().is_none());
+        let id = ["--github-client-id", "me"];
+        let one = provider(&id, None).unwrap_err().to_string();
+        assert!(one.contains("CK8S_GITHUB_CLIENT_SECRET is not"), "{one}");
+        let other = provider(&[], Some("hush")).unwrap_err().to_string();
+        assert!(other.contains("CK8S_GITHUB_CLIENT_ID is not") && !other.contains("hush"));
+        assert_eq!(
+            provider(&id, Some("hush")).unwrap().unwrap().url,
+            "https://github.com"
+        );
+    }
+
+    #[test]
+    fn where_it_is_reached_is_an_address() {
+        let public = options(&["--public-url", "https://ck8s.example/"]);
+        let config = public.told().config(&secrets(None)).unwrap();
+        assert_eq!(config.issuer, "https://ck8s.example");
+        assert_eq!(config.public_url.as_deref(), Some("https://ck8s.example"));
+        let local = options(&[]).reached_at("http://127.0.0.1:8080");
+        let config = local.config(&secrets(None)).unwrap();
+        assert_eq!(config.issuer, "ck8s", "the same whatever the port is");
+        assert_eq!(config.public_url.as_deref(), Some("http://127.0.0.1:8080"));
+        for odd in [
+            "ck8s.example",
+            "https://",
+            "https://a/b",
+            "ftp://a",
+            "https://a@b",
+        ] {
+            assert!(checked(odd).is_err(), "{odd}");
+        }
+    }
+}

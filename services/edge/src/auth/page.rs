@@ -1,0 +1,132 @@
+//! A page that says why a sign-in did not come to pass. It stands by itself: no script, no file, no link but to begin again.
+use std::sync::LazyLock;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+        X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    },
+};
+use http_body_util::Full;
+use sha2::{Digest, Sha256};
+use tonic::{Code, Status, body::Body};
+use tonic_types::StatusExt;
+
+use super::{http_status, set_retry_after};
+
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem;color-scheme:light dark}\
+h1{font-size:1.25rem}code{opacity:.7}";
+
+/// Nothing is loaded and nobody may frame it; its one style is named by its hash.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let style = STANDARD.encode(Sha256::digest(STYLE));
+    format!(
+        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+});
+
+/// What a person reads.
+pub(super) struct Page<'a> {
+    status: StatusCode,
+    title: &'static str,
+    cause: &'a Status,
+}
+
+impl<'a> Page<'a> {
+    /// Of what auth said.
+    pub fn of(cause: &'a Status) -> Self {
+        let (status, title) = match cause.code() {
+            Code::PermissionDenied => (StatusCode::FORBIDDEN, "You are not signed in"),
+            Code::InvalidArgument => (StatusCode::BAD_REQUEST, "This sign-in cannot go on"),
+            Code::FailedPrecondition => (StatusCode::BAD_REQUEST, "Sign-in is not set up"),
+            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
+                (StatusCode::BAD_GATEWAY, "Sign-in does not work right now")
+            }
+            Code::ResourceExhausted => (StatusCode::TOO_MANY_REQUESTS, "Too many sign-ins"),
+            _ => (http_status(cause), "Sign-in failed"),
+        };
+        Self {
+            status,
+            title,
+            cause,
+        }
+    }
+
+    pub fn into_response(self) -> Response<Body> {
+        let info = self.cause.get_details_error_info();
+        let reason = info.map(|info| info.reason).unwrap_or_default();
+        let html = html(self.title, self.cause.message(), &reason);
+        let mut response = Response::new(Body::new(Full::new(Bytes::from(html))));
+        *response.status_mut() = self.status;
+        set_retry_after(&mut response, self.cause);
+        let headers = response.headers_mut();
+        for (name, value) in [
+            (CONTENT_TYPE, "text/html; charset=utf-8"),
+            (CACHE_CONTROL, "no-store"),
+            (REFERRER_POLICY, "no-referrer"),
+            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (X_FRAME_OPTIONS, "DENY"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        if let Ok(policy) = HeaderValue::from_str(&POLICY) {
+            headers.insert(CONTENT_SECURITY_POLICY, policy);
+        }
+        response
+    }
+}
+
+fn html(title: &str, message: &str, reason: &str) -> String {
+    let (title, message, reason) = (escaped(title), escaped(&sentence(message)), escaped(reason));
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+<title>{title} · ck8s</title><style>{STYLE}</style></head>\n<body><main><h1>{title}</h1><p>{message}</p>\
+<p><a href=\"/auth/github/login\">Sign in again</a> · <a href=\"/\">Back to the console</a></p><p><code>{reason}</code></p></main></body></html>\n"
+    )
+}
+
+/// Messages begin small and have no full stop; on a page they are a sentence.
+fn sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    let first = letters
+        .next()
+        .map(|letter| letter.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), letters.as_str())
+}
+
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_text_and_nothing_else() {
+        let page = html(
+            "No",
+            "who is <script>alert('x')</script> & \"co\"",
+            "NOT_ALLOWED",
+        );
+        assert!(!page.contains("<script>"));
+        assert!(page.contains(
+            "Who is &lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;co&quot;."
+        ));
+        assert!(page.contains("<code>NOT_ALLOWED</code>"));
+    }
+}

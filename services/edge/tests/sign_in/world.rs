@@ -1,0 +1,164 @@
+//! An edge with the real auth service behind it, on a database of its own, and a provider where Ada sits.
+use std::{net::SocketAddr, sync::Arc};
+
+use ck8s_auth::{Auth, SignInConfig};
+use ck8s_db::{ServiceRole, test::TestDb};
+use ck8s_edge::EdgeConfig;
+use ck8s_rpc::{guard::GuardLayer, identify::MeshIdentify, mesh::Mesh, policy::Policy};
+use ck8s_sealing::KeyRing;
+use reqwest::{Client, RequestBuilder, Response, redirect};
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::service::Routes;
+
+use crate::github::{GitHub, PUBLIC_URL};
+
+/// Everything.
+pub struct World {
+    pub address: SocketAddr,
+    pub auth: Auth,
+    pub github: GitHub,
+    pub browser: Client,
+    owner: sqlx::PgPool,
+    _stop: DropGuard,
+    _db: TestDb,
+}
+
+/// A cookie that was set.
+pub struct Set {
+    pub value: String,
+    /// What stands behind the value.
+    pub attributes: String,
+}
+
+impl World {
+    pub async fn start() -> Self {
+        Self::with(EdgeConfig::default()).await
+    }
+
+    pub async fn with(config: EdgeConfig) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let db = TestDb::new().await;
+        let github = GitHub::start(1, "ada", "ada@example.com").await;
+        let ring = KeyRing::from_text("t1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+        let sign_in = SignInConfig {
+            provider: Some(github.config()),
+            public_url: Some(PUBLIC_URL.to_owned()),
+            ..SignInConfig::new(ring.unwrap())
+        };
+        let auth = Auth::new(db.pool(ServiceRole::Auth).await);
+        let auth = auth.signing_in(sign_in).unwrap();
+        let routes = Routes::new(auth.auth_server()).add_service(auth.projects_server());
+        let policy = Policy::from_descriptor_set(ck8s_proto::FILE_DESCRIPTOR_SET).unwrap();
+        let mesh = Mesh::new();
+        let identity = MeshIdentify::new(mesh.channel("edge"));
+        let guard = GuardLayer::new(Arc::new(policy), Arc::new(identity));
+        let stop = CancellationToken::new();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn({
+            let (mesh, routes, guard, stop) =
+                (mesh.clone(), routes.clone(), guard.clone(), stop.clone());
+            async move { mesh.serve(routes, guard, stop).await }
+        });
+        let config = EdgeConfig {
+            public_url: Some(PUBLIC_URL.to_owned()),
+            ..config
+        };
+        let (services, channel) = (mesh.services(routes), mesh.channel("edge"));
+        let missing = || async { Vec::new() };
+        let serving = ck8s_edge::serve(
+            listener,
+            config,
+            services,
+            guard,
+            channel,
+            missing,
+            stop.clone(),
+        );
+        tokio::spawn(serving);
+        Self {
+            address,
+            auth,
+            github,
+            browser: Client::builder()
+                .redirect(redirect::Policy::none())
+                .build()
+                .unwrap(),
+            owner: db.owner().await,
+            _stop: stop.drop_guard(),
+            _db: db,
+        }
+    }
+
+    /// Puts an address on the allow-list.
+    pub async fn allow(&self, email: &str) {
+        sqlx::query("INSERT INTO auth.users (id, email) VALUES (gen_random_uuid(), $1)")
+            .bind(email)
+            .execute(&self.owner)
+            .await
+            .unwrap();
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.browser.get(self.url(path)).send().await.unwrap()
+    }
+
+    /// As the console asks.
+    pub fn post(&self, path: &str) -> RequestBuilder {
+        self.browser
+            .post(self.url(path))
+            .header("content-type", "application/json")
+            .header("origin", PUBLIC_URL)
+    }
+
+    /// A script's question with the refresh token in its cookie.
+    pub async fn post_with(&self, path: &str, refresh: &str) -> Response {
+        let cookie = format!("other=1; ck8s_refresh={refresh}");
+        let request = self.post(path).header("cookie", cookie).body("{}");
+        request.send().await.unwrap()
+    }
+
+    /// The way to the provider and the answer to coming back.
+    pub async fn sign_in(&self, return_to: &str) -> Response {
+        let login = self
+            .get(&format!("/auth/github/login?return_to={return_to}"))
+            .await;
+        assert_eq!(login.status(), 303);
+        let browser = set(&login, "ck8s_sign_in").unwrap().value;
+        let (code, state) = self.github.consent(&location(&login)).await;
+        self.callback(&format!("code={code}&state={state}"), &browser)
+            .await
+    }
+
+    pub async fn callback(&self, query: &str, browser: &str) -> Response {
+        let request = self
+            .browser
+            .get(self.url(&format!("/auth/github/callback?{query}")));
+        let request = request.header("cookie", format!("ck8s_sign_in={browser}"));
+        request.send().await.unwrap()
+    }
+}
+
+/// Where an answer sends the browser.
+pub fn location(response: &Response) -> String {
+    response.headers()["location"].to_str().unwrap().to_owned()
+}
+
+/// A cookie that an answer sets.
+pub fn set(response: &Response, name: &str) -> Option<Set> {
+    let all = response.headers().get_all("set-cookie").iter();
+    all.filter_map(|value| {
+        let rest = value.to_str().unwrap().strip_prefix(&format!("{name}="))?;
+        let (value, attributes) = rest.split_once("; ").unwrap();
+        Some(Set {
+            value: value.to_owned(),
+            attributes: attributes.to_owned(),
+        })
+    })
+    .next()
+}
