@@ -38,7 +38,7 @@ impl Router {
     ) -> Self {
         Self {
             webhooks: Arc::new(webhooks),
-            grpc: GrpcWebLayer::new().layer(guard.layer(grpc)),
+            grpc: GrpcWebLayer::new().layer(guard.clone().handing_on().layer(grpc)),
             missing,
             version: Arc::new(version),
         }
