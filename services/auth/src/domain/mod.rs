@@ -1,11 +1,15 @@
-//! Tokens, codes and projects: types and checks. No async, no SQL, no wire.
+//! Tokens, codes, people and projects: types and checks. No async, no SQL, no wire.
+mod person;
 mod project;
 mod secret;
 mod token;
+mod user;
 
+pub(crate) use person::{Person, Scope};
 pub(crate) use project::{Project, checked_name, checked_slug};
 pub(crate) use secret::{Hash, Secret, hash};
-pub(crate) use token::{NewToken, Token, TokenKind};
+pub(crate) use token::{NewToken, Owner, Token, TokenKind};
+pub(crate) use user::{Member, User, checked_email};
 
 /// What is wrong with a field that a caller gave.
 pub(crate) fn invalid(field: &'static str, problem: &str) -> ck8s_types::Invalid {

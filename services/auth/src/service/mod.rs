@@ -1,9 +1,12 @@
 //! Use cases: open a transaction, change, record the flow event, keep the answer, commit.
 mod bootstrap;
+mod denials;
 mod join;
 mod links;
+mod members;
 mod projects;
-mod tokens;
+pub(crate) mod tokens;
+mod users;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -11,7 +14,7 @@ use ck8s_pki::PkiError;
 use ck8s_proto::auth::v1::{
     auth_service_server::AuthServiceServer, projects_service_server::ProjectsServiceServer,
 };
-use ck8s_types::RequestId;
+use ck8s_types::{RequestId, UserId};
 use prost::Message;
 use sqlx::{PgConnection, PgPool};
 
@@ -34,6 +37,8 @@ pub struct Auth {
 /// Who changes something, and the id that makes the call safe to repeat.
 pub(crate) struct By {
     pub actor: String,
+    /// The person, if it is one: nobody else gets the answer to their call.
+    pub user: Option<UserId>,
     pub request_id: Option<RequestId>,
 }
 
@@ -80,7 +85,11 @@ impl By {
         let Some(request_id) = self.request_id else {
             return Ok(None);
         };
-        match requests::claim(conn, request_id, method).await? {
+        let method = match self.user {
+            Some(user) => format!("{method} of {user}"),
+            None => method.to_owned(),
+        };
+        match requests::claim(conn, request_id, &method).await? {
             Claim::First => Ok(None),
             Claim::Answered(kept) => M::decode(kept.as_slice())
                 .map(Some)
