@@ -4,6 +4,9 @@
 mod access;
 mod join;
 mod links;
+mod members;
+mod own_tokens;
 mod projects;
 mod server;
 mod tokens;
+mod users;
