@@ -118,9 +118,8 @@ async fn people_see_their_projects_and_no_others() {
                 page_size: size,
                 page_token,
             };
-            let listed = server
-                .projects_client()
-                .list_projects(with_bearer(token, list));
+            let mut client = server.projects_client();
+            let listed = client.list_projects(with_bearer(token, list));
             let page = listed.await.unwrap().into_inner();
             seen.extend(
                 page.projects
@@ -162,15 +161,13 @@ async fn people_see_their_projects_and_no_others() {
     // What is there and what is not are one answer.
     let nothing = uuid::Uuid::now_v7().to_string();
     for (there, not_there) in [(&*hidden.id, &*nothing), ("hidden", "nothing")] {
-        let there = projects.get_project(with_bearer(&token, get(there)));
-        let not_there = projects.get_project(with_bearer(&token, get(not_there)));
-        let (there, not_there) = (there.await.unwrap_err(), not_there.await.unwrap_err());
+        let there = projects.get_project(with_bearer(&token, get(there))).await;
+        let not_there = projects
+            .get_project(with_bearer(&token, get(not_there)))
+            .await;
+        let (there, not_there) = (there.unwrap_err(), not_there.unwrap_err());
         let reason = told::<()>(Err(there.clone()));
         assert_eq!(reason, (Code::NotFound, "PROJECT_NOT_FOUND".into()));
-        assert_eq!(
-            there.message().len() == not_there.message().len(),
-            there.message().contains('-')
-        );
         let edited = there.message().replace(&hidden.id, &nothing);
         assert_eq!(edited.replace("hidden", "nothing"), not_there.message());
     }

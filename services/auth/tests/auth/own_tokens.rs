@@ -19,7 +19,8 @@ async fn make(
     by: &str,
     request: pb::CreateTokenRequest,
 ) -> Result<pb::CreateTokenResponse, tonic::Status> {
-    let made = server.auth_client().create_token(with_bearer(by, request));
+    let mut client = server.auth_client();
+    let made = client.create_token(with_bearer(by, request));
     Ok(made.await?.into_inner())
 }
 
@@ -35,7 +36,8 @@ async fn roles(server: &TestServer, token: &str) -> Vec<(String, Role)> {
 
 async fn names(server: &TestServer, token: &str) -> Vec<String> {
     let list = pb::ListTokensRequest::default();
-    let listed = server.auth_client().list_tokens(with_bearer(token, list));
+    let mut client = server.auth_client();
+    let listed = client.list_tokens(with_bearer(token, list));
     let tokens = listed.await.unwrap().into_inner().tokens;
     tokens.into_iter().map(|t| t.name).collect()
 }

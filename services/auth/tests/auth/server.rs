@@ -112,7 +112,8 @@ impl TestServer {
             slug: slug.to_owned(),
             ..Default::default()
         };
-        let made = self.projects_client().create_project(self.admin(request));
+        let mut client = self.projects_client();
+        let made = client.create_project(self.admin(request));
         made.await.unwrap().into_inner().project.unwrap()
     }
 
@@ -152,12 +153,13 @@ impl TestServer {
             role: role.into(),
             ..Default::default()
         };
-        let added = self.projects_client().add_member(self.admin(request));
+        let mut client = self.projects_client();
+        let added = client.add_member(self.admin(request));
         added.await.unwrap();
     }
 
     /// Who the bearer of a token is.
-    pub async fn who_am_i(&self, token: &str) -> Result<pb::WhoAmIResponse, tonic::Status> {
+    pub async fn who_am_i(&self, token: &str) -> Result<pb::WhoAmIResponse, Status> {
         let asked = with_bearer(token, pb::WhoAmIRequest {});
         Ok(self.auth_client().who_am_i(asked).await?.into_inner())
     }

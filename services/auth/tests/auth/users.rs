@@ -126,7 +126,7 @@ async fn the_last_platform_admin_stays() {
         let (first, second) = (first.map(drop), second.map(drop));
         let refused = [first, second].into_iter().filter_map(Result::err);
         let refused: Vec<_> = refused.map(|status| told::<()>(Err(status))).collect();
-        assert_eq!(refused, [last.clone()], "round {round}");
+        assert_eq!(refused, std::slice::from_ref(&last), "round {round}");
         auth.update_user(server.admin(update("one@x", true)))
             .await
             .unwrap();
