@@ -227,6 +227,19 @@ pub struct AuthenticateResponse {
     #[prost(string, tag = "7")]
     pub session_id: ::prost::alloc::string::String,
 }
+/// A refusal to write down.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordDenialRequest {
+    /// Who was refused.
+    #[prost(string, tag = "1")]
+    pub user_id: ::prost::alloc::string::String,
+    /// What: `/package.Service/Method`.
+    #[prost(string, tag = "2")]
+    pub method: ::prost::alloc::string::String,
+}
+/// It is written down, or was within the last minute.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordDenialResponse {}
 /// Nothing to say.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WhoAmIRequest {}
@@ -714,6 +727,31 @@ pub mod auth_service_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "Authenticate"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Writes down that a person was refused, for the audit trail: at most once a minute for each person and method.
+        pub async fn record_denial(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecordDenialRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordDenialResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.AuthService/RecordDenial",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "RecordDenial"));
             self.inner.unary(req, path, codec).await
         }
         /// Says who the caller is.
@@ -1219,6 +1257,14 @@ pub mod auth_service_server {
             tonic::Response<super::AuthenticateResponse>,
             tonic::Status,
         >;
+        /// Writes down that a person was refused, for the audit trail: at most once a minute for each person and method.
+        async fn record_denial(
+            &self,
+            request: tonic::Request<super::RecordDenialRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordDenialResponse>,
+            tonic::Status,
+        >;
         /// Says who the caller is.
         async fn who_am_i(
             &self,
@@ -1474,6 +1520,51 @@ pub mod auth_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AuthenticateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.AuthService/RecordDenial" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecordDenialSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::RecordDenialRequest>
+                    for RecordDenialSvc<T> {
+                        type Response = super::RecordDenialResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RecordDenialRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::record_denial(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecordDenialSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

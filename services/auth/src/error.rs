@@ -42,6 +42,27 @@ pub enum AuthError {
     /// No such project.
     #[error("no project {0:?}")]
     ProjectNotFound(String),
+    /// Nobody with this id or address may sign in.
+    #[error("no user {0:?}")]
+    UserNotFound(String),
+    /// The user is no member of the project.
+    #[error("no member {0:?}")]
+    MemberNotFound(String),
+    /// The address may sign in already.
+    #[error("user {0:?} exists")]
+    UserExists(String),
+    /// The user is a member already.
+    #[error("member {0:?} exists")]
+    MemberExists(String),
+    /// The last platform admin would be none any more.
+    #[error("the last platform admin")]
+    LastAdmin,
+    /// A token with a scope, or with an end, is asked for one that may more.
+    #[error("a token gives no more than it has")]
+    WiderToken,
+    /// A person asks for a token that is not their own.
+    #[error("people make tokens of their own")]
+    OwnTokensOnly,
     /// A live token has the name.
     #[error("token {0:?} exists")]
     TokenExists(String),
@@ -59,6 +80,9 @@ pub enum AuthError {
     /// Somebody changed the project since it was read.
     #[error("project {0:?} was changed")]
     Changed(String),
+    /// Somebody changed the user since they were read.
+    #[error("user {0:?} was changed")]
+    UserChanged(String),
     /// The request id belongs to another method's call.
     #[error("the request id was used for another call")]
     RequestIdReused,
@@ -116,6 +140,26 @@ impl From<AuthError> for Status {
             AuthError::Request(cause) => status::invalid("certificate_request", cause.to_string()),
             AuthError::TokenNotFound(token) => status::not_found("token", token),
             AuthError::ProjectNotFound(project) => status::not_found("project", project),
+            AuthError::UserNotFound(user) => status::not_found("user", user),
+            AuthError::MemberNotFound(user) => status::not_found("member", user),
+            AuthError::UserExists(email) => status::exists("user", email),
+            AuthError::MemberExists(user) => status::exists("member", user),
+            AuthError::LastAdmin => status::precondition(
+                "LAST_ADMIN",
+                "this is the last platform admin: make another user one first",
+            ),
+            AuthError::WiderToken => status::error(
+                Code::PermissionDenied,
+                "TOKEN_SCOPED",
+                "the token that you show is limited: it makes none that may more or live longer, and ends no other",
+                &[],
+            ),
+            AuthError::OwnTokensOnly => status::error(
+                Code::PermissionDenied,
+                "OWN_TOKENS_ONLY",
+                "a person makes tokens of their own alone: TOKEN_KIND_PERSON",
+                &[],
+            ),
             AuthError::TokenExists(name) => status::exists("token", name),
             AuthError::ProjectExists(slug) => status::exists("project", slug),
             AuthError::ProjectInUse { slug, what } => status::error(
@@ -134,6 +178,12 @@ impl From<AuthError> for Status {
             AuthError::Busy => {
                 status::aborted("CONFLICT", "another call was in the way; try again")
             }
+            AuthError::UserChanged(user) => status::error(
+                Code::Aborted,
+                "USER_CHANGED",
+                format!("user {user:?} was changed since they were read: read them again"),
+                &[("user", &user)],
+            ),
             AuthError::RequestIdReused => {
                 status::invalid("request_id", "was used for another kind of call")
             }

@@ -5,12 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ck8s_types::TokenId;
+use ck8s_types::{TokenId, UserId};
 use sqlx::PgPool;
 
 use crate::store;
 
-/// How exact `last_used_at` is.
+/// How exact `last_used_at` is, and how often one refusal is written down.
 const TOUCH: Duration = Duration::from_secs(60);
 /// How often what is old is swept.
 const SWEEP: Duration = Duration::from_secs(3600);
@@ -21,6 +21,7 @@ const REMEMBERED: usize = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct Upkeep {
     touched: Mutex<HashMap<TokenId, Instant>>,
+    denied: Mutex<HashMap<(UserId, String), Instant>>,
     swept: Mutex<Option<Instant>>,
 }
 
@@ -48,6 +49,23 @@ impl Upkeep {
             touched.retain(|_, at| at.elapsed() < TOUCH);
         }
         touched.insert(id, Instant::now());
+        true
+    }
+
+    /// Whether a refusal is to be written down: once a minute for each user and method, and none while too many are remembered.
+    pub fn denial_is_due(&self, user: UserId, method: &str) -> bool {
+        let mut denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (user, method.to_owned());
+        if denied.get(&key).is_some_and(|at| at.elapsed() < TOUCH) {
+            return false;
+        }
+        if denied.len() >= REMEMBERED {
+            denied.retain(|_, at| at.elapsed() < TOUCH);
+        }
+        if denied.len() >= REMEMBERED {
+            return false;
+        }
+        denied.insert(key, Instant::now());
         true
     }
 

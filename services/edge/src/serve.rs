@@ -66,7 +66,7 @@ where
     let router = Router::new(Parts {
         webhooks: Webhooks::new(Batches::start(mesh.clone()), config.webhook_rate),
         sign_in: SignIn::new(mesh, config.public_url, rate.clone()),
-        grpc: Limited::new(guard.layer(grpc), rate),
+        grpc: Limited::new(guard.clone().handing_on().layer(grpc), rate),
         missing: Arc::new(move || Box::pin(missing())),
         trusted_proxies: config.trusted_proxies,
         version: config.version,

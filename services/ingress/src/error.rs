@@ -12,6 +12,9 @@ pub(crate) enum IngressError {
     /// There is no such delivery.
     #[error("no delivery {0:?}")]
     NotFound(String),
+    /// The caller may not, in the contract's words.
+    #[error("refused: {}", .0.code())]
+    Refused(Box<Status>),
     /// A service that is needed is away. What was asked for is stored and happens later.
     #[error(transparent)]
     Away(#[from] Away),
@@ -26,6 +29,7 @@ pub(crate) enum IngressError {
 impl From<IngressError> for Status {
     fn from(error: IngressError) -> Self {
         match &error {
+            IngressError::Refused(status) => Status::clone(status),
             IngressError::NotFound(id) => status::not_found("delivery", id),
             IngressError::Away(away) => status::unavailable(away.service, away),
             IngressError::Database(cause) if is_unavailable(cause) => {

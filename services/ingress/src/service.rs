@@ -1,5 +1,6 @@
 //! The inbox for people: list, get, replay.
 use ck8s_db::events::{self, NewEvent};
+use ck8s_rpc::access::{Access, Scope};
 use ck8s_types::{DeliveryId, RequestId};
 use sqlx::PgPool;
 
@@ -16,6 +17,26 @@ use crate::{
 
 /// The method's name in the table of answered requests.
 const REPLAY: &str = "ReplayDelivery";
+
+/// Who has a delivery handled again, and what makes that safe to repeat.
+pub(crate) struct Call {
+    pub(crate) access: Access,
+    pub(crate) actor: String,
+    pub(crate) request: RequestId,
+}
+
+/// A delivery of no project is there for those alone who see everything.
+fn reaches(access: &Access, delivery: Delivery, name: &str) -> Result<Delivery, IngressError> {
+    let not_found = || IngressError::NotFound(name.to_owned());
+    match delivery.project_id {
+        Some(project) => access
+            .project(project, || not_found().into())
+            .map_err(|status| IngressError::Refused(Box::new(status)))?,
+        None if access.scope() == Scope::All => {}
+        None => return Err(not_found()),
+    }
+    Ok(delivery)
+}
 
 /// The inbox; a clone is the same.
 #[derive(Clone)]
@@ -38,8 +59,12 @@ impl Inbox {
     }
 
     /// By our id or the provider's, with the body as it came.
-    pub(crate) async fn get(&self, name: &str) -> Result<(Delivery, Vec<u8>), IngressError> {
-        let delivery = self.find(name).await?;
+    pub(crate) async fn get(
+        &self,
+        access: &Access,
+        name: &str,
+    ) -> Result<(Delivery, Vec<u8>), IngressError> {
+        let delivery = self.reached(access, name).await?;
         let mut conn = self.pool.acquire().await?;
         let payload = deliveries::payload(&mut conn, delivery.id).await?;
         let payload = payload.ok_or_else(|| IngressError::NotFound(name.to_owned()))?;
@@ -48,20 +73,21 @@ impl Inbox {
     }
 
     /// Handles again what was ignored or failed. What made a run, stays.
-    pub(crate) async fn replay(
-        &self,
-        request: RequestId,
-        name: &str,
-        actor: String,
-    ) -> Result<Delivery, IngressError> {
+    pub(crate) async fn replay(&self, call: Call, name: &str) -> Result<Delivery, IngressError> {
+        let Call {
+            access,
+            actor,
+            request,
+        } = call;
+        let delivery = self.reached(&access, name).await?;
         let mut conn = self.pool.acquire().await?;
         if let Some(id) = requests::answered(&mut conn, request, REPLAY).await? {
             let id = id.try_into().map(uuid::Uuid::from_bytes);
             let id = id.map_err(|_| IngressError::NotFound(name.to_owned()))?;
-            return self.by_id(id.into(), name).await;
+            let answered = self.by_id(id.into(), name).await?;
+            return reaches(&access, answered, name);
         }
         drop(conn);
-        let delivery = self.find(name).await?;
         if !self.reopen(request, &delivery, actor).await? {
             return self.by_id(delivery.id, name).await;
         }
@@ -98,6 +124,11 @@ impl Inbox {
         }
         tx.commit().await?;
         Ok(opened || delivery.state == State::Received)
+    }
+
+    /// A delivery, if the caller may do in its project what they want to. What they may not see, is not there.
+    async fn reached(&self, access: &Access, name: &str) -> Result<Delivery, IngressError> {
+        reaches(access, self.find(name).await?, name)
     }
 
     async fn find(&self, name: &str) -> Result<Delivery, IngressError> {

@@ -3,7 +3,7 @@ use ck8s_proto::repositories::v1::{
     self as pb,
     repositories_service_server::{RepositoriesService, RepositoriesServiceServer},
 };
-use ck8s_rpc::{caller, convert, page, status};
+use ck8s_rpc::{access, caller, convert, page, status};
 use secrecy::SecretString;
 use tonic::{Request, Response, Status};
 
@@ -28,18 +28,21 @@ impl RepositoriesService for Repositories {
         &self,
         request: Request<pb::ListRepositoriesRequest>,
     ) -> Result<Response<pb::ListRepositoriesResponse>, Status> {
+        let access = access::of(&request);
         let asked = request.into_inner();
         let size = page::size(asked.page_size)?;
         let after = page::decode("page_token", &asked.page_token)?;
-        Ok(self.list(asked.project, size, after).await?.into())
+        let projects = self.projects(&access, asked.project).await?;
+        Ok(self.list(projects, size, after).await?.into())
     }
 
     async fn get_repository(
         &self,
         request: Request<pb::GetRepositoryRequest>,
     ) -> Result<Response<pb::GetRepositoryResponse>, Status> {
-        let asked = request.into_inner();
-        let repository = Some(self.get(named(&asked.repository)?).await?);
+        let name = named(&request.get_ref().repository)?;
+        let repository = self.get(&access::of(&request), name).await?;
+        let repository = Some(repository);
         Ok(pb::GetRepositoryResponse { repository }.into())
     }
 
@@ -161,6 +164,7 @@ const MASK: &str = "must name what changes: full_name, default_branch, services_
 
 fn call<T>(request: &Request<T>, request_id: &str) -> Result<Call, Status> {
     Ok(Call {
+        access: access::of(request),
         actor: caller::caller(request).actor(),
         request: convert::optional_id("request_id", request_id)?,
     })

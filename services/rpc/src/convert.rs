@@ -1,6 +1,6 @@
 //! Conversions between the contract's shared messages and the domain's types.
-use ck8s_proto::runs::v1 as pb;
-use ck8s_types::{Invalid, RunReason, RunSpec, RunState, RunTrigger, Timeouts};
+use ck8s_proto::{policy::v1 as policy, runs::v1 as pb};
+use ck8s_types::{Invalid, ProjectRole, RunReason, RunSpec, RunState, RunTrigger, Timeouts};
 use prost_types::Timestamp;
 use time::OffsetDateTime;
 use tonic::Status;
@@ -57,6 +57,25 @@ pub fn optional_id<T: std::str::FromStr<Err: std::fmt::Display>>(
 #[must_use]
 pub fn invalid(fault: &Invalid) -> Status {
     status::invalid(fault.field, fault.problem.clone())
+}
+
+/// The contract's word for a project role.
+#[must_use]
+pub fn role_to_pb(role: ProjectRole) -> policy::ProjectRole {
+    match role {
+        ProjectRole::Read => policy::ProjectRole::Read,
+        ProjectRole::ReadWrite => policy::ProjectRole::ReadWrite,
+        ProjectRole::Admin => policy::ProjectRole::Admin,
+    }
+}
+
+/// The domain's word for a project role; none for unspecified.
+#[must_use]
+pub fn role_from_pb(role: policy::ProjectRole) -> Option<ProjectRole> {
+    ProjectRole::ALL
+        .iter()
+        .copied()
+        .find(|r| role_to_pb(*r) == role)
 }
 
 /// The contract's word for a state.

@@ -1,7 +1,8 @@
 //! The one layer in front of every gRPC service: finds out who calls, asks the policy, hands the `Caller` to the handler, holds
-//! deadlines, turns panics into INTERNAL, ends the streams of a revoked token, and observes each call.
+//! deadlines, turns panics into INTERNAL, ends the streams of a token that is revoked or may do something else, and observes each call.
 mod body;
 pub(crate) mod deadline;
+mod denials;
 mod observe;
 mod watch;
 
@@ -13,6 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use ck8s_pki::Identity;
+use ck8s_proto::policy::v1 as pb;
 use futures::{FutureExt, future::BoxFuture};
 use http::{Request, Response, header::AUTHORIZATION, request::Parts};
 use tokio_util::sync::CancellationToken;
@@ -22,14 +24,17 @@ use tracing::Instrument;
 
 use self::{
     body::{Ending, GuardedBody, StoppableBody},
+    denials::Denials,
     observe::Observed,
     watch::Bearer,
 };
 use crate::{
     Caller,
+    access::Access,
+    caller::SignedIn,
     identify::{Identify, IdentifyError},
     mesh::MeshPeer,
-    policy::{Decision, Policy},
+    policy::{Decision, Method, Policy},
     status,
 };
 
@@ -42,7 +47,10 @@ const EDGE: &str = "edge";
 pub struct GuardLayer {
     policy: Arc<Policy>,
     identity: Arc<dyn Identify>,
+    denials: Arc<Denials>,
     mesh: bool,
+    /// What stands behind it only hands calls on: another guard comes before the handler.
+    relay: bool,
 }
 
 impl GuardLayer {
@@ -52,8 +60,17 @@ impl GuardLayer {
         Self {
             policy,
             identity,
+            denials: Arc::default(),
             mesh: false,
+            relay: false,
         }
+    }
+
+    /// In front of what only hands calls on to guarded services: whether a handler asked for the caller's access is seen there.
+    #[must_use]
+    pub fn handing_on(mut self) -> Self {
+        self.relay = true;
+        self
     }
 
     /// The guard of the mesh.
@@ -113,6 +130,23 @@ struct Identified {
     bearer: Option<Bearer>,
 }
 
+/// What is left to see once the handler has answered: whether it asked what its caller may reach, and was told no.
+struct Asked {
+    access: Access,
+    person: Option<SignedIn>,
+    path: Arc<str>,
+}
+
+impl Asked {
+    fn new(method: Option<&Method>, caller: &Caller) -> Self {
+        Self {
+            access: Access::new(caller, method.and_then(Method::project_role)),
+            person: caller.person(),
+            path: method.map_or_else(Arc::default, |m| m.path.clone()),
+        }
+    }
+}
+
 impl GuardLayer {
     async fn serve<S, ResBody>(
         self,
@@ -138,7 +172,8 @@ impl GuardLayer {
             .map(|bearer| watch::Watch::new(self.identity.clone(), bearer, caller.clone()));
         let limit = deadline::of(&parts.headers, streaming);
         let mut ending = watch::ending(limit, watch);
-
+        let asked = Asked::new(method, &caller);
+        parts.extensions.insert(asked.access.clone());
         parts.extensions.insert(caller);
         let stop = streaming.then(CancellationToken::new);
         if let Some(stop) = &stop {
@@ -155,12 +190,29 @@ impl GuardLayer {
             },
             status = &mut ending => return Ok(observed.refused(status)),
         };
+        if asked.access.was_refused() {
+            self.denied(asked.person, &asked.path);
+        }
         if let Some(status) = response.headers().get(Status::GRPC_STATUS) {
             observed.finish(Code::from_bytes(status.as_bytes()));
             return Ok(response.map(Body::new));
         }
+        if asked.access.was_forgotten() && !self.relay {
+            let forgot = format_args!(
+                "the handler of {} did not ask what its caller may see",
+                asked.path
+            );
+            return Ok(observed.refused(status::internal(&forgot)));
+        }
         let ending = stop.map(|stop| Ending { when: ending, stop });
         Ok(response.map(|body| Body::new(GuardedBody::new(Body::new(body), observed, ending))))
+    }
+
+    /// A person may not do this: the audit trail hears of it.
+    fn denied(&self, person: Option<SignedIn>, path: &str) {
+        if let Some(person) = person {
+            self.denials.tell(&self.identity, person.user_id, path);
+        }
     }
 
     /// Who calls, if the policy lets them.
@@ -171,13 +223,27 @@ impl GuardLayer {
         match self.policy.check(path, &identified.caller) {
             Decision::Allow => Ok(identified),
             Decision::Unauthenticated => Err(status::unauthenticated()),
-            Decision::Denied => Err(status::denied(path)),
+            Decision::Denied => {
+                let caller = &identified.caller;
+                self.denied(caller.person(), path);
+                Err(self.refusal(caller, path))
+            }
             Decision::NotServed => Err(status::error(
                 Code::Unimplemented,
                 "NOT_SERVED",
                 format!("{path} is not served here"),
                 &[("method", path)],
             )),
+        }
+    }
+
+    /// Why somebody known may not call.
+    fn refusal(&self, caller: &Caller, path: &str) -> Status {
+        let lacks_role =
+            matches!(caller, Caller::Person { .. }) && self.policy.lists(path, pb::Caller::Person);
+        match self.policy.project_role(path) {
+            Some(role) if lacks_role => status::role_needed(role),
+            _ => status::denied(path),
         }
     }
 

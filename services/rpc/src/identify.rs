@@ -1,4 +1,4 @@
-//! Whose a bearer token is: asked of AuthService and RunsService over the mesh, and remembered for half a second.
+//! Whose a bearer token is: asked of AuthService and RunsService over the mesh, and remembered for less than half a second.
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -10,19 +10,27 @@ use ck8s_proto::{
     auth::v1::{self as auth, auth_service_client::AuthServiceClient},
     runs::v1::{self as runs, runs_service_client::RunsServiceClient},
 };
+use ck8s_types::UserId;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::sync::OnceCell;
 use tonic::{Code, Status};
 
-use crate::{Caller, mesh::Channel};
+use crate::{
+    Caller,
+    caller::{Credential, Projects, SignedIn},
+    convert::role_from_pb,
+    mesh::Channel,
+};
 
-/// How long an answer counts. A revoked token is refused, and its open streams end, within twice this.
-pub(crate) const REMEMBER: Duration = Duration::from_millis(500);
+/// How long an answer counts. A revoked token is refused, and its open streams end, within twice this: that is to be within a second.
+pub(crate) const REMEMBER: Duration = Duration::from_millis(400);
 /// How many tokens are remembered: it bounds the memory that a flood of made-up tokens can take.
 const REMEMBERED: usize = 10_000;
-/// No token of ours is longer; a longer one is not worth a call.
+/// No API token is longer; a longer one is not worth a call.
 const LONGEST_TOKEN: usize = 200;
+/// Nor is an access token.
+const LONGEST_JWT: usize = 4096;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -42,6 +50,9 @@ pub enum IdentifyError {
 pub trait Identify: Send + Sync {
     /// Whose `bearer` (the token alone) is.
     async fn identify(&self, bearer: &str) -> Result<Caller, IdentifyError>;
+
+    /// A person was refused: has it written down, if that can be done.
+    async fn denied(&self, user_id: UserId, method: &str);
 }
 
 type Answer = Option<Caller>;
@@ -122,7 +133,10 @@ fn run_caller(answer: &runs::AuthenticateRunResponse) -> Answer {
 
 fn token_caller(answer: auth::AuthenticateResponse) -> Answer {
     match answer.kind() {
-        auth::TokenKind::Admin => Some(Caller::Admin { name: answer.name }),
+        auth::TokenKind::Admin => Some(Caller::Admin {
+            name: answer.name,
+            person: None,
+        }),
         auth::TokenKind::Worker => Some(Caller::Worker {
             name: answer.name,
             certified: None,
@@ -130,15 +144,59 @@ fn token_caller(answer: auth::AuthenticateResponse) -> Answer {
         auth::TokenKind::Service => Some(Caller::Service {
             role: answer.service,
         }),
+        auth::TokenKind::Person => person_caller(answer),
         // A join token is for one call of its own, never a caller's.
-        auth::TokenKind::Person | auth::TokenKind::Join | auth::TokenKind::Unspecified => None,
+        auth::TokenKind::Join | auth::TokenKind::Unspecified => None,
     }
+}
+
+/// A person; one who may do everything is a platform admin. What cannot be read makes nobody of them.
+fn person_caller(answer: auth::AuthenticateResponse) -> Answer {
+    let with = match answer.session_id.as_str() {
+        "" => Credential::Token(answer.token_id.parse().ok()?),
+        session => Credential::Session(session.parse().ok()?),
+    };
+    let pb = answer.person?;
+    let person = SignedIn {
+        user_id: pb.user_id.parse().ok()?,
+        with,
+    };
+    let everywhere = role_from_pb(pb.everywhere());
+    if pb.platform_admin {
+        return Some(Caller::Admin {
+            name: pb.name,
+            person: Some(person),
+        });
+    }
+    let memberships = pb.memberships.iter().map(|m| {
+        let role = role_from_pb(m.role())?;
+        Some((m.project_id.parse().ok()?, role))
+    });
+    Some(Caller::Person {
+        name: pb.name,
+        person,
+        projects: Arc::new(Projects {
+            everywhere,
+            by_project: memberships.collect::<Option<_>>()?,
+        }),
+    })
+}
+
+/// Whether a text could be a token of ours: an API token, a run's, or an access token (a JWT).
+fn could_be_ours(bearer: &str) -> bool {
+    if bearer.starts_with("ck8s_") {
+        return bearer.len() <= LONGEST_TOKEN;
+    }
+    let jwt = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    bearer.len() <= LONGEST_JWT
+        && bearer.bytes().filter(|b| *b == b'.').count() == 2
+        && bearer.bytes().all(jwt)
 }
 
 #[async_trait]
 impl Identify for MeshIdentify {
     async fn identify(&self, bearer: &str) -> Result<Caller, IdentifyError> {
-        if !bearer.starts_with("ck8s_") || bearer.len() > LONGEST_TOKEN {
+        if !could_be_ours(bearer) {
             return Err(IdentifyError::Unknown);
         }
         let cell = self.cell(Sha256::digest(bearer).into());
@@ -157,6 +215,19 @@ impl Identify for MeshIdentify {
             .await?;
         answer.clone().ok_or(IdentifyError::Unknown)
     }
+
+    async fn denied(&self, user_id: UserId, method: &str) {
+        let mut request = tonic::Request::new(auth::RecordDenialRequest {
+            user_id: user_id.to_string(),
+            method: method.to_owned(),
+        });
+        request.set_timeout(PATIENCE);
+        let mut auth = self.auth.clone();
+        let told = tokio::time::timeout(PATIENCE, auth.record_denial(request));
+        if let Ok(Err(status)) = told.await {
+            tracing::warn!(code = ?status.code(), method, user = %user_id, "a refusal was not written down");
+        }
+    }
 }
 
 /// What the services that own tokens answer for one that is nobody's. All else is their trouble, not the caller's.
@@ -166,3 +237,7 @@ fn means_unknown(code: Code) -> bool {
         Code::Unauthenticated | Code::NotFound | Code::InvalidArgument
     )
 }
+
+#[cfg(test)]
+#[path = "identify_tests.rs"]
+mod tests;

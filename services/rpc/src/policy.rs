@@ -5,10 +5,11 @@ use std::{
 };
 
 use ck8s_proto::policy::v1 as pb;
+use ck8s_types::ProjectRole;
 use prost_reflect::{DescriptorPool, ExtensionDescriptor, MethodDescriptor, Value};
 use thiserror::Error;
 
-use crate::Caller;
+use crate::{Caller, convert::role_from_pb};
 
 /// Health says nothing but whether a role serves, so anybody may ask.
 const HEALTH: [(&str, bool); 2] = [
@@ -75,12 +76,19 @@ pub(crate) struct Method {
     admits: Admits,
 }
 
+impl Method {
+    /// The role that its rule asks people for, in the project of what they touch.
+    pub(crate) fn project_role(&self) -> Option<ProjectRole> {
+        self.admits.project_role
+    }
+}
+
 /// Whom a rule admits.
 #[derive(Debug, Default)]
 struct Admits {
     kinds: HashSet<pb::Caller>,
     services: HashSet<String>,
-    project_role: Option<pb::ProjectRole>,
+    project_role: Option<ProjectRole>,
 }
 
 impl Admits {
@@ -88,6 +96,10 @@ impl Admits {
         match caller {
             Caller::Anonymous => self.kinds.contains(&pb::Caller::Anonymous),
             Caller::Admin { .. } => self.kinds.contains(&pb::Caller::Admin),
+            // In which project, the handler asks of `access`; who has the role nowhere does not get so far.
+            Caller::Person { projects, .. } => {
+                self.kinds.contains(&pb::Caller::Person) && projects.most() >= self.project_role
+            }
             Caller::Service { role } => {
                 self.kinds.contains(&pb::Caller::Service) && self.services.contains(role)
             }
@@ -159,8 +171,15 @@ impl Policy {
 
     /// The role that a person needs in the project that the request names; none where people may not call.
     #[must_use]
-    pub fn project_role(&self, grpc_path: &str) -> Option<pb::ProjectRole> {
+    pub fn project_role(&self, grpc_path: &str) -> Option<ProjectRole> {
         self.method(grpc_path)?.admits.project_role
+    }
+
+    /// Whether the rule names this kind of caller, whatever else it asks of them.
+    #[must_use]
+    pub fn lists(&self, grpc_path: &str, kind: pb::Caller) -> bool {
+        let method = self.method(grpc_path);
+        method.is_some_and(|m| m.admits.kinds.contains(&kind))
     }
 
     /// The paths of all methods that are served.
@@ -222,7 +241,7 @@ fn admits(path: &str, rule: &pb::Rule) -> Result<Admits, PolicyError> {
     }
     let role =
         pb::ProjectRole::try_from(rule.project_role).map_err(|_| bad("an unknown project role"))?;
-    let role = (role != pb::ProjectRole::Unspecified).then_some(role);
+    let role = role_from_pb(role);
     if kinds.contains(&pb::Caller::Service) == rule.services.is_empty() {
         return Err(bad("CALLER_SERVICE and services go together"));
     }

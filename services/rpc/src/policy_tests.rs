@@ -1,66 +1,103 @@
 //! Walks every method of the contract with every kind of caller, against a table that is kept by hand.
 use std::collections::BTreeSet;
 
-use ck8s_types::{ProjectId, RunId};
+use ck8s_types::{ProjectId, RunId, SessionId, UserId};
 use prost::Message;
 
 use super::*;
+use crate::caller::{Credential, Projects, SignedIn};
 
-/// Who may call what: kinds of caller and roles of the mesh. Whoever adds a method adds a line, and thinks about it here.
+/// Who may call what: kinds of caller and roles of the mesh. `any` is every person; `read`, `write` and `own` are people with that
+/// role in some project, or a higher one. Whoever adds a method adds a line, and thinks about it here.
 const EXPECTED: &[(&str, &str)] = &[
     (
         "ck8s.auth.v1.AuthService/Authenticate",
         "edge ingress runs repositories auth",
     ),
-    ("ck8s.auth.v1.AuthService/WhoAmI", "admin worker run"),
-    ("ck8s.auth.v1.AuthService/RedeemLink", "anonymous admin"),
-    ("ck8s.auth.v1.AuthService/CreateToken", "admin"),
-    ("ck8s.auth.v1.AuthService/ListTokens", "admin"),
-    ("ck8s.auth.v1.AuthService/RevokeToken", "admin"),
+    (
+        "ck8s.auth.v1.AuthService/RecordDenial",
+        "edge ingress runs repositories auth",
+    ),
+    ("ck8s.auth.v1.AuthService/WhoAmI", "any admin worker run"),
+    (
+        "ck8s.auth.v1.AuthService/RedeemLink",
+        "anonymous admin edge",
+    ),
+    ("ck8s.auth.v1.AuthService/StartSignIn", "edge"),
+    ("ck8s.auth.v1.AuthService/FinishSignIn", "edge"),
+    ("ck8s.auth.v1.AuthService/StartDeviceSignIn", "anonymous"),
+    ("ck8s.auth.v1.AuthService/PollDeviceSignIn", "anonymous"),
+    ("ck8s.auth.v1.AuthService/RefreshSession", "anonymous edge"),
+    (
+        "ck8s.auth.v1.AuthService/SignOut",
+        "anonymous any admin edge",
+    ),
+    (
+        "ck8s.auth.v1.AuthService/ListSigningKeys",
+        "anonymous any admin edge",
+    ),
+    ("ck8s.auth.v1.AuthService/RotateSigningKey", "admin"),
+    ("ck8s.auth.v1.AuthService/ListUsers", "admin"),
+    ("ck8s.auth.v1.AuthService/AddUser", "admin"),
+    ("ck8s.auth.v1.AuthService/UpdateUser", "admin"),
+    ("ck8s.auth.v1.AuthService/RemoveUser", "admin"),
+    ("ck8s.auth.v1.AuthService/CreateToken", "any admin"),
+    ("ck8s.auth.v1.AuthService/ListTokens", "any admin"),
+    ("ck8s.auth.v1.AuthService/RevokeToken", "any admin"),
     ("ck8s.auth.v1.AuthService/JoinWorker", "anonymous"),
     ("ck8s.auth.v1.AuthService/RenewWorkerCertificate", "worker"),
     (
         "ck8s.auth.v1.ProjectsService/ListProjects",
-        "admin runs repositories ingress",
+        "any admin runs repositories ingress",
     ),
     (
         "ck8s.auth.v1.ProjectsService/GetProject",
-        "admin runs repositories ingress",
+        "read admin runs repositories ingress",
     ),
     ("ck8s.auth.v1.ProjectsService/CreateProject", "admin"),
-    ("ck8s.auth.v1.ProjectsService/UpdateProject", "admin"),
+    ("ck8s.auth.v1.ProjectsService/UpdateProject", "own admin"),
     ("ck8s.auth.v1.ProjectsService/DeleteProject", "admin"),
+    ("ck8s.auth.v1.ProjectsService/ListMembers", "read admin"),
+    ("ck8s.auth.v1.ProjectsService/AddMember", "own admin"),
+    ("ck8s.auth.v1.ProjectsService/UpdateMember", "own admin"),
+    ("ck8s.auth.v1.ProjectsService/RemoveMember", "own admin"),
     ("ck8s.ingress.v1.IngressService/IngestWebhook", "edge"),
-    ("ck8s.ingress.v1.IngressService/ListDeliveries", "admin"),
-    ("ck8s.ingress.v1.IngressService/GetDelivery", "admin"),
-    ("ck8s.ingress.v1.IngressService/ReplayDelivery", "admin"),
+    (
+        "ck8s.ingress.v1.IngressService/ListDeliveries",
+        "read admin",
+    ),
+    ("ck8s.ingress.v1.IngressService/GetDelivery", "read admin"),
+    (
+        "ck8s.ingress.v1.IngressService/ReplayDelivery",
+        "write admin",
+    ),
     (
         "ck8s.repositories.v1.RepositoriesService/ListRepositories",
-        "admin",
+        "read admin",
     ),
     (
         "ck8s.repositories.v1.RepositoriesService/GetRepository",
-        "admin ingress runs",
+        "read admin ingress runs",
     ),
     (
         "ck8s.repositories.v1.RepositoriesService/AddRepository",
-        "admin",
+        "own admin",
     ),
     (
         "ck8s.repositories.v1.RepositoriesService/UpdateRepository",
-        "admin",
+        "own admin",
     ),
     (
         "ck8s.repositories.v1.RepositoriesService/RemoveRepository",
-        "admin",
+        "own admin",
     ),
     (
         "ck8s.repositories.v1.RepositoriesService/RotateWebhookSecret",
-        "admin",
+        "own admin",
     ),
     (
         "ck8s.repositories.v1.RepositoriesService/SetSecret",
-        "admin",
+        "own admin",
     ),
     (
         "ck8s.repositories.v1.RepositoriesService/ResolveRepositories",
@@ -74,18 +111,18 @@ const EXPECTED: &[(&str, &str)] = &[
     ("ck8s.runs.v1.LeaseService/AppendLog", "worker"),
     ("ck8s.runs.v1.LeaseService/OpenRunSecrets", "worker"),
     ("ck8s.runs.v1.LeaseService/FilterSweepable", "worker"),
-    ("ck8s.runs.v1.RunsService/ListRuns", "admin"),
-    ("ck8s.runs.v1.RunsService/GetRun", "admin run ingress"),
+    ("ck8s.runs.v1.RunsService/ListRuns", "read admin"),
+    ("ck8s.runs.v1.RunsService/GetRun", "read admin run ingress"),
     ("ck8s.runs.v1.RunsService/CreateRuns", "ingress"),
-    ("ck8s.runs.v1.RunsService/StartRun", "admin"),
-    ("ck8s.runs.v1.RunsService/CancelRun", "admin"),
-    ("ck8s.runs.v1.RunsService/RetryRun", "admin"),
-    ("ck8s.runs.v1.RunsService/ExplainRun", "admin"),
-    ("ck8s.runs.v1.RunsService/WatchRuns", "admin"),
-    ("ck8s.runs.v1.RunsService/ListFlowEvents", "admin run"),
-    ("ck8s.runs.v1.RunsService/ReadLog", "admin run"),
-    ("ck8s.runs.v1.RunsService/ListSlots", "admin"),
-    ("ck8s.runs.v1.RunsService/SetSlots", "admin"),
+    ("ck8s.runs.v1.RunsService/StartRun", "write admin"),
+    ("ck8s.runs.v1.RunsService/CancelRun", "write admin"),
+    ("ck8s.runs.v1.RunsService/RetryRun", "write admin"),
+    ("ck8s.runs.v1.RunsService/ExplainRun", "read admin"),
+    ("ck8s.runs.v1.RunsService/WatchRuns", "read admin"),
+    ("ck8s.runs.v1.RunsService/ListFlowEvents", "read admin run"),
+    ("ck8s.runs.v1.RunsService/ReadLog", "read admin run"),
+    ("ck8s.runs.v1.RunsService/ListSlots", "read admin"),
+    ("ck8s.runs.v1.RunsService/SetSlots", "own admin"),
     ("ck8s.runs.v1.RunsService/ListWorkers", "admin"),
     ("ck8s.runs.v1.RunsService/DrainWorker", "admin"),
     (
@@ -99,7 +136,13 @@ fn callers() -> Vec<(String, Caller)> {
     let name = "x".to_owned();
     let mut callers = vec![
         ("anonymous".to_owned(), Caller::Anonymous),
-        ("admin".to_owned(), Caller::Admin { name: name.clone() }),
+        (
+            "admin".to_owned(),
+            Caller::Admin {
+                name: name.clone(),
+                person: None,
+            },
+        ),
         (
             "worker".to_owned(),
             Caller::Worker {
@@ -115,6 +158,13 @@ fn callers() -> Vec<(String, Caller)> {
             },
         ),
     ];
+    let people = [
+        None,
+        Some(ProjectRole::Read),
+        Some(ProjectRole::ReadWrite),
+        Some(ProjectRole::Admin),
+    ];
+    callers.extend(people.map(|role| (format!("person {role:?}"), person(role))));
     let roles = [
         "edge",
         "ingress",
@@ -126,6 +176,39 @@ fn callers() -> Vec<(String, Caller)> {
     ];
     callers.extend(roles.map(|role| (role.to_owned(), Caller::Service { role: role.into() })));
     callers
+}
+
+/// A member of one project with this role, or of none.
+fn person(role: Option<ProjectRole>) -> Caller {
+    let projects = Projects {
+        everywhere: None,
+        by_project: role
+            .map(|role| (ProjectId::new(), role))
+            .into_iter()
+            .collect(),
+    };
+    Caller::Person {
+        name: "octo".to_owned(),
+        person: SignedIn {
+            user_id: UserId::new(),
+            with: Credential::Session(SessionId::new()),
+        },
+        projects: Arc::new(projects),
+    }
+}
+
+/// Whether a word of the table means this caller.
+fn means(admitted: &str, word: &str, caller: &Caller) -> bool {
+    match caller {
+        Caller::Person { projects, .. } => match admitted {
+            "any" => true,
+            "read" => projects.most() >= Some(ProjectRole::Read),
+            "write" => projects.most() >= Some(ProjectRole::ReadWrite),
+            "own" => projects.most() >= Some(ProjectRole::Admin),
+            _ => false,
+        },
+        _ => admitted == word,
+    }
 }
 
 fn policy() -> Policy {
@@ -145,7 +228,7 @@ fn every_method_admits_exactly_the_callers_of_the_table() {
     let mut wrong = Vec::new();
     for (method, admitted) in EXPECTED {
         for (word, caller) in callers() {
-            let expected = match admitted.split(' ').any(|a| a == word) {
+            let expected = match admitted.split(' ').any(|a| means(a, &word, &caller)) {
                 true => Decision::Allow,
                 false if caller == Caller::Anonymous => Decision::Unauthenticated,
                 false => Decision::Denied,
@@ -160,7 +243,7 @@ fn every_method_admits_exactly_the_callers_of_the_table() {
 }
 
 #[test]
-fn nothing_is_open_but_health_and_what_a_one_time_code_is_for() {
+fn nothing_is_open_but_health_and_what_leads_to_a_sign_in_or_out() {
     let policy = policy();
     let open: BTreeSet<&str> = policy
         .paths()
@@ -168,7 +251,12 @@ fn nothing_is_open_but_health_and_what_a_one_time_code_is_for() {
         .collect();
     let expected = BTreeSet::from([
         "/ck8s.auth.v1.AuthService/JoinWorker",
+        "/ck8s.auth.v1.AuthService/ListSigningKeys",
+        "/ck8s.auth.v1.AuthService/PollDeviceSignIn",
         "/ck8s.auth.v1.AuthService/RedeemLink",
+        "/ck8s.auth.v1.AuthService/RefreshSession",
+        "/ck8s.auth.v1.AuthService/SignOut",
+        "/ck8s.auth.v1.AuthService/StartDeviceSignIn",
         "/grpc.health.v1.Health/Check",
         "/grpc.health.v1.Health/Watch",
     ]);
@@ -247,7 +335,18 @@ fn a_rule_that_says_nothing_sensible_stops_the_start() {
     }
     let person = rule(&[pb::Caller::Person], &[], pb::ProjectRole::ReadWrite);
     let admits = admits("/x.Y/Z", &person).unwrap();
-    assert_eq!(admits.project_role, Some(pb::ProjectRole::ReadWrite));
+    assert_eq!(admits.project_role, Some(ProjectRole::ReadWrite));
+    let any = |any_person, role| pb::Rule {
+        any_person,
+        ..rule(&[pb::Caller::Person], &[], role)
+    };
+    assert!(super::admits("/x.Y/Z", &any(true, none)).is_ok());
+    assert!(super::admits("/x.Y/Z", &any(true, pb::ProjectRole::Read)).is_err());
+    let nobody = pb::Rule {
+        any_person: true,
+        ..rule(&[pb::Caller::Admin], &[], none)
+    };
+    assert!(super::admits("/x.Y/Z", &nobody).is_err());
 }
 
 #[test]

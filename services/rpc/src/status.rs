@@ -2,6 +2,8 @@
 //! fields, `RetryInfo` where trying again helps. The cause of an internal error is logged here, once, and never sent. (AIP-193)
 use std::{collections::HashMap, fmt::Display, time::Duration};
 
+use bytes::Bytes;
+use ck8s_types::ProjectRole;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -98,6 +100,46 @@ pub fn denied(method: &str) -> Status {
         format!("this caller may not call {method}"),
         &[("method", method)],
     )
+}
+
+/// PERMISSION_DENIED: a person who has a lesser role, there or anywhere.
+#[must_use]
+pub fn role_needed(role: ProjectRole) -> Status {
+    error(
+        Code::PermissionDenied,
+        "ROLE_NEEDED",
+        format!("the project role {role} is needed for this"),
+        &[("role", role.as_str())],
+    )
+}
+
+/// UNAUTHENTICATED: the token of an open stream is good no more.
+#[must_use]
+pub fn token_ended() -> Status {
+    error(
+        Code::Unauthenticated,
+        "TOKEN_ENDED",
+        "the token that opened this stream is good no more",
+        &[],
+    )
+}
+
+/// PERMISSION_DENIED: what the caller of an open stream may has changed.
+#[must_use]
+pub fn access_changed() -> Status {
+    error(
+        Code::PermissionDenied,
+        "ACCESS_CHANGED",
+        "your access changed: open it again",
+        &[],
+    )
+}
+
+/// What a peer answered, for our own caller: the status alone, without the headers that it came with.
+#[must_use]
+pub fn handed_on(peer: &Status) -> Status {
+    let details = Bytes::copy_from_slice(peer.details());
+    Status::with_details(peer.code(), peer.message(), details)
 }
 
 /// UNAVAILABLE, with when to try again. `what` is named to the caller, `cause` only logged.

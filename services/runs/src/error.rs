@@ -61,7 +61,7 @@ impl From<RunsError> for Status {
             RunsError::Invalid(fault) => ck8s_rpc::convert::invalid(&fault),
             RunsError::Stale(_) => status::aborted("STALE_EPOCH", error.to_string()),
             RunsError::Stopping => status::unavailable("the runs service", &error),
-            RunsError::Peer(status) => *status,
+            RunsError::Peer(peer) => status::handed_on(&peer),
             RunsError::Database(cause)
                 if ck8s_db::is_unavailable(&cause) || ck8s_db::is_retryable(&cause) =>
             {

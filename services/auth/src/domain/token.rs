@@ -1,8 +1,8 @@
 //! API tokens.
-use ck8s_types::{Invalid, TokenId};
+use ck8s_types::{Invalid, TokenId, UserId};
 use time::{Duration, OffsetDateTime};
 
-use super::invalid;
+use super::{Scope, invalid};
 
 /// The roles of the mesh that a token can stand for.
 const ROLES: [&str; 6] = [
@@ -31,6 +31,15 @@ pub(crate) enum TokenKind {
     Service(String),
     /// A worker that joins, once. Its bearer is nobody.
     Join,
+    /// A person.
+    Person(Owner),
+}
+
+/// Whose token it is, and what it is limited to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub user_id: UserId,
+    pub scope: Scope,
 }
 
 impl TokenKind {
@@ -41,6 +50,7 @@ impl TokenKind {
             Self::Worker => "ck8s_wrk_",
             Self::Service(_) => "ck8s_svc_",
             Self::Join => "ck8s_join_",
+            Self::Person(_) => "ck8s_usr_",
         }
     }
 
@@ -51,6 +61,7 @@ impl TokenKind {
             Self::Worker => "worker",
             Self::Service(_) => "service",
             Self::Join => "join",
+            Self::Person(_) => "person",
         }
     }
 
@@ -58,17 +69,26 @@ impl TokenKind {
     pub fn service(&self) -> Option<&str> {
         match self {
             Self::Service(role) => Some(role),
-            Self::Admin | Self::Worker | Self::Join => None,
+            Self::Admin | Self::Worker | Self::Join | Self::Person(_) => None,
+        }
+    }
+
+    /// The owner, for a person's token.
+    pub fn owner(&self) -> Option<Owner> {
+        match self {
+            Self::Person(owner) => Some(*owner),
+            _ => None,
         }
     }
 
     /// From the table's words; none if it is none of them.
-    pub fn from_words(word: &str, service: Option<String>) -> Option<Self> {
-        match (word, service) {
-            ("admin", None) => Some(Self::Admin),
-            ("worker", None) => Some(Self::Worker),
-            ("join", None) => Some(Self::Join),
-            ("service", Some(role)) => Some(Self::Service(role)),
+    pub fn from_words(word: &str, service: Option<String>, owner: Option<Owner>) -> Option<Self> {
+        match (word, service, owner) {
+            ("admin", None, None) => Some(Self::Admin),
+            ("worker", None, None) => Some(Self::Worker),
+            ("join", None, None) => Some(Self::Join),
+            ("service", Some(role), None) => Some(Self::Service(role)),
+            ("person", None, Some(owner)) => Some(Self::Person(owner)),
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! AuthService.
 use ck8s_pki::Issued;
 use ck8s_proto::auth::v1::{self as pb, auth_service_server::AuthService};
-use ck8s_rpc::{caller::caller, page, status};
+use ck8s_rpc::{caller::caller, convert::id, page, status};
 use ck8s_types::WorkerId;
 use tonic::{Request, Response, Status};
 
@@ -18,8 +18,18 @@ impl AuthService for Auth {
         if !token.starts_with("ck8s_") {
             return Ok(Response::new(self.authenticate_access(token).await?.into()));
         }
-        let token = Auth::authenticate(self, token).await?;
-        Ok(Response::new(token.into()))
+        let known = Auth::authenticate(self, token).await?;
+        Ok(Response::new(known.into()))
+    }
+
+    async fn record_denial(
+        &self,
+        request: Request<pb::RecordDenialRequest>,
+    ) -> Result<Response<pb::RecordDenialResponse>, Status> {
+        let request = request.get_ref();
+        let user_id = id("user_id", &request.user_id)?;
+        Auth::record_denial(self, user_id, &request.method).await?;
+        Ok(Response::new(pb::RecordDenialResponse {}))
     }
 
     async fn who_am_i(
@@ -47,14 +57,21 @@ impl AuthService for Auth {
         request: Request<pb::CreateTokenRequest>,
     ) -> Result<Response<pb::CreateTokenResponse>, Status> {
         let by = by(&request, &request.get_ref().request_id)?;
-        let token = request.into_inner().try_into()?;
-        Ok(Response::new(Auth::create_token(self, by, token).await?))
+        let caller = caller(&request);
+        let project = match request.get_ref().project.as_str() {
+            "" => None,
+            named => Some(super::project(self, &request, named).await?.id),
+        };
+        let wanted = request.into_inner().try_into()?;
+        let created = Auth::create_token(self, by, &caller, wanted, project).await?;
+        Ok(Response::new(created))
     }
 
     async fn list_tokens(
         &self,
         request: Request<pb::ListTokensRequest>,
     ) -> Result<Response<pb::ListTokensResponse>, Status> {
+        let caller = caller(&request);
         let request = request.get_ref();
         let size = page::size(request.page_size)?;
         let asked = Page {
@@ -62,7 +79,7 @@ impl AuthService for Auth {
             include_ended: request.include_ended,
             limit: size + 1,
         };
-        let tokens = Auth::list_tokens(self, asked).await?;
+        let tokens = Auth::list_tokens(self, &caller, asked).await?;
         let (tokens, next_page_token) = super::cut(tokens, size, |token| page::encode(&token.id));
         Ok(Response::new(pb::ListTokensResponse {
             tokens: tokens.into_iter().map(Into::into).collect(),
@@ -75,7 +92,8 @@ impl AuthService for Auth {
         request: Request<pb::RevokeTokenRequest>,
     ) -> Result<Response<pb::RevokeTokenResponse>, Status> {
         let by = by(&request, &request.get_ref().request_id)?;
-        let revoked = Auth::revoke_token(self, by, &request.get_ref().token).await?;
+        let caller = caller(&request);
+        let revoked = Auth::revoke_token(self, by, &caller, &request.get_ref().token).await?;
         Ok(Response::new(revoked))
     }
 
@@ -193,27 +211,27 @@ impl AuthService for Auth {
         &self,
         request: Request<pb::ListUsersRequest>,
     ) -> Result<Response<pb::ListUsersResponse>, Status> {
-        users::list_users(self, request).await.map(Response::new)
+        users::list_users(self, &request).await.map(Response::new)
     }
 
     async fn add_user(
         &self,
         request: Request<pb::AddUserRequest>,
     ) -> Result<Response<pb::AddUserResponse>, Status> {
-        users::add_user(self, request).await.map(Response::new)
+        users::add_user(self, &request).await.map(Response::new)
     }
 
     async fn update_user(
         &self,
         request: Request<pb::UpdateUserRequest>,
     ) -> Result<Response<pb::UpdateUserResponse>, Status> {
-        users::update_user(self, request).await.map(Response::new)
+        users::update_user(self, &request).await.map(Response::new)
     }
 
     async fn remove_user(
         &self,
         request: Request<pb::RemoveUserRequest>,
     ) -> Result<Response<pb::RemoveUserResponse>, Status> {
-        users::remove_user(self, request).await.map(Response::new)
+        users::remove_user(self, &request).await.map(Response::new)
     }
 }

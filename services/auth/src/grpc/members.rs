@@ -1,33 +1,60 @@
 //! A project's members.
 use ck8s_proto::auth::v1 as pb;
+use ck8s_rpc::{page, status};
+use ck8s_types::ProjectRole;
 use tonic::{Request, Status};
 
-use crate::Auth;
+use super::{by, project};
+use crate::{Auth, convert, domain::Member};
 
 pub(super) async fn list_members(
-    _auth: &Auth,
-    _request: Request<pb::ListMembersRequest>,
+    auth: &Auth,
+    request: &Request<pb::ListMembersRequest>,
 ) -> Result<pb::ListMembersResponse, Status> {
-    Err(Status::unimplemented("not built yet"))
+    let asked = request.get_ref();
+    let size = page::size(asked.page_size)?;
+    let after = page::decode("page_token", &asked.page_token)?;
+    let project = project(auth, request, &asked.project).await?;
+    let members = auth.list_members(project.id, after, size + 1).await?;
+    let key = |member: &Member| page::encode(&member.email.to_lowercase());
+    let (members, next_page_token) = super::cut(members, size, key);
+    Ok(pb::ListMembersResponse {
+        members: members.into_iter().map(Into::into).collect(),
+        next_page_token,
+    })
 }
 
 pub(super) async fn add_member(
-    _auth: &Auth,
-    _request: Request<pb::AddMemberRequest>,
+    auth: &Auth,
+    request: &Request<pb::AddMemberRequest>,
 ) -> Result<pb::AddMemberResponse, Status> {
-    Err(Status::unimplemented("not built yet"))
+    let asked = request.get_ref();
+    let (by, role) = (by(request, &asked.request_id)?, role(asked.role)?);
+    let project = project(auth, request, &asked.project).await?;
+    Ok(auth.add_member(by, &project, &asked.user, role).await?)
 }
 
 pub(super) async fn update_member(
-    _auth: &Auth,
-    _request: Request<pb::UpdateMemberRequest>,
+    auth: &Auth,
+    request: &Request<pb::UpdateMemberRequest>,
 ) -> Result<pb::UpdateMemberResponse, Status> {
-    Err(Status::unimplemented("not built yet"))
+    let asked = request.get_ref();
+    let (by, role) = (by(request, &asked.request_id)?, role(asked.role)?);
+    let project = project(auth, request, &asked.project).await?;
+    Ok(auth.update_member(by, &project, &asked.user, role).await?)
 }
 
 pub(super) async fn remove_member(
-    _auth: &Auth,
-    _request: Request<pb::RemoveMemberRequest>,
+    auth: &Auth,
+    request: &Request<pb::RemoveMemberRequest>,
 ) -> Result<pb::RemoveMemberResponse, Status> {
-    Err(Status::unimplemented("not built yet"))
+    let asked = request.get_ref();
+    let by = by(request, &asked.request_id)?;
+    let project = project(auth, request, &asked.project).await?;
+    Ok(auth.remove_member(by, &project, &asked.user).await?)
+}
+
+fn role(role: i32) -> Result<ProjectRole, Status> {
+    let missing = || status::invalid("role", "must be read, read_write or admin");
+    convert::role("role", role)?.ok_or_else(missing)
 }

@@ -5,17 +5,28 @@ mod projects;
 mod sign_in;
 mod users;
 
-use ck8s_rpc::{caller::caller, convert::optional_id};
+use ck8s_rpc::{access, caller::caller, convert::optional_id};
 use tonic::{Request, Status};
 
-use crate::service::By;
+use crate::{Auth, domain::Project, error::AuthError, service::By};
 
 /// Who calls, with this request id.
 fn by<T>(request: &Request<T>, request_id: &str) -> Result<By, Status> {
+    let caller = caller(request);
     Ok(By {
-        actor: caller(request).actor(),
+        actor: caller.actor(),
+        user: caller.person().map(|person| person.user_id),
         request_id: optional_id("request_id", request_id)?,
     })
+}
+
+/// The project that a request names, if its caller may do there what the method asks for. What they may not see, is not there.
+async fn project<T>(auth: &Auth, request: &Request<T>, reference: &str) -> Result<Project, Status> {
+    let access = access::of(request);
+    let project = auth.get_project(reference).await?;
+    let missing = || AuthError::ProjectNotFound(reference.to_owned()).into();
+    access.project(project.id, missing)?;
+    Ok(project)
 }
 
 /// A page out of one row more than it has, and the token of the next.

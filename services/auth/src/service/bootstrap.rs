@@ -6,7 +6,7 @@ use super::{Auth, admins, tokens};
 use crate::{
     domain::{NewToken, Secret, TokenKind},
     error::AuthError,
-    store,
+    store::{self, tokens::Whose},
 };
 
 /// Who acts when a server is started.
@@ -114,7 +114,7 @@ async fn replace(
     name: &str,
     secret: &Secret,
 ) -> Result<(), AuthError> {
-    match store::tokens::get(tx, name).await {
+    match store::tokens::get(tx, name, Whose::All(None)).await {
         Ok(old) => drop(tokens::revoke(tx, ACTOR, old).await?),
         Err(AuthError::TokenNotFound(_)) => {}
         Err(error) => return Err(error),

@@ -2,14 +2,17 @@
 mod admins;
 mod admit;
 mod bootstrap;
+mod denials;
 mod device;
 mod join;
 mod keys;
 mod links;
+mod members;
 mod projects;
 mod sessions;
 mod sign_in;
-mod tokens;
+pub(crate) mod tokens;
+mod users;
 mod web;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -18,7 +21,7 @@ use ck8s_pki::PkiError;
 use ck8s_proto::auth::v1::{
     auth_service_server::AuthServiceServer, projects_service_server::ProjectsServiceServer,
 };
-use ck8s_types::RequestId;
+use ck8s_types::{RequestId, UserId};
 use prost::Message;
 use sqlx::{PgConnection, PgPool};
 
@@ -48,6 +51,8 @@ pub struct Auth {
 /// Who changes something, and the id that makes the call safe to repeat.
 pub(crate) struct By {
     pub actor: String,
+    /// The person, if it is one: nobody else gets the answer to their call.
+    pub user: Option<UserId>,
     pub request_id: Option<RequestId>,
 }
 
@@ -104,7 +109,11 @@ impl By {
         let Some(request_id) = self.request_id else {
             return Ok(None);
         };
-        match requests::claim(conn, request_id, method).await? {
+        let method = match self.user {
+            Some(user) => format!("{method} of {user}"),
+            None => method.to_owned(),
+        };
+        match requests::claim(conn, request_id, &method).await? {
             Claim::First => Ok(None),
             Claim::Answered(kept) => M::decode(kept.as_slice())
                 .map(Some)

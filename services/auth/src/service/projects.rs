@@ -1,11 +1,13 @@
 //! Projects: reading, making, renaming, removing.
 use ck8s_db::events::{self, NewEvent};
 use ck8s_proto::auth::v1 as pb;
+use ck8s_types::ProjectId;
 use serde_json::json;
 use sqlx::PgConnection;
 
 use super::{Auth, By};
 use crate::{
+    convert,
     domain::{Project, checked_name, checked_slug, invalid},
     error::AuthError,
     store::projects,
@@ -14,10 +16,12 @@ use crate::{
 impl Auth {
     pub(crate) async fn list_projects(
         &self,
+        these: Option<Vec<ProjectId>>,
         after: Option<String>,
         limit: i64,
     ) -> Result<Vec<Project>, AuthError> {
-        Ok(projects::list(&mut *self.pool.acquire().await?, after, limit).await?)
+        let mut conn = self.pool.acquire().await?;
+        Ok(projects::list(&mut conn, these, after, limit).await?)
     }
 
     pub(crate) async fn get_project(&self, reference: &str) -> Result<Project, AuthError> {
@@ -42,7 +46,7 @@ impl Auth {
         let project = projects::insert(&mut tx, &slug, &name).await?;
         record(&mut tx, "project.created", &by, &project, "was made").await?;
         let response = pb::CreateProjectResponse {
-            project: Some(project.into()),
+            project: Some(convert::project(project, None)),
         };
         by.keep(&mut tx, &response).await?;
         tx.commit().await?;
@@ -67,7 +71,7 @@ impl Auth {
         let project = projects::rename(&mut tx, read.id, &name).await?;
         record(&mut tx, "project.updated", &by, &project, "was renamed").await?;
         let response = pb::UpdateProjectResponse {
-            project: Some(project.into()),
+            project: Some(convert::project(project, None)),
         };
         by.keep(&mut tx, &response).await?;
         tx.commit().await?;
@@ -79,6 +83,9 @@ impl Auth {
         by: By,
         request: pb::DeleteProjectRequest,
     ) -> Result<pb::DeleteProjectResponse, AuthError> {
+        if request.validate_only {
+            return self.would_delete(&request.project).await;
+        }
         let mut tx = self.pool.begin().await?;
         if let Some(answer) = by.answered(&mut tx, "DeleteProject").await? {
             return Ok(answer);
@@ -88,13 +95,42 @@ impl Auth {
             let problem = "must be the slug of the project that is to be removed";
             return Err(invalid("confirm_slug", problem).into());
         }
+        let response = goes_with(&mut tx, &project).await?;
         projects::delete(&mut tx, &project).await?;
         record(&mut tx, "project.deleted", &by, &project, "was removed").await?;
-        let response = pb::DeleteProjectResponse::default();
         by.keep(&mut tx, &response).await?;
         tx.commit().await?;
         Ok(response)
     }
+
+    /// What would go with a project, and what is in the way: it is removed, and that is taken back.
+    async fn would_delete(&self, reference: &str) -> Result<pb::DeleteProjectResponse, AuthError> {
+        let mut tx = self.pool.begin().await?;
+        let project = projects::get_for_update(&mut tx, reference).await?;
+        let mut response = goes_with(&mut tx, &project).await?;
+        match projects::delete(&mut tx, &project).await {
+            Ok(()) => {}
+            Err(AuthError::ProjectInUse { what, .. }) => {
+                response.obstacles.push(format!("it still has {what}"));
+            }
+            Err(error) => return Err(error),
+        }
+        tx.rollback().await?;
+        Ok(response)
+    }
+}
+
+async fn goes_with(
+    conn: &mut PgConnection,
+    project: &Project,
+) -> Result<pb::DeleteProjectResponse, AuthError> {
+    let (members, tokens) = projects::holds(conn, project.id).await?;
+    let count = |n: i64| i32::try_from(n).unwrap_or(i32::MAX);
+    Ok(pb::DeleteProjectResponse {
+        members: count(members),
+        tokens: count(tokens),
+        obstacles: Vec::new(),
+    })
 }
 
 async fn record(

@@ -1,6 +1,7 @@
 //! All SQL of this service: free functions that take a connection. Rows stay in here.
 pub(crate) mod identities;
 pub(crate) mod links;
+pub(crate) mod members;
 pub(crate) mod people;
 pub(crate) mod projects;
 pub(crate) mod requests;
@@ -8,6 +9,7 @@ pub(crate) mod sessions;
 pub(crate) mod sign_ins;
 pub(crate) mod signing_keys;
 pub(crate) mod tokens;
+pub(crate) mod users;
 
 /// A time span, for SQL. Microseconds are as fine as it gets.
 fn interval(span: std::time::Duration) -> sqlx::postgres::types::PgInterval {

@@ -64,18 +64,21 @@ pub(crate) async fn get(conn: &mut PgConnection, reference: &str) -> Result<Proj
     .ok_or_else(|| AuthError::ProjectNotFound(reference.to_owned()))
 }
 
-/// Projects by slug.
+/// Projects by slug: all, or these.
 pub(crate) async fn list(
     conn: &mut PgConnection,
+    these: Option<Vec<ProjectId>>,
     after: Option<String>,
     limit: i64,
 ) -> sqlx::Result<Vec<Project>> {
+    let these = these.map(|ids| ids.into_iter().map(ProjectId::uuid).collect::<Vec<_>>());
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id, slug, name, version, created_at FROM auth.projects
-           WHERE $1::text IS NULL OR slug > $1 ORDER BY slug LIMIT $2"#,
+           WHERE ($1::text IS NULL OR slug > $1) AND ($3::uuid[] IS NULL OR id = ANY($3)) ORDER BY slug LIMIT $2"#,
         after,
         limit,
+        these.as_deref(),
     )
     .fetch_all(conn)
     .await?;
@@ -132,6 +135,19 @@ pub(crate) async fn delete(conn: &mut PgConnection, project: &Project) -> Result
             None => Err(error.into()),
         },
     }
+}
+
+/// What goes with a project: how many memberships, and how many live tokens for it alone.
+pub(crate) async fn holds(conn: &mut PgConnection, id: ProjectId) -> sqlx::Result<(i64, i64)> {
+    let row = sqlx::query!(
+        r#"SELECT (SELECT count(*) FROM auth.members WHERE project_id = $1) AS "members!",
+               (SELECT count(*) FROM auth.tokens WHERE project_id = $1 AND revoked_at IS NULL
+                AND (expires_at IS NULL OR expires_at > now())) AS "tokens!""#,
+        id.uuid(),
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.members, row.tokens))
 }
 
 /// What holds a project, by the foreign key that says so.

@@ -1,12 +1,12 @@
 //! API tokens.
-use ck8s_types::TokenId;
+use ck8s_types::{ProjectId, ProjectRole, TokenId, UserId};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::violated;
 use crate::{
-    domain::{Hash, NewToken, Token, TokenKind},
+    domain::{Hash, NewToken, Owner, Scope, Token, TokenKind},
     error::AuthError,
 };
 
@@ -19,16 +19,37 @@ struct Row {
     expires_at: Option<OffsetDateTime>,
     last_used_at: Option<OffsetDateTime>,
     revoked_at: Option<OffsetDateTime>,
+    user_id: Option<Uuid>,
+    max_role: Option<String>,
+    project_id: Option<Uuid>,
+}
+
+impl Row {
+    fn owner(&self) -> Result<Option<Owner>, AuthError> {
+        let Some(user_id) = self.user_id else {
+            return Ok(None);
+        };
+        let max_role = self.max_role.as_deref().map(str::parse).transpose();
+        let scope = Scope {
+            max_role: max_role.map_err(|_| AuthError::Corrupt("a token's role"))?,
+            project_id: self.project_id.map(ProjectId::from),
+        };
+        Ok(Some(Owner {
+            user_id: user_id.into(),
+            scope,
+        }))
+    }
 }
 
 impl TryFrom<Row> for Token {
     type Error = AuthError;
 
     fn try_from(row: Row) -> Result<Self, AuthError> {
+        let owner = row.owner()?;
         Ok(Self {
             id: row.id.into(),
             name: row.name,
-            kind: TokenKind::from_words(&row.kind, row.service)
+            kind: TokenKind::from_words(&row.kind, row.service, owner)
                 .ok_or(AuthError::Corrupt("a token's kind"))?,
             created_at: row.created_at,
             expires_at: row.expires_at,
@@ -44,23 +65,30 @@ pub(crate) async fn insert(
     token: NewToken,
     hash: &Hash,
 ) -> Result<Token, AuthError> {
+    let owner = token.kind.owner();
+    let user_id = owner.map(|owner| owner.user_id.uuid());
+    let scope = owner.map(|owner| owner.scope).unwrap_or_default();
     sqlx::query!(
         "UPDATE auth.tokens SET revoked_at = expires_at
-         WHERE name = $1 AND revoked_at IS NULL AND expires_at <= now()",
+         WHERE name = $1 AND user_id IS NOT DISTINCT FROM $2 AND revoked_at IS NULL AND expires_at <= now()",
         token.name,
+        user_id,
     )
     .execute(&mut *conn)
     .await?;
     let id = TokenId::new();
     let created_at = sqlx::query_scalar!(
-        "INSERT INTO auth.tokens (id, name, kind, service, hash, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6) RETURNING created_at",
+        "INSERT INTO auth.tokens (id, name, kind, service, hash, expires_at, user_id, max_role, project_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING created_at",
         id.uuid(),
         token.name,
         token.kind.word(),
         token.kind.service(),
         hash.as_slice(),
         token.expires_at,
+        user_id,
+        scope.max_role.map(ProjectRole::as_str),
+        scope.project_id.map(ProjectId::uuid),
     )
     .fetch_one(conn)
     .await
@@ -86,7 +114,8 @@ pub(crate) async fn find_good(
 ) -> Result<Option<Token>, AuthError> {
     sqlx::query_as!(
         Row,
-        "SELECT id, name, kind, service, created_at, expires_at, last_used_at, revoked_at FROM auth.tokens
+        "SELECT id, name, kind, service, created_at, expires_at, last_used_at, revoked_at, user_id, max_role, project_id
+         FROM auth.tokens
          WHERE hash = $1 AND kind <> 'join' AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())",
         hash.as_slice(),
     )
@@ -108,15 +137,43 @@ pub(crate) async fn use_join(conn: &mut PgConnection, hash: &Hash) -> sqlx::Resu
     .await
 }
 
+/// Whose tokens a caller sees.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Whose {
+    /// All of them; by name, the platform's, and this person's own.
+    All(Option<UserId>),
+    /// This person's alone.
+    Of(UserId),
+}
+
+impl Whose {
+    /// The person, and whether others' tokens are there too.
+    fn parts(self) -> (Option<Uuid>, bool) {
+        match self {
+            Self::All(own) => (own.map(UserId::uuid), true),
+            Self::Of(own) => (Some(own.uuid()), false),
+        }
+    }
+}
+
 /// A token by its id, or by its name while it is not revoked.
-pub(crate) async fn get(conn: &mut PgConnection, reference: &str) -> Result<Token, AuthError> {
+pub(crate) async fn get(
+    conn: &mut PgConnection,
+    reference: &str,
+    whose: Whose,
+) -> Result<Token, AuthError> {
+    let (own, all) = whose.parts();
     sqlx::query_as!(
         Row,
-        "SELECT id, name, kind, service, created_at, expires_at, last_used_at, revoked_at FROM auth.tokens
-         WHERE id = $1 OR (name = $2 AND revoked_at IS NULL)
-         ORDER BY id = $1 DESC LIMIT 1",
+        "SELECT id, name, kind, service, created_at, expires_at, last_used_at, revoked_at, user_id, max_role, project_id
+         FROM auth.tokens
+         WHERE (id = $1 OR (name = $2 AND revoked_at IS NULL AND (user_id IS NULL OR user_id = $3)))
+           AND ($4 OR user_id = $3)
+         ORDER BY id = $1 DESC, user_id NULLS FIRST LIMIT 1",
         Uuid::parse_str(reference).ok(),
         reference,
+        own,
+        all,
     )
     .fetch_optional(conn)
     .await?
@@ -132,16 +189,25 @@ pub(crate) struct Page {
 }
 
 /// Tokens, newest first.
-pub(crate) async fn list(conn: &mut PgConnection, page: Page) -> Result<Vec<Token>, AuthError> {
+pub(crate) async fn list(
+    conn: &mut PgConnection,
+    whose: Whose,
+    page: Page,
+) -> Result<Vec<Token>, AuthError> {
+    let (own, all) = whose.parts();
     sqlx::query_as!(
         Row,
-        "SELECT id, name, kind, service, created_at, expires_at, last_used_at, revoked_at FROM auth.tokens
+        "SELECT id, name, kind, service, created_at, expires_at, last_used_at, revoked_at, user_id, max_role, project_id
+         FROM auth.tokens
          WHERE ($1::uuid IS NULL OR id < $1)
            AND ($2 OR (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())))
+           AND ($4 OR user_id = $5)
          ORDER BY id DESC LIMIT $3",
         page.before.map(TokenId::uuid),
         page.include_ended,
         page.limit,
+        all,
+        own,
     )
     .fetch_all(conn)
     .await?

@@ -3,9 +3,12 @@ use std::{sync::Arc, time::Duration};
 
 use ck8s_auth::{Auth, ProviderConfig, SignInConfig};
 use ck8s_db::{ServiceRole, test::TestDb};
-use ck8s_proto::auth::v1::{
-    self as pb, auth_service_client::AuthServiceClient,
-    projects_service_client::ProjectsServiceClient,
+use ck8s_proto::{
+    auth::v1::{
+        self as pb, auth_service_client::AuthServiceClient,
+        projects_service_client::ProjectsServiceClient,
+    },
+    policy::v1::ProjectRole as Role,
 };
 use ck8s_rpc::{
     guard::GuardLayer, identify::MeshIdentify, mesh::Mesh, policy::Policy,
@@ -14,10 +17,11 @@ use ck8s_rpc::{
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{
-    Request,
+    Code, Request, Status,
     service::Routes,
     transport::{Channel, Endpoint, Server},
 };
+use tonic_types::StatusExt;
 
 /// Seals for every server of these tests.
 pub const KEY_RING: &str = "t1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -121,8 +125,60 @@ impl TestServer {
         created.unwrap().into_inner()
     }
 
+    /// Makes a project.
+    pub async fn project(&self, slug: &str) -> pb::Project {
+        let request = pb::CreateProjectRequest {
+            slug: slug.to_owned(),
+            ..Default::default()
+        };
+        let mut client = self.projects_client();
+        let made = client.create_project(self.admin(request));
+        made.await.unwrap().into_inner().project.unwrap()
+    }
+
+    /// A user with an API token as wide as they are: nobody signs in here.
+    pub async fn person(&self, email: &str, platform_admin: bool) -> (pb::User, String) {
+        let request = pb::AddUserRequest {
+            email: email.to_owned(),
+            platform_admin,
+            ..Default::default()
+        };
+        let added = self.auth_client().add_user(self.admin(request)).await;
+        let user = added.unwrap().into_inner().user.unwrap();
+        let token = format!("ck8s_usr_{}", uuid::Uuid::new_v4().simple());
+        self.give(&user.id, &token).await;
+        (user, token)
+    }
+
+    async fn give(&self, user_id: &str, token: &str) {
+        use sha2::Digest;
+        let hash = sha2::Sha256::digest(token);
+        sqlx::query(
+            "INSERT INTO auth.tokens (id, name, kind, hash, user_id) VALUES ($1, 'first', 'person', $2, $3)",
+        )
+        .bind(uuid::Uuid::now_v7())
+        .bind(hash.as_slice())
+        .bind(user_id.parse::<uuid::Uuid>().unwrap())
+        .execute(&self.owner)
+        .await
+        .unwrap();
+    }
+
+    /// Makes somebody a member.
+    pub async fn member(&self, project: &str, user: &str, role: Role) {
+        let request = pb::AddMemberRequest {
+            project: project.to_owned(),
+            user: user.to_owned(),
+            role: role.into(),
+            ..Default::default()
+        };
+        let mut client = self.projects_client();
+        let added = client.add_member(self.admin(request));
+        added.await.unwrap();
+    }
+
     /// Who the bearer of a token is.
-    pub async fn who_am_i(&self, token: &str) -> Result<pb::WhoAmIResponse, tonic::Status> {
+    pub async fn who_am_i(&self, token: &str) -> Result<pb::WhoAmIResponse, Status> {
         let asked = with_bearer(token, pb::WhoAmIRequest {});
         Ok(self.auth_client().who_am_i(asked).await?.into_inner())
     }
@@ -181,6 +237,13 @@ pub fn admin_token(name: &str) -> pb::CreateTokenRequest {
         kind: pb::TokenKind::Admin.into(),
         ..Default::default()
     }
+}
+
+/// The code and the reason of a refusal.
+pub fn told<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, String) {
+    let status = answer.expect_err("is refused");
+    let info = status.get_details_error_info();
+    (status.code(), info.map(|i| i.reason).unwrap_or_default())
 }
 
 /// Waits until a condition holds; fails after five seconds.

@@ -1,14 +1,16 @@
 //! GetDelivery.
 use ck8s_proto::ingress::v1::{GetDeliveryRequest, GetDeliveryResponse};
-use tonic::Status;
+use ck8s_rpc::access;
+use tonic::{Request, Status};
 
 use crate::{convert, service::Inbox};
 
 pub(super) async fn call(
     inbox: &Inbox,
-    request: GetDeliveryRequest,
+    request: &Request<GetDeliveryRequest>,
 ) -> Result<GetDeliveryResponse, Status> {
-    let (delivery, payload) = inbox.get(&request.delivery).await?;
+    let name = &request.get_ref().delivery;
+    let (delivery, payload) = inbox.get(&access::of(request), name).await?;
     Ok(GetDeliveryResponse {
         delivery: Some(convert::delivery(delivery)),
         payload,

@@ -35,7 +35,7 @@ impl IngressService for Grpc {
         &self,
         request: Request<ListDeliveriesRequest>,
     ) -> Result<Response<ListDeliveriesResponse>, Status> {
-        list_deliveries::call(&self.inbox, request.into_inner())
+        list_deliveries::call(&self.inbox, &request)
             .await
             .map(Response::new)
     }
@@ -44,7 +44,7 @@ impl IngressService for Grpc {
         &self,
         request: Request<GetDeliveryRequest>,
     ) -> Result<Response<GetDeliveryResponse>, Status> {
-        get_delivery::call(&self.inbox, request.into_inner())
+        get_delivery::call(&self.inbox, &request)
             .await
             .map(Response::new)
     }
@@ -53,8 +53,7 @@ impl IngressService for Grpc {
         &self,
         request: Request<ReplayDeliveryRequest>,
     ) -> Result<Response<ReplayDeliveryResponse>, Status> {
-        let actor = ck8s_rpc::caller::caller(&request).actor();
-        replay_delivery::call(&self.inbox, request.into_inner(), actor)
+        replay_delivery::call(&self.inbox, &request)
             .await
             .map(Response::new)
     }

@@ -1,17 +1,23 @@
 //! ReplayDelivery.
 use ck8s_proto::ingress::v1::{ReplayDeliveryRequest, ReplayDeliveryResponse};
-use ck8s_rpc::convert::id;
-use tonic::Status;
+use ck8s_rpc::{access, caller::caller, convert::id};
+use tonic::{Request, Status};
 
-use crate::{convert, service::Inbox};
+use crate::{
+    convert,
+    service::{Call, Inbox},
+};
 
 pub(super) async fn call(
     inbox: &Inbox,
-    request: ReplayDeliveryRequest,
-    actor: String,
+    request: &Request<ReplayDeliveryRequest>,
 ) -> Result<ReplayDeliveryResponse, Status> {
-    let request_id = id("request_id", &request.request_id)?;
-    let delivery = inbox.replay(request_id, &request.delivery, actor).await?;
+    let call = Call {
+        access: access::of(request),
+        actor: caller(request).actor(),
+        request: id("request_id", &request.get_ref().request_id)?,
+    };
+    let delivery = inbox.replay(call, &request.get_ref().delivery).await?;
     Ok(ReplayDeliveryResponse {
         delivery: Some(convert::delivery(delivery)),
     })

@@ -1,6 +1,7 @@
 //! Deliveries one by one and in pages: for people, for repair, for replay.
 use std::{fmt, str::FromStr};
 
+use ck8s_rpc::access::Scope;
 use ck8s_types::{DeliveryId, ProjectId, RepositoryId, RunId, UnknownWord};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -161,9 +162,9 @@ pub(crate) async fn id_of_key(
 }
 
 /// Which deliveries a page shows.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Filter {
-    pub(crate) project_id: Option<ProjectId>,
+    pub(crate) scope: Scope,
     pub(crate) repository_id: Option<RepositoryId>,
     pub(crate) state: Option<State>,
 }
@@ -178,40 +179,70 @@ pub(crate) async fn page(
     let before = before.map_or(Uuid::max(), DeliveryId::uuid);
     let repository = filter.repository_id.map(RepositoryId::uuid);
     let state = filter.state.map(State::as_str);
-    // Two statements, so that each has the plan of its index.
-    let rows = if let Some(project) = filter.project_id {
-        sqlx::query_as!(
-            Row,
-            r#"SELECT id AS "id!", provider AS "provider!", delivery_key AS "delivery_key!", event AS "event!", action AS "action!",
+    // A statement each, so that each has the plan of its index.
+    let rows = match &filter.scope {
+        Scope::Projects(projects) => match projects.as_slice() {
+            [project] => {
+                sqlx::query_as!(
+                    Row,
+                    r#"SELECT id AS "id!", provider AS "provider!", delivery_key AS "delivery_key!", event AS "event!", action AS "action!",
             sender AS "sender!", project_id, repository_id, state AS "state!", reason AS "reason!", run_id, received_at AS "received_at!",
             handled_at, size_bytes AS "size_bytes!"
              FROM ingress.inbox
              WHERE project_id = $1 AND id < $2 AND ($3::uuid IS NULL OR repository_id = $3) AND ($4::text IS NULL OR state = $4)
              ORDER BY id DESC LIMIT $5"#,
-            project.uuid(),
-            before,
-            repository,
-            state,
-            limit,
-        )
-        .fetch_all(conn)
-        .await?
-    } else {
-        sqlx::query_as!(
-            Row,
-            r#"SELECT id AS "id!", provider AS "provider!", delivery_key AS "delivery_key!", event AS "event!", action AS "action!",
+                    project.uuid(),
+                    before,
+                    repository,
+                    state,
+                    limit,
+                )
+                .fetch_all(conn)
+                .await?
+            }
+            projects => {
+                let projects: Vec<Uuid> = projects.iter().map(|p| p.uuid()).collect();
+                // The newest of each project, and of these the newest.
+                sqlx::query_as!(
+                    Row,
+                    r#"SELECT id AS "id!", provider AS "provider!", delivery_key AS "delivery_key!", event AS "event!", action AS "action!",
+            sender AS "sender!", project_id, repository_id, state AS "state!", reason AS "reason!", run_id, received_at AS "received_at!",
+            handled_at, size_bytes AS "size_bytes!"
+             FROM unnest($1::uuid[]) AS p (of) CROSS JOIN LATERAL (
+                SELECT * FROM ingress.inbox
+                WHERE project_id = p.of AND id < $2 AND ($3::uuid IS NULL OR repository_id = $3) AND ($4::text IS NULL OR state = $4)
+                ORDER BY id DESC LIMIT $5
+             ) AS d
+             ORDER BY id DESC LIMIT $5"#,
+                    &projects,
+                    before,
+                    repository,
+                    state,
+                    limit,
+                )
+                .fetch_all(conn)
+                .await?
+            }
+        },
+        every => {
+            sqlx::query_as!(
+                Row,
+                r#"SELECT id AS "id!", provider AS "provider!", delivery_key AS "delivery_key!", event AS "event!", action AS "action!",
             sender AS "sender!", project_id, repository_id, state AS "state!", reason AS "reason!", run_id, received_at AS "received_at!",
             handled_at, size_bytes AS "size_bytes!"
              FROM ingress.inbox
              WHERE id < $1 AND ($2::uuid IS NULL OR repository_id = $2) AND ($3::text IS NULL OR state = $3)
+               AND ($5 OR project_id IS NOT NULL)
              ORDER BY id DESC LIMIT $4"#,
-            before,
-            repository,
-            state,
-            limit,
-        )
-        .fetch_all(conn)
-        .await?
+                before,
+                repository,
+                state,
+                limit,
+                *every == Scope::All,
+            )
+            .fetch_all(conn)
+            .await?
+        }
     };
     rows.into_iter().map(Delivery::try_from).collect()
 }

@@ -291,12 +291,20 @@ async fn pages_go_back_in_time_and_filter() {
         .collect();
     let (ids, _) = world.insert(&rows).await;
     let mut conn = world.pool.acquire().await.expect("a connection");
-    for project_id in [None, Some(world.project.into())] {
-        let all = Filter {
-            project_id,
-            ..Filter::default()
-        };
-        let first = deliveries::page(&mut conn, all, None, 3)
+    let of = |scope| Filter {
+        scope,
+        repository_id: None,
+        state: None,
+    };
+    let (own, other) = (world.project.into(), Uuid::now_v7().into());
+    for scope in [
+        Scope::All,
+        Scope::EveryProject,
+        Scope::Projects(vec![own]),
+        Scope::Projects(vec![other, own]),
+    ] {
+        let all = of(scope);
+        let first = deliveries::page(&mut conn, all.clone(), None, 3)
             .await
             .expect("a page");
         assert_eq!(
@@ -323,16 +331,23 @@ async fn pages_go_back_in_time_and_filter() {
             2
         );
     }
-    let other = Filter {
-        project_id: Some(Uuid::now_v7().into()),
-        ..Filter::default()
-    };
-    assert!(
-        deliveries::page(&mut conn, other, None, 9)
-            .await
-            .expect("a page")
-            .is_empty()
-    );
+    for others in [vec![other], vec![], vec![other, Uuid::now_v7().into()]] {
+        let found = deliveries::page(&mut conn, of(Scope::Projects(others)), None, 9).await;
+        assert!(found.expect("a page").is_empty());
+    }
+    sqlx::query("UPDATE ingress.deliveries SET project_id = NULL WHERE id = $1")
+        .bind(ids[0].uuid())
+        .execute(&world.pool)
+        .await
+        .expect("no project");
+    for (scope, count) in [
+        (Scope::All, 5),
+        (Scope::EveryProject, 4),
+        (Scope::Projects(vec![own, other]), 4),
+    ] {
+        let found = deliveries::page(&mut conn, of(scope), None, 9).await;
+        assert_eq!(found.expect("a page").len(), count);
+    }
 }
 
 #[tokio::test]

@@ -8,13 +8,17 @@ use ck8s_proto::ingress::v1::{
     Delivery, DeliveryState, IngestResult, IngestWebhookRequest, ListDeliveriesRequest, Webhook,
     ingress_service_client::IngressServiceClient,
 };
-use ck8s_rpc::mesh::Mesh;
+use ck8s_rpc::{Caller, access::Access, mesh::Mesh};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Channel, Endpoint, Server};
+use tonic::{
+    Request,
+    service::InterceptorLayer,
+    transport::{Channel, Endpoint, Server},
+};
 
 /// Signs the events without a repository.
 pub const SECRET: &str = "a secret of the platform";
@@ -39,7 +43,18 @@ impl World {
         let ingress = start(&db, shutdown.clone()).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
+        // What the guard puts into an admin's request.
+        let admin = Caller::Admin {
+            name: "me".to_owned(),
+            person: None,
+        };
+        let access = Access::new(&admin, None);
+        let everything = InterceptorLayer::new(move |mut request: Request<()>| {
+            request.extensions_mut().insert(access.clone());
+            Ok(request)
+        });
         let serving = Server::builder()
+            .layer(everything)
             .add_service(ingress.server())
             .serve_with_incoming_shutdown(
                 TcpListenerStream::new(listener),

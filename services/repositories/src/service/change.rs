@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Call, Repositories};
+use super::{Call, Repositories, reached, refused};
 use crate::{
     domain::{repository as field, row::Row, services_yaml},
     error::Error,
@@ -75,7 +75,7 @@ impl Repositories {
         let full_name = field::full_name(&add.full_name)?;
         let external_id = field::external_id(&add.external_id)?;
         let default_branch = field::default_branch(&add.default_branch)?;
-        let project_id = self.project(add.project).await?;
+        let project_id = self.reached_project(&call.access, add.project).await?;
 
         let mut tx = self.pool.begin().await?;
         if let Some(answer) = requests::answered(&mut tx, call.request, METHOD).await? {
@@ -136,11 +136,12 @@ impl Repositories {
             fields.push("services_text");
         }
 
+        self.reaches(&call, &update.repository).await?;
         let mut tx = self.pool.begin().await?;
         if let Some(answer) = requests::answered(&mut tx, call.request, METHOD).await? {
             return Ok(answer);
         }
-        let before = repositories::find_locked(&mut tx, &update.repository).await?;
+        let before = locked(&mut tx, &call, &update.repository).await?;
         if !update.etag.is_empty() && update.etag != before.version.to_string() {
             return Err(Error::Changed);
         }
@@ -176,11 +177,12 @@ impl Repositories {
     ) -> Result<pb::RemoveRepositoryResponse, Error> {
         const METHOD: &str = "RemoveRepository";
         let answer = pb::RemoveRepositoryResponse {};
+        self.reaches(&call, name).await?;
         let mut tx = self.pool.begin().await?;
         if let Some(answer) = requests::answered(&mut tx, call.request, METHOD).await? {
             return Ok(answer);
         }
-        let repository = repositories::find_locked(&mut tx, name).await?;
+        let repository = locked(&mut tx, &call, name).await?;
         webhook_secrets::remove_all(&mut tx, repository.id).await?;
         secrets::remove_all(&mut tx, repository.id).await?;
         repositories::remove(&mut tx, &repository).await?;
@@ -212,11 +214,12 @@ impl Repositories {
         let secret = chosen_or_random(rotate.webhook_secret)?;
         let overlap = field::overlap_seconds(rotate.overlap_seconds)?;
 
+        self.reaches(&call, &rotate.repository).await?;
         let mut tx = self.pool.begin().await?;
         if let Some(answer) = requests::answered(&mut tx, call.request, METHOD).await? {
             return Ok(answer);
         }
-        let before = repositories::find_locked(&mut tx, &rotate.repository).await?;
+        let before = locked(&mut tx, &call, &rotate.repository).await?;
         webhook_secrets::supersede(&mut tx, before.id, overlap).await?;
         self.put_webhook_secret(&mut tx, before.id.into(), &secret)
             .await?;
@@ -255,11 +258,12 @@ impl Repositories {
             field::secret_value(value.expose_secret())?;
         }
 
+        self.reaches(&call, &set.repository).await?;
         let mut tx = self.pool.begin().await?;
         if let Some(answer) = requests::answered(&mut tx, call.request, METHOD).await? {
             return Ok(answer);
         }
-        let before = repositories::find_locked(&mut tx, &set.repository).await?;
+        let before = locked(&mut tx, &call, &set.repository).await?;
         let (happened, done) = match &set.value {
             Some(value) => {
                 let repository = before.id.into();
@@ -293,6 +297,17 @@ impl Repositories {
         Ok(answer)
     }
 
+    /// That a caller may change a repository: before anything is done, and before an earlier answer is given again. So it is asked also
+    /// of one that was removed since.
+    async fn reaches(&self, call: &Call, name: &str) -> Result<(), Error> {
+        let mut conn = self.pool.acquire().await?;
+        let missing = || Error::NotFound(name.to_owned());
+        let project = repositories::project_of(&mut conn, name).await?;
+        let project = project.ok_or_else(missing)?;
+        let answer = call.access.project(project, || missing().into());
+        answer.map_err(refused)
+    }
+
     async fn put_webhook_secret(
         &self,
         conn: &mut PgConnection,
@@ -307,6 +322,13 @@ impl Repositories {
         webhook_secrets::insert(conn, id, repository.uuid(), &sealed).await?;
         Ok(())
     }
+}
+
+/// A repository, locked, if the caller reaches it: its name may have become another's since they were let in.
+async fn locked(conn: &mut PgConnection, call: &Call, name: &str) -> Result<Repository, Error> {
+    let repository = repositories::find_locked(conn, name).await?;
+    reached(&call.access, &repository, name)?;
+    Ok(repository)
 }
 
 /// The repository with its new version, told to those who remember it.

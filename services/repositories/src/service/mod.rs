@@ -9,7 +9,7 @@ use ck8s_proto::{
     auth::v1::{GetProjectRequest, projects_service_client::ProjectsServiceClient},
     repositories::v1 as pb,
 };
-use ck8s_rpc::{convert as rpc_convert, mesh::Channel, status};
+use ck8s_rpc::{access::Access, convert as rpc_convert, mesh::Channel, status};
 use ck8s_sealing::{KeyRing, OpenError};
 use ck8s_types::{ProjectId, RequestId};
 use sqlx::PgPool;
@@ -34,6 +34,8 @@ pub struct Repositories {
 
 /// Who makes a change, and what makes it safe to repeat.
 pub struct Call {
+    /// Which projects they reach.
+    pub access: Access,
     /// As it stands in flow events.
     pub actor: String,
     /// The caller's id for it.
@@ -80,6 +82,26 @@ impl Repositories {
         let id = project.unwrap_or_default().id;
         rpc_convert::id("project", &id).map_err(peer)
     }
+
+    /// The id of a project by its id or slug, if the caller may do there what they want to. What they may not see, is not there.
+    async fn reached_project(&self, access: &Access, name: String) -> Result<ProjectId, Error> {
+        let project = self.project(name.clone()).await?;
+        let missing = || status::not_found("project", name);
+        access.project(project, missing).map_err(refused)?;
+        Ok(project)
+    }
+}
+
+/// That a caller may do what they want to with a repository. What they may not see, is not there.
+fn reached(access: &Access, repository: &Repository, name: &str) -> Result<(), Error> {
+    let missing = || Error::NotFound(name.to_owned()).into();
+    let project = repository.project_id.into();
+    access.project(project, missing).map_err(refused)
+}
+
+/// The guard's answer to a caller, as it is.
+fn refused(status: Status) -> Error {
+    Error::Peer(Box::new(status))
 }
 
 /// What a peer's error is to our caller: its own fault, or nothing it can do anything about.
@@ -89,7 +111,7 @@ fn peer(error: Status) -> Error {
         Code::NotFound | Code::InvalidArgument | Code::Unavailable | Code::DeadlineExceeded
     );
     let told = if told {
-        error
+        status::handed_on(&error)
     } else {
         status::internal(&error)
     };

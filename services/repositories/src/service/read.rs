@@ -2,13 +2,17 @@
 use std::collections::HashMap;
 
 use ck8s_proto::repositories::v1 as pb;
-use ck8s_rpc::{convert::timestamp, page};
-use ck8s_types::RepositoryId;
+use ck8s_rpc::{
+    access::{Access, Scope},
+    convert::timestamp,
+    page,
+};
+use ck8s_types::{ProjectId, RepositoryId};
 use prost::Message;
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
-use super::Repositories;
+use super::{Repositories, reached};
 use crate::{
     domain::row::Row,
     error::Error,
@@ -26,26 +30,39 @@ const LARGEST_RESOLVED: usize = 24 * 1024 * 1024;
 
 impl Repositories {
     /// One repository by its id or owner/name.
-    pub(crate) async fn get(&self, name: &str) -> Result<pb::Repository, Error> {
+    pub(crate) async fn get(&self, access: &Access, name: &str) -> Result<pb::Repository, Error> {
         let mut conn = self.pool.acquire().await?;
         let id = repositories::find(&mut conn, name).await?;
-        Ok(self.repository(repositories::get(&mut conn, id).await?))
+        let repository = repositories::get(&mut conn, id).await?;
+        reached(access, &repository, name)?;
+        Ok(self.repository(repository))
     }
 
-    /// A page by name; empty project: of all.
+    /// The projects of a list: the one that is named, or all that the caller may see; none: every one.
+    pub(crate) async fn projects(
+        &self,
+        access: &Access,
+        named: String,
+    ) -> Result<Option<Vec<ProjectId>>, Error> {
+        if !named.is_empty() {
+            let project = self.reached_project(access, named).await?;
+            return Ok(Some(vec![project]));
+        }
+        Ok(match access.scope() {
+            Scope::All | Scope::EveryProject => None,
+            Scope::Projects(projects) => Some(projects),
+        })
+    }
+
+    /// A page by name, of these projects; none: of all.
     pub(crate) async fn list(
         &self,
-        project: String,
+        projects: Option<Vec<ProjectId>>,
         size: i64,
         after: Option<PageKey>,
     ) -> Result<pb::ListRepositoriesResponse, Error> {
-        let project = if project.is_empty() {
-            None
-        } else {
-            Some(self.project(project).await?)
-        };
         let mut conn = self.pool.acquire().await?;
-        let rows = repositories::list(&mut conn, project, after.as_ref(), size + 1).await?;
+        let rows = repositories::list(&mut conn, projects, after.as_ref(), size + 1).await?;
         let more = i64::try_from(rows.len()).is_ok_and(|n| n > size);
         let total = rows.len() - usize::from(more);
         let mut answer = pb::ListRepositoriesResponse::default();

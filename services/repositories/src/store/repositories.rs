@@ -87,6 +87,21 @@ pub async fn find(conn: &mut PgConnection, name: &str) -> Result<Uuid, Error> {
     found.ok_or_else(|| Error::NotFound(name.to_owned()))
 }
 
+/// The project of a repository by its id or owner/name, also of one that was removed; none: there never was one.
+pub async fn project_of(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<ProjectId>> {
+    let id = Uuid::try_parse(name).ok();
+    let found = sqlx::query_scalar!(
+        "SELECT project_id FROM repositories.repositories
+         WHERE CASE WHEN $1::uuid IS NULL THEN provider = 'github' AND lower(full_name) = lower($2) ELSE id = $1 END
+         ORDER BY removed_at DESC NULLS FIRST LIMIT 1",
+        id,
+        name
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.map(ProjectId::from))
+}
+
 /// As [`find`], and no other transaction changes it before this one ends.
 pub async fn find_locked(conn: &mut PgConnection, name: &str) -> Result<Repository, Error> {
     let id = find(conn, name).await?;
@@ -116,20 +131,22 @@ pub async fn by_external_ids(
     .await
 }
 
-/// A page by name.
+/// A page by name, of these projects; none: of all.
 pub async fn list(
     conn: &mut PgConnection,
-    project: Option<ProjectId>,
+    projects: Option<Vec<ProjectId>>,
     after: Option<&PageKey>,
     limit: i64,
 ) -> sqlx::Result<Vec<Repository>> {
+    let projects: Option<Vec<Uuid>> =
+        projects.map(|these| these.into_iter().map(ProjectId::uuid).collect());
     let ids = sqlx::query_scalar!(
         "SELECT id FROM repositories.repositories
-         WHERE removed_at IS NULL AND ($1::uuid IS NULL OR project_id = $1)
+         WHERE removed_at IS NULL AND ($1::uuid[] IS NULL OR project_id = ANY($1))
            AND ($2::text IS NULL OR (lower(full_name), id) > ($2, $3::uuid))
          ORDER BY lower(full_name), id
          LIMIT $4",
-        project.map(ProjectId::uuid),
+        projects.as_deref(),
         after.map(|k| k.0.as_str()),
         after.map(|k| k.1),
         limit

@@ -1,7 +1,7 @@
 //! The guard in front of real connections: TCP, where only the bearer counts, and the mesh, where only the connection does.
 use std::{collections::HashMap, net::SocketAddr, sync::Mutex, time::Duration};
 
-use ck8s_types::{ProjectId, RunId};
+use ck8s_types::{ProjectId, ProjectRole, RunId, TokenId, UserId};
 use http::{HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use tokio::sync::mpsc::Sender;
@@ -18,16 +18,21 @@ use tonic_reflection::pb::v1::{
 use tonic_types::StatusExt;
 
 use super::*;
-use crate::{mesh::Mesh, server::routes_with_standard};
+use crate::{
+    caller::{Credential, Projects},
+    mesh::Mesh,
+    server::routes_with_standard,
+};
 
-const OPEN: &str = "/ck8s.auth.v1.AuthService/RedeemLink";
-const ADMIN_ONLY: &str = "/ck8s.auth.v1.AuthService/CreateToken";
+const OPEN: &str = "/ck8s.auth.v1.AuthService/JoinWorker";
+const ADMIN_ONLY: &str = "/ck8s.auth.v1.ProjectsService/CreateProject";
 
 /// Whose tokens are which, as a table that a test can change.
 #[derive(Default)]
 struct Table {
     tokens: Mutex<HashMap<String, Caller>>,
     down: std::sync::atomic::AtomicBool,
+    denials: Mutex<Vec<(UserId, String)>>,
 }
 
 impl Table {
@@ -52,10 +57,33 @@ impl Identify for Table {
         let tokens = self.tokens.lock().unwrap();
         tokens.get(bearer).cloned().ok_or(IdentifyError::Unknown)
     }
+
+    async fn denied(&self, user_id: UserId, method: &str) {
+        let mut denials = self.denials.lock().unwrap();
+        denials.push((user_id, method.to_owned()));
+    }
 }
 
 fn admin() -> Caller {
-    Caller::Admin { name: "me".into() }
+    Caller::Admin {
+        name: "me".into(),
+        person: None,
+    }
+}
+
+/// A member of one project.
+fn person(project: ProjectId, role: ProjectRole) -> Caller {
+    Caller::Person {
+        name: "octo".to_owned(),
+        person: SignedIn {
+            user_id: UserId::new(),
+            with: Credential::Token(TokenId::new()),
+        },
+        projects: Arc::new(Projects {
+            everywhere: None,
+            by_project: [(project, role)].into(),
+        }),
+    }
 }
 
 fn guard(identity: Arc<Table>) -> GuardLayer {
@@ -325,7 +353,171 @@ async fn a_revoked_token_ends_its_open_streams() {
     let ended = tokio::time::timeout(Duration::from_secs(2), answers.message())
         .await
         .expect("the stream outlived its token");
-    assert_eq!(ended.unwrap_err().code(), Code::Unauthenticated);
+    let ended = ended.unwrap_err();
+    assert_eq!(ended.code(), Code::Unauthenticated);
+    assert_eq!(
+        ended.get_details_error_info().unwrap().reason,
+        "TOKEN_ENDED"
+    );
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_what_its_caller_may_changes_and_not_for_a_new_name() {
+    let project = ProjectId::new();
+    let before = person(project, ProjectRole::Admin);
+    let Caller::Person {
+        person: who,
+        projects,
+        ..
+    } = before.clone()
+    else {
+        panic!("a person");
+    };
+    let table = Table::with(&[("ck8s_usr_x", before)]);
+    let (_, channel) = serve_tcp(table.clone()).await;
+    let (ask, known) = reflect(Some("ck8s_usr_x"));
+    ask.send(list_services()).await.unwrap();
+    let mut reflection = ServerReflectionClient::new(channel);
+    let mut answers = reflection
+        .server_reflection_info(known)
+        .await
+        .unwrap()
+        .into_inner();
+    answers.message().await.unwrap().unwrap();
+
+    let set = |name: &str, projects: Arc<Projects>| {
+        let caller = Caller::Person {
+            name: name.to_owned(),
+            person: who,
+            projects,
+        };
+        let mut tokens = table.tokens.lock().unwrap();
+        tokens.insert("ck8s_usr_x".to_owned(), caller);
+    };
+    set("cat", projects);
+    tokio::time::timeout(Duration::from_millis(900), answers.message())
+        .await
+        .expect_err("another name ended the stream");
+    set("cat", Arc::default());
+    let ended = tokio::time::timeout(Duration::from_secs(1), answers.message())
+        .await
+        .expect("the stream outlived its role")
+        .unwrap_err();
+    assert_eq!(ended.code(), Code::PermissionDenied);
+    let info = ended.get_details_error_info().unwrap();
+    assert_eq!(info.reason, "ACCESS_CHANGED");
+}
+
+/// The answer of a handler that does with the caller's access what it is told.
+async fn handled(
+    guard: GuardLayer,
+    token: &str,
+    path: &str,
+    ask: impl Fn(&Access) -> Result<(), Status> + Clone + Send + 'static,
+) -> Status {
+    let handler = tower::service_fn(move |request: Request<Body>| {
+        let access = request.extensions().get::<Access>().cloned();
+        let asked = ask(&access.unwrap());
+        async move {
+            let response = match asked {
+                Ok(()) => Response::new(Body::empty()),
+                Err(status) => status.into_http(),
+            };
+            Ok::<_, std::convert::Infallible>(response)
+        }
+    });
+    let bearer = request(path, &[("authorization", &format!("Bearer {token}"))]);
+    let response = tower::ServiceExt::oneshot(guard.layer(handler), bearer);
+    let response = response.await.unwrap();
+    Status::from_header_map(response.headers()).unwrap_or_else(|| Status::ok(""))
+}
+
+#[tokio::test]
+async fn a_handler_that_answers_a_person_without_asking_is_a_fault_of_ours() {
+    const READ: &str = "/ck8s.runs.v1.RunsService/GetRun";
+    const ANYONE: &str = "/ck8s.auth.v1.AuthService/ListTokens";
+    let project = ProjectId::new();
+    let table = Table::with(&[
+        ("ck8s_usr_x", person(project, ProjectRole::Read)),
+        ("ck8s_adm_x", admin()),
+    ]);
+    let guard = guard(table);
+    let forgets = |_: &Access| Ok(());
+    let asks = move |access: &Access| access.project(project, || Status::not_found("hidden"));
+    let answer = handled(guard.clone(), "ck8s_usr_x", READ, forgets).await;
+    assert_eq!(answer.code(), Code::Internal);
+    for (token, path) in [("ck8s_adm_x", READ), ("ck8s_usr_x", ANYONE)] {
+        let answer = handled(guard.clone(), token, path, forgets).await;
+        assert_eq!(answer.code(), Code::Ok, "{token} {path}");
+    }
+    let answer = handled(guard.clone(), "ck8s_usr_x", READ, asks).await;
+    assert_eq!(answer.code(), Code::Ok);
+    let relay = handled(guard.handing_on(), "ck8s_usr_x", READ, forgets).await;
+    assert_eq!(relay.code(), Code::Ok, "the guard behind it looks");
+}
+
+#[tokio::test]
+async fn a_persons_refusals_are_told_once_a_minute_each() {
+    const START: &str = "/ck8s.runs.v1.RunsService/StartRun";
+    let (reads, writes) = (ProjectId::new(), ProjectId::new());
+    let octo = person(writes, ProjectRole::ReadWrite);
+    let Caller::Person { person: who, .. } = octo else {
+        panic!("a person");
+    };
+    let both = Projects {
+        everywhere: None,
+        by_project: [(reads, ProjectRole::Read), (writes, ProjectRole::ReadWrite)].into(),
+    };
+    let octo = Caller::Person {
+        name: "octo".to_owned(),
+        person: who,
+        projects: Arc::new(both),
+    };
+    let table = Table::with(&[("ck8s_usr_x", octo), ("ck8s_adm_x", admin())]);
+    let guard = guard(table.clone());
+    let start = move |access: &Access| access.project(reads, || Status::not_found("hidden"));
+    let hidden = |access: &Access| access.project(ProjectId::new(), || Status::not_found("hidden"));
+    for _ in 0..3 {
+        let answer = handled(guard.clone(), "ck8s_usr_x", START, start).await;
+        assert_eq!(
+            answer.get_details_error_info().unwrap().reason,
+            "ROLE_NEEDED"
+        );
+        let answer = handled(guard.clone(), "ck8s_usr_x", ADMIN_ONLY, start).await;
+        assert_eq!(
+            answer.get_details_error_info().unwrap().reason,
+            "NOT_ALLOWED"
+        );
+        handled(
+            guard.clone(),
+            "ck8s_usr_x",
+            "/ck8s.runs.v1.RunsService/GetRun",
+            hidden,
+        )
+        .await;
+        // Automation is no person.
+        handled(
+            guard.clone(),
+            "ck8s_adm_x",
+            "/ck8s.runs.v1.RunsService/CreateRuns",
+            start,
+        )
+        .await;
+    }
+    let mut expected = [START, ADMIN_ONLY].map(|path| (who.user_id, path.to_owned()));
+    expected.sort();
+    let told = async {
+        loop {
+            let mut told = table.denials.lock().unwrap().clone();
+            told.sort();
+            if told.len() >= expected.len() {
+                return told;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_secs(5), told).await;
+    assert_eq!(told.unwrap(), expected);
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! When a call must end although its handler goes on: at its deadline, or when the token that opened it is no longer good.
+//! When a call must end although its handler goes on: at its deadline, or when the token that opened it is good no more or its
+//! bearer may something else.
 use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
@@ -52,7 +53,7 @@ impl Watch {
         }
     }
 
-    /// Ends when the token is no longer the caller's.
+    /// Ends when the token is good no more, or lets the caller do something else than when the stream began.
     async fn lost(self) -> Status {
         let mut ticks = tokio::time::interval_at(Instant::now() + REMEMBER, REMEMBER);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -60,8 +61,9 @@ impl Watch {
         loop {
             ticks.tick().await;
             match self.identity.identify(self.bearer.expose()).await {
-                Ok(caller) if caller == self.caller => seen = Instant::now(),
-                Ok(_) | Err(IdentifyError::Unknown) => return status::unauthenticated(),
+                Ok(caller) if caller.may_the_same(&self.caller) => seen = Instant::now(),
+                Ok(_) => return status::access_changed(),
+                Err(IdentifyError::Unknown) => return status::token_ended(),
                 Err(cause @ IdentifyError::Unavailable) if seen.elapsed() > BLIND => {
                     return status::unavailable("authentication", &cause);
                 }

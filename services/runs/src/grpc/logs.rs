@@ -9,7 +9,10 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status};
 
-use super::{Streaming, read::visible_run};
+use super::{
+    Streaming,
+    read::{reached, visible_run},
+};
 use crate::{
     RunsError,
     convert::parse_lease_ref,
@@ -183,11 +186,10 @@ pub async fn read_log(
 ) -> Result<Streaming<pb::ReadLogResponse>, Status> {
     let asked = request.get_ref();
     let run_id = visible_run(request, &asked.run_id)?;
-    let run = runs::get(
-        &mut *engine.pool.acquire().await.map_err(RunsError::from)?,
-        run_id,
-    )
-    .await?;
+    let run = {
+        let mut conn = engine.pool.acquire().await.map_err(RunsError::from)?;
+        reached(&mut conn, request, run_id).await?
+    };
     if asked.attempt < 0 || asked.attempt > run.attempt {
         return Err(status::invalid(
             "attempt",

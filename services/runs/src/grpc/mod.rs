@@ -70,7 +70,7 @@ macro_rules! calls {
             type ReadLogStream = Streaming<pb::ReadLogResponse>;
 
             async fn watch_runs(&self, request: Request<pb::WatchRunsRequest>) -> Result<Response<Self::WatchRunsStream>, Status> {
-                watch::watch_runs(&self.engine, request.into_inner()).await.map(Response::new)
+                watch::watch_runs(&self.engine, &request).await.map(Response::new)
             }
 
             async fn read_log(&self, request: Request<pb::ReadLogRequest>) -> Result<Response<Self::ReadLogStream>, Status> {

@@ -1,15 +1,18 @@
 //! ListRuns, GetRun, ListFlowEvents.
 use ck8s_proto::runs::v1 as pb;
 use ck8s_rpc::{
+    access::{self, Scope},
     caller,
     convert::{id, optional_id, state_from_pb},
     page, status,
 };
-use ck8s_types::RunId;
+use ck8s_types::{ProjectId, RunId};
+use sqlx::PgConnection;
 use tonic::{Request, Status};
 
 use crate::{
     RunsError,
+    domain::Run,
     engine::Engine,
     store::{events, events::Cursor, runs},
 };
@@ -21,7 +24,7 @@ pub async fn list_runs(
     let asked = request.get_ref();
     let size = page::size(asked.page_size)?;
     let filter = runs::Filter {
-        project: optional_id("project_id", &asked.project_id)?,
+        projects: projects(request, &asked.project_id)?,
         repository: optional_id("repository_id", &asked.repository_id)?,
         states: asked.states().filter_map(state_from_pb).collect(),
     };
@@ -47,7 +50,7 @@ pub async fn get_run(
     let run_id = visible_run(request, &request.get_ref().run_id)?;
     let mut conn = engine.pool.acquire().await.map_err(RunsError::from)?;
     let cursor = events::horizon(&mut conn).await.map_err(RunsError::from)?;
-    let run = runs::get(&mut conn, run_id).await?;
+    let run = reached(&mut conn, request, run_id).await?;
     Ok(pb::GetRunResponse {
         run: Some(run.into()),
         cursor: page::encode(&cursor),
@@ -63,7 +66,7 @@ pub async fn list_flow_events(
     let size = page::size(asked.page_size)?;
     let after = page::decode("page_token", &asked.page_token)?.unwrap_or(Cursor(0, 0));
     let mut conn = engine.pool.acquire().await.map_err(RunsError::from)?;
-    runs::get(&mut conn, run_id).await?;
+    reached(&mut conn, request, run_id).await?;
     let mut found = events::of_run(&mut conn, run_id, after, size + 1)
         .await
         .map_err(RunsError::from)?;
@@ -82,6 +85,34 @@ pub fn visible_run<T>(request: &Request<T>, run_id: &str) -> Result<RunId, Statu
     if caller::caller(request).may_see_run(run) {
         Ok(run)
     } else {
-        Err(status::not_found("run", run_id))
+        Err(RunsError::NoRun(run).into())
+    }
+}
+
+/// A run, if the caller may do in its project what the method asks for. What they may not see, is not there.
+pub async fn reached<T>(
+    conn: &mut PgConnection,
+    request: &Request<T>,
+    run_id: RunId,
+) -> Result<Run, Status> {
+    let access = access::of(request);
+    let run = runs::get(conn, run_id).await?;
+    access.project(run.project, || RunsError::NoRun(run_id).into())?;
+    Ok(run)
+}
+
+/// The projects of a list: the one that is named, or all that the caller may see; none: every one.
+pub fn projects<T>(
+    request: &Request<T>,
+    project_id: &str,
+) -> Result<Option<Vec<ProjectId>>, Status> {
+    let access = access::of(request);
+    if let Some(project) = optional_id("project_id", project_id)? {
+        access.project(project, || status::not_found("project", project))?;
+        return Ok(Some(vec![project]));
+    }
+    match access.scope() {
+        Scope::All | Scope::EveryProject => Ok(None),
+        Scope::Projects(projects) => Ok(Some(projects)),
     }
 }

@@ -1,6 +1,7 @@
 //! StartRun and RetryRun: runs that somebody asks for.
 use ck8s_proto::{repositories::v1::Repository, runs::v1 as pb};
 use ck8s_rpc::{
+    access::{self, Access},
     caller,
     convert::{id, spec_from_pb},
     status,
@@ -9,7 +10,7 @@ use ck8s_types::{ProjectId, RepositoryId, RequestId, RunId, RunSpec, RunTrigger}
 use tokio::sync::oneshot;
 use tonic::{Request, Status};
 
-use super::create::pool;
+use super::{create::pool, read::reached};
 use crate::{
     RunsError,
     domain::NewRun,
@@ -23,11 +24,18 @@ pub async fn start_run(
 ) -> Result<pb::StartRunResponse, Status> {
     let asked = request.get_ref();
     let request_id = request_id(&asked.request_id)?;
+    let access = access::of(request);
     let repository = match asked.repository.as_str() {
         "" => None,
         name => Some(engine.peers.repository(name).await?),
     };
-    let project = project(engine, &asked.project, repository.as_ref()).await?;
+    if let Some(repository) = &repository {
+        let project = id("repository", &repository.project_id)?;
+        access.project(project, || {
+            status::not_found("repository", &asked.repository)
+        })?;
+    }
+    let project = project(engine, &access, &asked.project, repository.as_ref()).await?;
     let (name, spec) = what(asked, repository.as_ref())?;
     let actor = caller::caller(request).actor();
     let title = if asked.title.is_empty() {
@@ -52,7 +60,7 @@ pub async fn start_run(
         spec,
         actor,
     };
-    let run = make(engine, new, request_id, "StartRun").await?;
+    let run = make(engine, &access, new, request_id, "StartRun").await?;
     Ok(pb::StartRunResponse { run: Some(run) })
 }
 
@@ -65,7 +73,7 @@ pub async fn retry_run(
     let run_id: RunId = id("run_id", &asked.run_id)?;
     let old = {
         let mut conn = engine.pool.acquire().await.map_err(RunsError::from)?;
-        runs::get(&mut conn, run_id).await?
+        reached(&mut conn, request, run_id).await?
     };
     if !old.state.is_terminal() {
         return Err(RunsError::NotEnded(old.id, old.state).into());
@@ -82,19 +90,25 @@ pub async fn retry_run(
         retry_of: Some(old.id),
         actor: caller::caller(request).actor(),
     };
-    let run = make(engine, new, request_id, "RetryRun").await?;
+    let access = access::of(request);
+    let run = make(engine, &access, new, request_id, "RetryRun").await?;
     Ok(pb::RetryRunResponse { run: Some(run) })
 }
 
 /// The project that is named, or the repository's; both must agree.
 async fn project(
     engine: &Engine,
+    access: &Access,
     named: &str,
     repository: Option<&Repository>,
 ) -> Result<ProjectId, Status> {
     let named = match named {
         "" => None,
-        name => Some(engine.peers.project(name).await?.0),
+        name => {
+            let (project, _) = engine.peers.project(name).await?;
+            access.project(project, || status::not_found("project", name))?;
+            Some(project)
+        }
     };
     let of_repository: Option<ProjectId> = repository
         .map(|r| id("repository", &r.project_id))
@@ -161,8 +175,10 @@ fn request_id(text: &str) -> Result<Option<RequestId>, Status> {
     ck8s_rpc::convert::optional_id("request_id", text)
 }
 
+/// Makes the run. Of a request that was answered before, it is the run that was made then: the caller must still reach it.
 async fn make(
     engine: &Engine,
+    access: &Access,
     new: NewRun,
     request: Option<RequestId>,
     method: &'static str,
@@ -185,5 +201,6 @@ async fn make(
         run_id,
     )
     .await?;
+    access.project(run.project, || RunsError::NoRun(run.id).into())?;
     Ok(run.into())
 }

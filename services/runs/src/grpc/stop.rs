@@ -7,6 +7,7 @@ use ck8s_rpc::{
 use ck8s_types::{RequestId, RunId, RunReason, RunState};
 use tonic::{Request, Status};
 
+use super::read::reached;
 use crate::{
     RunsError,
     domain::{Outcome, finished_sentence},
@@ -24,6 +25,10 @@ pub async fn cancel_run(
     let asked = request.get_ref();
     let run_id: RunId = id("run_id", &asked.run_id)?;
     let request_id: Option<RequestId> = optional_id("request_id", &asked.request_id)?;
+    {
+        let mut conn = engine.pool.acquire().await.map_err(RunsError::from)?;
+        reached(&mut conn, request, run_id).await?;
+    }
     let actor = caller::caller(request).actor();
     let said: String = asked
         .message

@@ -6,12 +6,13 @@ use sqlx::PgConnection;
 use tonic::{Request, Status};
 use uuid::Uuid;
 
+use super::read::reached;
 use crate::{
     RunsError,
     domain::{Run, finished_sentence},
     engine::Engine,
     store::{
-        leases, runs,
+        leases,
         slots::{self, SlotRow},
         waits::{self, Waiting},
     },
@@ -25,19 +26,19 @@ pub async fn explain_run(
     request: &Request<pb::ExplainRunRequest>,
 ) -> Result<pb::ExplainRunResponse, Status> {
     let run_id: RunId = id("run_id", &request.get_ref().run_id)?;
-    let answer = explain(engine, run_id).await?;
-    Ok(answer)
+    let mut conn = engine.pool.acquire().await.map_err(RunsError::from)?;
+    let run = reached(&mut conn, request, run_id).await?;
+    Ok(explain(engine, &mut conn, run).await?)
 }
 
-async fn explain(engine: &Engine, run_id: RunId) -> Result<pb::ExplainRunResponse, RunsError> {
-    let mut conn = engine.pool.acquire().await?;
-    let run = runs::get(&mut conn, run_id).await?;
-    let (reasons, ahead) = match waits::waiting(&mut conn, run_id).await? {
-        Some(waiting) => (
-            queued(engine, &mut conn, run_id, &waiting).await?,
-            waiting.ahead,
-        ),
-        None if !run.state.is_terminal() => (leased(&mut conn, &run).await?, 0),
+async fn explain(
+    engine: &Engine,
+    conn: &mut PgConnection,
+    run: Run,
+) -> Result<pb::ExplainRunResponse, RunsError> {
+    let (reasons, ahead) = match waits::waiting(conn, run.id).await? {
+        Some(waiting) => (queued(engine, conn, run.id, &waiting).await?, waiting.ahead),
+        None if !run.state.is_terminal() => (leased(conn, &run).await?, 0),
         None => (Vec::new(), 0),
     };
     let summary = summary(&run, &reasons, ahead);

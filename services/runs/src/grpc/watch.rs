@@ -2,11 +2,15 @@
 use std::{sync::Arc, time::Duration};
 
 use ck8s_proto::runs::v1 as pb;
-use ck8s_rpc::{convert::optional_id, page, status};
-use ck8s_types::{ProjectId, RunId};
+use ck8s_rpc::{
+    access::{self, Scope},
+    convert::optional_id,
+    page, status,
+};
+use ck8s_types::RunId;
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
+use tonic::{Request, Status};
 
 use super::Streaming;
 use crate::{
@@ -24,7 +28,8 @@ const PAGE: i64 = 500;
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 struct Watcher {
-    project: Option<ProjectId>,
+    /// What the caller may see, for as long as that stays so: the guard ends the stream when it changes.
+    scope: Scope,
     run: Option<RunId>,
     at: Cursor,
     out: mpsc::Sender<Result<pb::WatchRunsResponse, Status>>,
@@ -35,13 +40,21 @@ struct Gone;
 
 pub async fn watch_runs(
     engine: &Arc<Engine>,
-    asked: pb::WatchRunsRequest,
+    request: &Request<pb::WatchRunsRequest>,
 ) -> Result<Streaming<pb::WatchRunsResponse>, Status> {
+    let (asked, access) = (request.get_ref(), access::of(request));
     let from = cursor(&asked.cursor)?;
+    let scope = match optional_id("project_id", &asked.project_id)? {
+        None => access.scope(),
+        Some(project) => {
+            access.project(project, || status::not_found("project", project))?;
+            Scope::Projects(vec![project])
+        }
+    };
     let (receiver, heard_from) = engine.listen().await?;
     let (out, stream) = mpsc::channel(BUFFER);
     let watcher = Watcher {
-        project: optional_id("project_id", &asked.project_id)?,
+        scope,
         run: optional_id("run_id", &asked.run_id)?,
         at: from.unwrap_or(heard_from),
         out,
@@ -134,9 +147,8 @@ impl Watcher {
 
     async fn pass(&mut self, told: &Told) -> Result<(), Gone> {
         self.at = told.cursor;
-        let of_project = self.project.is_none() || self.project == told.project;
         let of_run = self.run.is_none() || self.run == told.run_id;
-        if of_project && of_run {
+        if of_run && self.scope.holds(told.project) {
             self.tell(Some(told)).await
         } else {
             Ok(())

@@ -1,7 +1,11 @@
 //! ListSlots, SetSlots, ListWorkers, DrainWorker.
 use ck8s_db::events::{NewEvent, record};
 use ck8s_proto::runs::v1 as pb;
-use ck8s_rpc::{caller, page, status};
+use ck8s_rpc::{
+    access::{self, Access, Scope},
+    caller, page, status,
+};
+use ck8s_types::ProjectId;
 use tonic::{Request, Status};
 use uuid::Uuid;
 
@@ -18,16 +22,15 @@ pub async fn list_slots(
     let asked = request.get_ref();
     let size = page::size(asked.page_size)?;
     let after = page::decode("page_token", &asked.page_token)?.unwrap_or((Uuid::nil(), 0));
-    let projects: Vec<Uuid> = match asked.project.as_str() {
-        "" => engine
-            .peers
-            .all_projects()
-            .await?
-            .into_iter()
-            .map(|p| p.uuid())
-            .collect(),
-        name => vec![engine.peers.project(name).await?.0.uuid()],
+    let access = access::of(request);
+    let projects = match asked.project.as_str() {
+        "" => match access.scope() {
+            Scope::All | Scope::EveryProject => engine.peers.all_projects().await?,
+            Scope::Projects(projects) => projects,
+        },
+        name => vec![project(engine, &access, name).await?.0],
     };
+    let projects: Vec<Uuid> = projects.into_iter().map(ProjectId::uuid).collect();
     let mut conn = engine.pool.acquire().await.map_err(RunsError::from)?;
     let mut found = slots::list(
         &mut conn,
@@ -61,7 +64,7 @@ pub async fn set_slots(
     // Setting a number twice sets it once: the request id has nothing to guard here, but a wrong one is still refused.
     let _: Option<ck8s_types::RequestId> =
         ck8s_rpc::convert::optional_id("request_id", &asked.request_id)?;
-    let (project, slug) = engine.peers.project(&asked.project).await?;
+    let (project, slug) = project(engine, &access::of(request), &asked.project).await?;
     let event = NewEvent {
         kind: "slots.set",
         project_id: Some(project),
@@ -79,6 +82,17 @@ pub async fn set_slots(
     stored.await.map_err(RunsError::from)?;
     engine.slots_changed(project);
     Ok(pb::SetSlotsResponse { slots: asked.slots })
+}
+
+/// A project that a request names, by id or slug: its id and slug. What the caller may not see, is not there.
+async fn project(
+    engine: &Engine,
+    access: &Access,
+    name: &str,
+) -> Result<(ProjectId, String), Status> {
+    let found = engine.peers.project(name).await?;
+    access.project(found.0, || status::not_found("project", name))?;
+    Ok(found)
 }
 
 pub async fn list_workers(

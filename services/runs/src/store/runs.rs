@@ -85,7 +85,8 @@ pub async fn get(conn: &mut PgConnection, id: RunId) -> Result<Run, RunsError> {
 /// Which runs to list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    pub project: Option<ProjectId>,
+    /// None: of all projects.
+    pub projects: Option<Vec<ProjectId>>,
     pub repository: Option<RepositoryId>,
     /// None: all.
     pub states: Vec<RunState>,
@@ -104,13 +105,30 @@ pub async fn list(
         .map(|s| s.as_str().to_owned())
         .collect();
     let before = before.map_or(Uuid::max(), RunId::uuid);
-    // Two statements, so that each has one index to follow: with an optional project in one, the plan must serve neither well.
-    let ids = match filter.project {
-        Some(project) => {
+    // A statement each, so that each has one index to follow: with an optional project in one, the plan must serve neither well.
+    let ids = match filter.projects.as_deref() {
+        Some([project]) => {
             sqlx::query_scalar!(
                 "SELECT id FROM runs.runs WHERE project_id = $1 AND id < $2 AND ($3::uuid IS NULL OR repository_id = $3)
                  AND (cardinality($4::text[]) = 0 OR state = ANY($4)) ORDER BY id DESC LIMIT $5",
                 project.uuid(),
+                before,
+                filter.repository.map(|r| r.uuid()),
+                &states,
+                limit
+            )
+            .fetch_all(&mut *conn)
+            .await?
+        }
+        Some(projects) => {
+            let projects: Vec<Uuid> = projects.iter().map(|p| p.uuid()).collect();
+            // The newest of each project, and of these the newest: as many rows at most as there are projects, times the page.
+            sqlx::query_scalar!(
+                r#"SELECT r.id AS "id!" FROM unnest($1::uuid[]) AS p (id) CROSS JOIN LATERAL (
+                       SELECT id FROM runs.runs WHERE project_id = p.id AND id < $2 AND ($3::uuid IS NULL OR repository_id = $3)
+                       AND (cardinality($4::text[]) = 0 OR state = ANY($4)) ORDER BY id DESC LIMIT $5
+                   ) AS r ORDER BY r.id DESC LIMIT $5"#,
+                &projects,
                 before,
                 filter.repository.map(|r| r.uuid()),
                 &states,

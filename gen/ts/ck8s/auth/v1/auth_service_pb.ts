@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ck8s/auth/v1/auth_service.proto.
  */
 export const file_ck8s_auth_v1_auth_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9jazhzL2F1dGgvdjEvYXV0aF9zZXJ2aWNlLnByb3RvEgxjazhzLmF1dGgudjEiJAoTQXV0aGVudGljYXRlUmVxdWVzdBINCgV0b2tlbhgBIAEoCSLZAQoUQXV0aGVudGljYXRlUmVzcG9uc2USEAoIdG9rZW5faWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgRraW5kGAMgASgOMhcuY2s4cy5hdXRoLnYxLlRva2VuS2luZBIPCgdzZXJ2aWNlGAQgASgJEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgZwZXJzb24YBiABKAsyFC5jazhzLmF1dGgudjEuUGVyc29uEhIKCnNlc3Npb25faWQYByABKAkiDwoNV2hvQW1JUmVxdWVzdCJsCg5XaG9BbUlSZXNwb25zZRImCgZjYWxsZXIYASABKA4yFi5jazhzLnBvbGljeS52MS5DYWxsZXISDAoEbmFtZRgCIAEoCRIkCgZwZXJzb24YAyABKAsyFC5jazhzLmF1dGgudjEuUGVyc29uIiEKEVJlZGVlbUxpbmtSZXF1ZXN0EgwKBGNvZGUYASABKAkifAoSUmVkZWVtTGlua1Jlc3BvbnNlEg0KBXRva2VuGAEgASgJEi8KC2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCgdzZXNzaW9uGAMgASgLMhUuY2s4cy5hdXRoLnYxLlNlc3Npb24iJwoSU3RhcnRTaWduSW5SZXF1ZXN0EhEKCXJldHVybl90bxgBIAEoCSJYChNTdGFydFNpZ25JblJlc3BvbnNlEhUKDWF1dGhvcml6ZV91cmwYASABKAkSFgoOYnJvd3Nlcl9zZWNyZXQYAiABKAkSEgoKZXhwaXJlc19pbhgDIAEoBSJZChNGaW5pc2hTaWduSW5SZXF1ZXN0EgwKBGNvZGUYASABKAkSDQoFc3RhdGUYAiABKAkSFgoOYnJvd3Nlcl9zZWNyZXQYAyABKAkSDQoFZXJyb3IYBCABKAkiUQoURmluaXNoU2lnbkluUmVzcG9uc2USJgoHc2Vzc2lvbhgBIAEoCzIVLmNrOHMuYXV0aC52MS5TZXNzaW9uEhEKCXJldHVybl90bxgCIAEoCSIaChhTdGFydERldmljZVNpZ25JblJlcXVlc3QioAEKGVN0YXJ0RGV2aWNlU2lnbkluUmVzcG9uc2USEwoLZGV2aWNlX2NvZGUYASABKAkSEQoJdXNlcl9jb2RlGAIgASgJEhgKEHZlcmlmaWNhdGlvbl91cmwYAyABKAkSEAoIaW50ZXJ2YWwYBCABKAUSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi4KF1BvbGxEZXZpY2VTaWduSW5SZXF1ZXN0EhMKC2RldmljZV9jb2RlGAEgASgJIlQKGFBvbGxEZXZpY2VTaWduSW5SZXNwb25zZRImCgdzZXNzaW9uGAEgASgLMhUuY2s4cy5hdXRoLnYxLlNlc3Npb24SEAoIaW50ZXJ2YWwYAiABKAUiLgoVUmVmcmVzaFNlc3Npb25SZXF1ZXN0EhUKDXJlZnJlc2hfdG9rZW4YASABKAkiQAoWUmVmcmVzaFNlc3Npb25SZXNwb25zZRImCgdzZXNzaW9uGAEgASgLMhUuY2s4cy5hdXRoLnYxLlNlc3Npb24iJwoOU2lnbk91dFJlcXVlc3QSFQoNcmVmcmVzaF90b2tlbhgBIAEoCSIRCg9TaWduT3V0UmVzcG9uc2UiGAoWTGlzdFNpZ25pbmdLZXlzUmVxdWVzdCInChdMaXN0U2lnbmluZ0tleXNSZXNwb25zZRIMCgRqd2tzGAEgASgJIkQKF1JvdGF0ZVNpZ25pbmdLZXlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSFQoNcmV0aXJlX290aGVycxgCIAEoCCIqChhSb3RhdGVTaWduaW5nS2V5UmVzcG9uc2USDgoGa2V5X2lkGAEgASgJIjkKEExpc3RVc2Vyc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiTwoRTGlzdFVzZXJzUmVzcG9uc2USIQoFdXNlcnMYASADKAsyEi5jazhzLmF1dGgudjEuVXNlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiSwoOQWRkVXNlclJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRINCgVlbWFpbBgCIAEoCRIWCg5wbGF0Zm9ybV9hZG1pbhgDIAEoCCIzCg9BZGRVc2VyUmVzcG9uc2USIAoEdXNlchgBIAEoCzISLmNrOHMuYXV0aC52MS5Vc2VyIowBChFVcGRhdGVVc2VyUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEgwKBHVzZXIYAiABKAkSGwoOcGxhdGZvcm1fYWRtaW4YAyABKAhIAIgBARIXCg9mb3JnZXRfaWRlbnRpdHkYBCABKAgSDAoEZXRhZxgFIAEoCUIRCg9fcGxhdGZvcm1fYWRtaW4iNgoSVXBkYXRlVXNlclJlc3BvbnNlEiAKBHVzZXIYASABKAsyEi5jazhzLmF1dGgudjEuVXNlciI1ChFSZW1vdmVVc2VyUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEgwKBHVzZXIYAiABKAkiFAoSUmVtb3ZlVXNlclJlc3BvbnNlIt8BChJDcmVhdGVUb2tlblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEiUKBGtpbmQYAyABKA4yFy5jazhzLmF1dGgudjEuVG9rZW5LaW5kEg8KB3NlcnZpY2UYBCABKAkSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCG1heF9yb2xlGAYgASgOMhsuY2s4cy5wb2xpY3kudjEuUHJvamVjdFJvbGUSDwoHcHJvamVjdBgHIAEoCSJJChNDcmVhdGVUb2tlblJlc3BvbnNlEiIKBXRva2VuGAEgASgLMhMuY2s4cy5hdXRoLnYxLlRva2VuEg4KBnNlY3JldBgCIAEoCSJRChFMaXN0VG9rZW5zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIVCg1pbmNsdWRlX2VuZGVkGAMgASgIIlIKEkxpc3RUb2tlbnNSZXNwb25zZRIjCgZ0b2tlbnMYASADKAsyEy5jazhzLmF1dGgudjEuVG9rZW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjcKElJldm9rZVRva2VuUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg0KBXRva2VuGAIgASgJIjkKE1Jldm9rZVRva2VuUmVzcG9uc2USIgoFdG9rZW4YASABKAsyEy5jazhzLmF1dGgudjEuVG9rZW4iUgoRSm9pbldvcmtlclJlcXVlc3QSDQoFdG9rZW4YASABKAkSEQoJd29ya2VyX2lkGAIgASgJEhsKE2NlcnRpZmljYXRlX3JlcXVlc3QYAyABKAkibQoSSm9pbldvcmtlclJlc3BvbnNlEhMKC2NlcnRpZmljYXRlGAEgASgJEhEKCWF1dGhvcml0eRgCIAEoCRIvCgtleHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiPAodUmVuZXdXb3JrZXJDZXJ0aWZpY2F0ZVJlcXVlc3QSGwoTY2VydGlmaWNhdGVfcmVxdWVzdBgBIAEoCSJ5Ch5SZW5ld1dvcmtlckNlcnRpZmljYXRlUmVzcG9uc2USEwoLY2VydGlmaWNhdGUYASABKAkSEQoJYXV0aG9yaXR5GAIgASgJEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDL/DwoLQXV0aFNlcnZpY2USigEKDEF1dGhlbnRpY2F0ZRIhLmNrOHMuYXV0aC52MS5BdXRoZW50aWNhdGVSZXF1ZXN0GiIuY2s4cy5hdXRoLnYxLkF1dGhlbnRpY2F0ZVJlc3BvbnNlIjOQAgGKtRgsCgEEGgRlZGdlGgdpbmdyZXNzGgRydW5zGgxyZXBvc2l0b3JpZXMaBGF1dGgSVAoGV2hvQW1JEhsuY2s4cy5hdXRoLnYxLldob0FtSVJlcXVlc3QaHC5jazhzLmF1dGgudjEuV2hvQW1JUmVzcG9uc2UiD5ACAYq1GAgKBAIDBQYgARJgCgpSZWRlZW1MaW5rEh8uY2s4cy5hdXRoLnYxLlJlZGVlbUxpbmtSZXF1ZXN0GiAuY2s4cy5hdXRoLnYxLlJlZGVlbUxpbmtSZXNwb25zZSIPirUYCwoDAQMEGgRlZGdlEmEKC1N0YXJ0U2lnbkluEiAuY2s4cy5hdXRoLnYxLlN0YXJ0U2lnbkluUmVxdWVzdBohLmNrOHMuYXV0aC52MS5TdGFydFNpZ25JblJlc3BvbnNlIg2KtRgJCgEEGgRlZGdlEmQKDEZpbmlzaFNpZ25JbhIhLmNrOHMuYXV0aC52MS5GaW5pc2hTaWduSW5SZXF1ZXN0GiIuY2s4cy5hdXRoLnYxLkZpbmlzaFNpZ25JblJlc3BvbnNlIg2KtRgJCgEEGgRlZGdlEm0KEVN0YXJ0RGV2aWNlU2lnbkluEiYuY2s4cy5hdXRoLnYxLlN0YXJ0RGV2aWNlU2lnbkluUmVxdWVzdBonLmNrOHMuYXV0aC52MS5TdGFydERldmljZVNpZ25JblJlc3BvbnNlIgeKtRgDCgEBEmoKEFBvbGxEZXZpY2VTaWduSW4SJS5jazhzLmF1dGgudjEuUG9sbERldmljZVNpZ25JblJlcXVlc3QaJi5jazhzLmF1dGgudjEuUG9sbERldmljZVNpZ25JblJlc3BvbnNlIgeKtRgDCgEBEmsKDlJlZnJlc2hTZXNzaW9uEiMuY2s4cy5hdXRoLnYxLlJlZnJlc2hTZXNzaW9uUmVxdWVzdBokLmNrOHMuYXV0aC52MS5SZWZyZXNoU2Vzc2lvblJlc3BvbnNlIg6KtRgKCgIBBBoEZWRnZRJdCgdTaWduT3V0EhwuY2s4cy5hdXRoLnYxLlNpZ25PdXRSZXF1ZXN0Gh0uY2s4cy5hdXRoLnYxLlNpZ25PdXRSZXNwb25zZSIVkAICirUYDgoEAQIDBBoEZWRnZSABEnUKD0xpc3RTaWduaW5nS2V5cxIkLmNrOHMuYXV0aC52MS5MaXN0U2lnbmluZ0tleXNSZXF1ZXN0GiUuY2s4cy5hdXRoLnYxLkxpc3RTaWduaW5nS2V5c1Jlc3BvbnNlIhWQAgGKtRgOCgQBAgMEGgRlZGdlIAESagoQUm90YXRlU2lnbmluZ0tleRIlLmNrOHMuYXV0aC52MS5Sb3RhdGVTaWduaW5nS2V5UmVxdWVzdBomLmNrOHMuYXV0aC52MS5Sb3RhdGVTaWduaW5nS2V5UmVzcG9uc2UiB4q1GAMKAQMSWAoJTGlzdFVzZXJzEh4uY2s4cy5hdXRoLnYxLkxpc3RVc2Vyc1JlcXVlc3QaHy5jazhzLmF1dGgudjEuTGlzdFVzZXJzUmVzcG9uc2UiCpACAYq1GAMKAQMSTwoHQWRkVXNlchIcLmNrOHMuYXV0aC52MS5BZGRVc2VyUmVxdWVzdBodLmNrOHMuYXV0aC52MS5BZGRVc2VyUmVzcG9uc2UiB4q1GAMKAQMSWAoKVXBkYXRlVXNlchIfLmNrOHMuYXV0aC52MS5VcGRhdGVVc2VyUmVxdWVzdBogLmNrOHMuYXV0aC52MS5VcGRhdGVVc2VyUmVzcG9uc2UiB4q1GAMKAQMSWAoKUmVtb3ZlVXNlchIfLmNrOHMuYXV0aC52MS5SZW1vdmVVc2VyUmVxdWVzdBogLmNrOHMuYXV0aC52MS5SZW1vdmVVc2VyUmVzcG9uc2UiB4q1GAMKAQMSXgoLQ3JlYXRlVG9rZW4SIC5jazhzLmF1dGgudjEuQ3JlYXRlVG9rZW5SZXF1ZXN0GiEuY2s4cy5hdXRoLnYxLkNyZWF0ZVRva2VuUmVzcG9uc2UiCoq1GAYKAgIDIAESXgoKTGlzdFRva2VucxIfLmNrOHMuYXV0aC52MS5MaXN0VG9rZW5zUmVxdWVzdBogLmNrOHMuYXV0aC52MS5MaXN0VG9rZW5zUmVzcG9uc2UiDZACAYq1GAYKAgIDIAESXgoLUmV2b2tlVG9rZW4SIC5jazhzLmF1dGgudjEuUmV2b2tlVG9rZW5SZXF1ZXN0GiEuY2s4cy5hdXRoLnYxLlJldm9rZVRva2VuUmVzcG9uc2UiCoq1GAYKAgIDIAESWAoKSm9pbldvcmtlchIfLmNrOHMuYXV0aC52MS5Kb2luV29ya2VyUmVxdWVzdBogLmNrOHMuYXV0aC52MS5Kb2luV29ya2VyUmVzcG9uc2UiB4q1GAMKAQESfwoWUmVuZXdXb3JrZXJDZXJ0aWZpY2F0ZRIrLmNrOHMuYXV0aC52MS5SZW5ld1dvcmtlckNlcnRpZmljYXRlUmVxdWVzdBosLmNrOHMuYXV0aC52MS5SZW5ld1dvcmtlckNlcnRpZmljYXRlUmVzcG9uc2UiCpACAoq1GAMKAQViBnByb3RvMw", [file_ck8s_auth_v1_auth, file_ck8s_policy_v1_policy, file_google_protobuf_timestamp]);
+  fileDesc("Ch9jazhzL2F1dGgvdjEvYXV0aF9zZXJ2aWNlLnByb3RvEgxjazhzLmF1dGgudjEiJAoTQXV0aGVudGljYXRlUmVxdWVzdBINCgV0b2tlbhgBIAEoCSLZAQoUQXV0aGVudGljYXRlUmVzcG9uc2USEAoIdG9rZW5faWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgRraW5kGAMgASgOMhcuY2s4cy5hdXRoLnYxLlRva2VuS2luZBIPCgdzZXJ2aWNlGAQgASgJEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgZwZXJzb24YBiABKAsyFC5jazhzLmF1dGgudjEuUGVyc29uEhIKCnNlc3Npb25faWQYByABKAkiNgoTUmVjb3JkRGVuaWFsUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEg4KBm1ldGhvZBgCIAEoCSIWChRSZWNvcmREZW5pYWxSZXNwb25zZSIPCg1XaG9BbUlSZXF1ZXN0ImwKDldob0FtSVJlc3BvbnNlEiYKBmNhbGxlchgBIAEoDjIWLmNrOHMucG9saWN5LnYxLkNhbGxlchIMCgRuYW1lGAIgASgJEiQKBnBlcnNvbhgDIAEoCzIULmNrOHMuYXV0aC52MS5QZXJzb24iIQoRUmVkZWVtTGlua1JlcXVlc3QSDAoEY29kZRgBIAEoCSJ8ChJSZWRlZW1MaW5rUmVzcG9uc2USDQoFdG9rZW4YASABKAkSLwoLZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKB3Nlc3Npb24YAyABKAsyFS5jazhzLmF1dGgudjEuU2Vzc2lvbiInChJTdGFydFNpZ25JblJlcXVlc3QSEQoJcmV0dXJuX3RvGAEgASgJIlgKE1N0YXJ0U2lnbkluUmVzcG9uc2USFQoNYXV0aG9yaXplX3VybBgBIAEoCRIWCg5icm93c2VyX3NlY3JldBgCIAEoCRISCgpleHBpcmVzX2luGAMgASgFIlkKE0ZpbmlzaFNpZ25JblJlcXVlc3QSDAoEY29kZRgBIAEoCRINCgVzdGF0ZRgCIAEoCRIWCg5icm93c2VyX3NlY3JldBgDIAEoCRINCgVlcnJvchgEIAEoCSJRChRGaW5pc2hTaWduSW5SZXNwb25zZRImCgdzZXNzaW9uGAEgASgLMhUuY2s4cy5hdXRoLnYxLlNlc3Npb24SEQoJcmV0dXJuX3RvGAIgASgJIhoKGFN0YXJ0RGV2aWNlU2lnbkluUmVxdWVzdCKgAQoZU3RhcnREZXZpY2VTaWduSW5SZXNwb25zZRITCgtkZXZpY2VfY29kZRgBIAEoCRIRCgl1c2VyX2NvZGUYAiABKAkSGAoQdmVyaWZpY2F0aW9uX3VybBgDIAEoCRIQCghpbnRlcnZhbBgEIAEoBRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiLgoXUG9sbERldmljZVNpZ25JblJlcXVlc3QSEwoLZGV2aWNlX2NvZGUYASABKAkiVAoYUG9sbERldmljZVNpZ25JblJlc3BvbnNlEiYKB3Nlc3Npb24YASABKAsyFS5jazhzLmF1dGgudjEuU2Vzc2lvbhIQCghpbnRlcnZhbBgCIAEoBSIuChVSZWZyZXNoU2Vzc2lvblJlcXVlc3QSFQoNcmVmcmVzaF90b2tlbhgBIAEoCSJAChZSZWZyZXNoU2Vzc2lvblJlc3BvbnNlEiYKB3Nlc3Npb24YASABKAsyFS5jazhzLmF1dGgudjEuU2Vzc2lvbiInCg5TaWduT3V0UmVxdWVzdBIVCg1yZWZyZXNoX3Rva2VuGAEgASgJIhEKD1NpZ25PdXRSZXNwb25zZSIYChZMaXN0U2lnbmluZ0tleXNSZXF1ZXN0IicKF0xpc3RTaWduaW5nS2V5c1Jlc3BvbnNlEgwKBGp3a3MYASABKAkiRAoXUm90YXRlU2lnbmluZ0tleVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIVCg1yZXRpcmVfb3RoZXJzGAIgASgIIioKGFJvdGF0ZVNpZ25pbmdLZXlSZXNwb25zZRIOCgZrZXlfaWQYASABKAkiOQoQTGlzdFVzZXJzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJPChFMaXN0VXNlcnNSZXNwb25zZRIhCgV1c2VycxgBIAMoCzISLmNrOHMuYXV0aC52MS5Vc2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJLCg5BZGRVc2VyUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg0KBWVtYWlsGAIgASgJEhYKDnBsYXRmb3JtX2FkbWluGAMgASgIIjMKD0FkZFVzZXJSZXNwb25zZRIgCgR1c2VyGAEgASgLMhIuY2s4cy5hdXRoLnYxLlVzZXIijAEKEVVwZGF0ZVVzZXJSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDAoEdXNlchgCIAEoCRIbCg5wbGF0Zm9ybV9hZG1pbhgDIAEoCEgAiAEBEhcKD2ZvcmdldF9pZGVudGl0eRgEIAEoCBIMCgRldGFnGAUgASgJQhEKD19wbGF0Zm9ybV9hZG1pbiI2ChJVcGRhdGVVc2VyUmVzcG9uc2USIAoEdXNlchgBIAEoCzISLmNrOHMuYXV0aC52MS5Vc2VyIjUKEVJlbW92ZVVzZXJSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDAoEdXNlchgCIAEoCSIUChJSZW1vdmVVc2VyUmVzcG9uc2Ui3wEKEkNyZWF0ZVRva2VuUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSJQoEa2luZBgDIAEoDjIXLmNrOHMuYXV0aC52MS5Ub2tlbktpbmQSDwoHc2VydmljZRgEIAEoCRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoIbWF4X3JvbGUYBiABKA4yGy5jazhzLnBvbGljeS52MS5Qcm9qZWN0Um9sZRIPCgdwcm9qZWN0GAcgASgJIkkKE0NyZWF0ZVRva2VuUmVzcG9uc2USIgoFdG9rZW4YASABKAsyEy5jazhzLmF1dGgudjEuVG9rZW4SDgoGc2VjcmV0GAIgASgJIlEKEUxpc3RUb2tlbnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhUKDWluY2x1ZGVfZW5kZWQYAyABKAgiUgoSTGlzdFRva2Vuc1Jlc3BvbnNlEiMKBnRva2VucxgBIAMoCzITLmNrOHMuYXV0aC52MS5Ub2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiNwoSUmV2b2tlVG9rZW5SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDQoFdG9rZW4YAiABKAkiOQoTUmV2b2tlVG9rZW5SZXNwb25zZRIiCgV0b2tlbhgBIAEoCzITLmNrOHMuYXV0aC52MS5Ub2tlbiJSChFKb2luV29ya2VyUmVxdWVzdBINCgV0b2tlbhgBIAEoCRIRCgl3b3JrZXJfaWQYAiABKAkSGwoTY2VydGlmaWNhdGVfcmVxdWVzdBgDIAEoCSJtChJKb2luV29ya2VyUmVzcG9uc2USEwoLY2VydGlmaWNhdGUYASABKAkSEQoJYXV0aG9yaXR5GAIgASgJEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI8Ch1SZW5ld1dvcmtlckNlcnRpZmljYXRlUmVxdWVzdBIbChNjZXJ0aWZpY2F0ZV9yZXF1ZXN0GAEgASgJInkKHlJlbmV3V29ya2VyQ2VydGlmaWNhdGVSZXNwb25zZRITCgtjZXJ0aWZpY2F0ZRgBIAEoCRIRCglhdXRob3JpdHkYAiABKAkSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMowRCgtBdXRoU2VydmljZRKKAQoMQXV0aGVudGljYXRlEiEuY2s4cy5hdXRoLnYxLkF1dGhlbnRpY2F0ZVJlcXVlc3QaIi5jazhzLmF1dGgudjEuQXV0aGVudGljYXRlUmVzcG9uc2UiM5ACAYq1GCwKAQQaBGVkZ2UaB2luZ3Jlc3MaBHJ1bnMaDHJlcG9zaXRvcmllcxoEYXV0aBKKAQoMUmVjb3JkRGVuaWFsEiEuY2s4cy5hdXRoLnYxLlJlY29yZERlbmlhbFJlcXVlc3QaIi5jazhzLmF1dGgudjEuUmVjb3JkRGVuaWFsUmVzcG9uc2UiM5ACAoq1GCwKAQQaBGVkZ2UaB2luZ3Jlc3MaBHJ1bnMaDHJlcG9zaXRvcmllcxoEYXV0aBJUCgZXaG9BbUkSGy5jazhzLmF1dGgudjEuV2hvQW1JUmVxdWVzdBocLmNrOHMuYXV0aC52MS5XaG9BbUlSZXNwb25zZSIPkAIBirUYCAoEAgMFBiABEmAKClJlZGVlbUxpbmsSHy5jazhzLmF1dGgudjEuUmVkZWVtTGlua1JlcXVlc3QaIC5jazhzLmF1dGgudjEuUmVkZWVtTGlua1Jlc3BvbnNlIg+KtRgLCgMBAwQaBGVkZ2USYQoLU3RhcnRTaWduSW4SIC5jazhzLmF1dGgudjEuU3RhcnRTaWduSW5SZXF1ZXN0GiEuY2s4cy5hdXRoLnYxLlN0YXJ0U2lnbkluUmVzcG9uc2UiDYq1GAkKAQQaBGVkZ2USZAoMRmluaXNoU2lnbkluEiEuY2s4cy5hdXRoLnYxLkZpbmlzaFNpZ25JblJlcXVlc3QaIi5jazhzLmF1dGgudjEuRmluaXNoU2lnbkluUmVzcG9uc2UiDYq1GAkKAQQaBGVkZ2USbQoRU3RhcnREZXZpY2VTaWduSW4SJi5jazhzLmF1dGgudjEuU3RhcnREZXZpY2VTaWduSW5SZXF1ZXN0GicuY2s4cy5hdXRoLnYxLlN0YXJ0RGV2aWNlU2lnbkluUmVzcG9uc2UiB4q1GAMKAQESagoQUG9sbERldmljZVNpZ25JbhIlLmNrOHMuYXV0aC52MS5Qb2xsRGV2aWNlU2lnbkluUmVxdWVzdBomLmNrOHMuYXV0aC52MS5Qb2xsRGV2aWNlU2lnbkluUmVzcG9uc2UiB4q1GAMKAQESawoOUmVmcmVzaFNlc3Npb24SIy5jazhzLmF1dGgudjEuUmVmcmVzaFNlc3Npb25SZXF1ZXN0GiQuY2s4cy5hdXRoLnYxLlJlZnJlc2hTZXNzaW9uUmVzcG9uc2UiDoq1GAoKAgEEGgRlZGdlEl0KB1NpZ25PdXQSHC5jazhzLmF1dGgudjEuU2lnbk91dFJlcXVlc3QaHS5jazhzLmF1dGgudjEuU2lnbk91dFJlc3BvbnNlIhWQAgKKtRgOCgQBAgMEGgRlZGdlIAESdQoPTGlzdFNpZ25pbmdLZXlzEiQuY2s4cy5hdXRoLnYxLkxpc3RTaWduaW5nS2V5c1JlcXVlc3QaJS5jazhzLmF1dGgudjEuTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2UiFZACAYq1GA4KBAECAwQaBGVkZ2UgARJqChBSb3RhdGVTaWduaW5nS2V5EiUuY2s4cy5hdXRoLnYxLlJvdGF0ZVNpZ25pbmdLZXlSZXF1ZXN0GiYuY2s4cy5hdXRoLnYxLlJvdGF0ZVNpZ25pbmdLZXlSZXNwb25zZSIHirUYAwoBAxJYCglMaXN0VXNlcnMSHi5jazhzLmF1dGgudjEuTGlzdFVzZXJzUmVxdWVzdBofLmNrOHMuYXV0aC52MS5MaXN0VXNlcnNSZXNwb25zZSIKkAIBirUYAwoBAxJPCgdBZGRVc2VyEhwuY2s4cy5hdXRoLnYxLkFkZFVzZXJSZXF1ZXN0Gh0uY2s4cy5hdXRoLnYxLkFkZFVzZXJSZXNwb25zZSIHirUYAwoBAxJYCgpVcGRhdGVVc2VyEh8uY2s4cy5hdXRoLnYxLlVwZGF0ZVVzZXJSZXF1ZXN0GiAuY2s4cy5hdXRoLnYxLlVwZGF0ZVVzZXJSZXNwb25zZSIHirUYAwoBAxJYCgpSZW1vdmVVc2VyEh8uY2s4cy5hdXRoLnYxLlJlbW92ZVVzZXJSZXF1ZXN0GiAuY2s4cy5hdXRoLnYxLlJlbW92ZVVzZXJSZXNwb25zZSIHirUYAwoBAxJeCgtDcmVhdGVUb2tlbhIgLmNrOHMuYXV0aC52MS5DcmVhdGVUb2tlblJlcXVlc3QaIS5jazhzLmF1dGgudjEuQ3JlYXRlVG9rZW5SZXNwb25zZSIKirUYBgoCAgMgARJeCgpMaXN0VG9rZW5zEh8uY2s4cy5hdXRoLnYxLkxpc3RUb2tlbnNSZXF1ZXN0GiAuY2s4cy5hdXRoLnYxLkxpc3RUb2tlbnNSZXNwb25zZSINkAIBirUYBgoCAgMgARJeCgtSZXZva2VUb2tlbhIgLmNrOHMuYXV0aC52MS5SZXZva2VUb2tlblJlcXVlc3QaIS5jazhzLmF1dGgudjEuUmV2b2tlVG9rZW5SZXNwb25zZSIKirUYBgoCAgMgARJYCgpKb2luV29ya2VyEh8uY2s4cy5hdXRoLnYxLkpvaW5Xb3JrZXJSZXF1ZXN0GiAuY2s4cy5hdXRoLnYxLkpvaW5Xb3JrZXJSZXNwb25zZSIHirUYAwoBARJ/ChZSZW5ld1dvcmtlckNlcnRpZmljYXRlEisuY2s4cy5hdXRoLnYxLlJlbmV3V29ya2VyQ2VydGlmaWNhdGVSZXF1ZXN0GiwuY2s4cy5hdXRoLnYxLlJlbmV3V29ya2VyQ2VydGlmaWNhdGVSZXNwb25zZSIKkAICirUYAwoBBWIGcHJvdG8z", [file_ck8s_auth_v1_auth, file_ck8s_policy_v1_policy, file_google_protobuf_timestamp]);
 
 /**
  * A token to look up.
@@ -105,6 +105,49 @@ export const AuthenticateResponseSchema: GenMessage<AuthenticateResponse> = /*@_
   messageDesc(file_ck8s_auth_v1_auth_service, 1);
 
 /**
+ * A refusal to write down.
+ *
+ * @generated from message ck8s.auth.v1.RecordDenialRequest
+ */
+export type RecordDenialRequest = Message<"ck8s.auth.v1.RecordDenialRequest"> & {
+  /**
+   * Who was refused.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * What: `/package.Service/Method`.
+   *
+   * @generated from field: string method = 2;
+   */
+  method: string;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.RecordDenialRequest.
+ * Use `create(RecordDenialRequestSchema)` to create a new message.
+ */
+export const RecordDenialRequestSchema: GenMessage<RecordDenialRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 2);
+
+/**
+ * It is written down, or was within the last minute.
+ *
+ * @generated from message ck8s.auth.v1.RecordDenialResponse
+ */
+export type RecordDenialResponse = Message<"ck8s.auth.v1.RecordDenialResponse"> & {
+};
+
+/**
+ * Describes the message ck8s.auth.v1.RecordDenialResponse.
+ * Use `create(RecordDenialResponseSchema)` to create a new message.
+ */
+export const RecordDenialResponseSchema: GenMessage<RecordDenialResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 3);
+
+/**
  * Nothing to say.
  *
  * @generated from message ck8s.auth.v1.WhoAmIRequest
@@ -117,7 +160,7 @@ export type WhoAmIRequest = Message<"ck8s.auth.v1.WhoAmIRequest"> & {
  * Use `create(WhoAmIRequestSchema)` to create a new message.
  */
 export const WhoAmIRequestSchema: GenMessage<WhoAmIRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 2);
+  messageDesc(file_ck8s_auth_v1_auth_service, 4);
 
 /**
  * The caller, as the server sees it.
@@ -152,7 +195,7 @@ export type WhoAmIResponse = Message<"ck8s.auth.v1.WhoAmIResponse"> & {
  * Use `create(WhoAmIResponseSchema)` to create a new message.
  */
 export const WhoAmIResponseSchema: GenMessage<WhoAmIResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 3);
+  messageDesc(file_ck8s_auth_v1_auth_service, 5);
 
 /**
  * A code to redeem.
@@ -173,7 +216,7 @@ export type RedeemLinkRequest = Message<"ck8s.auth.v1.RedeemLinkRequest"> & {
  * Use `create(RedeemLinkRequestSchema)` to create a new message.
  */
 export const RedeemLinkRequestSchema: GenMessage<RedeemLinkRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 4);
+  messageDesc(file_ck8s_auth_v1_auth_service, 6);
 
 /**
  * What it stands for.
@@ -208,7 +251,7 @@ export type RedeemLinkResponse = Message<"ck8s.auth.v1.RedeemLinkResponse"> & {
  * Use `create(RedeemLinkResponseSchema)` to create a new message.
  */
 export const RedeemLinkResponseSchema: GenMessage<RedeemLinkResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 5);
+  messageDesc(file_ck8s_auth_v1_auth_service, 7);
 
 /**
  * A sign-in in the browser, begun.
@@ -229,7 +272,7 @@ export type StartSignInRequest = Message<"ck8s.auth.v1.StartSignInRequest"> & {
  * Use `create(StartSignInRequestSchema)` to create a new message.
  */
 export const StartSignInRequestSchema: GenMessage<StartSignInRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 6);
+  messageDesc(file_ck8s_auth_v1_auth_service, 8);
 
 /**
  * Where to send the browser.
@@ -264,7 +307,7 @@ export type StartSignInResponse = Message<"ck8s.auth.v1.StartSignInResponse"> & 
  * Use `create(StartSignInResponseSchema)` to create a new message.
  */
 export const StartSignInResponseSchema: GenMessage<StartSignInResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 7);
+  messageDesc(file_ck8s_auth_v1_auth_service, 9);
 
 /**
  * What the provider sent the browser back with.
@@ -306,7 +349,7 @@ export type FinishSignInRequest = Message<"ck8s.auth.v1.FinishSignInRequest"> & 
  * Use `create(FinishSignInRequestSchema)` to create a new message.
  */
 export const FinishSignInRequestSchema: GenMessage<FinishSignInRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 8);
+  messageDesc(file_ck8s_auth_v1_auth_service, 10);
 
 /**
  * The person is signed in.
@@ -334,7 +377,7 @@ export type FinishSignInResponse = Message<"ck8s.auth.v1.FinishSignInResponse"> 
  * Use `create(FinishSignInResponseSchema)` to create a new message.
  */
 export const FinishSignInResponseSchema: GenMessage<FinishSignInResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 9);
+  messageDesc(file_ck8s_auth_v1_auth_service, 11);
 
 /**
  * Nothing to say.
@@ -349,7 +392,7 @@ export type StartDeviceSignInRequest = Message<"ck8s.auth.v1.StartDeviceSignInRe
  * Use `create(StartDeviceSignInRequestSchema)` to create a new message.
  */
 export const StartDeviceSignInRequestSchema: GenMessage<StartDeviceSignInRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 10);
+  messageDesc(file_ck8s_auth_v1_auth_service, 12);
 
 /**
  * What to show to the person, and how to ask.
@@ -398,7 +441,7 @@ export type StartDeviceSignInResponse = Message<"ck8s.auth.v1.StartDeviceSignInR
  * Use `create(StartDeviceSignInResponseSchema)` to create a new message.
  */
 export const StartDeviceSignInResponseSchema: GenMessage<StartDeviceSignInResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 11);
+  messageDesc(file_ck8s_auth_v1_auth_service, 13);
 
 /**
  * A device sign-in to ask about.
@@ -419,7 +462,7 @@ export type PollDeviceSignInRequest = Message<"ck8s.auth.v1.PollDeviceSignInRequ
  * Use `create(PollDeviceSignInRequestSchema)` to create a new message.
  */
 export const PollDeviceSignInRequestSchema: GenMessage<PollDeviceSignInRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 12);
+  messageDesc(file_ck8s_auth_v1_auth_service, 14);
 
 /**
  * How far it is.
@@ -447,7 +490,7 @@ export type PollDeviceSignInResponse = Message<"ck8s.auth.v1.PollDeviceSignInRes
  * Use `create(PollDeviceSignInResponseSchema)` to create a new message.
  */
 export const PollDeviceSignInResponseSchema: GenMessage<PollDeviceSignInResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 13);
+  messageDesc(file_ck8s_auth_v1_auth_service, 15);
 
 /**
  * A session to go on with.
@@ -468,7 +511,7 @@ export type RefreshSessionRequest = Message<"ck8s.auth.v1.RefreshSessionRequest"
  * Use `create(RefreshSessionRequestSchema)` to create a new message.
  */
 export const RefreshSessionRequestSchema: GenMessage<RefreshSessionRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 14);
+  messageDesc(file_ck8s_auth_v1_auth_service, 16);
 
 /**
  * The session goes on.
@@ -489,7 +532,7 @@ export type RefreshSessionResponse = Message<"ck8s.auth.v1.RefreshSessionRespons
  * Use `create(RefreshSessionResponseSchema)` to create a new message.
  */
 export const RefreshSessionResponseSchema: GenMessage<RefreshSessionResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 15);
+  messageDesc(file_ck8s_auth_v1_auth_service, 17);
 
 /**
  * A session to end.
@@ -510,7 +553,7 @@ export type SignOutRequest = Message<"ck8s.auth.v1.SignOutRequest"> & {
  * Use `create(SignOutRequestSchema)` to create a new message.
  */
 export const SignOutRequestSchema: GenMessage<SignOutRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 16);
+  messageDesc(file_ck8s_auth_v1_auth_service, 18);
 
 /**
  * The session has ended.
@@ -525,7 +568,7 @@ export type SignOutResponse = Message<"ck8s.auth.v1.SignOutResponse"> & {
  * Use `create(SignOutResponseSchema)` to create a new message.
  */
 export const SignOutResponseSchema: GenMessage<SignOutResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 17);
+  messageDesc(file_ck8s_auth_v1_auth_service, 19);
 
 /**
  * Nothing to say.
@@ -540,7 +583,7 @@ export type ListSigningKeysRequest = Message<"ck8s.auth.v1.ListSigningKeysReques
  * Use `create(ListSigningKeysRequestSchema)` to create a new message.
  */
 export const ListSigningKeysRequestSchema: GenMessage<ListSigningKeysRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 18);
+  messageDesc(file_ck8s_auth_v1_auth_service, 20);
 
 /**
  * The public keys.
@@ -561,7 +604,7 @@ export type ListSigningKeysResponse = Message<"ck8s.auth.v1.ListSigningKeysRespo
  * Use `create(ListSigningKeysResponseSchema)` to create a new message.
  */
 export const ListSigningKeysResponseSchema: GenMessage<ListSigningKeysResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 19);
+  messageDesc(file_ck8s_auth_v1_auth_service, 21);
 
 /**
  * The next key, asked for.
@@ -589,7 +632,7 @@ export type RotateSigningKeyRequest = Message<"ck8s.auth.v1.RotateSigningKeyRequ
  * Use `create(RotateSigningKeyRequestSchema)` to create a new message.
  */
 export const RotateSigningKeyRequestSchema: GenMessage<RotateSigningKeyRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 20);
+  messageDesc(file_ck8s_auth_v1_auth_service, 22);
 
 /**
  * The next key.
@@ -610,7 +653,7 @@ export type RotateSigningKeyResponse = Message<"ck8s.auth.v1.RotateSigningKeyRes
  * Use `create(RotateSigningKeyResponseSchema)` to create a new message.
  */
 export const RotateSigningKeyResponseSchema: GenMessage<RotateSigningKeyResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 21);
+  messageDesc(file_ck8s_auth_v1_auth_service, 23);
 
 /**
  * A page of users to list.
@@ -638,7 +681,7 @@ export type ListUsersRequest = Message<"ck8s.auth.v1.ListUsersRequest"> & {
  * Use `create(ListUsersRequestSchema)` to create a new message.
  */
 export const ListUsersRequestSchema: GenMessage<ListUsersRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 22);
+  messageDesc(file_ck8s_auth_v1_auth_service, 24);
 
 /**
  * A page of users.
@@ -666,7 +709,7 @@ export type ListUsersResponse = Message<"ck8s.auth.v1.ListUsersResponse"> & {
  * Use `create(ListUsersResponseSchema)` to create a new message.
  */
 export const ListUsersResponseSchema: GenMessage<ListUsersResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 23);
+  messageDesc(file_ck8s_auth_v1_auth_service, 25);
 
 /**
  * A user to allow.
@@ -701,7 +744,7 @@ export type AddUserRequest = Message<"ck8s.auth.v1.AddUserRequest"> & {
  * Use `create(AddUserRequestSchema)` to create a new message.
  */
 export const AddUserRequestSchema: GenMessage<AddUserRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 24);
+  messageDesc(file_ck8s_auth_v1_auth_service, 26);
 
 /**
  * The user who may sign in.
@@ -722,7 +765,7 @@ export type AddUserResponse = Message<"ck8s.auth.v1.AddUserResponse"> & {
  * Use `create(AddUserResponseSchema)` to create a new message.
  */
 export const AddUserResponseSchema: GenMessage<AddUserResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 25);
+  messageDesc(file_ck8s_auth_v1_auth_service, 27);
 
 /**
  * A user to change.
@@ -771,7 +814,7 @@ export type UpdateUserRequest = Message<"ck8s.auth.v1.UpdateUserRequest"> & {
  * Use `create(UpdateUserRequestSchema)` to create a new message.
  */
 export const UpdateUserRequestSchema: GenMessage<UpdateUserRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 26);
+  messageDesc(file_ck8s_auth_v1_auth_service, 28);
 
 /**
  * The user who was changed.
@@ -792,7 +835,7 @@ export type UpdateUserResponse = Message<"ck8s.auth.v1.UpdateUserResponse"> & {
  * Use `create(UpdateUserResponseSchema)` to create a new message.
  */
 export const UpdateUserResponseSchema: GenMessage<UpdateUserResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 27);
+  messageDesc(file_ck8s_auth_v1_auth_service, 29);
 
 /**
  * A user to remove.
@@ -820,7 +863,7 @@ export type RemoveUserRequest = Message<"ck8s.auth.v1.RemoveUserRequest"> & {
  * Use `create(RemoveUserRequestSchema)` to create a new message.
  */
 export const RemoveUserRequestSchema: GenMessage<RemoveUserRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 28);
+  messageDesc(file_ck8s_auth_v1_auth_service, 30);
 
 /**
  * The user is gone.
@@ -835,7 +878,7 @@ export type RemoveUserResponse = Message<"ck8s.auth.v1.RemoveUserResponse"> & {
  * Use `create(RemoveUserResponseSchema)` to create a new message.
  */
 export const RemoveUserResponseSchema: GenMessage<RemoveUserResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 29);
+  messageDesc(file_ck8s_auth_v1_auth_service, 31);
 
 /**
  * A token to make.
@@ -898,7 +941,7 @@ export type CreateTokenRequest = Message<"ck8s.auth.v1.CreateTokenRequest"> & {
  * Use `create(CreateTokenRequestSchema)` to create a new message.
  */
 export const CreateTokenRequestSchema: GenMessage<CreateTokenRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 30);
+  messageDesc(file_ck8s_auth_v1_auth_service, 32);
 
 /**
  * The token that was made.
@@ -926,7 +969,7 @@ export type CreateTokenResponse = Message<"ck8s.auth.v1.CreateTokenResponse"> & 
  * Use `create(CreateTokenResponseSchema)` to create a new message.
  */
 export const CreateTokenResponseSchema: GenMessage<CreateTokenResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 31);
+  messageDesc(file_ck8s_auth_v1_auth_service, 33);
 
 /**
  * A page of tokens to list.
@@ -961,7 +1004,7 @@ export type ListTokensRequest = Message<"ck8s.auth.v1.ListTokensRequest"> & {
  * Use `create(ListTokensRequestSchema)` to create a new message.
  */
 export const ListTokensRequestSchema: GenMessage<ListTokensRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 32);
+  messageDesc(file_ck8s_auth_v1_auth_service, 34);
 
 /**
  * A page of tokens.
@@ -989,7 +1032,7 @@ export type ListTokensResponse = Message<"ck8s.auth.v1.ListTokensResponse"> & {
  * Use `create(ListTokensResponseSchema)` to create a new message.
  */
 export const ListTokensResponseSchema: GenMessage<ListTokensResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 33);
+  messageDesc(file_ck8s_auth_v1_auth_service, 35);
 
 /**
  * A token to end.
@@ -1017,7 +1060,7 @@ export type RevokeTokenRequest = Message<"ck8s.auth.v1.RevokeTokenRequest"> & {
  * Use `create(RevokeTokenRequestSchema)` to create a new message.
  */
 export const RevokeTokenRequestSchema: GenMessage<RevokeTokenRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 34);
+  messageDesc(file_ck8s_auth_v1_auth_service, 36);
 
 /**
  * The token that ended.
@@ -1038,7 +1081,7 @@ export type RevokeTokenResponse = Message<"ck8s.auth.v1.RevokeTokenResponse"> & 
  * Use `create(RevokeTokenResponseSchema)` to create a new message.
  */
 export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 35);
+  messageDesc(file_ck8s_auth_v1_auth_service, 37);
 
 /**
  * A worker's first certificate, asked for.
@@ -1073,7 +1116,7 @@ export type JoinWorkerRequest = Message<"ck8s.auth.v1.JoinWorkerRequest"> & {
  * Use `create(JoinWorkerRequestSchema)` to create a new message.
  */
 export const JoinWorkerRequestSchema: GenMessage<JoinWorkerRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 36);
+  messageDesc(file_ck8s_auth_v1_auth_service, 38);
 
 /**
  * A worker's first certificate.
@@ -1108,7 +1151,7 @@ export type JoinWorkerResponse = Message<"ck8s.auth.v1.JoinWorkerResponse"> & {
  * Use `create(JoinWorkerResponseSchema)` to create a new message.
  */
 export const JoinWorkerResponseSchema: GenMessage<JoinWorkerResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 37);
+  messageDesc(file_ck8s_auth_v1_auth_service, 39);
 
 /**
  * A worker's next certificate, asked for.
@@ -1129,7 +1172,7 @@ export type RenewWorkerCertificateRequest = Message<"ck8s.auth.v1.RenewWorkerCer
  * Use `create(RenewWorkerCertificateRequestSchema)` to create a new message.
  */
 export const RenewWorkerCertificateRequestSchema: GenMessage<RenewWorkerCertificateRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 38);
+  messageDesc(file_ck8s_auth_v1_auth_service, 40);
 
 /**
  * A worker's next certificate.
@@ -1164,7 +1207,7 @@ export type RenewWorkerCertificateResponse = Message<"ck8s.auth.v1.RenewWorkerCe
  * Use `create(RenewWorkerCertificateResponseSchema)` to create a new message.
  */
 export const RenewWorkerCertificateResponseSchema: GenMessage<RenewWorkerCertificateResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 39);
+  messageDesc(file_ck8s_auth_v1_auth_service, 41);
 
 /**
  * Sign-in, sessions, users, API tokens, workers' certificates.
@@ -1181,6 +1224,16 @@ export const AuthService: GenService<{
     methodKind: "unary";
     input: typeof AuthenticateRequestSchema;
     output: typeof AuthenticateResponseSchema;
+  },
+  /**
+   * Writes down that a person was refused, for the audit trail: at most once a minute for each person and method.
+   *
+   * @generated from rpc ck8s.auth.v1.AuthService.RecordDenial
+   */
+  recordDenial: {
+    methodKind: "unary";
+    input: typeof RecordDenialRequestSchema;
+    output: typeof RecordDenialResponseSchema;
   },
   /**
    * Says who the caller is.

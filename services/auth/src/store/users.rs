@@ -1,0 +1,149 @@
+//! The allow-list.
+use ck8s_types::UserId;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::violated;
+use crate::{domain::User, error::AuthError};
+
+struct Row {
+    id: Uuid,
+    email: String,
+    login: Option<String>,
+    external_id: Option<String>,
+    platform_admin: bool,
+    version: i64,
+    created_at: OffsetDateTime,
+    last_sign_in_at: Option<OffsetDateTime>,
+}
+
+impl From<Row> for User {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id.into(),
+            email: row.email,
+            login: row.login,
+            external_id: row.external_id,
+            platform_admin: row.platform_admin,
+            version: row.version,
+            created_at: row.created_at,
+            last_sign_in_at: row.last_sign_in_at,
+        }
+    }
+}
+
+/// Allows an address.
+pub(crate) async fn insert(
+    conn: &mut PgConnection,
+    email: &str,
+    platform_admin: bool,
+) -> Result<User, AuthError> {
+    sqlx::query_as!(
+        Row,
+        "INSERT INTO auth.users (id, email, platform_admin) VALUES ($1, $2, $3)
+         RETURNING id, email, login, external_id, platform_admin, version, created_at, last_sign_in_at",
+        UserId::new().uuid(),
+        email,
+        platform_admin,
+    )
+    .fetch_one(conn)
+    .await
+    .map(User::from)
+    .map_err(|error| match violated(&error) {
+        Some("users_email_key") => AuthError::UserExists(email.to_owned()),
+        _ => error.into(),
+    })
+}
+
+/// A user by id, or by address without its case.
+pub(crate) async fn get(conn: &mut PgConnection, reference: &str) -> Result<User, AuthError> {
+    sqlx::query_as!(
+        Row,
+        "SELECT id, email, login, external_id, platform_admin, version, created_at, last_sign_in_at
+         FROM auth.users WHERE id = $1 OR lower(email) = lower($2)",
+        Uuid::parse_str(reference).ok(),
+        reference.trim(),
+    )
+    .fetch_optional(conn)
+    .await?
+    .map(User::from)
+    .ok_or_else(|| AuthError::UserNotFound(reference.to_owned()))
+}
+
+/// Users by address, after one in lower case.
+pub(crate) async fn list(
+    conn: &mut PgConnection,
+    after: Option<String>,
+    limit: i64,
+) -> sqlx::Result<Vec<User>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT id, email, login, external_id, platform_admin, version, created_at, last_sign_in_at
+         FROM auth.users WHERE $1::text IS NULL OR lower(email) > $1 ORDER BY lower(email) LIMIT $2",
+        after,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(User::from).collect())
+}
+
+/// The platform admins, none of whom another transaction demotes or removes before this one ends.
+pub(crate) async fn lock_platform_admins(conn: &mut PgConnection) -> sqlx::Result<Vec<UserId>> {
+    let ids = sqlx::query_scalar!(
+        "SELECT id FROM auth.users WHERE platform_admin ORDER BY id FOR UPDATE"
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(UserId::from).collect())
+}
+
+/// What changes of a user.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Change {
+    pub platform_admin: Option<bool>,
+    /// The next sign-in pins another identity.
+    pub forget_identity: bool,
+    /// The version that was read; none: whatever is there.
+    pub version: Option<i64>,
+}
+
+/// Changes a user. None: they are no user, or of another version.
+pub(crate) async fn update(
+    conn: &mut PgConnection,
+    id: UserId,
+    change: Change,
+) -> sqlx::Result<Option<User>> {
+    let row = sqlx::query_as!(
+        Row,
+        "UPDATE auth.users SET platform_admin = coalesce($2, platform_admin),
+             login = CASE WHEN $3 THEN NULL ELSE login END, external_id = CASE WHEN $3 THEN NULL ELSE external_id END,
+             version = version + 1, updated_at = now()
+         WHERE id = $1 AND ($4::bigint IS NULL OR version = $4)
+         RETURNING id, email, login, external_id, platform_admin, version, created_at, last_sign_in_at",
+        id.uuid(),
+        change.platform_admin,
+        change.forget_identity,
+        change.version,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(User::from))
+}
+
+/// Ends all sessions of a user.
+pub(crate) async fn end_sessions(conn: &mut PgConnection, id: UserId) -> sqlx::Result<u64> {
+    let done = sqlx::query!("DELETE FROM auth.sessions WHERE user_id = $1", id.uuid())
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+/// Removes a user, and with them their memberships, sessions and tokens. False: they were none.
+pub(crate) async fn remove(conn: &mut PgConnection, id: UserId) -> sqlx::Result<bool> {
+    let done = sqlx::query!("DELETE FROM auth.users WHERE id = $1", id.uuid())
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}

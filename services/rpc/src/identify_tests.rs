@@ -1,0 +1,118 @@
+//! What an answer of AuthService makes of a caller.
+use ck8s_proto::policy::v1::ProjectRole as Role;
+use ck8s_types::{ProjectId, ProjectRole, SessionId, TokenId};
+
+use super::*;
+
+fn answer(person: auth::Person) -> auth::AuthenticateResponse {
+    auth::AuthenticateResponse {
+        token_id: TokenId::new().to_string(),
+        kind: auth::TokenKind::Person.into(),
+        person: Some(person),
+        ..Default::default()
+    }
+}
+
+fn octo(memberships: &[(String, Role)]) -> auth::Person {
+    let membership = |(project, role): &(String, Role)| auth::Membership {
+        project_id: project.clone(),
+        role: (*role).into(),
+    };
+    auth::Person {
+        user_id: UserId::new().to_string(),
+        name: "octo".to_owned(),
+        memberships: memberships.iter().map(membership).collect(),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_person_is_who_they_are_where_they_are_members() {
+    let project = ProjectId::new();
+    let told = answer(octo(&[(project.to_string(), Role::ReadWrite)]));
+    let caller = token_caller(told.clone()).unwrap();
+    assert_eq!(caller.actor(), "user:octo");
+    let Caller::Person {
+        person, projects, ..
+    } = &caller
+    else {
+        panic!("{caller:?}");
+    };
+    assert_eq!(projects.role_in(project), Some(ProjectRole::ReadWrite));
+    assert_eq!(projects.role_in(ProjectId::new()), None);
+    assert!(matches!(person.with, Credential::Token(_)));
+
+    let session = auth::AuthenticateResponse {
+        session_id: SessionId::new().to_string(),
+        ..told
+    };
+    let other = token_caller(session).unwrap();
+    assert!(!other.may_the_same(&caller), "another credential");
+}
+
+#[test]
+fn a_platform_admin_is_one_by_the_persons_name() {
+    let admin = auth::Person {
+        platform_admin: true,
+        ..octo(&[])
+    };
+    let caller = token_caller(answer(admin)).unwrap();
+    assert!(matches!(
+        &caller,
+        Caller::Admin {
+            person: Some(_),
+            ..
+        }
+    ));
+    assert_eq!(caller.actor(), "user:octo");
+}
+
+#[test]
+fn what_cannot_be_read_is_nobody() {
+    let project = ProjectId::new().to_string();
+    let bad = [
+        answer(octo(&[("x".to_owned(), Role::Read)])),
+        answer(octo(&[(project, Role::Unspecified)])),
+        answer(auth::Person {
+            user_id: "x".to_owned(),
+            ..octo(&[])
+        }),
+        auth::AuthenticateResponse {
+            person: None,
+            ..answer(octo(&[]))
+        },
+        auth::AuthenticateResponse {
+            token_id: String::new(),
+            ..answer(octo(&[]))
+        },
+    ];
+    for told in bad {
+        assert_eq!(token_caller(told.clone()), None, "{told:?}");
+    }
+}
+
+#[test]
+fn only_what_could_be_a_token_is_asked_about() {
+    let long = "a".repeat(4096);
+    for good in [
+        "ck8s_adm_x",
+        "a.b.c",
+        "eyJ-_0.x.",
+        &format!("{}..", &long[2..]),
+    ] {
+        assert!(could_be_ours(good), "{good}");
+    }
+    let many = format!("ck8s_{}", &long[..200]);
+    for bad in [
+        "",
+        "x",
+        "a.b",
+        "a.b.c.d",
+        "a.b.c=",
+        "a b.c.d",
+        &many,
+        &format!("{long}.."),
+    ] {
+        assert!(!could_be_ours(bad), "{bad}");
+    }
+}
