@@ -12,5 +12,6 @@ mod mesh;
 mod payloads;
 mod replicas;
 mod runs;
+mod sign_in;
 mod smoke;
 mod stale;
