@@ -6,7 +6,8 @@ use ck8s_proto::{
     policy::v1::Caller,
 };
 use ck8s_tests::{
-    Api, Browser, Cli, Fault, GitHub, GitHubWorld, Page, Person, Setup, World, database, until,
+    Api, Browser, Cli, Fault, GitHub, GitHubWorld, Page, Person, Setup, World, database, script,
+    until,
 };
 use http::header::CONTENT_TYPE;
 use reqwest::Method;
@@ -433,6 +434,44 @@ async fn the_command_line_signs_in_with_a_code_and_keeps_its_session() {
     assert_eq!(cli.run(&["whoami"]).await.status, Some(4));
     let again = cli.run(&["logout"]).await;
     assert_eq!(again.status, Some(0), "{again:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_outlives_access_tokens_and_ends_with_the_session() {
+    let setup = Setup::without_worker().env("CK8S_ACCESS_TOKEN_TTL_S", "2");
+    let (github, world) = scene(vec![ada()], setup).await;
+    let user = database::allow(&world.owner, "ada@example.test", false).await;
+    database::join(&world.owner, user, "demo", "read_write").await;
+    let cli = Cli::new(&world.ready.url);
+    let login = cli.login(&[]).await;
+    assert!(github.world().decide_device(&login.user_code, "ada", true));
+    assert_eq!(login.end().await.status, Some(0));
+
+    for signs_out in [false, true] {
+        let run = world.admin.start("demo", script("true")).await.id;
+        let watch = cli.start(&["run", "watch", &run]);
+        let mut last = cli.kept()["refresh_token"].clone();
+        // Its first calls refresh too; what comes after them comes after the end of a stream.
+        for _ in 0..4 {
+            last = until("another refresh token", async || {
+                let now = cli.kept()["refresh_token"].clone();
+                (now != last).then_some(now)
+            })
+            .await;
+        }
+        let wanted = if signs_out {
+            assert_eq!(cli.run(&["logout"]).await.status, Some(0));
+            (Some(4), "signed out")
+        } else {
+            world.admin.cancel(&run).await.expect("is canceled");
+            (Some(1), "canceled")
+        };
+        let output = watch.wait_with_output().await.expect("it ends");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert_eq!(output.status.code(), wanted.0, "{said}");
+        assert!(said.contains(wanted.1), "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
