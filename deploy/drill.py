@@ -129,10 +129,10 @@ class Stream:
             self.steps.append((time.monotonic(), step))
 
     def gaps(self):
-        """The longest time without an acknowledgement, and during which step it ended, longest first."""
+        """The longest time without an acknowledgement, and during which step it began, longest first."""
         times, steps, longest = sorted(self.acknowledged.values()), self.steps, {}
         for earlier, later in zip(times, times[1:]):
-            step = max((since, name) for since, name in steps if since <= later)[1]
+            step = max((since, name) for since, name in steps if since <= earlier)[1]
             longest[step] = max(longest.get(step, 0.0), later - earlier)
         return sorted(((gap, step) for step, gap in longest.items()), reverse=True)
 
