@@ -1,4 +1,6 @@
 //! What can be set.
+use tokio_util::sync::CancellationToken;
+
 use crate::Version;
 
 /// Webhooks of one address in a second: far more than a provider sends, little enough to bound one mad client.
@@ -11,6 +13,8 @@ pub struct EdgeConfig {
     pub webhook_rate: u32,
     /// What `/version` says.
     pub version: Version,
+    /// Cancelled when the listener goes soon: it still answers all, and asks clients that keep their connection to open another one next time.
+    pub leaving: CancellationToken,
 }
 
 impl Default for EdgeConfig {
@@ -18,6 +22,7 @@ impl Default for EdgeConfig {
         Self {
             webhook_rate: RATE,
             version: Version::default(),
+            leaving: CancellationToken::new(),
         }
     }
 }

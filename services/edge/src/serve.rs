@@ -5,6 +5,7 @@ use ck8s_rpc::{
     guard::GuardLayer,
     mesh::{Channel, Services},
 };
+use http::{HeaderValue, Version, header::CONNECTION};
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -61,6 +62,7 @@ where
     let EdgeConfig {
         webhook_rate,
         version,
+        leaving,
     } = config;
     let webhooks = Webhooks::new(Batches::start(mesh), webhook_rate);
     let missing: Missing = Arc::new(move || Box::pin(missing()));
@@ -77,7 +79,8 @@ where
         };
         match accepted {
             Ok((stream, from)) => {
-                let serving = connection(stream, from.ip(), router.clone(), shutdown.clone());
+                let stops = (leaving.clone(), shutdown.clone());
+                let serving = connection(stream, from.ip(), router.clone(), stops);
                 let cut = cut.clone();
                 connections.spawn(async move { cut.run_until_cancelled(serving).await });
             }
@@ -103,13 +106,27 @@ where
     Ok(())
 }
 
-async fn connection(stream: TcpStream, from: IpAddr, router: Router, shutdown: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    from: IpAddr,
+    router: Router,
+    (leaving, shutdown): (CancellationToken, CancellationToken),
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
     let service = service_fn(move |request| {
-        let router = router.clone();
-        async move { Ok::<_, Infallible>(router.route(request, from).await) }
+        let (router, leaving) = (router.clone(), leaving.clone());
+        async move {
+            let keeps = request.version() < Version::HTTP_2;
+            let mut response = router.route(request, from).await;
+            if keeps && leaving.is_cancelled() {
+                // Who sends the next request on a connection that is closed at that moment cannot know what became of it.
+                let headers = response.headers_mut();
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let builder = builder();
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
