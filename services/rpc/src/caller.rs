@@ -46,6 +46,15 @@ impl Caller {
         }
     }
 
+    /// The worker that the caller's certificate names: it speaks for no other.
+    #[must_use]
+    pub fn certified(&self) -> Option<&WorkerId> {
+        match self {
+            Self::Worker { certified, .. } => certified.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Whether the caller may see this run: a run sees only itself; whom else the policy let in sees all.
     #[must_use]
     pub fn may_see_run(&self, run: RunId) -> bool {
