@@ -21,8 +21,9 @@ use std::{
 
 pub use commands::join::has_joined;
 pub use commands::{
-    completion::Completion, delivery::DeliveryVerb, project::ProjectVerb, repo::RepoVerb,
-    run::RunVerb, slot::SlotVerb, smoke::Smoke, token::TokenVerb, worker::WorkerVerb,
+    completion::Completion, delivery::DeliveryVerb, member::MemberVerb, project::ProjectVerb,
+    repo::RepoVerb, run::RunVerb, slot::SlotVerb, smoke::Smoke, token::TokenVerb, user::UserVerb,
+    worker::WorkerVerb,
 };
 pub use global::Global;
 pub use output::Format;
@@ -40,6 +41,15 @@ pub enum Command {
         after_help = "Example:\n  ck8s project create shop --name 'The shop'"
     )]
     Project(ProjectVerb),
+    /// Who may sign in, and who may do everything.
+    #[command(subcommand, after_help = "Example:\n  ck8s user add octo@example.com")]
+    User(UserVerb),
+    /// Who may do what in a project.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ck8s member add shop octo@example.com --role read-write"
+    )]
+    Member(MemberVerb),
     /// API tokens.
     #[command(
         subcommand,
@@ -99,6 +109,8 @@ pub fn run_completion(completion: &Completion, root: clap::Command) -> ExitCode 
 async fn dispatch(command: Command, global: &Global) -> Result<Exit, Fault> {
     match command {
         Command::Project(verb) => commands::project::run(verb, global).await,
+        Command::User(verb) => commands::user::run(verb, global).await,
+        Command::Member(verb) => commands::member::run(verb, global).await,
         Command::Token(verb) => commands::token::run(verb, global).await,
         Command::Whoami => commands::token::whoami(global).await,
         Command::Repo(verb) => commands::repo::run(verb, global).await,
