@@ -151,6 +151,30 @@ test("who is not allowed sees a page that says so, and the way back", async ({ p
   await signedOut(page);
 });
 
+test("who is a member of nothing is told so, and sees a project as soon as they are", async ({ page, github, place }) => {
+  await github.add(person(11, "barbara"));
+  await github.browser("barbara");
+  await place.cli("user", "add", "barbara@example.test");
+  await page.goto(place.ready.url);
+  await page.getByRole("link", { name: "Sign in with GitHub" }).click();
+  await page.getByRole("button", { name: "Authorize" }).click();
+  await expect(page.getByRole("heading", { name: "No projects yet" })).toBeVisible();
+  await expect(page.locator("[data-me=barbara]")).toBeVisible();
+  await accessible(page);
+  await picture(page, "no-projects");
+  await page.getByRole("button", { name: "Look again" }).click();
+  await expect(page.getByRole("heading", { name: "No projects yet" })).toBeVisible();
+
+  await place.cli("member", "add", place.ready.demo_project, "barbara@example.test", "--role", "read");
+  await expect(async () => {
+    await page.getByRole("button", { name: "Look again" }).click({ timeout: 1_000 });
+    await expect(page.getByRole("heading", { name: "Runs" })).toBeVisible({ timeout: 1_000 });
+  }).toPass();
+  await expect(page.locator("[data-live=live]").first()).toBeVisible();
+  expect(await place.label("Seen by a reader", 401)).toBe(202);
+  await expect(page.getByRole("link", { name: "Seen by a reader", exact: true })).toBeVisible();
+});
+
 test("who says no at GitHub comes back to a page that says so", async ({ page, github, place }) => {
   await github.add(person(10, "margaret"));
   await github.browser("margaret");
