@@ -63,7 +63,7 @@ pub async fn flow_events(owner: &PgPool, kind: &str) -> Vec<(String, String)> {
 
 /// Leases a waiting run to a worker as a claim does whose commit went through and whose acknowledgement was lost.
 pub async fn lease_unseen(owner: &PgPool, run: &str, worker: &str, slot: i32) {
-    let run: uuid::Uuid = run.parse().expect("a run's id");
+    let run: Uuid = run.parse().expect("a run's id");
     let made = sqlx::query!(
         "WITH q AS (DELETE FROM runs.queue WHERE run_id = $1 RETURNING *)
          INSERT INTO runs.leases (run_id, project_id, slot, pool_id, worker_id, executor_domain, epoch, attempt, max_attempts, rank, seq,

@@ -20,7 +20,7 @@ pub use api::{Api, script};
 pub use browser::{Browser, Page};
 pub use cli::{Cli, Said};
 pub use fleet::Fleet;
-pub use github::{Fault, GitHub, GitHubWorld, Person};
+pub use github::{Account, Fault, GitHub, GitHubWorld};
 pub use hand::{Hand, Told};
 pub use http::{Answer, Http};
 pub use people::{Person, person};
