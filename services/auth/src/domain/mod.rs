@@ -1,11 +1,12 @@
 //! Tokens, codes, people and projects: types and checks. No async, no SQL, no wire.
 mod person;
 mod project;
+mod scope;
 mod secret;
 mod token;
 mod user;
 
-pub(crate) use person::{Person, Scope};
+pub(crate) use person::{Membership, Person, Scope};
 pub(crate) use project::{Project, checked_name, checked_slug};
 pub(crate) use secret::{Hash, Secret, hash};
 pub(crate) use token::{NewToken, Owner, Token, TokenKind};
