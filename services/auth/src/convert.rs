@@ -1,4 +1,5 @@
 //! Between the contract's messages and the domain.
+mod person;
 mod session;
 
 use ck8s_proto::{auth::v1 as pb, policy::v1 as policy};
@@ -12,7 +13,7 @@ use ck8s_types::{ProjectId, ProjectRole};
 use tonic::Status;
 
 use crate::{
-    domain::{Member, Person, Project, Token, TokenKind, User},
+    domain::{Member, Membership, Person, Project, Token, TokenKind, User},
     service::tokens::{Known, Wanted, WantedKind},
 };
 
@@ -37,10 +38,7 @@ impl From<Token> for pb::Token {
                 .map(|owner| owner.user_id.to_string())
                 .unwrap_or_default(),
             max_role: scope.max_role.map_or(0, |role| role_to_pb(role).into()),
-            project_id: scope
-                .project_id
-                .map(|id| id.to_string())
-                .unwrap_or_default(),
+            project_id: scope.project.map(|id| id.to_string()).unwrap_or_default(),
             id: token.id.to_string(),
             kind: pb::TokenKind::from(&token.kind).into(),
             service: token.kind.service().unwrap_or_default().to_owned(),
@@ -63,22 +61,6 @@ impl From<Known> for pb::AuthenticateResponse {
             name: token.name,
             expire_time: token.expires_at.map(timestamp),
             ..Self::default()
-        }
-    }
-}
-
-impl From<Person> for pb::Person {
-    fn from(person: Person) -> Self {
-        let membership = |(project, role): (ProjectId, ProjectRole)| pb::Membership {
-            project_id: project.to_string(),
-            role: role_to_pb(role).into(),
-        };
-        Self {
-            user_id: person.user_id.to_string(),
-            name: person.name,
-            platform_admin: person.platform_admin,
-            everywhere: person.everywhere.map_or(0, |role| role_to_pb(role).into()),
-            memberships: person.memberships.into_iter().map(membership).collect(),
         }
     }
 }
@@ -186,6 +168,13 @@ pub(crate) fn who_am_i(caller: Caller) -> pb::WhoAmIResponse {
     }
 }
 
+fn membership((project, role): (&ProjectId, &ProjectRole)) -> Membership {
+    Membership {
+        project: *project,
+        role: *role,
+    }
+}
+
 fn person_of(caller: &Caller) -> Option<pb::Person> {
     let nowhere = Projects::default();
     let (name, platform_admin, projects) = match caller {
@@ -198,7 +187,7 @@ fn person_of(caller: &Caller) -> Option<pb::Person> {
         name: name.clone(),
         platform_admin,
         everywhere: projects.everywhere,
-        memberships: projects.by_project.iter().map(|(p, r)| (*p, *r)).collect(),
+        memberships: projects.by_project.iter().map(membership).collect(),
     };
     Some(person.into())
 }

@@ -4,6 +4,7 @@ mod identity;
 mod person;
 mod project;
 mod return_to;
+mod scope;
 mod secret;
 mod session;
 mod token;
@@ -11,7 +12,7 @@ mod user;
 
 pub(crate) use access::{Claims, PublicKey, SigningKey, generate, jwks, key_of, verified};
 pub(crate) use identity::{Email, Identity, LOCAL_ADMIN, checked_address};
-pub(crate) use person::{Person, Scope};
+pub(crate) use person::{Membership, Person, Scope};
 pub(crate) use project::{Project, checked_name, checked_slug};
 pub(crate) use return_to::checked_return_to;
 pub(crate) use secret::{Hash, Secret, hash};

@@ -1,67 +1,59 @@
-//! Who a person is and what they may, as far as the token that they show lets them.
+//! A person: who they are and where they may do what, as far as what they show lets them.
 use ck8s_types::{ProjectId, ProjectRole, UserId};
 
-/// What a token is limited to; by default, nothing.
+/// A role in a project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Membership {
+    pub project: ProjectId,
+    pub role: ProjectRole,
+}
+
+/// How far a token lets its user go; the default: as far as the user may.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Scope {
     /// Never more than this role.
     pub max_role: Option<ProjectRole>,
     /// In this project alone.
-    pub project_id: Option<ProjectId>,
+    pub project: Option<ProjectId>,
 }
 
-impl Scope {
-    /// As much as the user.
-    pub fn is_whole(self) -> bool {
-        self == Self::default()
-    }
-
-    /// Whether it lets do nothing that the other does not.
-    pub fn is_within(self, other: Self) -> bool {
-        let role = other
-            .max_role
-            .is_none_or(|most| self.max_role.is_some_and(|role| role <= most));
-        role && (other.project_id.is_none() || self.project_id == other.project_id)
-    }
-}
-
-/// A person.
+/// A person, within a scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Person {
     pub user_id: UserId,
-    /// The provider's login, else the address.
+    /// What people call them: the provider's login, else the address.
     pub name: String,
-    /// May do everything.
+    /// May do everything, in every project.
     pub platform_admin: bool,
     /// A role in every project: a platform admin's token with a scope.
     pub everywhere: Option<ProjectRole>,
-    pub memberships: Vec<(ProjectId, ProjectRole)>,
+    pub memberships: Vec<Membership>,
 }
 
 impl Person {
-    /// Cut to a token's scope. A platform admin whose token has one is none with it.
-    pub fn within(self, scope: Scope) -> Self {
-        if scope.is_whole() {
+    /// What is left of a person in a scope. A platform admin whose token has one is none: they have its role, else admin, in its
+    /// project, else everywhere.
+    pub fn within(mut self, scope: Scope) -> Self {
+        let Scope { max_role, project } = scope;
+        if max_role.is_none() && project.is_none() {
             return self;
         }
-        let cut = |role: ProjectRole| scope.max_role.map_or(role, |most| role.min(most));
-        let here = |project: ProjectId| scope.project_id.is_none_or(|only| only == project);
-        let admin = self.platform_admin.then(|| cut(ProjectRole::Admin));
-        let memberships = self.memberships.into_iter();
-        let mut memberships: Vec<_> = memberships
-            .filter(|(project, _)| here(*project))
-            .map(|(project, role)| (project, admin.unwrap_or_else(|| cut(role))))
-            .collect();
-        if let (Some(role), Some(project), true) = (admin, scope.project_id, memberships.is_empty())
-        {
-            memberships.push((project, role));
+        if self.platform_admin {
+            self.platform_admin = false;
+            let role = max_role.unwrap_or(ProjectRole::Admin);
+            self.memberships.clear();
+            match project {
+                Some(project) => self.memberships.push(Membership { project, role }),
+                None => self.everywhere = Some(role),
+            }
+            return self;
         }
-        Self {
-            platform_admin: false,
-            everywhere: admin.filter(|_| scope.project_id.is_none()),
-            memberships,
-            ..self
+        self.memberships
+            .retain(|one| project.is_none_or(|project| project == one.project));
+        for one in &mut self.memberships {
+            one.role = max_role.map_or(one.role, |most| most.min(one.role));
         }
+        self
     }
 }
 
@@ -69,78 +61,61 @@ impl Person {
 mod tests {
     use super::*;
 
-    fn octo(platform_admin: bool, memberships: &[(ProjectId, ProjectRole)]) -> Person {
+    fn person(platform_admin: bool, roles: &[(ProjectId, ProjectRole)]) -> Person {
+        let membership = |&(project, role)| Membership { project, role };
         Person {
             user_id: UserId::new(),
-            name: "octo".to_owned(),
+            name: "ada".into(),
             platform_admin,
             everywhere: None,
-            memberships: memberships.to_vec(),
-        }
-    }
-
-    fn scope(max_role: Option<ProjectRole>, project_id: Option<ProjectId>) -> Scope {
-        Scope {
-            max_role,
-            project_id,
+            memberships: roles.iter().map(membership).collect(),
         }
     }
 
     #[test]
-    fn a_scope_cuts_and_never_adds() {
-        let (a, b) = (ProjectId::new(), ProjectId::new());
-        let person = octo(false, &[(a, ProjectRole::Admin), (b, ProjectRole::Read)]);
-        assert_eq!(person.clone().within(Scope::default()), person);
-        let cut = person
-            .clone()
-            .within(scope(Some(ProjectRole::ReadWrite), None));
-        assert_eq!(
-            cut.memberships,
-            [(a, ProjectRole::ReadWrite), (b, ProjectRole::Read)]
+    fn a_scope_takes_away_and_never_gives() {
+        let (one, other) = (ProjectId::new(), ProjectId::new());
+        let ada = person(
+            false,
+            &[(one, ProjectRole::Admin), (other, ProjectRole::Read)],
         );
-        let cut = person.clone().within(scope(None, Some(b)));
-        assert_eq!(cut.memberships, [(b, ProjectRole::Read)]);
-        let cut = person.within(scope(None, Some(ProjectId::new())));
-        assert_eq!(cut.memberships, []);
+        assert_eq!(ada.clone().within(Scope::default()), ada);
+        let cut = ada.clone().within(Scope {
+            max_role: Some(ProjectRole::ReadWrite),
+            project: None,
+        });
+        let roles: Vec<_> = cut.memberships.iter().map(|m| m.role).collect();
+        assert_eq!(roles, [ProjectRole::ReadWrite, ProjectRole::Read]);
+        let there = ada.within(Scope {
+            max_role: None,
+            project: Some(other),
+        });
+        assert_eq!(there.memberships.len(), 1);
+        assert_eq!(there.memberships[0].project, other);
+        let nowhere = person(false, &[]).within(Scope {
+            max_role: Some(ProjectRole::Admin),
+            project: Some(one),
+        });
+        assert!(nowhere.memberships.is_empty() && nowhere.everywhere.is_none());
     }
 
     #[test]
-    fn a_platform_admins_scoped_token_is_no_platform_admins() {
-        let (a, b) = (ProjectId::new(), ProjectId::new());
-        let admin = octo(true, &[(a, ProjectRole::Read)]);
-        assert!(admin.clone().within(Scope::default()).platform_admin);
-        let cut = admin.clone().within(scope(Some(ProjectRole::Read), None));
-        assert!(!cut.platform_admin);
-        assert_eq!(cut.everywhere, Some(ProjectRole::Read));
-        for project in [a, b] {
-            let cut = admin.clone().within(scope(None, Some(project)));
-            assert!(!cut.platform_admin);
-            assert_eq!(cut.everywhere, None);
-            assert_eq!(cut.memberships, [(project, ProjectRole::Admin)]);
-        }
-    }
-
-    #[test]
-    fn within_is_no_wider() {
-        let (a, b) = (ProjectId::new(), ProjectId::new());
-        let (read, write) = (Some(ProjectRole::Read), Some(ProjectRole::ReadWrite));
-        let good = [
-            (scope(None, None), scope(None, None)),
-            (scope(read, Some(a)), scope(None, None)),
-            (scope(read, None), scope(write, None)),
-            (scope(read, Some(a)), scope(read, Some(a))),
-        ];
-        for (inner, outer) in good {
-            assert!(inner.is_within(outer), "{inner:?} {outer:?}");
-        }
-        let bad = [
-            (scope(None, None), scope(read, None)),
-            (scope(write, None), scope(read, None)),
-            (scope(read, None), scope(read, Some(a))),
-            (scope(read, Some(b)), scope(None, Some(a))),
-        ];
-        for (inner, outer) in bad {
-            assert!(!inner.is_within(outer), "{inner:?} {outer:?}");
-        }
+    fn a_scope_makes_a_platform_admin_a_person() {
+        let project = ProjectId::new();
+        let root = person(true, &[(project, ProjectRole::Read)]);
+        assert!(root.clone().within(Scope::default()).platform_admin);
+        let reader = root.clone().within(Scope {
+            max_role: Some(ProjectRole::Read),
+            project: None,
+        });
+        assert!(!reader.platform_admin && reader.memberships.is_empty());
+        assert_eq!(reader.everywhere, Some(ProjectRole::Read));
+        let there = root.within(Scope {
+            max_role: None,
+            project: Some(project),
+        });
+        assert!(!there.platform_admin && there.everywhere.is_none());
+        let role = ProjectRole::Admin;
+        assert_eq!(there.memberships, [Membership { project, role }]);
     }
 }

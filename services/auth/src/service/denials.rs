@@ -4,7 +4,7 @@ use ck8s_types::{Invalid, UserId};
 use serde_json::json;
 
 use super::Auth;
-use crate::{domain::invalid, error::AuthError, store::people};
+use crate::{domain::invalid, error::AuthError, store::users};
 
 /// The longest path of a method.
 const LONGEST_METHOD: usize = 200;
@@ -17,7 +17,7 @@ impl Auth {
             return Ok(());
         }
         let mut conn = self.pool.acquire().await?;
-        let name = people::name(&mut conn, user).await?;
+        let name = users::name(&mut conn, user).await?;
         let name = name.unwrap_or_else(|| user.to_string());
         let event = NewEvent {
             kind: "access.denied",

@@ -72,10 +72,7 @@ impl Auth {
             WantedKind::Own(max_role) => {
                 let fault = || invalid("kind", "only a person has tokens of their own");
                 let person = caller.person().ok_or_else(fault)?;
-                let scope = Scope {
-                    max_role,
-                    project_id: project,
-                };
+                let scope = Scope { max_role, project };
                 self.gives(person, scope, wanted.expires_at).await?;
                 TokenKind::Person(Owner {
                     user_id: person.user_id,
@@ -240,7 +237,7 @@ fn event(kind: &'static str, actor: &str, token: &Token, what: &str) -> NewEvent
             "service": token.kind.service(),
             "user_id": owner.map(|owner| owner.user_id),
             "max_role": scope.max_role,
-            "project_id": scope.project_id,
+            "project_id": scope.project,
         })),
     }
 }

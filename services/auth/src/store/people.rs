@@ -1,55 +1,47 @@
-//! A person as their token lets them be: one look, at every call.
-use ck8s_types::{ProjectId, UserId};
+//! People as callers: a user with all their memberships, looked up for each token that is shown.
+use ck8s_types::{ProjectRole, UserId};
 use sqlx::PgConnection;
 
 use crate::{
-    domain::{Person, Scope},
+    domain::{Membership, Person, Scope},
     error::AuthError,
 };
 
-/// Who a user is and what they may, cut to a token's scope. None: they are no user any more.
+/// The person that a user is within a scope; none if there is no such user.
 pub(crate) async fn person(
     conn: &mut PgConnection,
-    user_id: UserId,
+    user: UserId,
     scope: Scope,
 ) -> Result<Option<Person>, AuthError> {
     let found = sqlx::query!(
-        r#"SELECT coalesce(u.login, u.email) AS "name!", u.platform_admin,
-               ARRAY(SELECT m.project_id FROM auth.members m WHERE m.user_id = u.id ORDER BY m.project_id) AS "projects!",
-               ARRAY(SELECT m.role FROM auth.members m WHERE m.user_id = u.id ORDER BY m.project_id) AS "roles!"
-           FROM auth.users u WHERE u.id = $1"#,
-        user_id.uuid(),
+        r#"SELECT COALESCE(login, email) AS "name!", platform_admin,
+                  ARRAY(SELECT project_id FROM auth.members WHERE user_id = id ORDER BY project_id) AS "projects!",
+                  ARRAY(SELECT role FROM auth.members WHERE user_id = id ORDER BY project_id) AS "roles!"
+           FROM auth.users WHERE id = $1"#,
+        user.uuid(),
     )
     .fetch_optional(conn)
     .await?;
     let Some(row) = found else {
         return Ok(None);
     };
-    let memberships = row
+    let member = |(project, role): (uuid::Uuid, String)| {
+        let role: ProjectRole = role.parse().ok()?;
+        let project = project.into();
+        Some(Membership { project, role })
+    };
+    let memberships: Option<Vec<_>> = row
         .projects
         .into_iter()
         .zip(row.roles)
-        .map(|(project, role)| {
-            let role = role.parse();
-            let role = role.map_err(|_| AuthError::Corrupt("a member's role"))?;
-            Ok((ProjectId::from(project), role))
-        });
+        .map(member)
+        .collect();
     let person = Person {
-        user_id,
+        user_id: user,
         name: row.name,
         platform_admin: row.platform_admin,
         everywhere: None,
-        memberships: memberships.collect::<Result<_, AuthError>>()?,
+        memberships: memberships.ok_or(AuthError::Corrupt("a member's role"))?,
     };
     Ok(Some(person.within(scope)))
-}
-
-/// What a user is called in flow events; none: they are no user any more.
-pub(crate) async fn name(conn: &mut PgConnection, user_id: UserId) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar!(
-        r#"SELECT coalesce(login, email) AS "name!" FROM auth.users WHERE id = $1"#,
-        user_id.uuid(),
-    )
-    .fetch_optional(conn)
-    .await
 }

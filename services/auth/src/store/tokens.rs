@@ -32,7 +32,7 @@ impl Row {
         let max_role = self.max_role.as_deref().map(str::parse).transpose();
         let scope = Scope {
             max_role: max_role.map_err(|_| AuthError::Corrupt("a token's role"))?,
-            project_id: self.project_id.map(ProjectId::from),
+            project: self.project_id.map(ProjectId::from),
         };
         Ok(Some(Owner {
             user_id: user_id.into(),
@@ -88,7 +88,7 @@ pub(crate) async fn insert(
         token.expires_at,
         user_id,
         scope.max_role.map(ProjectRole::as_str),
-        scope.project_id.map(ProjectId::uuid),
+        scope.project.map(ProjectId::uuid),
     )
     .fetch_one(conn)
     .await

@@ -71,6 +71,16 @@ pub(crate) async fn get(conn: &mut PgConnection, reference: &str) -> Result<User
     .ok_or_else(|| AuthError::UserNotFound(reference.to_owned()))
 }
 
+/// What a user is called in flow events; none: they are no user any more.
+pub(crate) async fn name(conn: &mut PgConnection, id: UserId) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        r#"SELECT coalesce(login, email) AS "name!" FROM auth.users WHERE id = $1"#,
+        id.uuid(),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// Users by address, after one in lower case.
 pub(crate) async fn list(
     conn: &mut PgConnection,
