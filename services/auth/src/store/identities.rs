@@ -56,7 +56,7 @@ pub(crate) async fn sign_in(
     user: UserId,
     identity: &Identity,
 ) -> Result<(), AuthError> {
-    sqlx::query!(
+    let updated = sqlx::query!(
         "UPDATE auth.users SET external_id = $2, login = $3, last_sign_in_at = now(), updated_at = now(),
                 version = version + CASE WHEN external_id = $2 AND login = $3 THEN 0 ELSE 1 END
          WHERE id = $1 AND (external_id IS NULL OR external_id = $2)",
@@ -71,7 +71,11 @@ pub(crate) async fn sign_in(
         Some("users_external_id_key") => AuthError::Busy,
         _ => error.into(),
     })?;
-    Ok(())
+    match updated.rows_affected() {
+        1 => Ok(()),
+        // Somebody else was pinned to the user meanwhile, or the user is gone.
+        _ => Err(AuthError::Busy),
+    }
 }
 
 /// The user with a one-time link signs in now.
