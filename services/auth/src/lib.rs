@@ -13,4 +13,4 @@ mod upkeep;
 
 pub use config::{LONGEST_ACCESS, ProviderConfig, SignInConfig};
 pub use error::{AuthError, SignInError};
-pub use service::{AdminBootstrap, Auth, Granted};
+pub use service::{Auth, Granted};

@@ -2,7 +2,7 @@
 use ck8s_types::Invalid;
 use sqlx::PgConnection;
 
-use super::{Auth, admins, tokens};
+use super::{Auth, tokens};
 use crate::{
     domain::{NewToken, Secret, TokenKind},
     error::AuthError,
@@ -15,25 +15,7 @@ const ACTOR: &str = "system";
 /// As many characters of base64 as 32 random bytes have.
 const SHORTEST: usize = 43;
 
-/// What a local admin starts with.
-pub struct AdminBootstrap {
-    /// An admin's token without an end.
-    pub token: String,
-}
-
 impl Auth {
-    /// The local admin, and a fresh token for them; the one from the start before ends.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn bootstrap_admin(&self) -> Result<AdminBootstrap, AuthError> {
-        let mut tx = self.pool.begin().await?;
-        admins::local_admin(&mut tx).await?;
-        tx.commit().await?;
-        let token = self.ensure_admin_token("local-admin", None).await?;
-        Ok(AdminBootstrap { token })
-    }
-
     /// An admin's token of this name: `kept` while it is good, else a fresh one in place of whatever has the name.
     ///
     /// # Errors

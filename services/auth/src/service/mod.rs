@@ -25,7 +25,7 @@ use ck8s_types::{RequestId, UserId};
 use prost::Message;
 use sqlx::{PgConnection, PgPool};
 
-pub use self::{admins::Granted, bootstrap::AdminBootstrap};
+pub use self::admins::Granted;
 pub(crate) use self::{
     device::Poll,
     sessions::Access,

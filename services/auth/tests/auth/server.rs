@@ -91,7 +91,7 @@ impl TestServer {
         let channel = Endpoint::from_shared(format!("http://{address}"))
             .unwrap()
             .connect_lazy();
-        let admin = auth.bootstrap_admin().await.unwrap().token;
+        let admin = auth.ensure_admin_token("local-admin", None).await.unwrap();
         Self {
             auth,
             mesh,

@@ -93,7 +93,10 @@ impl World {
         let (peers, stop) = (mesh.clone(), shutdown.clone());
         tokio::spawn(async move { peers.serve(routes, guard, stop).await });
 
-        let token = auth.bootstrap_admin().await.expect("an admin").token;
+        let token = auth
+            .ensure_admin_token("local-admin", None)
+            .await
+            .expect("an admin");
         let bearer = format!("Bearer {token}");
         let bearer = Bearer(bearer.parse().expect("a header"));
         let channel = Endpoint::from_shared(format!("http://{address}"))
