@@ -11,6 +11,7 @@ use ck8s_proto::{
 };
 use ck8s_tests::{
     Api, Fleet, Hand, Node, Webhook, World,
+    database::flow_events,
     fleet::{ROLES, ck8s, ck8s_says, text},
     hand::{hello, lease},
     labeled, script, until,
@@ -143,6 +144,14 @@ async fn a_payload_goes_through_ten_processes_to_a_worker_that_joined() {
     let nobody = Api::anonymous(&fleet.edge(0));
     let refused = nobody.runs().list_runs(ListRunsRequest::default()).await;
     assert_eq!(refused.unwrap_err().code(), Code::Unauthenticated);
+
+    // The audit trail tells what served.
+    let started = flow_events(&fleet.world.owner, "server.started").await;
+    for role in ["auth", "repositories", "runs", "ingress"] {
+        let serves = format!("serves {role}");
+        let told = started.iter().filter(|(_, m)| m.ends_with(&serves));
+        assert_eq!(told.count(), 2, "{role}: {started:?}");
+    }
 
     // All of it ends when it is told to.
     assert!(worker.program.terminate().await.success());

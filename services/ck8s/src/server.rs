@@ -5,7 +5,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use ck8s_auth::Auth;
-use ck8s_edge::EdgeConfig;
+use ck8s_db::events::{self, NewEvent};
+use ck8s_edge::{EdgeConfig, Version};
 use ck8s_pki::Certificates;
 use ck8s_rpc::{
     guard::GuardLayer,
@@ -15,6 +16,7 @@ use ck8s_rpc::{
     server::routes_with_standard,
 };
 use secrecy::SecretString;
+use serde_json::json;
 use sqlx::PgPool;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -149,7 +151,36 @@ impl Server {
             server.serve_edge(listener, edge, &mesh, routes, guard);
         }
         server.follow_readiness();
+        server.record_start();
         Ok(server)
+    }
+
+    /// The audit trail tells which revision served when. A process without a database leaves it to those that have one.
+    fn record_start(&self) {
+        let Some(pool) = self.pools.first().cloned() else {
+            return;
+        };
+        let Version {
+            version, revision, ..
+        } = Version::default();
+        let roles = self.roles.names().collect::<Vec<_>>().join(", ");
+        let event = NewEvent {
+            kind: "server.started",
+            project_id: None,
+            run_id: None,
+            actor: "system".to_owned(),
+            message: format!("ck8s {version}, revision {revision}, serves {roles}"),
+            data: Some(json!({ "version": version, "revision": revision, "roles": roles })),
+        };
+        tokio::spawn(async move {
+            let recorded = async {
+                let mut conn = pool.acquire().await?;
+                events::record(&mut conn, &[event]).await
+            };
+            if let Err(error) = recorded.await {
+                tracing::warn!(%error, "the start was not recorded");
+            }
+        });
     }
 
     async fn listen(
