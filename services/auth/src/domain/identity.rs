@@ -1,7 +1,4 @@
 //! Who the provider says somebody is, and which of it counts.
-use ck8s_types::Invalid;
-
-use super::invalid;
 
 /// The address of whoever has a one-time link. No provider can verify it.
 pub(crate) const LOCAL_ADMIN: &str = "admin@localhost";
@@ -45,18 +42,6 @@ impl Identity {
     }
 }
 
-/// An address that can be allowed.
-pub(crate) fn checked_address(text: &str) -> Result<&str, Invalid> {
-    let address = text.trim();
-    let parts = address.rsplit_once('@');
-    let whole = parts.is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
-    let odd = |c: char| c.is_whitespace() || c.is_control();
-    if whole && address.len() <= 320 && !address.contains(odd) {
-        return Ok(address);
-    }
-    Err(invalid("email", "must be an address, like ada@example.com"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,13 +71,5 @@ mod tests {
         ada.emails.push(email("c@example.com", false, false));
         assert!(ada.has_unverified());
         assert_eq!(ada.verified().len(), 2);
-    }
-
-    #[test]
-    fn addresses_are_checked() {
-        assert_eq!(checked_address(" a@b ").unwrap(), "a@b");
-        for odd in ["", "a", "@b", "a@", "a b@c", "a\n@b"] {
-            assert!(checked_address(odd).is_err(), "{odd:?}");
-        }
     }
 }

@@ -11,7 +11,7 @@ mod token;
 mod user;
 
 pub(crate) use access::{Claims, PublicKey, SigningKey, generate, jwks, key_of, verified};
-pub(crate) use identity::{Email, Identity, LOCAL_ADMIN, checked_address};
+pub(crate) use identity::{Email, Identity, LOCAL_ADMIN};
 pub(crate) use person::{Membership, Person, Scope};
 pub(crate) use project::{Project, checked_name, checked_slug};
 pub(crate) use return_to::checked_return_to;

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::Auth;
 use crate::{
-    domain::{LOCAL_ADMIN, checked_address},
+    domain::{LOCAL_ADMIN, checked_email},
     error::AuthError,
     store::{
         identities::{self, Made},
@@ -32,12 +32,12 @@ impl Auth {
     /// # Errors
     /// [`AuthError::Invalid`] for what is no address; when the database fails.
     pub async fn ensure_first_admin(&self, address: &str) -> Result<bool, AuthError> {
-        let address = checked_address(address)?;
+        let address = checked_email(address)?;
         let mut tx = self.pool.begin().await?;
         if identities::has_admin(&mut tx).await? {
             return Ok(false);
         }
-        make(&mut tx, address).await?;
+        make(&mut tx, &address).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -51,14 +51,14 @@ impl Auth {
         address: &str,
         forget_identity: bool,
     ) -> Result<Granted, AuthError> {
-        let address = checked_address(address)?;
+        let address = checked_email(address)?;
         let mut tx = self.pool.begin().await?;
-        let (user, made) = make(&mut tx, address).await?;
+        let (user, made) = make(&mut tx, &address).await?;
         let forgotten = forget_identity && identities::forget(&mut tx, user).await?;
         if forgotten {
             sessions::remove_of(&mut tx, user).await?;
             let message = "the identity of the provider was forgotten, and all sessions ended";
-            record(&mut tx, "user.updated", user, address, message).await?;
+            record(&mut tx, "user.updated", user, &address, message).await?;
         }
         tx.commit().await?;
         Ok(Granted {
