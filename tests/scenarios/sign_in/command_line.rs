@@ -1,0 +1,196 @@
+//! On the command line: a code that is confirmed elsewhere, a session that is kept, and its end.
+use std::os::unix::fs::PermissionsExt;
+
+use ck8s_tests::{Account, Api, Browser, Cli, Setup, database, script, until};
+use http::header::CONTENT_TYPE;
+use reqwest::Method;
+use serde_json::json;
+use tonic::Code;
+
+use super::{ada, ends, scene};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_signs_in_with_a_code_and_keeps_its_session() {
+    let (github, world) = scene(vec![ada()], Setup::without_worker()).await;
+    let user = database::allow(&world.owner, "ada@example.test", false).await;
+    database::join(&world.owner, user, "demo", "read_write").await;
+    let cli = Cli::new(&world.ready.url);
+    let nobody = cli.run(&["whoami"]).await;
+    assert_eq!(nobody.status, Some(4), "{nobody:?}");
+    assert!(nobody.err.contains("ck8s login"), "{nobody:?}");
+
+    let login = cli.login(&["--device", "-o", "json"]).await;
+    assert_eq!(login.page, format!("{}/login/device", github.url));
+    // The page, as a person uses it.
+    let mut browser = Browser::new();
+    let decided = browser
+        .request(Method::POST, &login.page, |request| {
+            request
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(format!("user_code={}&authorize=1", login.user_code))
+        })
+        .await;
+    assert_eq!(decided.status, 200, "{decided:?}");
+    let said = login.end().await;
+    assert_eq!(said.status, Some(0), "{said:?}");
+    assert_eq!(said.json()["name"], "ada", "{said:?}");
+    assert_eq!(said.json()["caller"], "CALLER_PERSON", "{said:?}");
+
+    let mode = |path: &std::path::Path| {
+        let data = std::fs::metadata(path).expect("it is there");
+        data.permissions().mode() & 0o777
+    };
+    assert_eq!(mode(&cli.credentials()), 0o600);
+    assert_eq!(
+        mode(cli.credentials().parent().expect("a directory")),
+        0o700
+    );
+    let table = cli.run(&["whoami"]).await;
+    assert_eq!(table.status, Some(0), "{table:?}");
+    for word in ["ada", "demo", "read write"] {
+        assert!(table.out.contains(word), "{table:?}");
+    }
+    let runs = cli.run(&["run", "list", "-o", "json"]).await;
+    assert_eq!(runs.status, Some(0), "{runs:?}");
+    let refused = cli.run(&["token", "create", "x", "--kind", "admin"]).await;
+    assert_eq!(refused.status, Some(4), "{refused:?}");
+
+    // Its access token has ended: many commands at once refresh it, one of them for all.
+    let before = cli.kept();
+    cli.age();
+    let ask = || cli.run(&["whoami"]);
+    let all = tokio::join!(ask(), ask(), ask(), ask());
+    for said in [all.0, all.1, all.2, all.3] {
+        assert_eq!(said.status, Some(0), "{said:?}");
+    }
+    let after = cli.kept();
+    assert_ne!(before["refresh_token"], after["refresh_token"]);
+    assert!(
+        after["access_until"].as_i64() > Some(0),
+        "it is not the old"
+    );
+    let reused = database::flow_events(&world.owner, "session.reused").await;
+    assert!(reused.is_empty(), "{reused:?}");
+
+    let access = after["access_token"].as_str().expect("a token").to_owned();
+    let out = cli.run(&["logout"]).await;
+    assert_eq!(out.status, Some(0), "{out:?}");
+    assert!(cli.kept().is_null(), "it is forgotten");
+    ends(&world, &access).await;
+    assert_eq!(cli.run(&["whoami"]).await.status, Some(4));
+    let again = cli.run(&["logout"]).await;
+    assert_eq!(again.status, Some(0), "{again:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_outlives_access_tokens_and_ends_with_the_session() {
+    let setup = Setup::without_worker().env("CK8S_ACCESS_TOKEN_TTL_S", "2");
+    let (github, world) = scene(vec![ada()], setup).await;
+    let user = database::allow(&world.owner, "ada@example.test", false).await;
+    database::join(&world.owner, user, "demo", "read_write").await;
+    let cli = Cli::new(&world.ready.url);
+    let login = cli.login(&[]).await;
+    assert!(github.world().decide_device(&login.user_code, "ada", true));
+    assert_eq!(login.end().await.status, Some(0));
+
+    for signs_out in [false, true] {
+        let run = world.admin.start("demo", script("true")).await.id;
+        let watch = cli.start(&["run", "watch", &run]);
+        let mut last = cli.kept()["refresh_token"].clone();
+        // Its first calls refresh too; what comes after them comes after the end of a stream.
+        for _ in 0..4 {
+            last = until("another refresh token", async || {
+                let now = cli.kept()["refresh_token"].clone();
+                (now != last).then_some(now)
+            })
+            .await;
+        }
+        let wanted = if signs_out {
+            assert_eq!(cli.run(&["logout"]).await.status, Some(0));
+            (Some(4), "signed out")
+        } else {
+            world.admin.cancel(&run).await.expect("is canceled");
+            (Some(1), "canceled")
+        };
+        let output = watch.wait_with_output().await.expect("it ends");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert_eq!(output.status.code(), wanted.0, "{said}");
+        assert!(said.contains(wanted.1), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_has_ended_elsewhere_says_what_to_do() {
+    let (github, world) = scene(vec![ada()], Setup::without_worker()).await;
+    database::allow(&world.owner, "ada@example.test", false).await;
+    let cli = Cli::new(&world.ready.url);
+    let login = cli.login(&[]).await;
+    assert!(github.world().decide_device(&login.user_code, "ada", true));
+    let said = login.end().await;
+    assert_eq!(said.status, Some(0), "{said:?}");
+    assert!(said.out.contains("member of no project"), "{said:?}");
+
+    // The copy of another machine: both cannot go on.
+    let copy = cli.kept()["refresh_token"].clone();
+    cli.age();
+    assert_eq!(cli.run(&["whoami"]).await.status, Some(0));
+    let mut thief = Browser::new();
+    let spent = thief
+        .post(
+            &format!("{}/auth/refresh", world.ready.url),
+            &json!({ "refresh_token": copy }),
+        )
+        .await;
+    assert_eq!(spent.status, 401, "the door takes cookies only: {spent:?}");
+    assert_eq!(cli.run(&["whoami"]).await.status, Some(0));
+    let request = ck8s_proto::auth::v1::RefreshSessionRequest {
+        refresh_token: copy.as_str().expect("a token").to_owned(),
+    };
+    let api = Api::anonymous(&world.ready.url);
+    let reused = api.auth().refresh_session(request).await;
+    assert_eq!(
+        reused.map(drop).map_err(|s| s.code()),
+        Err(Code::Unauthenticated)
+    );
+    let ended = until("the session has ended", async || {
+        let said = cli.run(&["whoami"]).await;
+        (said.status != Some(0)).then_some(said)
+    })
+    .await;
+    assert_eq!(ended.status, Some(4), "{ended:?}");
+    assert!(ended.err.contains("ck8s login"), "{ended:?}");
+    assert!(cli.kept().is_null(), "what is good no more is forgotten");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_is_let_in_only_by_who_may() {
+    let linus = Account::new(9, "linus", "linus@example.test");
+    let (github, world) = scene(vec![ada(), linus], Setup::without_worker()).await;
+    database::allow(&world.owner, "ada@example.test", false).await;
+    let cli = Cli::new(&world.ready.url);
+    for (login, yes) in [("ada", false), ("linus", true)] {
+        let waiting = cli.login(&[]).await;
+        assert!(github.world().decide_device(&waiting.user_code, login, yes));
+        let said = waiting.end().await;
+        assert_eq!(said.status, Some(4), "{login}: {said:?}");
+        assert_eq!(said.err.trim().lines().count(), 2, "{said:?}");
+        assert!(said.err.contains("cannot sign in"), "{said:?}");
+    }
+    assert!(!cli.credentials().exists());
+
+    // An API token can be kept instead, if the server knows it.
+    let bad = cli.home().join("bad");
+    std::fs::write(&bad, "ck8s_adm_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap();
+    let bad = bad.to_str().expect("a plain path");
+    let said = cli.run(&["login", "--token-file", bad]).await;
+    assert_eq!(said.status, Some(4), "{said:?}");
+    assert!(!cli.credentials().exists());
+    let good = cli.home().join("good");
+    std::fs::write(&good, &world.ready.admin_token).unwrap();
+    let good = good.to_str().expect("a plain path");
+    let said = cli.run(&["login", "--token-file", good]).await;
+    assert_eq!(said.status, Some(0), "{said:?}");
+    let said = cli.run(&["whoami", "-o", "json"]).await;
+    assert_eq!(said.json()["caller"], "CALLER_ADMIN", "{said:?}");
+}
