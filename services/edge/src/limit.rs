@@ -7,6 +7,7 @@ use std::{
 };
 
 use ck8s_rpc::{
+    policy::Policy,
     rate::{Rate, subscriber},
     status,
 };
@@ -14,17 +15,6 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 use tonic::body::Body;
 use tower::Service;
-
-/// The methods of the contract that admit anonymous callers; a test holds the list to the contract.
-const ANONYMOUS: [&str; 7] = [
-    "/ck8s.auth.v1.AuthService/JoinWorker",
-    "/ck8s.auth.v1.AuthService/ListSigningKeys",
-    "/ck8s.auth.v1.AuthService/PollDeviceSignIn",
-    "/ck8s.auth.v1.AuthService/RedeemLink",
-    "/ck8s.auth.v1.AuthService/RefreshSession",
-    "/ck8s.auth.v1.AuthService/SignOut",
-    "/ck8s.auth.v1.AuthService/StartDeviceSignIn",
-];
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
@@ -34,12 +24,18 @@ pub(crate) struct From(pub IpAddr);
 #[derive(Clone)]
 pub(crate) struct Limited<S> {
     inner: S,
+    /// Says which methods those are.
+    policy: Arc<Policy>,
     rate: Arc<Rate<IpAddr>>,
 }
 
 impl<S> Limited<S> {
-    pub(crate) fn new(inner: S, rate: Arc<Rate<IpAddr>>) -> Self {
-        Self { inner, rate }
+    pub(crate) fn new(inner: S, policy: Arc<Policy>, rate: Arc<Rate<IpAddr>>) -> Self {
+        Self {
+            inner,
+            policy,
+            rate,
+        }
     }
 }
 
@@ -57,7 +53,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let limited = ANONYMOUS.contains(&request.uri().path());
+        let limited = self.policy.admits_strangers(request.uri().path());
         let from = request.extensions().get::<From>().filter(|_| limited);
         if let Some(From(address)) = from
             && let Err(wait) = self.rate.take(subscriber(*address), Instant::now())
@@ -66,43 +62,5 @@ where
             return Box::pin(async move { Ok(status.into_http()) });
         }
         Box::pin(self.inner.call(request))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use prost_reflect::{DescriptorPool, Value};
-
-    use super::*;
-
-    #[test]
-    fn every_method_that_admits_anybody_is_limited() {
-        let pool = DescriptorPool::decode(ck8s_proto::FILE_DESCRIPTOR_SET).expect("a set");
-        let option = pool
-            .get_extension_by_name("ck8s.policy.v1.rule")
-            .expect("the option");
-        let anonymous = |method: &prost_reflect::MethodDescriptor| {
-            let options = method.options();
-            let rule = options.get_extension(&option);
-            let callers = rule
-                .as_message()
-                .and_then(|rule| rule.get_field_by_name("callers").map(|c| c.into_owned()));
-            let Some(Value::List(callers)) = callers else {
-                return false;
-            };
-            let anonymous = ck8s_proto::policy::v1::Caller::Anonymous as i32;
-            callers
-                .iter()
-                .any(|caller| caller.as_enum_number() == Some(anonymous))
-        };
-        let methods = pool
-            .services()
-            .flat_map(|service| service.methods().collect::<Vec<_>>());
-        let mut wanted: Vec<String> = methods
-            .filter(anonymous)
-            .map(|method| format!("/{}/{}", method.parent_service().full_name(), method.name()))
-            .collect();
-        wanted.sort_unstable();
-        assert_eq!(wanted, ANONYMOUS);
     }
 }

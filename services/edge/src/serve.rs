@@ -64,16 +64,16 @@ where
 {
     let address = listener.local_addr()?;
     let leaving = config.leaving;
+    let policy = guard.policy();
     let rate = Arc::new(Rate::per_minute(config.sign_in_rate));
     let router = Router::new(Parts {
         webhooks: Webhooks::new(Batches::start(mesh.clone()), config.webhook_rate),
         sign_in: SignIn::new(mesh, config.public_url, rate.clone()),
-        grpc: Limited::new(guard.clone().handing_on().layer(grpc), rate),
+        grpc: Limited::new(guard.handing_on().layer(grpc), policy, rate),
         missing: Arc::new(move || Box::pin(missing())),
         trusted_proxies: config.trusted_proxies,
         version: config.version,
     });
-    drop(guard);
 
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();

@@ -66,6 +66,12 @@ impl GuardLayer {
         }
     }
 
+    /// What it enforces.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy.clone()
+    }
+
     /// In front of what only hands calls on to guarded services: whether a handler asked for the caller's access is seen there.
     #[must_use]
     pub fn handing_on(mut self) -> Self {

@@ -175,6 +175,13 @@ impl Policy {
         self.method(grpc_path)?.admits.project_role
     }
 
+    /// Whether anybody may call the method without saying who they are. Health is asked by probes, and not meant.
+    #[must_use]
+    pub fn admits_strangers(&self, grpc_path: &str) -> bool {
+        self.lists(grpc_path, pb::Caller::Anonymous)
+            && self.method(grpc_path).is_some_and(|m| !m.open)
+    }
+
     /// Whether the rule names this kind of caller, whatever else it asks of them.
     #[must_use]
     pub fn lists(&self, grpc_path: &str, kind: pb::Caller) -> bool {

@@ -360,3 +360,29 @@ fn the_contract_says_what_may_be_made_twice() {
     // The token would be used up, and the answer with the certificate lost.
     assert!(!twice("/ck8s.auth.v1.AuthService/JoinWorker"));
 }
+
+#[test]
+fn strangers_may_call_what_they_cannot_sign_in_without() {
+    let policy = policy();
+    let mut open: Vec<&str> = policy
+        .paths()
+        .filter(|path| policy.admits_strangers(path))
+        .filter_map(|path| path.strip_prefix("/ck8s.auth.v1.AuthService/"))
+        .collect();
+    open.sort_unstable();
+    assert_eq!(
+        open,
+        [
+            "JoinWorker",
+            "ListSigningKeys",
+            "PollDeviceSignIn",
+            "RedeemLink",
+            "RefreshSession",
+            "SignOut",
+            "StartDeviceSignIn",
+        ]
+    );
+    let others = policy.paths().filter(|path| policy.admits_strangers(path));
+    assert_eq!(others.count(), open.len(), "in no other service");
+    assert!(!policy.admits_strangers("/grpc.health.v1.Health/Check"));
+}
