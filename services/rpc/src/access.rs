@@ -29,6 +29,15 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// The projects of a list in which everything belongs to one; none: every one.
+    #[must_use]
+    pub fn projects(self) -> Option<Vec<ProjectId>> {
+        match self {
+            Self::All | Self::EveryProject => None,
+            Self::Projects(projects) => Some(projects),
+        }
+    }
+
     /// Whether something is in it that belongs to this project, or to none.
     #[must_use]
     pub fn holds(&self, project: Option<ProjectId>) -> bool {
@@ -121,6 +130,18 @@ impl Access {
                 Scope::Projects(enough.map(|(project, _)| *project).collect())
             }
         }
+    }
+
+    /// What a list may show: of the project that is named, or all that the caller may see.
+    ///
+    /// # Errors
+    /// As [`Self::project`]; what is missing is the project.
+    pub fn listed(&self, named: Option<ProjectId>) -> Result<Scope, Status> {
+        let Some(project) = named else {
+            return Ok(self.scope());
+        };
+        self.project(project, || status::not_found("project", project))?;
+        Ok(Scope::Projects(vec![project]))
     }
 
     /// What the caller may do in a project; none: to them, it does not exist.

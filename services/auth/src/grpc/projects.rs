@@ -1,10 +1,6 @@
 //! ProjectsService.
 use ck8s_proto::auth::v1::{self as pb, projects_service_server::ProjectsService};
-use ck8s_rpc::{
-    access::{self, Scope},
-    caller::caller,
-    page,
-};
+use ck8s_rpc::{access, caller::caller, page};
 use tonic::{Request, Response, Status};
 
 use super::{by, members};
@@ -25,10 +21,7 @@ impl ProjectsService for Auth {
         let request = request.get_ref();
         let size = page::size(request.page_size)?;
         let after = page::decode("page_token", &request.page_token)?;
-        let these = match access.scope() {
-            Scope::All | Scope::EveryProject => None,
-            Scope::Projects(these) => Some(these),
-        };
+        let these = access.scope().projects();
         let projects = Auth::list_projects(self, these, after, size + 1).await?;
         let (projects, next_page_token) = super::cut(projects, size, |p| page::encode(&p.slug));
         let role_in = |p: &Project| access.role_in(p.id).filter(|_| person);

@@ -1,10 +1,6 @@
 //! ListDeliveries.
 use ck8s_proto::ingress::v1::{ListDeliveriesRequest, ListDeliveriesResponse};
-use ck8s_rpc::{
-    access::{self, Access, Scope},
-    convert::optional_id,
-    page, status,
-};
+use ck8s_rpc::{access, convert::optional_id, page};
 use tonic::{Request, Status};
 
 use crate::{convert, service::Inbox, store::deliveries::Filter};
@@ -15,8 +11,9 @@ pub(super) async fn call(
 ) -> Result<ListDeliveriesResponse, Status> {
     let access = access::of(request);
     let request = request.get_ref();
+    let project = optional_id("project_id", &request.project_id)?;
     let filter = Filter {
-        scope: scope(&access, &request.project_id)?,
+        scope: access.listed(project)?,
         repository_id: optional_id("repository_id", &request.repository_id)?,
         state: convert::state_from_pb(request.state()),
     };
@@ -34,15 +31,4 @@ pub(super) async fn call(
         deliveries: deliveries.into_iter().map(convert::delivery).collect(),
         next_page_token: last.unwrap_or_default(),
     })
-}
-
-/// The project that is named, or all that the caller may see.
-fn scope(access: &Access, project_id: &str) -> Result<Scope, Status> {
-    match optional_id("project_id", project_id)? {
-        None => Ok(access.scope()),
-        Some(project) => {
-            access.project(project, || status::not_found("project", project))?;
-            Ok(Scope::Projects(vec![project]))
-        }
-    }
 }

@@ -2,11 +2,7 @@
 use std::collections::HashMap;
 
 use ck8s_proto::repositories::v1 as pb;
-use ck8s_rpc::{
-    access::{Access, Scope},
-    convert::timestamp,
-    page,
-};
+use ck8s_rpc::{access::Access, convert::timestamp, page};
 use ck8s_types::{ProjectId, RepositoryId};
 use prost::Message;
 use secrecy::ExposeSecret;
@@ -48,10 +44,7 @@ impl Repositories {
             let project = self.reached_project(access, named).await?;
             return Ok(Some(vec![project]));
         }
-        Ok(match access.scope() {
-            Scope::All | Scope::EveryProject => None,
-            Scope::Projects(projects) => Some(projects),
-        })
+        Ok(access.scope().projects())
     }
 
     /// A page by name, of these projects; none: of all.

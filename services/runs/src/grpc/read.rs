@@ -1,10 +1,9 @@
 //! ListRuns, GetRun, ListFlowEvents.
 use ck8s_proto::runs::v1 as pb;
 use ck8s_rpc::{
-    access::{self, Scope},
-    caller,
+    access, caller,
     convert::{id, optional_id, state_from_pb},
-    page, status,
+    page,
 };
 use ck8s_types::{ProjectId, RunId};
 use sqlx::PgConnection;
@@ -106,13 +105,6 @@ pub fn projects<T>(
     request: &Request<T>,
     project_id: &str,
 ) -> Result<Option<Vec<ProjectId>>, Status> {
-    let access = access::of(request);
-    if let Some(project) = optional_id("project_id", project_id)? {
-        access.project(project, || status::not_found("project", project))?;
-        return Ok(Some(vec![project]));
-    }
-    match access.scope() {
-        Scope::All | Scope::EveryProject => Ok(None),
-        Scope::Projects(projects) => Ok(Some(projects)),
-    }
+    let named = optional_id("project_id", project_id)?;
+    Ok(access::of(request).listed(named)?.projects())
 }

@@ -44,13 +44,7 @@ pub async fn watch_runs(
 ) -> Result<Streaming<pb::WatchRunsResponse>, Status> {
     let (asked, access) = (request.get_ref(), access::of(request));
     let from = cursor(&asked.cursor)?;
-    let scope = match optional_id("project_id", &asked.project_id)? {
-        None => access.scope(),
-        Some(project) => {
-            access.project(project, || status::not_found("project", project))?;
-            Scope::Projects(vec![project])
-        }
-    };
+    let scope = access.listed(optional_id("project_id", &asked.project_id)?)?;
     let (receiver, heard_from) = engine.listen().await?;
     let (out, stream) = mpsc::channel(BUFFER);
     let watcher = Watcher {

@@ -2,7 +2,7 @@
 use ck8s_db::events::{NewEvent, record};
 use ck8s_proto::runs::v1 as pb;
 use ck8s_rpc::{
-    access::{self, Access, Scope},
+    access::{self, Access},
     caller, page, status,
 };
 use ck8s_types::ProjectId;
@@ -24,9 +24,9 @@ pub async fn list_slots(
     let after = page::decode("page_token", &asked.page_token)?.unwrap_or((Uuid::nil(), 0));
     let access = access::of(request);
     let projects = match asked.project.as_str() {
-        "" => match access.scope() {
-            Scope::All | Scope::EveryProject => engine.peers.all_projects().await?,
-            Scope::Projects(projects) => projects,
+        "" => match access.scope().projects() {
+            None => engine.peers.all_projects().await?,
+            Some(projects) => projects,
         },
         name => vec![project(engine, &access, name).await?.0],
     };
