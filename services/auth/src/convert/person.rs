@@ -1,17 +1,8 @@
 //! People, for the wire.
 use ck8s_proto::{auth::v1 as pb, policy::v1 as policy};
-use ck8s_types::ProjectRole;
+use ck8s_rpc::convert::role_to_pb;
 
 use crate::domain::{Membership, Person};
-
-/// The contract's word for a project role.
-pub(crate) fn role_to_pb(role: ProjectRole) -> policy::ProjectRole {
-    match role {
-        ProjectRole::Read => policy::ProjectRole::Read,
-        ProjectRole::ReadWrite => policy::ProjectRole::ReadWrite,
-        ProjectRole::Admin => policy::ProjectRole::Admin,
-    }
-}
 
 impl From<Membership> for pb::Membership {
     fn from(membership: Membership) -> Self {

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::Auth;
 use crate::{
-    domain::{self, Hash, Secret, Session, Via},
+    domain::{self, Secret, Session, Via},
     error::{AuthError, SignInError},
     provider::DevicePoll,
     store::sign_ins,
@@ -36,7 +36,10 @@ impl Auth {
         let code = Secret::new("ck8s_dev_");
         let hash = code.hash();
         let theirs = started.device_code.expose_secret().as_bytes();
-        let sealed = sign_in.config.key_ring.seal(&associated(&hash), theirs);
+        let sealed = sign_in
+            .config
+            .key_ring
+            .seal(&sign_ins::associated(&hash), theirs);
         let sealed = sealed.map_err(|_| AuthError::Unmade)?;
         let (life, every) = (started.life, started.poll_every);
         let mut conn = self.pool.acquire().await?;
@@ -67,7 +70,7 @@ impl Auth {
         let theirs = sign_in
             .config
             .key_ring
-            .open_text(&associated(&hash), &turn.sealed)?;
+            .open_text(&sign_ins::associated(&hash), &turn.sealed)?;
         match provider.poll_device(&theirs).await {
             Ok(DevicePoll::Pending) => Ok(Poll::Wait(turn.interval)),
             Ok(DevicePoll::SlowDown(wanted)) => {
@@ -91,9 +94,4 @@ impl Auth {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// The row that the provider's code is sealed for.
-fn associated(code: &Hash) -> Vec<u8> {
-    format!("auth.sign_ins\0{}", hex::encode(code)).into_bytes()
 }

@@ -8,7 +8,10 @@ use super::{Auth, By};
 use crate::{
     domain::{User, checked_email, invalid},
     error::AuthError,
-    store::users::{self, Change},
+    store::{
+        sessions,
+        users::{self, Change},
+    },
 };
 
 impl Auth {
@@ -72,7 +75,7 @@ impl Auth {
         let user = user.ok_or_else(changed)?;
         if request.forget_identity {
             // Whoever signed in with it signs in anew, or not at all.
-            users::end_sessions(&mut tx, user.id).await?;
+            sessions::remove_of(&mut tx, user.id).await?;
         }
         let data = json!({
             "platform_admin": user.platform_admin,

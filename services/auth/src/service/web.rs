@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::Auth;
 use crate::{
-    domain::{self, Hash, Secret, Session, Via, checked_return_to},
+    domain::{self, Secret, Session, Via, checked_return_to},
     error::{AuthError, SignInError},
     store::sign_ins,
 };
@@ -39,7 +39,7 @@ impl Auth {
         let (state, browser, verifier) = (Secret::new(""), Secret::new(""), Secret::new(""));
         let challenge = URL_SAFE_NO_PAD.encode(verifier.hash());
         let authorize_url = provider.authorize_url(state.expose(), &challenge)?;
-        let row = associated(&state.hash());
+        let row = sign_ins::associated(&state.hash());
         let sealed = sign_in
             .config
             .key_ring
@@ -82,7 +82,7 @@ impl Auth {
         let verifier = sign_in
             .config
             .key_ring
-            .open_text(&associated(&state), &sealed)?;
+            .open_text(&sign_ins::associated(&state), &sealed)?;
         let token = provider
             .exchange(back.code, verifier.expose_secret())
             .await?;
@@ -91,9 +91,4 @@ impl Auth {
         let session = self.admit(&identity, Via::Web, None).await?;
         Ok((session, return_to))
     }
-}
-
-/// The row that a verifier is sealed for.
-fn associated(state: &Hash) -> Vec<u8> {
-    format!("auth.sign_ins\0{}", hex::encode(state)).into_bytes()
 }

@@ -8,6 +8,11 @@ use time::OffsetDateTime;
 use super::interval;
 use crate::domain::Hash;
 
+/// What names a row to the key ring: what is sealed in it opens there alone.
+pub(crate) fn associated(hash: &Hash) -> Vec<u8> {
+    format!("auth.sign_ins\0{}", hex::encode(hash)).into_bytes()
+}
+
 /// Keeps a sign-in in the browser, by its state.
 pub(crate) async fn insert_web(
     conn: &mut PgConnection,

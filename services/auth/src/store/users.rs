@@ -142,14 +142,6 @@ pub(crate) async fn update(
     Ok(row.map(User::from))
 }
 
-/// Ends all sessions of a user.
-pub(crate) async fn end_sessions(conn: &mut PgConnection, id: UserId) -> sqlx::Result<u64> {
-    let done = sqlx::query!("DELETE FROM auth.sessions WHERE user_id = $1", id.uuid())
-        .execute(conn)
-        .await?;
-    Ok(done.rows_affected())
-}
-
 /// Removes a user, and with them their memberships, sessions and tokens. False: they were none.
 pub(crate) async fn remove(conn: &mut PgConnection, id: UserId) -> sqlx::Result<bool> {
     let done = sqlx::query!("DELETE FROM auth.users WHERE id = $1", id.uuid())
