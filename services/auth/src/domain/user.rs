@@ -51,7 +51,7 @@ pub(crate) fn checked_email(email: &str) -> Result<String, Invalid> {
     if sound {
         Ok(email.to_owned())
     } else {
-        Err(invalid("email", "an address is needed, as name@host"))
+        Err(invalid("email", "must be an address, like ada@example.com"))
     }
 }
 
