@@ -1,4 +1,6 @@
 //! The contract's methods: decode, call the use case, encode.
+mod provided;
+
 use ck8s_proto::repositories::v1::{
     self as pb,
     repositories_service_server::{RepositoriesService, RepositoriesServiceServer},
@@ -157,6 +159,55 @@ impl RepositoriesService for Repositories {
         }
         let secrets = Repositories::open_secrets(self, repository, &asked.names).await?;
         Ok(pb::OpenSecretsResponse { secrets }.into())
+    }
+
+    async fn rotate_credential(
+        &self,
+        request: Request<pb::RotateCredentialRequest>,
+    ) -> Result<Response<pb::RotateCredentialResponse>, Status> {
+        provided::rotate_credential(self, request).await.map(Response::new)
+    }
+
+    async fn check_repository(
+        &self,
+        request: Request<pb::CheckRepositoryRequest>,
+    ) -> Result<Response<pb::CheckRepositoryResponse>, Status> {
+        provided::check_repository(self, request).await.map(Response::new)
+    }
+
+    async fn mend_repository(
+        &self,
+        request: Request<pb::MendRepositoryRequest>,
+    ) -> Result<Response<pb::MendRepositoryResponse>, Status> {
+        provided::mend_repository(self, request).await.map(Response::new)
+    }
+
+    async fn note_delivery(
+        &self,
+        request: Request<pb::NoteDeliveryRequest>,
+    ) -> Result<Response<pb::NoteDeliveryResponse>, Status> {
+        provided::note_delivery(self, request).await.map(Response::new)
+    }
+
+    async fn may_write(
+        &self,
+        request: Request<pb::MayWriteRequest>,
+    ) -> Result<Response<pb::MayWriteResponse>, Status> {
+        provided::may_write(self, request).await.map(Response::new)
+    }
+
+    async fn list_hook_deliveries(
+        &self,
+        request: Request<pb::ListHookDeliveriesRequest>,
+    ) -> Result<Response<pb::ListHookDeliveriesResponse>, Status> {
+        provided::list_hook_deliveries(self, request).await.map(Response::new)
+    }
+
+    async fn redeliver_hook_deliveries(
+        &self,
+        request: Request<pb::RedeliverHookDeliveriesRequest>,
+    ) -> Result<Response<pb::RedeliverHookDeliveriesResponse>, Status> {
+        provided::redeliver_hook_deliveries(self, request).await.map(Response::new)
     }
 }
 

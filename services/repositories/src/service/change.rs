@@ -176,7 +176,7 @@ impl Repositories {
         name: &str,
     ) -> Result<pb::RemoveRepositoryResponse, Error> {
         const METHOD: &str = "RemoveRepository";
-        let answer = pb::RemoveRepositoryResponse {};
+        let answer = pb::RemoveRepositoryResponse::default();
         self.reaches(&call, name).await?;
         let mut tx = self.pool.begin().await?;
         if let Some(answer) = requests::answered(&mut tx, call.request, METHOD).await? {
