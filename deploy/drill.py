@@ -2,9 +2,12 @@
 """A stream of webhooks at a deployment on a cluster for tests while its pods are killed, its roles rolled and its database restarted:
 what was acknowledged is stored, makes one run each, every run ends, and no slot is left held.
 
-deploy/drill.py --url URL --ck8s PROGRAM --image IMAGE [--count 2000] [--rate 20] [--runs-every 10] [--namespace ck8s]
+deploy/drill.py --url URL --ck8s PROGRAM --image IMAGE [--count 2000] [--rate 20] [--runs-every 10] [--steps kill,roll,postgres]
+                [--namespace ck8s]
 
-A webhook is sent again until it is acknowledged. Every tenth asks for a run; the others are stored and ignored, since each run is a pod.
+A webhook is sent again until it is acknowledged. Every tenth asks for a run; the others are stored and ignored, since each run is a pod:
+with --runs-every 1 the node decides how long it takes. Steps: kill (each pod, at once), roll (each workload), postgres (its pod deleted);
+or a path, of a program that does something else to the deployment, such as an upgrade.
 CK8S_TOKEN is an admin's token, KUBECONFIG the cluster. It ends with figures, and with status 1 if anything was lost.
 """
 
@@ -44,6 +47,7 @@ class Stream:
         self.acknowledged, self.wants_run = {}, set()  # delivery: when
         self.answers, self.longest_wait = collections.Counter(), 0.0
         self.started = time.monotonic()
+        self.steps = [(self.started, "before")]  # since when, what
         self.threads = [threading.Thread(target=self.send_all, daemon=True) for _ in range(SENDERS)]
 
     def start(self):
@@ -118,16 +122,26 @@ class Stream:
                 return connection
             time.sleep(0.1)
 
-    def longest_gap(self):
-        times = sorted(self.acknowledged.values())
-        return max((later - earlier for earlier, later in zip(times, times[1:])), default=0.0)
+    def enter(self, step):
+        """What is sent from now on is sent during `step`."""
+        say(step)
+        with self.lock:
+            self.steps.append((time.monotonic(), step))
+
+    def gaps(self):
+        """The longest time without an acknowledgement, and during which step it began, longest first."""
+        times, steps, longest = sorted(self.acknowledged.values()), self.steps, {}
+        for earlier, later in zip(times, times[1:]):
+            step = max((since, name) for since, name in steps if since <= earlier)[1]
+            longest[step] = max(longest.get(step, 0.0), later - earlier)
+        return sorted(((gap, step) for step, gap in longest.items()), reverse=True)
 
 
 class Cluster:
     """What is done to the deployment."""
 
-    def __init__(self, namespace):
-        self.namespace = namespace
+    def __init__(self, namespace, stream, faults):
+        self.namespace, self.stream, self.faults = namespace, stream, faults
 
     def run(self, *words):
         done = subprocess.run(["kubectl", "-n", self.namespace, *words], capture_output=True, text=True, check=False)
@@ -155,31 +169,45 @@ class Cluster:
             for status in pod["status"].get("containerStatuses", [])
         }
 
-    def kill_each_pod(self):
+    def kill(self):
+        """Each pod, without a chance to drain."""
         for component in (*ROLES, "worker"):
-            workload = f"{'statefulset' if component == 'worker' else 'deployment'}/{component}"
             for pod in self.pods(component):
-                say(f"killing {pod}")
+                self.stream.enter(f"kill {pod}")
                 self.run("delete", pod, "--grace-period=0", "--force", "--wait=false")
-                self.serves(workload)
+                self.serves(workload_of(component))
 
-    def roll_each_workload(self):
+    def roll(self):
+        """Each workload, pod by pod."""
         for component in (*ROLES, "worker"):
-            workload = f"{'statefulset' if component == 'worker' else 'deployment'}/{component}"
-            say(f"rolling {workload}")
-            self.run("rollout", "restart", workload)
-            self.serves(workload)
+            self.stream.enter(f"roll {component}")
+            self.run("rollout", "restart", workload_of(component))
+            self.serves(workload_of(component))
 
-    def restart_postgres(self):
-        """The roles outlive it; returns those that did not."""
+    def postgres(self):
+        """Its pod; the roles outlive it."""
         before = self.restarts()
-        say("deleting postgres-0")
+        self.stream.enter("delete postgres-0")
         self.run("delete", "pod/postgres-0")
         self.serves("statefulset/postgres")
         for role in ROLES:
-            self.serves(f"deployment/{role}")
+            self.serves(workload_of(role))
         after = self.restarts()
-        return [pod for pod, count in before.items() if after.get(pod) != count]
+        fell = [pod for pod, count in before.items() if after.get(pod) != count]
+        if fell:
+            self.faults.append(f"did not outlive the database: {', '.join(fell)}")
+
+    def do(self, step):
+        if "/" not in step:
+            getattr(self, step)()
+            return
+        self.stream.enter(step.rsplit("/", 1)[1])
+        if subprocess.run([step], stdout=sys.stderr, check=False).returncode:
+            self.faults.append(f"{step} failed")
+
+
+def workload_of(component):
+    return f"{'statefulset' if component == 'worker' else 'deployment'}/{component}"
 
 
 class Ck8s:
@@ -219,15 +247,18 @@ def make_repository(ck8s, image):
 
 
 def runs_ended(ck8s, repository):
-    """Every run of the repository, once none waits or runs."""
-    until = time.monotonic() + PATIENCE
+    """Every run of the repository, once none waits or runs, or nothing has changed for long."""
+    fewest, until = None, 0.0
     while True:
         runs = ck8s("run", "list", "--repo", repository, "--limit", "0")
         busy = [run for run in runs if run["state"] in ("RUN_STATE_PENDING", "RUN_STATE_RUNNING")]
         slots = [slot for slot in ck8s("slot", "list", "--project", PROJECT, "--limit", "0") if slot["run_id"]]
+        left = (len(busy), len(slots))
+        if fewest is None or left < fewest:
+            fewest, until = left, time.monotonic() + PATIENCE
         if not (busy or slots) or time.monotonic() > until:
             return runs, busy, slots
-        time.sleep(1)
+        time.sleep(1 + len(busy) / 100)
 
 
 def account(ck8s, stream, faults):
@@ -263,18 +294,18 @@ def main():
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--rate", type=float, default=20)
     parser.add_argument("--runs-every", type=int, default=10)
+    parser.add_argument("--steps", default="kill,roll,postgres")
     parser.add_argument("--namespace", default="ck8s")
     args = parser.parse_args()
-    ck8s, cluster, faults = Ck8s(args), Cluster(args.namespace), []
+    ck8s, faults = Ck8s(args), []
     added = make_repository(ck8s, args.image)
     stream = Stream(args, added["repository"], added["webhook_secret"])
+    cluster = Cluster(args.namespace, stream, faults)
     try:
         stream.start()
-        cluster.kill_each_pod()
-        cluster.roll_each_workload()
-        fell = cluster.restart_postgres()
-        if fell:
-            faults.append(f"did not outlive the database: {', '.join(fell)}")
+        for step in args.steps.split(","):
+            cluster.do(step)
+        stream.enter("after")
         stream.stop.set()
         stream.join()
         took = time.monotonic() - stream.started
@@ -287,7 +318,9 @@ def main():
             faults.append(f"{stream.answers[status]} answers: {status}")
     print(f"{len(stream.acknowledged)} webhooks acknowledged in {took:.0f} s, {runs} runs, {again} of them in a second attempt")
     print("answers: " + ", ".join(f"{status}: {count}" for status, count in sorted(stream.answers.items(), key=str)))
-    print(f"longest time without an acknowledgement: {stream.longest_gap():.2f} s; longest that one webhook took: {stream.longest_wait:.2f} s")
+    print(f"longest that one webhook took: {stream.longest_wait:.2f} s")
+    for gap, step in stream.gaps()[:5]:
+        print(f"longest time without an acknowledgement: {gap:.2f} s ({step})")
     for fault in faults:
         print(f"FAILED: {fault}")
     return 1 if faults else 0

@@ -73,10 +73,6 @@ def adapt(objects, minor):
             continue
         if item["kind"] == "PodDisruptionBudget" and minor < 21:
             item["apiVersion"] = "policy/v1beta1"
-        if item["kind"] in WORKLOADS and minor < 30:
-            for container in item["spec"]["template"]["spec"]["containers"]:
-                if "sleep" in container.get("lifecycle", {}).get("preStop", {}):
-                    del container["lifecycle"]
         yield item
 
 

@@ -4,7 +4,7 @@ use ck8s_proto::runs::v1::{
     lease_request,
 };
 use ck8s_tests::{
-    Hand, Setup, Told, World, fresh,
+    Hand, Setup, Told, World, database, fresh,
     hand::{handed_back, hello, hello_of_cluster, lease, lost, released, running, succeeded},
     script,
 };
@@ -413,4 +413,23 @@ async fn events_of_a_lease_tell_its_epochs() {
     ] {
         assert_eq!(count(&kinds, kind), times, "{kind}: {kinds:?}");
     }
+}
+
+#[tokio::test]
+async fn a_lease_whose_commit_nobody_heard_of_is_granted_all_the_same() {
+    let world = world().await;
+    let mut hand = Hand::connect(&world.as_worker(), hello("w", 1)).await;
+    // Nobody has the label: the run waits.
+    let mut spec = script("true");
+    spec.labels = vec!["gpu".to_owned()];
+    let run = world.admin.start("acme", spec).await;
+    world.admin.waits_for(&run.id, WaitCause::NoWorker).await;
+    database::lease_unseen(&world.owner, &run.id, "w", 2).await;
+    let grant = hand.grant_of(&run.id).await;
+    assert_eq!((grant.slot, grant.takeover), (2, false));
+    hand.work_off(&grant).await;
+    world
+        .admin
+        .ends(&run.id, RunState::Succeeded, RunReason::Completed)
+        .await;
 }

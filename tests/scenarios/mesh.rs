@@ -5,13 +5,14 @@ use ck8s_pki::{Authority, Certificates, Identity};
 use ck8s_proto::{
     auth::v1::{RenewWorkerCertificateRequest, TokenKind},
     runs::v1::{
-        CreateRunsRequest, ListRunsRequest, RunReason, RunState, WatchRunsRequest, WorkerState,
+        AppendLogRequest, CreateRunsRequest, ListRunsRequest, LogAppend, LogChunk, LogStream,
+        OpenRunSecretsRequest, RunReason, RunState, WatchRunsRequest, WorkerState,
     },
 };
 use ck8s_tests::{
     Api, Fleet, Hand, Node, Webhook, World,
     fleet::{ROLES, ck8s, ck8s_says, text},
-    hand::hello,
+    hand::{hello, lease},
     labeled, script, until,
 };
 use tokio::{io::AsyncReadExt, io::AsyncWriteExt, net::TcpStream};
@@ -269,6 +270,46 @@ async fn who_is_not_of_the_mesh_is_refused() {
     create(fleet.dial(&both, "runs", 0, "runs"))
         .await
         .expect("one of its roles may");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_writes_logs_and_gets_secrets_of_its_own_leases_alone() {
+    let fleet = Fleet::start(1, &[]).await;
+    fleet.admin.project("acme", 1).await;
+    let as_worker = |id: &str| {
+        let bundle = fleet.issued(&Identity::Worker(id.parse().unwrap()), -1, 1);
+        Api::over(fleet.dial(&bundle, "runs", 0, "runs"))
+    };
+    let (own, other) = (as_worker("node-1"), as_worker("node-2"));
+    let mut hand = Hand::connect(&own, hello("node-1", 1)).await;
+    let run = fleet.admin.start("acme", script("true")).await;
+    let grant = hand.grant_of(&run.id).await;
+    let append = |data: &[u8], offset| AppendLogRequest {
+        appends: vec![LogAppend {
+            lease: Some(lease(&grant).clone()),
+            chunk: Some(LogChunk {
+                offset,
+                data: data.to_vec().into(),
+                stream: LogStream::Output.into(),
+                ..LogChunk::default()
+            }),
+        }],
+    };
+    let stale = async |api: &Api, request| {
+        let answer = api.leases().append_log(request).await.unwrap();
+        answer.into_inner().results[0].stale
+    };
+    assert!(stale(&other, append(b"forged\n", 0)).await);
+    assert!(!stale(&own, append(b"mine\n", 0)).await);
+    // Nor once the server remembers where the log ends.
+    assert!(stale(&other, append(b"forged\n", 5)).await);
+    assert_eq!(fleet.admin.output(&run.id).await, "mine\n");
+    let open = || OpenRunSecretsRequest {
+        lease: Some(lease(&grant).clone()),
+    };
+    let refused = other.leases().open_run_secrets(open()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Aborted, "{refused:?}");
+    own.leases().open_run_secrets(open()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,8 @@ use ck8s_proto::{
     policy::v1::Caller,
 };
 use ck8s_tests::{
-    Api, Browser, Cli, Fault, GitHub, GitHubWorld, Page, Person, Setup, World, database, until,
+    Account, Api, Browser, Cli, Fault, GitHub, GitHubWorld, Page, Setup, World, database, script,
+    until,
 };
 use http::header::CONTENT_TYPE;
 use reqwest::Method;
@@ -16,7 +17,7 @@ use tonic::Code;
 const CALLBACK: &str = "http://127.0.0.1/auth/github/callback";
 
 /// A GitHub with these people, and a server that lets its people sign in there. The first of them sits at the browser.
-async fn scene(people: Vec<Person>, setup: Setup) -> (GitHub, World) {
+async fn scene(people: Vec<Account>, setup: Setup) -> (GitHub, World) {
     let world = people
         .into_iter()
         .fold(GitHubWorld::new(CALLBACK), GitHubWorld::with);
@@ -27,8 +28,8 @@ async fn scene(people: Vec<Person>, setup: Setup) -> (GitHub, World) {
     (github, world)
 }
 
-fn ada() -> Person {
-    Person::new(7, "ada", "ada@example.test")
+fn ada() -> Account {
+    Account::new(7, "ada", "ada@example.test")
 }
 
 /// Everything up to the provider's answer: where the browser is sent back to.
@@ -161,8 +162,8 @@ async fn a_person_signs_in_goes_on_and_signs_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_not_allowed_gets_a_page_that_says_so_and_learns_nothing() {
-    let grace = Person::new(8, "grace", "grace@example.test").unverified();
-    let linus = Person::new(9, "linus", "linus@example.test");
+    let grace = Account::new(8, "grace", "grace@example.test").unverified();
+    let linus = Account::new(9, "linus", "linus@example.test");
     let (github, world) = scene(vec![linus, grace], Setup::without_worker()).await;
     database::allow(&world.owner, "grace@example.test", false).await;
     database::allow(&world.owner, "ada@example.test", false).await;
@@ -185,7 +186,7 @@ async fn who_is_not_allowed_gets_a_page_that_says_so_and_learns_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_counts_without_case_and_opens_nothing_to_another_account() {
-    let shouting = Person::new(7, "ada", "ADA@Example.TEST").and("second@example.test", true);
+    let shouting = Account::new(7, "ada", "ADA@Example.TEST").and("second@example.test", true);
     let (github, world) = scene(vec![shouting], Setup::without_worker()).await;
     database::allow(&world.owner, "ada@example.test", false).await;
     let mut browser = Browser::new();
@@ -212,7 +213,8 @@ async fn an_address_counts_without_case_and_opens_nothing_to_another_account() {
     // Another account that has got the address is somebody else.
     {
         let mut now = github.world();
-        now.people.push(Person::new(666, "ada", "ada@example.test"));
+        now.people
+            .push(Account::new(666, "ada", "ada@example.test"));
         now.sign_in("ada");
     }
     let mut thief = Browser::new();
@@ -436,6 +438,44 @@ async fn the_command_line_signs_in_with_a_code_and_keeps_its_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_watch_outlives_access_tokens_and_ends_with_the_session() {
+    let setup = Setup::without_worker().env("CK8S_ACCESS_TOKEN_TTL_S", "2");
+    let (github, world) = scene(vec![ada()], setup).await;
+    let user = database::allow(&world.owner, "ada@example.test", false).await;
+    database::join(&world.owner, user, "demo", "read_write").await;
+    let cli = Cli::new(&world.ready.url);
+    let login = cli.login(&[]).await;
+    assert!(github.world().decide_device(&login.user_code, "ada", true));
+    assert_eq!(login.end().await.status, Some(0));
+
+    for signs_out in [false, true] {
+        let run = world.admin.start("demo", script("true")).await.id;
+        let watch = cli.start(&["run", "watch", &run]);
+        let mut last = cli.kept()["refresh_token"].clone();
+        // Its first calls refresh too; what comes after them comes after the end of a stream.
+        for _ in 0..4 {
+            last = until("another refresh token", async || {
+                let now = cli.kept()["refresh_token"].clone();
+                (now != last).then_some(now)
+            })
+            .await;
+        }
+        let wanted = if signs_out {
+            assert_eq!(cli.run(&["logout"]).await.status, Some(0));
+            (Some(4), "signed out")
+        } else {
+            world.admin.cancel(&run).await.expect("is canceled");
+            (Some(1), "canceled")
+        };
+        let output = watch.wait_with_output().await.expect("it ends");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert_eq!(output.status.code(), wanted.0, "{said}");
+        assert!(said.contains(wanted.1), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_has_ended_elsewhere_says_what_to_do() {
     let (github, world) = scene(vec![ada()], Setup::without_worker()).await;
     database::allow(&world.owner, "ada@example.test", false).await;
@@ -480,7 +520,7 @@ async fn a_session_that_has_ended_elsewhere_says_what_to_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_is_let_in_only_by_who_may() {
-    let linus = Person::new(9, "linus", "linus@example.test");
+    let linus = Account::new(9, "linus", "linus@example.test");
     let (github, world) = scene(vec![ada(), linus], Setup::without_worker()).await;
     database::allow(&world.owner, "ada@example.test", false).await;
     let cli = Cli::new(&world.ready.url);

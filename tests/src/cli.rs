@@ -103,6 +103,19 @@ impl Cli {
         }
     }
 
+    /// Starts a command and goes on.
+    ///
+    /// # Panics
+    /// When the program does not start.
+    #[must_use]
+    pub fn start(&self, args: &[&str]) -> Child {
+        self.command(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs")
+    }
+
     /// Begins `ck8s login`, up to the code that it shows.
     ///
     /// # Panics

@@ -61,6 +61,26 @@ pub async fn flow_events(owner: &PgPool, kind: &str) -> Vec<(String, String)> {
     .collect()
 }
 
+/// Leases a waiting run to a worker as a claim does whose commit went through and whose acknowledgement was lost.
+pub async fn lease_unseen(owner: &PgPool, run: &str, worker: &str, slot: i32) {
+    let run: Uuid = run.parse().expect("a run's id");
+    let made = sqlx::query!(
+        "WITH q AS (DELETE FROM runs.queue WHERE run_id = $1 RETURNING *)
+         INSERT INTO runs.leases (run_id, project_id, slot, pool_id, worker_id, executor_domain, epoch, attempt, max_attempts, rank, seq,
+             concurrency_group, start_timeout, run_timeout, deadline)
+         SELECT run_id, project_id, $3, pool_id, $2, 'process', epoch, attempt, max_attempts, rank, seq, concurrency_group, start_timeout,
+             run_timeout, now() + make_interval(secs => start_timeout + 5)
+         FROM q",
+        run,
+        worker,
+        slot,
+    )
+    .execute(owner)
+    .await
+    .expect("the lease can be written");
+    assert_eq!(made.rows_affected(), 1, "the run waited");
+}
+
 /// The tables in which a text occurs, in the clear or as the hexadecimal digits of a bytea.
 pub async fn tables_with(owner: &PgPool, text: &str) -> Vec<String> {
     let tables = sqlx::query_scalar!(

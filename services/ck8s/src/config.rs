@@ -29,9 +29,24 @@ pub struct Tuning {
     /// Webhooks that one address may send in a second; 0: as many as it likes.
     #[arg(long, env = "CK8S_WEBHOOK_RATE", value_name = "N")]
     webhook_rate: Option<u32>,
+    /// How long the public listener still answers when the process is told to end and is not ready any more, so that whoever sends to it
+    /// has gone elsewhere before it closes.
+    #[arg(
+        long,
+        env = "CK8S_LINGER_MS",
+        value_name = "MS",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    linger_ms: u64,
 }
 
 impl Tuning {
+    /// How long the public listener still answers at the end.
+    pub fn linger(&self) -> Duration {
+        Duration::from_millis(self.linger_ms)
+    }
+
     /// The edge's settings.
     pub fn edge(&self) -> EdgeConfig {
         let mut config = EdgeConfig::default();
@@ -143,6 +158,7 @@ mod tests {
             default_slots: Some(7),
             log_cap_bytes: None,
             webhook_rate: None,
+            linger_ms: 0,
         };
         assert_eq!(tuning.runs([0; 32]).unwrap().default_slots, 7);
         tuning.heartbeat_interval_ms = Some(1501);

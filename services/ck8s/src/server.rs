@@ -69,6 +69,10 @@ pub struct Server {
 /// What stops the parts, in this order, and says when they have.
 #[derive(Default)]
 struct Stops {
+    /// The public listener goes soon.
+    leaving: CancellationToken,
+    /// How long it still answers then.
+    linger: Duration,
     /// The public listener and the services' tasks.
     edge: Stop,
     /// The mesh listener, which the edges of other processes need until they have heard.
@@ -104,7 +108,10 @@ impl Stop {
 impl Server {
     /// Starts every role; when it returns, the listeners answer. Roles elsewhere may come later.
     pub async fn start(options: Options, listener: Option<TcpListener>) -> Result<Self> {
-        let stops = Stops::default();
+        let stops = Stops {
+            linger: options.tuning.linger(),
+            ..Stops::default()
+        };
         let policy = Arc::new(Policy::from_descriptor_set(
             ck8s_proto::FILE_DESCRIPTOR_SET,
         )?);
@@ -124,7 +131,7 @@ impl Server {
             auth: built.auth,
             address,
             health,
-            readiness: Readiness::new(pool, mesh.clone(), stops.edge.now.clone()),
+            readiness: Readiness::new(pool, mesh.clone(), stops.leaving.clone()),
             pools: built.pools,
             parts: JoinSet::new(),
             stops,
@@ -177,13 +184,14 @@ impl Server {
     fn serve_edge(
         &mut self,
         listener: TcpListener,
-        edge: EdgeConfig,
+        mut edge: EdgeConfig,
         mesh: &Mesh,
         routes: Routes,
         guard: GuardLayer,
     ) {
         let (services, channel) = (mesh.services(routes), mesh.channel("edge"));
         let readiness = self.readiness.clone();
+        edge.leaving = self.stops.leaving.clone();
         let (done, stop) = (self.stops.edge.part(), self.stops.edge.now.clone());
         self.parts.spawn(async move {
             let _done = done;
@@ -250,6 +258,10 @@ impl Server {
 
     /// Stops: peers hear of it, nothing new is accepted, streams are told, open calls end, then the mesh does.
     pub async fn stop(mut self) {
+        self.stops.leaving.cancel();
+        if self.stops.edge.done.is_some() {
+            tokio::time::sleep(self.stops.linger).await;
+        }
         self.report(ServingStatus::NotServing).await;
         if self.stops.listen.done.is_some() {
             tokio::time::sleep(LEAVE).await;

@@ -10,7 +10,7 @@ use ck8s_cli::{Global, WorkerVerb};
 use ck8s_pki::{Certificates, Identity};
 use ck8s_telemetry::{Admin, LogFormat, init_logs};
 use ck8s_types::WorkerId;
-use ck8s_worker::{Credential, ExecutorConfig, LogSettings, WorkerConfig};
+use ck8s_worker::{Connected, Credential, ExecutorConfig, LogSettings, WorkerConfig};
 use clap::ValueEnum;
 use secrecy::SecretString;
 
@@ -165,10 +165,20 @@ pub async fn run(args: WorkerArgs, global: Global) -> Result<ExitCode> {
         executor: node.place.executor(node.executor, node.work_dir),
         log: LogSettings::default(),
         guard_program: None,
+        connected: Connected::default(),
     };
     if let Some(address) = node.admin_listen {
         let admin = Admin::bind(address).await?;
-        tokio::spawn(admin.serve(|| async { Vec::new() }, shutdown.clone()));
+        let connected = config.connected.clone();
+        let missing = move || {
+            let missing = if connected.get() {
+                vec![]
+            } else {
+                vec!["runs"]
+            };
+            async move { missing }
+        };
+        tokio::spawn(admin.serve(missing, shutdown.clone()));
     }
     ck8s_worker::run(config, shutdown).await?;
     Ok(ExitCode::SUCCESS)

@@ -24,9 +24,9 @@ use std::{
 
 pub use commands::join::has_joined;
 pub use commands::{
-    completion::Completion, delivery::DeliveryVerb, login::Login, project::ProjectVerb,
-    repo::RepoVerb, run::RunVerb, slot::SlotVerb, smoke::Smoke, token::TokenVerb,
-    worker::WorkerVerb,
+    completion::Completion, delivery::DeliveryVerb, login::Login, member::MemberVerb,
+    project::ProjectVerb, repo::RepoVerb, run::RunVerb, slot::SlotVerb, smoke::Smoke,
+    token::TokenVerb, user::UserVerb, worker::WorkerVerb,
 };
 pub use global::Global;
 pub use output::Format;
@@ -44,6 +44,15 @@ pub enum Command {
         after_help = "Example:\n  ck8s project create shop --name 'The shop'"
     )]
     Project(ProjectVerb),
+    /// Who may sign in, and who may do everything.
+    #[command(subcommand, after_help = "Example:\n  ck8s user add octo@example.com")]
+    User(UserVerb),
+    /// Who may do what in a project.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ck8s member add shop octo@example.com --role read-write"
+    )]
+    Member(MemberVerb),
     /// API tokens.
     #[command(
         subcommand,
@@ -111,6 +120,8 @@ pub fn run_completion(completion: &Completion, root: clap::Command) -> ExitCode 
 async fn dispatch(command: Command, global: &Global) -> Result<Exit, Fault> {
     match command {
         Command::Project(verb) => commands::project::run(verb, global).await,
+        Command::User(verb) => commands::user::run(verb, global).await,
+        Command::Member(verb) => commands::member::run(verb, global).await,
         Command::Token(verb) => commands::token::run(verb, global).await,
         Command::Login(login) => commands::login::run(login, global).await,
         Command::Logout => commands::logout::run(global).await,

@@ -1,5 +1,6 @@
 //! What can be set.
 use ipnet::IpNet;
+use tokio_util::sync::CancellationToken;
 
 use crate::Version;
 
@@ -23,6 +24,8 @@ pub struct EdgeConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// What `/version` says.
     pub version: Version,
+    /// Cancelled when the listener goes soon: it still answers all, and asks clients that keep their connection to open another one next time.
+    pub leaving: CancellationToken,
 }
 
 impl Default for EdgeConfig {
@@ -33,6 +36,7 @@ impl Default for EdgeConfig {
             public_url: None,
             trusted_proxies: Vec::new(),
             version: Version::default(),
+            leaving: CancellationToken::new(),
         }
     }
 }

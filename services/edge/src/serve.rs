@@ -6,6 +6,7 @@ use ck8s_rpc::{
     mesh::{Channel, Services},
     rate::Rate,
 };
+use http::{HeaderValue, Version, header::CONNECTION};
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -62,6 +63,7 @@ where
     R: Future<Output = Vec<&'static str>> + Send + 'static,
 {
     let address = listener.local_addr()?;
+    let leaving = config.leaving;
     let rate = Arc::new(Rate::per_minute(config.sign_in_rate));
     let router = Router::new(Parts {
         webhooks: Webhooks::new(Batches::start(mesh.clone()), config.webhook_rate),
@@ -83,7 +85,8 @@ where
         };
         match accepted {
             Ok((stream, from)) => {
-                let serving = connection(stream, from.ip(), router.clone(), shutdown.clone());
+                let stops = (leaving.clone(), shutdown.clone());
+                let serving = connection(stream, from.ip(), router.clone(), stops);
                 let cut = cut.clone();
                 connections.spawn(async move { cut.run_until_cancelled(serving).await });
             }
@@ -109,13 +112,27 @@ where
     Ok(())
 }
 
-async fn connection(stream: TcpStream, from: IpAddr, router: Router, shutdown: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    from: IpAddr,
+    router: Router,
+    (leaving, shutdown): (CancellationToken, CancellationToken),
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
     let service = service_fn(move |request| {
-        let router = router.clone();
-        async move { Ok::<_, Infallible>(router.route(request, from).await) }
+        let (router, leaving) = (router.clone(), leaving.clone());
+        async move {
+            let keeps = request.version() < Version::HTTP_2;
+            let mut response = router.route(request, from).await;
+            if keeps && leaving.is_cancelled() {
+                // Who sends the next request on a connection that is closed at that moment cannot know what became of it.
+                let headers = response.headers_mut();
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let builder = builder();
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));

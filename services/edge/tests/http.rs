@@ -447,3 +447,19 @@ async fn both_versions_of_http_are_spoken_on_one_port() {
         (http::Version::HTTP_2, StatusCode::OK)
     );
 }
+
+#[tokio::test]
+async fn on_its_way_out_it_still_answers_and_asks_for_another_connection() {
+    let leaving = CancellationToken::new();
+    let config = EdgeConfig {
+        leaving: leaving.clone(),
+        ..EdgeConfig::default()
+    };
+    let edge = edge_with(config, true).await;
+    let before = edge.send(edge.request(Method::GET, "/healthz"), "").await;
+    assert_eq!(before.headers().get("connection"), None);
+    leaving.cancel();
+    let after = edge.send(edge.request(Method::GET, "/healthz"), "").await;
+    assert_eq!(after.status(), 200);
+    assert_eq!(after.headers()["connection"], "close");
+}

@@ -111,6 +111,15 @@ impl Caller {
         }
     }
 
+    /// The worker that the caller's certificate names: it speaks for no other.
+    #[must_use]
+    pub fn certified(&self) -> Option<&WorkerId> {
+        match self {
+            Self::Worker { certified, .. } => certified.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Whether the other caller may do the same: the name is no part of it.
     #[must_use]
     pub(crate) fn may_the_same(&self, other: &Self) -> bool {

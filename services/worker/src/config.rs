@@ -1,5 +1,12 @@
 //! How a worker is set up.
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use ck8s_pki::Certificates;
 use ck8s_types::WorkerId;
@@ -27,6 +34,24 @@ pub struct WorkerConfig {
     pub log: LogSettings,
     /// What is called with the argument `process-guard` to guard a process; none: this program itself.
     pub guard_program: Option<PathBuf>,
+    /// Says whether the lease stream stands.
+    pub connected: Connected,
+}
+
+/// Whether the server knows the worker now, for whoever asks; a clone says the same.
+#[derive(Clone, Debug, Default)]
+pub struct Connected(Arc<AtomicBool>);
+
+impl Connected {
+    /// The server has said Welcome, and the stream stands.
+    #[must_use]
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set(&self, connected: bool) {
+        self.0.store(connected, Ordering::Relaxed);
+    }
 }
 
 /// How the server knows a worker.

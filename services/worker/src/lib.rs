@@ -12,7 +12,9 @@ mod sweep;
 mod task;
 mod worker;
 
-pub use config::{Credential, DEFAULT_NAMESPACE_PREFIX, ExecutorConfig, LogSettings, WorkerConfig};
+pub use config::{
+    Connected, Credential, DEFAULT_NAMESPACE_PREFIX, ExecutorConfig, LogSettings, WorkerConfig,
+};
 pub use error::WorkerError;
 pub use executor::kubernetes::KubernetesExecutor;
 pub use executor::process::{ProcessExecutor, process_guard_main};

@@ -59,6 +59,7 @@ pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<()
         connection,
         leases,
         drain: shutdown.clone(),
+        connected: config.connected.clone(),
     };
     let mut tasks = Tasks {
         context,

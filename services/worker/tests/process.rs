@@ -146,7 +146,6 @@ async fn past_its_lease_a_workload_is_ended_by_the_guard_alone() {
         .expect("starts");
     let child = pid(&workload.reference);
     running(&mut workload).await;
-    tokio::time::sleep(Duration::from_millis(250)).await;
     lease.lives(Duration::from_millis(600));
     let renewed = Instant::now();
     let (_, lost) = end(&mut workload).await;

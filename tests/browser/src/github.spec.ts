@@ -98,6 +98,41 @@ test("the session is renewed before its token ends, and the page goes on", async
   await signedIn(page);
 });
 
+test("a page stays live over the ends of its tokens", async ({ page, github }) => {
+  test.setTimeout(150_000);
+  await github.browser("ada");
+  const place = await Server.start({ ...github.env, ...ADMIN, CK8S_ACCESS_TOKEN_TTL_S: "8" });
+  try {
+    let renewals = 0;
+    page.on("response", (response) => {
+      if (response.url().endsWith("/auth/refresh") && response.status() === 200) renewals += 1;
+    });
+    await page.goto(place.ready.url);
+    await page.getByRole("link", { name: "Sign in with GitHub" }).click();
+    if (page.url().startsWith(github.url)) await page.getByRole("button", { name: "Authorize" }).click();
+    await signedIn(page);
+    await page.evaluate(() => {
+      const seen: string[] = [];
+      const look = (): void => {
+        for (const sign of document.querySelectorAll("[data-live]")) seen.push(sign.getAttribute("data-live") ?? "");
+      };
+      new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true });
+      look();
+      Object.assign(window, { seen });
+    });
+    const before = renewals;
+    await expect.poll(() => renewals, { timeout: 60_000 }).toBeGreaterThanOrEqual(before + 3);
+    expect(await place.label("Comes after three tokens", 301)).toBe(202);
+    await expect(page.getByRole("link", { name: "Comes after three tokens", exact: true })).toBeVisible();
+    const seen = await page.evaluate(() => [...new Set((window as unknown as { seen: string[] }).seen)]);
+    expect(seen).not.toContain("reconnecting");
+    expect(seen).not.toContain("ended");
+    await signedIn(page);
+  } finally {
+    await place.stop();
+  }
+});
+
 test("who is not allowed sees a page that says so, and the way back", async ({ page, github, place }) => {
   await github.browser("linus");
   await page.goto(place.ready.url);
@@ -114,6 +149,30 @@ test("who is not allowed sees a page that says so, and the way back", async ({ p
   await picture(page, "sign-in-refused-dark");
   await page.goto(place.ready.url);
   await signedOut(page);
+});
+
+test("who is a member of nothing is told so, and sees a project as soon as they are", async ({ page, github, place }) => {
+  await github.add(person(11, "barbara"));
+  await github.browser("barbara");
+  await place.cli("user", "add", "barbara@example.test");
+  await page.goto(place.ready.url);
+  await page.getByRole("link", { name: "Sign in with GitHub" }).click();
+  await page.getByRole("button", { name: "Authorize" }).click();
+  await expect(page.getByRole("heading", { name: "No projects yet" })).toBeVisible();
+  await expect(page.locator("[data-me=barbara]")).toBeVisible();
+  await accessible(page);
+  await picture(page, "no-projects");
+  await page.getByRole("button", { name: "Look again" }).click();
+  await expect(page.getByRole("heading", { name: "No projects yet" })).toBeVisible();
+
+  await place.cli("member", "add", place.ready.demo_project, "barbara@example.test", "--role", "read");
+  await expect(async () => {
+    await page.getByRole("button", { name: "Look again" }).click({ timeout: 1_000 });
+    await expect(page.getByRole("heading", { name: "Runs" })).toBeVisible({ timeout: 1_000 });
+  }).toPass();
+  await expect(page.locator("[data-live=live]").first()).toBeVisible();
+  expect(await place.label("Seen by a reader", 401)).toBe(202);
+  await expect(page.getByRole("link", { name: "Seen by a reader", exact: true })).toBeVisible();
 });
 
 test("who says no at GitHub comes back to a page that says so", async ({ page, github, place }) => {

@@ -3,7 +3,7 @@ use axum::{Json, Router, extract::State, routing::post};
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{Shared, lock, world::Person};
+use super::{Shared, lock, world::Account};
 
 pub(super) fn router() -> Router<Shared> {
     Router::new()
@@ -13,7 +13,7 @@ pub(super) fn router() -> Router<Shared> {
 }
 
 /// Somebody gets an account.
-async fn person(State(world): State<Shared>, Json(person): Json<Person>) -> StatusCode {
+async fn person(State(world): State<Shared>, Json(person): Json<Account>) -> StatusCode {
     lock(&world).people.push(person);
     StatusCode::NO_CONTENT
 }

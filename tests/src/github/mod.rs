@@ -23,7 +23,7 @@ use axum::{
 use tokio::{net::TcpListener, task::JoinHandle};
 
 pub use fault::Fault;
-pub use world::{App, Call, Email, GitHubWorld, Person};
+pub use world::{Account, App, Call, Email, GitHubWorld};
 
 /// Where the API is, behind the base address: as on a GitHub Enterprise server.
 const API: &str = "/api/v3";

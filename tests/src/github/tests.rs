@@ -7,7 +7,7 @@ use reqwest::{Client, Response};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Fault, GitHub, GitHubWorld, Person};
+use super::{Account, Fault, GitHub, GitHubWorld};
 use crate::{Browser, Page};
 
 const CALLBACK: &str = "http://127.0.0.1/auth/github/callback";
@@ -15,7 +15,7 @@ const BACK: &str = "http://127.0.0.1:4711/auth/github/callback";
 const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters-0123456789";
 
 async fn github() -> GitHub {
-    let ada = Person::new(7, "ada", "Ada@Example.test").and("second@example.test", false);
+    let ada = Account::new(7, "ada", "Ada@Example.test").and("second@example.test", false);
     GitHub::start(GitHubWorld::new(CALLBACK).with(ada)).await
 }
 

@@ -14,7 +14,7 @@ use super::{
     Shared,
     answer::api_error,
     lock,
-    world::{GitHubWorld, Person},
+    world::{Account, GitHubWorld},
 };
 
 /// The scopes that show addresses.
@@ -66,7 +66,7 @@ pub(super) async fn emails(State(world): State<Shared>, headers: HeaderMap) -> R
 fn asker<'a>(
     world: &'a GitHubWorld,
     headers: &HeaderMap,
-) -> Result<(&'a Person, bool), Box<Response>> {
+) -> Result<(&'a Account, bool), Box<Response>> {
     let refuse = |status, why| Err(Box::new(api_error(status, why)));
     if !headers.contains_key(USER_AGENT) {
         return refuse(

@@ -18,7 +18,7 @@ const SLOWER: Duration = Duration::from_secs(5);
 
 /// A person with an account.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Person {
+pub struct Account {
     /// Never given to anybody else.
     pub id: u64,
     /// May change, and may be given to somebody else.
@@ -38,7 +38,7 @@ pub struct Email {
     pub primary: bool,
 }
 
-impl Person {
+impl Account {
     /// With one address, primary and verified.
     #[must_use]
     pub fn new(id: u64, login: &str, email: &str) -> Self {
@@ -149,7 +149,7 @@ pub struct GitHubWorld {
     /// The app.
     pub app: App,
     /// Everybody who has an account.
-    pub people: Vec<Person>,
+    pub people: Vec<Account>,
     /// Whose browser it is that comes: a login; none: nobody is signed in to GitHub.
     pub signed_in: Option<String>,
     /// The API takes any token for this person's, by login, with every scope: where another server has made the tokens.
@@ -199,7 +199,7 @@ impl GitHubWorld {
 
     /// With this person, who is signed in if nobody was.
     #[must_use]
-    pub fn with(mut self, person: Person) -> Self {
+    pub fn with(mut self, person: Account) -> Self {
         self.signed_in.get_or_insert(person.login.clone());
         self.people.push(person);
         self
@@ -266,16 +266,16 @@ impl GitHubWorld {
         Instant::now() + self.ahead
     }
 
-    pub(crate) fn by_login(&self, login: &str) -> Option<&Person> {
+    pub(crate) fn by_login(&self, login: &str) -> Option<&Account> {
         self.people.iter().find(|person| person.login == login)
     }
 
-    pub(crate) fn by_id(&self, id: u64) -> Option<&Person> {
+    pub(crate) fn by_id(&self, id: u64) -> Option<&Account> {
         self.people.iter().find(|person| person.id == id)
     }
 
     /// Who sits at the browser.
-    pub(crate) fn at_browser(&self) -> Option<&Person> {
+    pub(crate) fn at_browser(&self) -> Option<&Account> {
         self.by_login(self.signed_in.as_deref()?)
     }
 
@@ -401,7 +401,7 @@ mod tests {
     use super::*;
 
     fn world() -> GitHubWorld {
-        GitHubWorld::new("http://127.0.0.1/auth/github/callback").with(Person::new(
+        GitHubWorld::new("http://127.0.0.1/auth/github/callback").with(Account::new(
             7,
             "ada",
             "ada@example.test",

@@ -47,6 +47,9 @@ async fn a_device_waits_until_the_person_has_confirmed() {
     let code = &started.device_code;
 
     // Before its turn: it waits longer, and the provider is not asked.
+    server
+        .sql("UPDATE auth.sign_ins SET next_poll_at = now() + interval '1 hour'")
+        .await;
     let early = poll(&server, code).await.unwrap();
     assert!(early.session.is_none());
     assert_eq!((early.interval, github.person().polls), (10, 0));

@@ -11,7 +11,7 @@ use ck8s_auth::Auth;
 use ck8s_cli::Global;
 use ck8s_db::embedded::{self, Embedded};
 use ck8s_telemetry::{Admin, LogFormat, init_logs};
-use ck8s_worker::{Credential, LogSettings, WorkerConfig};
+use ck8s_worker::{Connected, Credential, LogSettings, WorkerConfig};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -272,6 +272,7 @@ fn start_worker(args: &UpArgs, dir: &DataDir, url: &str, token: SecretString) ->
         executor: place.executor(args.executor, dir.path().join("work")),
         log: LogSettings::default(),
         guard_program: None,
+        connected: Connected::default(),
     };
     let stopping = CancellationToken::new();
     let running = tokio::spawn(ck8s_worker::run(config, stopping.clone()));

@@ -1,4 +1,6 @@
 //! `ck8s project`.
+use std::io::{self, IsTerminal};
+
 use ck8s_proto::auth::v1::{
     CreateProjectRequest, DeleteProjectRequest, GetProjectRequest, ListProjectsRequest, Project,
     UpdateProjectRequest,
@@ -10,8 +12,9 @@ use crate::{
     args::Limit,
     client::{pages, request_id},
     fault::{Answer, Exit, Fault},
+    output,
     session::Session,
-    table::{Rows, age, facts, moment},
+    table::{Rows, age, facts, moment, word},
 };
 
 /// What can be done with projects.
@@ -51,14 +54,14 @@ pub enum ProjectVerb {
         #[arg(long)]
         etag: Option<String>,
     },
-    /// Removes a project that has no repositories and no runs.
+    /// Removes a project that has no repositories and no runs. Says what goes with it, and asks for its slug.
     #[command(after_help = "Example:\n  ck8s project delete shop --confirm shop")]
     Delete {
         /// Its id or slug.
         project: String,
-        /// Its slug once more, so that nobody removes the wrong one.
+        /// Its slug once more, so that nobody removes the wrong one; without it, it is asked for on the terminal.
         #[arg(long, value_name = "SLUG")]
-        confirm: String,
+        confirm: Option<String>,
     },
 }
 
@@ -108,23 +111,60 @@ pub(crate) async fn run(verb: ProjectVerb, global: &Global) -> Result<Exit, Faul
                 .or_say(what)?;
             show(&session, answer.project)?;
         }
-        ProjectVerb::Delete { project, confirm } => {
-            let what = format!("cannot delete project {project}");
-            let done = format!("project {project} is deleted");
-            let request = DeleteProjectRequest {
-                request_id: request_id(),
-                project,
-                confirm_slug: confirm,
-                ..Default::default()
-            };
-            let answer = projects
-                .delete_project(client.ask(request))
-                .await
-                .or_say(what)?;
-            session.format.one(&answer, || done)?;
-        }
+        ProjectVerb::Delete { project, confirm } => delete(&session, project, confirm).await?,
     }
     Ok(Exit::Done)
+}
+
+async fn delete(session: &Session, project: String, confirm: Option<String>) -> Result<(), Fault> {
+    let what = format!("cannot delete project {project}");
+    let done = format!("project {project} is deleted");
+    let confirm_slug = match confirm {
+        Some(slug) => slug,
+        None => asked(session, &project).await?,
+    };
+    let request = DeleteProjectRequest {
+        request_id: request_id(),
+        project,
+        confirm_slug,
+        validate_only: false,
+    };
+    let mut projects = session.client.projects();
+    let answer = projects.delete_project(session.client.ask(request)).await;
+    session.format.one(&answer.or_say(what)?, || done)
+}
+
+/// Says what goes with a project, and has its slug typed.
+async fn asked(session: &Session, project: &str) -> Result<String, Fault> {
+    let what = format!("cannot delete project {project}");
+    if !io::stdin().is_terminal() {
+        let todo = format!("give --confirm {project}");
+        return Err(Fault::usage(what, "it must be confirmed", todo));
+    }
+    let request = DeleteProjectRequest {
+        project: project.to_owned(),
+        validate_only: true,
+        ..Default::default()
+    };
+    let mut projects = session.client.projects();
+    let answer = projects.delete_project(session.client.ask(request)).await;
+    let goes = answer.or_say(&what)?;
+    if !goes.obstacles.is_empty() {
+        let todo = "remove that first";
+        return Err(Fault::new(
+            Exit::Failed,
+            what,
+            goes.obstacles.join(", "),
+            todo,
+        ));
+    }
+    let (members, tokens) = (goes.members, goes.tokens);
+    output::note(&format!(
+        "with it go {members} memberships and {tokens} tokens for it alone; type its slug to delete it"
+    ));
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    Ok(line.trim().to_owned())
 }
 
 async fn list(session: &Session, limit: Limit) -> Result<(), Fault> {
@@ -142,11 +182,12 @@ async fn list(session: &Session, limit: Limit) -> Result<(), Fault> {
     })
     .await?;
     session.format.many(&projects, || {
-        let mut rows = Rows::new(&["SLUG", "NAME", "ID", "AGE"]);
+        let mut rows = Rows::new(&["SLUG", "NAME", "ROLE", "ID", "AGE"]);
         for p in &projects {
             rows.row([
                 p.slug.clone(),
                 p.name.clone(),
+                role(p),
                 p.id.clone(),
                 age(p.create_time.as_ref()),
             ]);
@@ -155,12 +196,18 @@ async fn list(session: &Session, limit: Limit) -> Result<(), Fault> {
     })
 }
 
+/// What you may do in it; empty for who is no person.
+fn role(project: &Project) -> String {
+    word(project.role().as_str_name(), "PROJECT_ROLE")
+}
+
 fn show(session: &Session, project: Option<Project>) -> Result<(), Fault> {
     let p = project.unwrap_or_default();
     session.format.one(&p, || {
         facts(&[
             ("Slug", p.slug.clone()),
             ("Name", p.name.clone()),
+            ("Your role", role(&p)),
             ("Id", p.id.clone()),
             ("Created", moment(p.create_time.as_ref())),
             ("Etag", p.etag.clone()),

@@ -5,10 +5,11 @@ use ck8s_proto::{
     auth::v1::{
         CreateTokenRequest, ListTokensRequest, RevokeTokenRequest, Token, TokenKind, WhoAmIRequest,
     },
-    policy::v1::Caller,
+    policy::v1::{Caller, ProjectRole},
 };
 use clap::{Subcommand, ValueEnum};
 
+use super::member::Role;
 use crate::{
     Global,
     args::{Limit, duration},
@@ -34,7 +35,7 @@ pub enum TokenVerb {
     },
     /// Makes a token and shows its secret, once.
     #[command(
-        after_help = "Example:\n  ck8s token create ci --kind admin --expires-in 30d\n  ck8s token create node-1 --kind join --expires-in 10m"
+        after_help = "Example:\n  ck8s token create ci --kind admin --expires-in 30d\n  ck8s token create node-1 --kind join --expires-in 10m\n  ck8s token create read-shop --kind person --max-role read --project shop --expires-in 90d"
     )]
     Create {
         /// What people call it; unique among live tokens.
@@ -45,6 +46,12 @@ pub enum TokenVerb {
         /// For a service: its role in the mesh.
         #[arg(long, value_name = "ROLE", required_if_eq("kind", "service"))]
         service: Option<String>,
+        /// For a person: never more than this role, whatever you may; without it, as much as you.
+        #[arg(long, value_enum, value_name = "ROLE")]
+        max_role: Option<Role>,
+        /// For a person: in this project alone, by id or slug; without it, wherever you may.
+        #[arg(long, value_name = "PROJECT")]
+        project: Option<String>,
         /// How long it lives (90s, 10m, 2h, 7d); without it, for ever, but a join token for an hour.
         #[arg(long, value_parser = duration, value_name = "TIME")]
         expires_in: Option<Duration>,
@@ -68,6 +75,8 @@ pub enum Kind {
     Service,
     /// A worker that joins, once: for `ck8s worker join`. Ends after an hour unless said.
     Join,
+    /// You, within limits.
+    Person,
 }
 
 pub(crate) async fn run(verb: TokenVerb, global: &Global) -> Result<Exit, Fault> {
@@ -79,6 +88,8 @@ pub(crate) async fn run(verb: TokenVerb, global: &Global) -> Result<Exit, Fault>
             name,
             kind,
             service,
+            max_role,
+            project,
             expires_in,
         } => {
             let what = format!("cannot create token {name}");
@@ -87,6 +98,7 @@ pub(crate) async fn run(verb: TokenVerb, global: &Global) -> Result<Exit, Fault>
                 Kind::Worker => TokenKind::Worker,
                 Kind::Service => TokenKind::Service,
                 Kind::Join => TokenKind::Join,
+                Kind::Person => TokenKind::Person,
             };
             let request = CreateTokenRequest {
                 request_id: request_id(),
@@ -94,7 +106,8 @@ pub(crate) async fn run(verb: TokenVerb, global: &Global) -> Result<Exit, Fault>
                 kind: kind.into(),
                 service: service.unwrap_or_default(),
                 expire_time: expires_in.map(|d| (SystemTime::now() + d).into()),
-                ..Default::default()
+                max_role: max_role.map_or(0, |role| ProjectRole::from(role).into()),
+                project: project.unwrap_or_default(),
             };
             let answer = auth.create_token(client.ask(request)).await.or_say(what)?;
             output::note("the secret is shown here and never again");
@@ -151,6 +164,10 @@ async fn list(session: &Session, include_ended: bool, limit: Limit) -> Result<()
 
 fn kind(token: &Token) -> String {
     let kind = word(token.kind().as_str_name(), "TOKEN_KIND");
+    let most = word(token.max_role().as_str_name(), "PROJECT_ROLE");
+    if !most.is_empty() {
+        return format!("{kind}, {most} at most");
+    }
     if token.service.is_empty() {
         kind
     } else {
@@ -163,6 +180,7 @@ fn about(token: &Token, secret: &str) -> String {
     facts(&[
         ("Name", token.name.clone()),
         ("Kind", kind(token)),
+        ("Project", token.project_id.clone()),
         ("Id", token.id.clone()),
         ("Created", moment(token.create_time.as_ref())),
         ("Expires", moment(token.expire_time.as_ref())),

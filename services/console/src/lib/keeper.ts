@@ -16,7 +16,7 @@ export interface Needs {
 /** What it tells its owner: the token is another one, or gone. */
 export type Changed = (entry: Entry) => void;
 
-// So long before its end a token is renewed; milliseconds. A call needs it for a while.
+// So long before its end a token is renewed, or a quarter of its life; milliseconds. A call needs it for a while.
 const AHEAD = 60_000;
 // After an answer that said nothing, the next try; milliseconds.
 const RETRY = 10_000;
@@ -26,7 +26,8 @@ const YOUNG = 5_000;
 interface Held {
   token: string;
   since: number;
-  until: number;
+  /** From then on it is renewed. */
+  due: number;
 }
 
 export class Keeper {
@@ -52,7 +53,7 @@ export class Keeper {
   /** The token for a call; renewed first if it ends soon. */
   async bearer(): Promise<string | undefined> {
     const held = this.#held;
-    if (held !== undefined && held.until - this.needs.now() <= AHEAD) await this.#renew(held);
+    if (held !== undefined && held.due <= this.needs.now()) await this.#renew(held);
     return this.#held?.token;
   }
 
@@ -100,8 +101,9 @@ export class Keeper {
     this.#callOff();
     if (entry.kind === "in") {
       const now = this.needs.now();
-      this.#held = { token: entry.token, since: now, until: entry.until };
-      this.#again(Math.max(RETRY, entry.until - now - AHEAD));
+      const due = entry.until - Math.min(AHEAD, (entry.until - now) / 4);
+      this.#held = { token: entry.token, since: now, due };
+      this.#again(Math.max(RETRY, due - now));
     } else if (entry.kind === "out") {
       this.#held = undefined;
     }

@@ -22,7 +22,7 @@ use crate::{answer, auth::page::Page};
 
 /// Where the public keys of access tokens are.
 const KEYS: &str = "/.well-known/jwks.json";
-/// How long somebody may keep them: a key verifies no sooner than it is made, and is retired with more notice than this.
+/// How long somebody may keep them: short, since a key can be retired at once.
 const KEYS_KEPT: &str = "public, max-age=60";
 
 /// What signs browsers in; a clone is the same.

@@ -17,8 +17,8 @@ use tonic_types::StatusExt;
 
 use super::{http_status, set_retry_after};
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem;color-scheme:light dark}\
-h1{font-size:1.25rem}code{opacity:.7}";
+const STYLE: &str = ":root{color-scheme:light dark;background:#f6f7f9;color:#171b24}body{font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem}\
+h1{font-size:1.25rem}a{color:#2456c9}code{opacity:.8}@media(prefers-color-scheme:dark){:root{background:#0f1218;color:#e8ebf1}a{color:#8fb3ff}}";
 
 /// Nothing is loaded and nobody may frame it; its one style is named by its hash.
 static POLICY: LazyLock<String> = LazyLock::new(|| {

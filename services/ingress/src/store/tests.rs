@@ -6,6 +6,8 @@ use ck8s_types::{DeliveryId, RequestId, RunId};
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use ck8s_rpc::access::Scope;
+
 use super::{
     deliveries::{self, Filter, State},
     inbox::{self, NewDelivery, Outcome},
@@ -311,7 +313,7 @@ async fn pages_go_back_in_time_and_filter() {
             first.iter().map(|d| d.id).collect::<Vec<_>>(),
             [ids[4], ids[3], ids[2]]
         );
-        let second = deliveries::page(&mut conn, all, Some(ids[2]), 3)
+        let second = deliveries::page(&mut conn, all.clone(), Some(ids[2]), 3)
             .await
             .expect("a page");
         assert_eq!(

@@ -78,9 +78,9 @@ impl Repositories {
     async fn project(&self, name: String) -> Result<ProjectId, Error> {
         let request = GetProjectRequest { project: name };
         let answer = self.projects.clone().get_project(request).await;
-        let project = answer.map_err(peer)?.into_inner().project;
+        let project = answer.map_err(|e| peer(&e))?.into_inner().project;
         let id = project.unwrap_or_default().id;
-        rpc_convert::id("project", &id).map_err(peer)
+        rpc_convert::id("project", &id).map_err(|e| peer(&e))
     }
 
     /// The id of a project by its id or slug, if the caller may do there what they want to. What they may not see, is not there.
@@ -105,15 +105,15 @@ fn refused(status: Status) -> Error {
 }
 
 /// What a peer's error is to our caller: its own fault, or nothing it can do anything about.
-fn peer(error: Status) -> Error {
+fn peer(error: &Status) -> Error {
     let told = matches!(
         error.code(),
         Code::NotFound | Code::InvalidArgument | Code::Unavailable | Code::DeadlineExceeded
     );
     let told = if told {
-        status::handed_on(&error)
+        status::handed_on(error)
     } else {
-        status::internal(&error)
+        status::internal(error)
     };
     Error::Peer(Box::new(told))
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use ck8s_types::{Epoch, RunId};
+use ck8s_types::{Epoch, RunId, WorkerId};
 use sqlx::PgPool;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 
@@ -62,29 +62,38 @@ fn count(append: &Append, stored: &HashSet<(RunId, i64)>) -> usize {
     append.chunks.iter().filter(is_stored).count()
 }
 
+/// A lease as a worker names it; the worker, if a certificate says who it is.
+pub type LeaseOf<'a> = (RunId, Epoch, Option<&'a WorkerId>);
+
 /// Where logs end that are written here: a hint. The key of the pieces tells when another replica has written meanwhile.
 #[derive(Default)]
-pub struct LogEnds(Mutex<HashMap<(RunId, Epoch), (i32, i64)>>);
+pub struct LogEnds(Mutex<HashMap<Key, (i32, i64)>>);
+
+type Key = (RunId, Epoch, Option<WorkerId>);
+
+fn key((run, epoch, holder): LeaseOf<'_>) -> Key {
+    (run, epoch, holder.cloned())
+}
 
 impl LogEnds {
     /// The attempt and the end, if the log was written here before.
-    pub fn get(&self, run: RunId, epoch: Epoch) -> Option<(i32, i64)> {
-        self.map().get(&(run, epoch)).copied()
+    pub fn get(&self, lease: LeaseOf<'_>) -> Option<(i32, i64)> {
+        self.map().get(&key(lease)).copied()
     }
 
     /// It ends here now; none: that is not known any more.
-    pub fn set(&self, run: RunId, epoch: Epoch, end: Option<(i32, i64)>) {
+    pub fn set(&self, lease: LeaseOf<'_>, end: Option<(i32, i64)>) {
         let mut ends = self.map();
         if ends.len() >= ENDS {
             ends.clear();
         }
         match end {
-            Some(end) => ends.insert((run, epoch), end),
-            None => ends.remove(&(run, epoch)),
+            Some(end) => ends.insert(key(lease), end),
+            None => ends.remove(&key(lease)),
         };
     }
 
-    fn map(&self) -> std::sync::MutexGuard<'_, HashMap<(RunId, Epoch), (i32, i64)>> {
+    fn map(&self) -> std::sync::MutexGuard<'_, HashMap<Key, (i32, i64)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -32,7 +32,7 @@ pub use board::Board;
 pub use creator::Creation;
 pub use feed::{Feed, Told};
 pub use heartbeats::Beat;
-pub use log_writer::{Append, LogEnds};
+pub use log_writer::{Append, LeaseOf, LogEnds};
 pub use peers::Peers;
 pub use sessions::Arriving;
 pub use transitions::{Change, Said};

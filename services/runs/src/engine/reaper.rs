@@ -1,9 +1,13 @@
 //! The reaper: finds what time has overtaken. Woken by what is likely to leave work for it, and every second as a safety net; any number of
 //! replicas may do it at once, since each step changes only what is still as it was seen.
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use ck8s_proto::runs::v1::{Revoke, lease_response::Frame};
-use ck8s_types::{Epoch, RunId, RunReason};
+use ck8s_types::{Epoch, ProjectId, RunId, RunReason};
 use tokio::time::Instant;
 
 use super::{AfterEnd, Board, Engine, Note, grants};
@@ -235,7 +239,31 @@ async fn refresh_sessions(engine: &Engine) -> Result<(), RunsError> {
         board.cancel(&worker, run, epoch, RunReason::CanceledByUser);
     }
     drop_unstored(&mut board, &stored);
+    hold_untold(&mut board, &stored);
     Ok(())
+}
+
+/// Leases that the database gives to a worker and its session did not know at two sweeps: the commit went through and its acknowledgement
+/// was lost. The session holds them from now on; heartbeats then show that the worker has not heard of them.
+fn hold_untold(board: &mut Board, stored: &[LeaseRow]) {
+    let mut untold: HashMap<&str, HashMap<(RunId, Epoch), ProjectId>> = HashMap::new();
+    for lease in stored {
+        if let Some(worker) = &lease.worker {
+            let of_worker = untold.entry(worker).or_default();
+            of_worker.insert((lease.run, lease.epoch), lease.lane.project);
+        }
+    }
+    for session in board.sessions() {
+        let mut untold = untold.remove(session.worker()).unwrap_or_default();
+        untold.retain(|(run, epoch), _| session.held.get(run).is_none_or(|h| h.epoch != *epoch));
+        for (lease @ (run, epoch), project) in &untold {
+            if session.untold.contains(lease) {
+                tracing::warn!(%run, worker = session.worker(), "a lease that its worker was not told of");
+                session.hold(*run, *epoch, *project);
+            }
+        }
+        session.untold = untold.into_keys().collect();
+    }
 }
 
 /// Leases that a worker seems to hold and that were not in the database at two sweeps: they expired, and its heartbeat came after.

@@ -26,6 +26,8 @@ pub struct Session {
     pub id: u64,
     pub arrival: Arrival,
     pub held: HashMap<RunId, Held>,
+    /// Leases of the worker that the reaper found in the database at its last sweep, and not in `held`.
+    pub untold: HashSet<(RunId, Epoch)>,
     /// Places that are planned for and not leased yet.
     pub reserved: i32,
     pub draining: bool,
@@ -169,6 +171,7 @@ impl Engine {
             id: SESSIONS.fetch_add(1, Ordering::Relaxed),
             labels: arrival.labels.iter().cloned().collect(),
             held: HashMap::new(),
+            untold: HashSet::new(),
             reserved: 0,
             draining: known.draining,
             leaving: false,
@@ -294,6 +297,7 @@ impl Session {
             id: SESSIONS.fetch_add(1, Ordering::Relaxed),
             labels: HashSet::new(),
             held: HashMap::new(),
+            untold: HashSet::new(),
             reserved: 0,
             draining: false,
             leaving: false,

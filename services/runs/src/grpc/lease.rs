@@ -51,7 +51,8 @@ impl LeaseService for Runs {
         &self,
         request: Request<pb::AppendLogRequest>,
     ) -> Result<Response<pb::AppendLogResponse>, Status> {
-        logs::append_log(&self.engine, request.into_inner())
+        let holder = caller(&request).certified().cloned();
+        logs::append_log(&self.engine, holder, request.into_inner())
             .await
             .map(Response::new)
     }
@@ -60,7 +61,7 @@ impl LeaseService for Runs {
         &self,
         request: Request<pb::OpenRunSecretsRequest>,
     ) -> Result<Response<pb::OpenRunSecretsResponse>, Status> {
-        secrets::open_run_secrets(&self.engine, request.get_ref())
+        secrets::open_run_secrets(&self.engine, &request)
             .await
             .map(Response::new)
     }
@@ -125,11 +126,8 @@ async fn serve(
 
 /// A worker with a certificate speaks for the id that the certificate names.
 fn speaks_for(caller: &Caller, worker: &WorkerId) -> Result<(), Status> {
-    match caller {
-        Caller::Worker {
-            certified: Some(own),
-            ..
-        } if own != worker => Err(status::error(
+    match caller.certified() {
+        Some(own) if own != worker => Err(status::error(
             Code::PermissionDenied,
             "OTHER_WORKER",
             format!("the certificate is worker {own}'s, not {worker}'s"),

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use ck8s_proto::runs::v1 as pb;
 use ck8s_rpc::{convert::timestamp, status};
-use ck8s_types::{Epoch, RunId};
+use ck8s_types::{Epoch, RunId, WorkerId};
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status};
@@ -17,7 +17,7 @@ use crate::{
     RunsError,
     convert::parse_lease_ref,
     domain::Run,
-    engine::Engine,
+    engine::{Engine, LeaseOf},
     store::{
         logs::{self, Chunk, NewChunk},
         runs,
@@ -43,6 +43,7 @@ struct End {
 
 pub async fn append_log(
     engine: &Engine,
+    holder: Option<WorkerId>,
     asked: pb::AppendLogRequest,
 ) -> Result<pb::AppendLogResponse, Status> {
     let data: usize = asked
@@ -54,12 +55,13 @@ pub async fn append_log(
     if data > MOST_DATA {
         return Err(status::invalid("appends", "more than 1 MiB of data"));
     }
+    let holder = holder.as_ref();
     let mut ends: Vec<End> = Vec::new();
     let (mut new, mut results, mut grown) = (Vec::new(), Vec::new(), Vec::new());
     for append in asked.appends {
         let (run, epoch) = parse_lease_ref(append.lease.as_ref())?;
         let chunk = append.chunk.unwrap_or_default();
-        let end = end_of(engine, &mut ends, run, epoch, chunk.offset).await?;
+        let end = end_of(engine, &mut ends, (run, epoch, holder), chunk.offset).await?;
         let before = end.at.map(|(_, at)| at);
         take(&mut new, end, &chunk, engine.config.log_cap_bytes);
         let at = end.at.map(|(_, at)| at);
@@ -79,13 +81,13 @@ pub async fn append_log(
         for end in &mut ends {
             if !all_stored {
                 // The lease went while this call ran, or another replica stored the same pieces: say what is true now.
-                end.at = read_end(engine, end.run, end.epoch).await?;
+                end.at = read_end(engine, (end.run, end.epoch, holder)).await?;
                 for (_, result) in results.iter_mut().filter(|(run, _)| *run == end.run) {
                     result.stale = end.at.is_none();
                     result.end_offset = end.at.map_or(0, |(_, at)| at);
                 }
             }
-            engine.log_ends.set(end.run, end.epoch, end.at);
+            engine.log_ends.set((end.run, end.epoch, holder), end.at);
         }
     }
     metrics::counter!("ck8s_log_bytes_total").increment(data as u64);
@@ -102,17 +104,17 @@ pub async fn append_log(
 async fn end_of<'a>(
     engine: &Engine,
     ends: &'a mut Vec<End>,
-    run: RunId,
-    epoch: Epoch,
+    lease: LeaseOf<'_>,
     offset: i64,
 ) -> Result<&'a mut End, RunsError> {
+    let (run, epoch, _) = lease;
     if let Some(i) = ends.iter().position(|e| e.run == run && e.epoch == epoch) {
         return Ok(&mut ends[i]);
     }
-    let remembered = engine.log_ends.get(run, epoch);
+    let remembered = engine.log_ends.get(lease);
     let at = match remembered.filter(|(_, at)| *at == offset) {
         Some(end) => Some(end),
-        None => read_end(engine, run, epoch).await?,
+        None => read_end(engine, lease).await?,
     };
     ends.push(End {
         run,
@@ -126,10 +128,9 @@ async fn end_of<'a>(
 
 async fn read_end(
     engine: &Engine,
-    run: RunId,
-    epoch: Epoch,
+    (run, epoch, holder): LeaseOf<'_>,
 ) -> Result<Option<(i32, i64)>, RunsError> {
-    Ok(logs::end_of(&mut *engine.pool.acquire().await?, run, epoch).await?)
+    Ok(logs::end_of(&mut *engine.pool.acquire().await?, run, epoch, holder).await?)
 }
 
 /// Takes what of the piece is new and in order. A piece after a gap is left: the answer says where the next one has to start.

@@ -1,7 +1,7 @@
 //! What a workload is given besides its spec, and the runs' own tokens: `ck8s_run_<run>_<mac>`. Nothing of a token is stored: the mac
 //! follows from the key, and the token dies with its run.
 use ck8s_proto::runs::v1 as pb;
-use ck8s_rpc::status;
+use ck8s_rpc::{caller::caller, status};
 use ck8s_types::RunId;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -19,12 +19,13 @@ const PREFIX: &str = "ck8s_run_";
 /// OpenRunSecrets.
 pub async fn open_run_secrets(
     engine: &Engine,
-    asked: &pb::OpenRunSecretsRequest,
+    request: &Request<pb::OpenRunSecretsRequest>,
 ) -> Result<pb::OpenRunSecretsResponse, Status> {
-    let (run_id, epoch) = parse_lease_ref(asked.lease.as_ref())?;
+    let holder = caller(request);
+    let (run_id, epoch) = parse_lease_ref(request.get_ref().lease.as_ref())?;
     let run = {
         let mut conn = engine.pool.acquire().await.map_err(RunsError::from)?;
-        let lease = logs::end_of(&mut conn, run_id, epoch)
+        let lease = logs::end_of(&mut conn, run_id, epoch, holder.certified())
             .await
             .map_err(RunsError::from)?;
         lease.ok_or(RunsError::Stale(run_id))?;

@@ -1,5 +1,5 @@
 //! `runs.log_chunks`: pieces of logs, compressed, in order of their offsets.
-use ck8s_types::{Epoch, RunId};
+use ck8s_types::{Epoch, RunId, WorkerId};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -53,18 +53,20 @@ pub async fn append(
         .collect())
 }
 
-/// The attempt of the run's lease with this epoch, and where its log ends now. None: the epoch is stale.
+/// The attempt of the run's lease with this epoch, and where its log ends now. None: the epoch is stale, or the lease is not this worker's.
 pub async fn end_of(
     conn: &mut PgConnection,
     run: RunId,
     epoch: Epoch,
+    holder: Option<&WorkerId>,
 ) -> sqlx::Result<Option<(i32, i64)>> {
     sqlx::query!(
         r#"SELECT l.attempt, coalesce((SELECT end_offset FROM runs.log_chunks c WHERE c.run_id = l.run_id AND c.attempt = l.attempt
                ORDER BY start_offset DESC LIMIT 1), 0) AS "end_offset!"
-           FROM runs.leases l WHERE l.run_id = $1 AND l.epoch = $2"#,
+           FROM runs.leases l WHERE l.run_id = $1 AND l.epoch = $2 AND ($3::text IS NULL OR l.worker_id = $3)"#,
         run.uuid(),
-        epoch.0
+        epoch.0,
+        holder.map(WorkerId::as_str)
     )
     .fetch_optional(conn)
     .await

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, Streaming};
 
 use super::LeaseTable;
-use crate::{WorkerError, backoff::Backoff, connection::Connection};
+use crate::{Connected, WorkerError, backoff::Backoff, connection::Connection};
 
 const PROTOCOL: i32 = 1;
 /// How many frames may wait to be sent.
@@ -50,6 +50,8 @@ pub(crate) struct Sessions {
     pub(crate) leases: Arc<LeaseTable>,
     /// The worker takes no more work.
     pub(crate) drain: CancellationToken,
+    /// Told when the stream stands and when it does not.
+    pub(crate) connected: Connected,
 }
 
 /// What a heartbeat named, and when it was sent: the leases count from then.
@@ -83,8 +85,11 @@ impl Sessions {
             let mut welcome = || {
                 welcomed = true;
                 backoff.reset();
+                self.connected.set(true);
             };
-            match self.session(&mut welcome, &mut granted).await {
+            let ended = self.session(&mut welcome, &mut granted).await;
+            self.connected.set(false);
+            match ended {
                 SessionEnd::Done => return Ok(()),
                 SessionEnd::Draining => tracing::info!("the server goes: connecting to another"),
                 SessionEnd::Broken(status) if !welcomed && is_refusal(&status) => {

@@ -1,0 +1,498 @@
+//! What is asked of each method: requests that name real objects and can be made again and again.
+use ck8s_proto::{
+    auth::v1 as auth, ingress::v1 as ingress, repositories::v1 as repositories, runs::v1 as runs,
+};
+use ck8s_tests::{Fleet, Webhook, fresh, labeled, script, until};
+use prost::Message;
+use tonic::Code;
+
+/// A trigger that no delivery here matches.
+const SERVICES: &str = "version: 1\ntriggers: [{name: a, on: {event: push}, run: {command: x}}]\n";
+
+/// Each method of the contract, and how a call of it ends for who may and reaches what it names; none: as its handler likes.
+pub const METHODS: &[(&str, Option<Code>)] = &[
+    ("/ck8s.auth.v1.AuthService/Authenticate", None),
+    ("/ck8s.auth.v1.AuthService/RecordDenial", None),
+    ("/ck8s.auth.v1.AuthService/WhoAmI", Some(Code::Ok)),
+    ("/ck8s.auth.v1.AuthService/RedeemLink", None),
+    ("/ck8s.auth.v1.AuthService/StartSignIn", None),
+    ("/ck8s.auth.v1.AuthService/FinishSignIn", None),
+    ("/ck8s.auth.v1.AuthService/StartDeviceSignIn", None),
+    ("/ck8s.auth.v1.AuthService/PollDeviceSignIn", None),
+    ("/ck8s.auth.v1.AuthService/RefreshSession", None),
+    ("/ck8s.auth.v1.AuthService/SignOut", None),
+    ("/ck8s.auth.v1.AuthService/ListSigningKeys", None),
+    ("/ck8s.auth.v1.AuthService/RotateSigningKey", None),
+    ("/ck8s.auth.v1.AuthService/ListUsers", Some(Code::Ok)),
+    (
+        "/ck8s.auth.v1.AuthService/AddUser",
+        Some(Code::InvalidArgument),
+    ),
+    (
+        "/ck8s.auth.v1.AuthService/UpdateUser",
+        Some(Code::InvalidArgument),
+    ),
+    ("/ck8s.auth.v1.AuthService/RemoveUser", Some(Code::NotFound)),
+    (
+        "/ck8s.auth.v1.AuthService/CreateToken",
+        Some(Code::InvalidArgument),
+    ),
+    ("/ck8s.auth.v1.AuthService/ListTokens", Some(Code::Ok)),
+    (
+        "/ck8s.auth.v1.AuthService/RevokeToken",
+        Some(Code::NotFound),
+    ),
+    ("/ck8s.auth.v1.AuthService/JoinWorker", None),
+    ("/ck8s.auth.v1.AuthService/RenewWorkerCertificate", None),
+    ("/ck8s.auth.v1.ProjectsService/ListProjects", Some(Code::Ok)),
+    ("/ck8s.auth.v1.ProjectsService/GetProject", Some(Code::Ok)),
+    (
+        "/ck8s.auth.v1.ProjectsService/CreateProject",
+        Some(Code::InvalidArgument),
+    ),
+    (
+        "/ck8s.auth.v1.ProjectsService/UpdateProject",
+        Some(Code::Ok),
+    ),
+    (
+        "/ck8s.auth.v1.ProjectsService/DeleteProject",
+        Some(Code::InvalidArgument),
+    ),
+    ("/ck8s.auth.v1.ProjectsService/ListMembers", Some(Code::Ok)),
+    (
+        "/ck8s.auth.v1.ProjectsService/AddMember",
+        Some(Code::NotFound),
+    ),
+    (
+        "/ck8s.auth.v1.ProjectsService/UpdateMember",
+        Some(Code::NotFound),
+    ),
+    (
+        "/ck8s.auth.v1.ProjectsService/RemoveMember",
+        Some(Code::NotFound),
+    ),
+    ("/ck8s.ingress.v1.IngressService/IngestWebhook", None),
+    (
+        "/ck8s.ingress.v1.IngressService/ListDeliveries",
+        Some(Code::Ok),
+    ),
+    (
+        "/ck8s.ingress.v1.IngressService/GetDelivery",
+        Some(Code::Ok),
+    ),
+    (
+        "/ck8s.ingress.v1.IngressService/ReplayDelivery",
+        Some(Code::Ok),
+    ),
+    (
+        "/ck8s.repositories.v1.RepositoriesService/ListRepositories",
+        Some(Code::Ok),
+    ),
+    (
+        "/ck8s.repositories.v1.RepositoriesService/GetRepository",
+        Some(Code::Ok),
+    ),
+    (
+        "/ck8s.repositories.v1.RepositoriesService/AddRepository",
+        Some(Code::Ok),
+    ),
+    (
+        "/ck8s.repositories.v1.RepositoriesService/UpdateRepository",
+        Some(Code::Ok),
+    ),
+    (
+        "/ck8s.repositories.v1.RepositoriesService/RemoveRepository",
+        Some(Code::Ok),
+    ),
+    (
+        "/ck8s.repositories.v1.RepositoriesService/RotateWebhookSecret",
+        Some(Code::Ok),
+    ),
+    (
+        "/ck8s.repositories.v1.RepositoriesService/SetSecret",
+        Some(Code::Ok),
+    ),
+    (
+        "/ck8s.repositories.v1.RepositoriesService/ResolveRepositories",
+        None,
+    ),
+    (
+        "/ck8s.repositories.v1.RepositoriesService/OpenSecrets",
+        None,
+    ),
+    ("/ck8s.runs.v1.LeaseService/Lease", None),
+    ("/ck8s.runs.v1.LeaseService/AppendLog", None),
+    ("/ck8s.runs.v1.LeaseService/OpenRunSecrets", None),
+    ("/ck8s.runs.v1.LeaseService/FilterSweepable", None),
+    ("/ck8s.runs.v1.RunsService/ListRuns", Some(Code::Ok)),
+    ("/ck8s.runs.v1.RunsService/GetRun", Some(Code::Ok)),
+    ("/ck8s.runs.v1.RunsService/CreateRuns", None),
+    ("/ck8s.runs.v1.RunsService/StartRun", Some(Code::Ok)),
+    (
+        "/ck8s.runs.v1.RunsService/CancelRun",
+        Some(Code::FailedPrecondition),
+    ),
+    ("/ck8s.runs.v1.RunsService/RetryRun", Some(Code::Ok)),
+    ("/ck8s.runs.v1.RunsService/ExplainRun", Some(Code::Ok)),
+    ("/ck8s.runs.v1.RunsService/WatchRuns", Some(Code::Ok)),
+    ("/ck8s.runs.v1.RunsService/ListFlowEvents", Some(Code::Ok)),
+    ("/ck8s.runs.v1.RunsService/ReadLog", Some(Code::Ok)),
+    ("/ck8s.runs.v1.RunsService/ListSlots", Some(Code::Ok)),
+    ("/ck8s.runs.v1.RunsService/SetSlots", Some(Code::Ok)),
+    ("/ck8s.runs.v1.RunsService/ListWorkers", Some(Code::Ok)),
+    (
+        "/ck8s.runs.v1.RunsService/DrainWorker",
+        Some(Code::NotFound),
+    ),
+    ("/ck8s.runs.v1.RunsService/AuthenticateRun", None),
+];
+
+/// Whose object a request names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// One of the project in which the callers have their roles.
+    Own,
+    /// One of another project.
+    Others,
+    /// None that exists.
+    None,
+}
+
+/// A project and what is in it, by id.
+pub struct Place {
+    pub project: String,
+    repository: String,
+    /// Waits for a worker; there is none.
+    pub live_run: String,
+    ended_run: String,
+    delivery: String,
+}
+
+/// All that requests name.
+pub struct Places {
+    pub own: Place,
+    pub others: Place,
+    /// A project in which some callers have a role.
+    pub elsewhere: String,
+    /// One more run of the own project.
+    pub other_live_run: String,
+}
+
+impl Places {
+    pub async fn make(fleet: &Fleet) -> Self {
+        let own = place(fleet, "own", 71).await;
+        let other = fleet.admin.start(&own.project, script("true")).await;
+        Self {
+            others: place(fleet, "others", 72).await,
+            elsewhere: fleet.admin.project("elsewhere", 1).await,
+            other_live_run: other.id,
+            own,
+        }
+    }
+}
+
+async fn place(fleet: &Fleet, slug: &str, external_id: i64) -> Place {
+    let api = &fleet.admin;
+    let project = api.project(slug, 4).await;
+    let name = format!("acme/{slug}");
+    let (repository, secret) = api.repository(&project, &name, external_id, SERVICES).await;
+    let live = api.start(&project, script("true")).await;
+    let ended = api.start(&project, script("true")).await;
+    api.cancel(&ended.id).await.expect("is canceled");
+    let body = labeled(external_id, &name, 1, "nothing").to_string();
+    let webhook = Webhook::new("issues", body.into_bytes(), &secret);
+    let sent = webhook.send_to(&fleet.edge(0)).await.expect("is sent");
+    assert_eq!(sent.status, 202, "{}", sent.text);
+    let delivery = until("the delivery is there", async || {
+        let mut all = api.all_deliveries().await.into_iter();
+        all.find(|d| d.delivery_id == webhook.delivery())
+    })
+    .await;
+    assert_eq!(delivery.project_id, project);
+    Place {
+        project,
+        repository: repository.id,
+        live_run: live.id,
+        ended_run: ended.id,
+        delivery: delivery.id,
+    }
+}
+
+/// A request.
+pub struct Asked {
+    pub bytes: Vec<u8>,
+    /// What kind of thing it names; empty: nothing, or it lists.
+    pub kind: &'static str,
+    /// The name in it.
+    pub names: String,
+    /// How the call ends for who may; none: as the handler likes.
+    pub answer: Option<Code>,
+}
+
+/// Whether the method's requests can name something of a project.
+pub fn names_an_object(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    !kind_of(name, Object::Others).is_empty()
+}
+
+fn kind_of(name: &str, object: Object) -> &'static str {
+    match name {
+        "ListRuns" | "ListSlots" | "ListRepositories" | "ListDeliveries" => match object {
+            Object::Own => "",
+            Object::Others | Object::None => "project",
+        },
+        "GetProject" | "UpdateProject" | "ListMembers" | "AddMember" | "UpdateMember"
+        | "RemoveMember" | "CreateToken" | "WatchRuns" | "SetSlots" | "StartRun"
+        | "AddRepository" => "project",
+        "GetRun" | "CancelRun" | "RetryRun" | "ExplainRun" | "ListFlowEvents" | "ReadLog" => "run",
+        "GetRepository"
+        | "UpdateRepository"
+        | "RemoveRepository"
+        | "RotateWebhookSecret"
+        | "SetSecret" => "repository",
+        "GetDelivery" | "ReplayDelivery" => "delivery",
+        _ => "",
+    }
+}
+
+/// The request of a method that names such an object.
+pub async fn request(fleet: &Fleet, places: &Places, path: &str, object: Object) -> Asked {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let kind = kind_of(name, object);
+    let place = match object {
+        Object::Others => &places.others,
+        Object::Own | Object::None => &places.own,
+    };
+    let names = match (object, kind) {
+        (Object::None, _) => fresh(),
+        (_, "project") => place.project.clone(),
+        (_, "run") if matches!(name, "CancelRun" | "RetryRun") => place.ended_run.clone(),
+        (_, "run") => place.live_run.clone(),
+        (_, "repository") if name == "RemoveRepository" => passing(fleet, &place.project).await,
+        (_, "repository") => place.repository.clone(),
+        (_, "delivery") => place.delivery.clone(),
+        _ => String::new(),
+    };
+    let found = METHODS.iter().find(|(method, _)| *method == path);
+    Asked {
+        bytes: bytes(name, &names),
+        kind,
+        names,
+        answer: found.expect("it is in the table").1,
+    }
+}
+
+/// A repository that may be removed.
+async fn passing(fleet: &Fleet, project: &str) -> String {
+    let (name, external_id) = any_repository();
+    let external_id = external_id.parse().expect("a number");
+    let added = fleet
+        .admin
+        .repository(project, &name, external_id, SERVICES);
+    added.await.0.id
+}
+
+fn any_repository() -> (String, String) {
+    let id: u32 = rand::random();
+    (
+        format!("acme/r{}", fresh()),
+        format!("{}", u64::from(id) + 1000),
+    )
+}
+
+fn bytes(method: &str, names: &str) -> Vec<u8> {
+    auth_bytes(method, names)
+        .or_else(|| repositories_bytes(method, names))
+        .or_else(|| runs_bytes(method, names))
+        .unwrap_or_default()
+}
+
+fn auth_bytes(method: &str, names: &str) -> Option<Vec<u8>> {
+    let (project, request_id) = (names.to_owned(), fresh());
+    let user = "nobody@example.com".to_owned();
+    let role = ck8s_proto::policy::v1::ProjectRole::Read.into();
+    Some(match method {
+        "GetProject" => auth::GetProjectRequest { project }.encode_to_vec(),
+        "UpdateProject" => auth::UpdateProjectRequest {
+            request_id,
+            project,
+            name: "Renamed".to_owned(),
+            etag: String::new(),
+        }
+        .encode_to_vec(),
+        "DeleteProject" => auth::DeleteProjectRequest {
+            project: "own".to_owned(),
+            confirm_slug: "other".to_owned(),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "ListMembers" => auth::ListMembersRequest {
+            project,
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "AddMember" => auth::AddMemberRequest {
+            request_id,
+            project,
+            user,
+            role,
+        }
+        .encode_to_vec(),
+        "UpdateMember" => auth::UpdateMemberRequest {
+            request_id,
+            project,
+            user,
+            role,
+        }
+        .encode_to_vec(),
+        "RemoveMember" => auth::RemoveMemberRequest {
+            request_id,
+            project,
+            user,
+        }
+        .encode_to_vec(),
+        "CreateToken" => auth::CreateTokenRequest {
+            project,
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "RemoveUser" => auth::RemoveUserRequest { request_id, user }.encode_to_vec(),
+        "RevokeToken" => auth::RevokeTokenRequest {
+            request_id,
+            token: "no such token".to_owned(),
+        }
+        .encode_to_vec(),
+        _ => return None,
+    })
+}
+
+fn repositories_bytes(method: &str, names: &str) -> Option<Vec<u8>> {
+    let (repository, request_id) = (names.to_owned(), fresh());
+    Some(match method {
+        "ListRepositories" => repositories::ListRepositoriesRequest {
+            project: names.to_owned(),
+            page_size: 200,
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "GetRepository" => repositories::GetRepositoryRequest { repository }.encode_to_vec(),
+        "AddRepository" => {
+            let (full_name, external_id) = any_repository();
+            repositories::AddRepositoryRequest {
+                request_id,
+                project: names.to_owned(),
+                full_name,
+                external_id,
+                services_text: SERVICES.to_owned(),
+                ..Default::default()
+            }
+            .encode_to_vec()
+        }
+        "UpdateRepository" => repositories::UpdateRepositoryRequest {
+            request_id,
+            repository,
+            default_branch: "main".to_owned(),
+            update_mask: Some(prost_types::FieldMask {
+                paths: vec!["default_branch".to_owned()],
+            }),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "RemoveRepository" => repositories::RemoveRepositoryRequest {
+            request_id,
+            repository,
+        }
+        .encode_to_vec(),
+        "RotateWebhookSecret" => repositories::RotateWebhookSecretRequest {
+            request_id,
+            repository,
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "SetSecret" => repositories::SetSecretRequest {
+            request_id,
+            repository,
+            name: "TOKEN".to_owned(),
+            value: "of no use".to_owned(),
+        }
+        .encode_to_vec(),
+        _ => return None,
+    })
+}
+
+fn runs_bytes(method: &str, names: &str) -> Option<Vec<u8>> {
+    let (run_id, project_id, request_id) = (names.to_owned(), names.to_owned(), fresh());
+    Some(match method {
+        "ListRuns" => runs::ListRunsRequest {
+            project_id,
+            page_size: 200,
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "GetRun" => runs::GetRunRequest { run_id }.encode_to_vec(),
+        "StartRun" => runs::StartRunRequest {
+            request_id,
+            project: names.to_owned(),
+            spec: Some(script("true")),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "CancelRun" => runs::CancelRunRequest {
+            request_id,
+            run_id,
+            message: String::new(),
+        }
+        .encode_to_vec(),
+        "RetryRun" => runs::RetryRunRequest { request_id, run_id }.encode_to_vec(),
+        "ExplainRun" => runs::ExplainRunRequest { run_id }.encode_to_vec(),
+        "WatchRuns" => runs::WatchRunsRequest {
+            project_id,
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "ListFlowEvents" => runs::ListFlowEventsRequest {
+            run_id,
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "ReadLog" => runs::ReadLogRequest {
+            run_id,
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "ListSlots" => runs::ListSlotsRequest {
+            project: names.to_owned(),
+            page_size: 200,
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "SetSlots" => runs::SetSlotsRequest {
+            request_id,
+            project: names.to_owned(),
+            slots: 4,
+        }
+        .encode_to_vec(),
+        "DrainWorker" => runs::DrainWorkerRequest {
+            request_id,
+            worker_id: "no-such-worker".to_owned(),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "ListDeliveries" => ingress::ListDeliveriesRequest {
+            project_id,
+            page_size: 200,
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "GetDelivery" => ingress::GetDeliveryRequest {
+            delivery: names.to_owned(),
+        }
+        .encode_to_vec(),
+        "ReplayDelivery" => ingress::ReplayDeliveryRequest {
+            request_id,
+            delivery: names.to_owned(),
+        }
+        .encode_to_vec(),
+        _ => return None,
+    })
+}
