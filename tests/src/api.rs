@@ -203,8 +203,8 @@ impl Api {
             default_branch: "main".to_owned(),
             services_text: services_text.to_owned(),
             webhook_secret: String::new(),
-..Default::default()
-};
+            ..Default::default()
+        };
         let made = self
             .repositories()
             .add_repository(request)

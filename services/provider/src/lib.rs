@@ -149,4 +149,3 @@ pub trait RepositoryProvider: Send + Sync {
         reaction: Reaction,
     ) -> Result<(), ProviderError>;
 }
-

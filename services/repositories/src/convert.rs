@@ -23,8 +23,8 @@ pub fn repository(repository: Repository, services: pb::Services) -> pb::Reposit
         etag: repository.version.to_string(),
         secret_names: repository.secret_names,
         previous_secret_expire_time: repository.previous_secret_expires_at.map(timestamp),
-..Default::default()
-}
+        ..Default::default()
+    }
 }
 
 /// What a services.yaml says, for the wire.

@@ -165,28 +165,36 @@ impl RepositoriesService for Repositories {
         &self,
         request: Request<pb::RotateCredentialRequest>,
     ) -> Result<Response<pb::RotateCredentialResponse>, Status> {
-        provided::rotate_credential(self, request).await.map(Response::new)
+        provided::rotate_credential(self, request)
+            .await
+            .map(Response::new)
     }
 
     async fn check_repository(
         &self,
         request: Request<pb::CheckRepositoryRequest>,
     ) -> Result<Response<pb::CheckRepositoryResponse>, Status> {
-        provided::check_repository(self, request).await.map(Response::new)
+        provided::check_repository(self, request)
+            .await
+            .map(Response::new)
     }
 
     async fn mend_repository(
         &self,
         request: Request<pb::MendRepositoryRequest>,
     ) -> Result<Response<pb::MendRepositoryResponse>, Status> {
-        provided::mend_repository(self, request).await.map(Response::new)
+        provided::mend_repository(self, request)
+            .await
+            .map(Response::new)
     }
 
     async fn note_delivery(
         &self,
         request: Request<pb::NoteDeliveryRequest>,
     ) -> Result<Response<pb::NoteDeliveryResponse>, Status> {
-        provided::note_delivery(self, request).await.map(Response::new)
+        provided::note_delivery(self, request)
+            .await
+            .map(Response::new)
     }
 
     async fn may_write(
@@ -200,14 +208,18 @@ impl RepositoriesService for Repositories {
         &self,
         request: Request<pb::ListHookDeliveriesRequest>,
     ) -> Result<Response<pb::ListHookDeliveriesResponse>, Status> {
-        provided::list_hook_deliveries(self, request).await.map(Response::new)
+        provided::list_hook_deliveries(self, request)
+            .await
+            .map(Response::new)
     }
 
     async fn redeliver_hook_deliveries(
         &self,
         request: Request<pb::RedeliverHookDeliveriesRequest>,
     ) -> Result<Response<pb::RedeliverHookDeliveriesResponse>, Status> {
-        provided::redeliver_hook_deliveries(self, request).await.map(Response::new)
+        provided::redeliver_hook_deliveries(self, request)
+            .await
+            .map(Response::new)
     }
 }
 

@@ -231,8 +231,8 @@ async fn add(session: &Session, args: Add) -> Result<(), Fault> {
         default_branch: args.default_branch.unwrap_or_default(),
         services_text: read_optional(args.services_file.as_ref())?.unwrap_or_default(),
         webhook_secret: optional_secret(args.webhook_secret_file.as_ref())?,
-..Default::default()
-};
+        ..Default::default()
+    };
     let answer = session
         .client
         .repositories()
@@ -268,8 +268,8 @@ async fn update(session: &Session, args: Update) -> Result<(), Fault> {
         default_branch: args.default_branch.unwrap_or_default(),
         services_text: services_text.unwrap_or_default(),
         etag: args.etag.unwrap_or_default(),
-..Default::default()
-};
+        ..Default::default()
+    };
     let answer = session
         .client
         .repositories()

@@ -16,8 +16,8 @@ fn update(paths: &[&str]) -> pb::UpdateRepositoryRequest {
         default_branch: "trunk".into(),
         services_text: "version: 1\n".into(),
         etag: String::new(),
-    },
-..Default::default()
+        ..Default::default()
+    }
 }
 
 #[tokio::test]

@@ -132,9 +132,9 @@ impl World {
             default_branch: String::new(),
             services_text: SERVICES.into(),
             webhook_secret: String::new(),
-        },
-..Default::default()
-}
+            ..Default::default()
+        }
+    }
 
     pub async fn add(&mut self, request: pb::AddRepositoryRequest) -> pb::AddRepositoryResponse {
         let answer = self.admin.add_repository(request).await.expect("is added");

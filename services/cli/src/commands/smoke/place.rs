@@ -72,8 +72,8 @@ impl Place {
             default_branch: String::new(),
             services_text: self.services_text.clone(),
             webhook_secret: self.secret.expose_secret().to_owned(),
-..Default::default()
-};
+            ..Default::default()
+        };
         session
             .client
             .repositories()
