@@ -476,6 +476,9 @@ pub struct NoteDeliveryRequest {
     /// For a push: the branch.
     #[prost(string, tag = "3")]
     pub branch: ::prost::alloc::string::String,
+    /// It was signed with the current webhook secret: the one before it is not needed any more.
+    #[prost(bool, tag = "4")]
+    pub signed_with_current: bool,
 }
 /// It is noted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1063,7 +1066,8 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Says that a delivery came that the repository's own state depends on: a ping, a push to its default branch.
+        /// Says that a delivery came that the repository's own state depends on: a ping, a push to its default branch, the first
+        /// one that is signed with a new secret.
         pub async fn note_delivery(
             &mut self,
             request: impl tonic::IntoRequest<super::NoteDeliveryRequest>,
@@ -1318,7 +1322,8 @@ pub mod repositories_service_server {
             tonic::Response<super::ResolveRepositoriesResponse>,
             tonic::Status,
         >;
-        /// Says that a delivery came that the repository's own state depends on: a ping, a push to its default branch.
+        /// Says that a delivery came that the repository's own state depends on: a ping, a push to its default branch, the first
+        /// one that is signed with a new secret.
         async fn note_delivery(
             &self,
             request: tonic::Request<super::NoteDeliveryRequest>,
