@@ -64,6 +64,8 @@ impl RepositoriesService for Repositories {
             default_branch: asked.default_branch,
             services_text: asked.services_text,
             webhook_secret: given(asked.webhook_secret),
+            services_path: asked.services_path,
+            credential: provided::shown(asked.credential)?,
         };
         Ok(self.add(call, add).await?.into())
     }
@@ -88,6 +90,7 @@ impl RepositoriesService for Repositories {
             match path.as_str() {
                 "full_name" => update.full_name = Some(asked.full_name.clone()),
                 "default_branch" => update.default_branch = Some(asked.default_branch.clone()),
+                "services_path" => update.services_path = Some(asked.services_path.clone()),
                 "services_text" => update.services_text = Some(asked.services_text.clone()),
                 _ => return Err(status::invalid("update_mask", MASK)),
             }
@@ -223,7 +226,8 @@ impl RepositoriesService for Repositories {
     }
 }
 
-const MASK: &str = "must name what changes: full_name, default_branch, services_text";
+const MASK: &str =
+    "must name what changes: full_name, default_branch, services_text, services_path";
 
 fn call<T>(request: &Request<T>, request_id: &str) -> Result<Call, Status> {
     Ok(Call {

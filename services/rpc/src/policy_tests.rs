@@ -96,11 +96,39 @@ const EXPECTED: &[(&str, &str)] = &[
         "own admin",
     ),
     (
+        "ck8s.repositories.v1.RepositoriesService/RotateCredential",
+        "own admin",
+    ),
+    (
+        "ck8s.repositories.v1.RepositoriesService/CheckRepository",
+        "read admin",
+    ),
+    (
+        "ck8s.repositories.v1.RepositoriesService/MendRepository",
+        "own admin",
+    ),
+    (
         "ck8s.repositories.v1.RepositoriesService/SetSecret",
         "own admin",
     ),
     (
         "ck8s.repositories.v1.RepositoriesService/ResolveRepositories",
+        "ingress",
+    ),
+    (
+        "ck8s.repositories.v1.RepositoriesService/NoteDelivery",
+        "ingress",
+    ),
+    (
+        "ck8s.repositories.v1.RepositoriesService/MayWrite",
+        "ingress",
+    ),
+    (
+        "ck8s.repositories.v1.RepositoriesService/ListHookDeliveries",
+        "ingress",
+    ),
+    (
+        "ck8s.repositories.v1.RepositoriesService/RedeliverHookDeliveries",
         "ingress",
     ),
     (
