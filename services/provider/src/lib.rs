@@ -10,13 +10,16 @@ use time::OffsetDateTime;
 pub use credential::Credential;
 pub use error::ProviderError;
 pub use types::{
-    Actor, CommitState, CommitStatus, Fetched, Hook, HookAttempt, HookSpec, Lacking, Reaction,
-    Remote, Thread,
+    Actor, CommitState, CommitStatus, Fetched, Hook, HookAttempt, HookSpec, Lacking, Quota,
+    Reaction, Remote, Thread,
 };
 
 /// A place where repositories live. Every call may fail as [`ProviderError`] says, and is safe to repeat unless it says otherwise.
 #[async_trait]
 pub trait RepositoryProvider: Send + Sync {
+    /// How much the credential may still ask, as the provider's last answer to it said; none: this process has not asked yet. Asks nothing.
+    fn quota(&self, credential: &Credential) -> Option<Quota>;
+
     /// The repository of this name (`owner/name`), and what the credential lacks of what ck8s needs there.
     async fn look_up(
         &self,

@@ -129,3 +129,14 @@ pub enum Reaction {
     /// Refused.
     Confused,
 }
+
+/// How much a credential may still ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// So many requests from one reset to the next.
+    pub limit: i64,
+    /// So many are left.
+    pub remaining: i64,
+    /// When they are all back.
+    pub resets_at: OffsetDateTime,
+}
