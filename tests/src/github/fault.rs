@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::stream;
-use http::StatusCode;
+use http::{HeaderName, StatusCode, header::RETRY_AFTER};
 
 use super::{
     Shared,
@@ -22,6 +22,10 @@ use super::{
 pub enum Fault {
     /// It answers with this status instead.
     Status(u16),
+    /// The token's hourly requests are spent, though nobody asked so often; they are back so much later.
+    Spent(Duration),
+    /// Too much at once, with this status, and how many seconds to wait, or without.
+    Secondary(u16, Option<u64>),
     /// It answers so much later.
     Delay(Duration),
     /// It cuts the connection in the middle of its answer.
@@ -69,6 +73,30 @@ pub(super) async fn strike(State(world): State<Shared>, request: Request, next: 
         Some(Fault::Status(status)) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
             api_error(status, "Unicorn!")
+        }
+        Some(Fault::Spent(back)) => {
+            let reset = lock(&world).unix_now() + i64::try_from(back.as_secs()).unwrap_or(0);
+            let mut refused = api_error(
+                StatusCode::FORBIDDEN,
+                "API rate limit exceeded for user ID 7.",
+            );
+            let told = [("limit", 5000), ("remaining", 0), ("reset", reset)];
+            for (name, value) in told {
+                let name = HeaderName::from_bytes(format!("x-ratelimit-{name}").as_bytes());
+                refused
+                    .headers_mut()
+                    .insert(name.expect("a name"), value.into());
+            }
+            refused
+        }
+        Some(Fault::Secondary(status, wait)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
+            let why = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+            let mut refused = api_error(status, why);
+            if let Some(wait) = wait {
+                refused.headers_mut().insert(RETRY_AFTER, wait.into());
+            }
+            refused
         }
         Some(Fault::Cut) => {
             let half = [
