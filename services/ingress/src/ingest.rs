@@ -244,10 +244,7 @@ impl Ingest {
             .await
         {
             Ok(()) => (Answer::Later(told), note),
-            Err(_) => (
-                Answer::Now(Outcome::Refused(Refusal::Unavailable)),
-                None,
-            ),
+            Err(_) => (Answer::Now(Outcome::Refused(Refusal::Unavailable)), None),
         }
     }
 }

@@ -67,7 +67,10 @@ impl Recovery {
         let mut page_token = String::new();
         let mut failed = None;
         loop {
-            let page = self.provider.hook_deliveries(page_token).await;
+            let page = self
+                .provider
+                .hook_deliveries(std::mem::take(&mut page_token))
+                .await;
             let page = page.map_err(|status| away(&status))?;
             page_token.clone_from(&page.next_page_token);
             // One repository hinders no other.
@@ -103,7 +106,11 @@ impl Recovery {
         loop {
             let part = parts.next().unwrap_or_default();
             let last = parts.peek().is_none();
-            let until = if last { page.until } else { part.first().and_then(|d| d.time) };
+            let until = if last {
+                page.until
+            } else {
+                part.first().and_then(|d| d.time)
+            };
             let again = RedeliverHookDeliveriesRequest {
                 repository_id: page.repository_id.clone(),
                 attempt_ids: part.iter().map(|d| d.attempt_id.clone()).collect(),
@@ -140,7 +147,11 @@ impl Recovery {
             clock(last),
             missing.len()
         );
-        tracing::info!(repository.id = repository_id, count = missing.len(), "deliveries are recovered");
+        tracing::info!(
+            repository.id = repository_id,
+            count = missing.len(),
+            "deliveries are recovered"
+        );
         let told = NewEvent {
             kind: "delivery.recovered",
             project_id,

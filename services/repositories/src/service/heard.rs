@@ -16,7 +16,7 @@ use crate::{
 
 /// What a hook tried so long ago is not looked for: providers forget it.
 const LONGEST_BACK: Duration = Duration::days(3);
-/// What is younger may be on its way.
+/// What is younger may not be on the provider's list yet.
 const YOUNGEST: Duration = Duration::seconds(30);
 
 /// A delivery that came.
@@ -138,9 +138,8 @@ impl Repositories {
             .hook_attempts(&far.credential, &far.remote, hook_id, since);
         match tried.await {
             Ok(attempts) => {
-                let until = now - YOUNGEST;
-                answer.until = Some(timestamp(until));
-                answer.deliveries = by_delivery(attempts, until);
+                answer.until = Some(timestamp(now - YOUNGEST));
+                answer.deliveries = by_delivery(attempts);
             }
             Err(error) => {
                 self.note_error(&repository, &error).await;
@@ -189,9 +188,9 @@ impl Repositories {
 }
 
 /// The latest try of each delivery, oldest first; one that came through once came through.
-fn by_delivery(attempts: Vec<HookAttempt>, until: OffsetDateTime) -> Vec<pb::HookDelivery> {
+fn by_delivery(attempts: Vec<HookAttempt>) -> Vec<pb::HookDelivery> {
     let mut latest: HashMap<String, (OffsetDateTime, pb::HookDelivery)> = HashMap::new();
-    for attempt in attempts.into_iter().filter(|a| a.at <= until) {
+    for attempt in attempts {
         let entry = latest.entry(attempt.delivery_id.clone());
         let (at, delivery) = entry.or_insert_with(|| {
             (
@@ -220,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tries_of_a_delivery_are_one_and_the_young_ones_are_left() {
+    fn the_tries_of_a_delivery_are_one() {
         let now = OffsetDateTime::now_utc();
         let attempt = |id: &str, delivery: &str, seconds: i64, succeeded| HookAttempt {
             id: id.to_owned(),
@@ -230,12 +229,11 @@ mod tests {
             succeeded,
         };
         let tries = vec![
-            attempt("4", "c", 1, false),
             attempt("3", "a", 60, true),
             attempt("2", "b", 80, false),
             attempt("1", "a", 90, false),
         ];
-        let seen = by_delivery(tries, now - YOUNGEST);
+        let seen = by_delivery(tries);
         let seen: Vec<_> = seen
             .iter()
             .map(|d| (d.delivery_id.as_str(), d.attempt_id.as_str(), d.succeeded))

@@ -1,0 +1,47 @@
+//! Deliveries that GitHub could not make: found when the server is back, made again, and shown.
+use std::collections::HashSet;
+
+use ck8s_proto::ingress::v1::DeliveryState;
+use ck8s_tests::until;
+
+use crate::repositories::{add, issue, scene};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_while_the_server_was_down_is_all_there_after_its_start() {
+    let (github, mut world, token) = scene().await;
+    add(&world, "shop", "acme/one", &token).await;
+    world.server.program.kill();
+    for _ in 0..50 {
+        let answers = github.emit(501, "issues", &issue(501, "acme/one")).await;
+        assert_eq!(answers, [0]);
+    }
+    let missed: HashSet<String> = github.world().repository(501).hooks[0]
+        .attempts
+        .iter()
+        .filter(|attempt| attempt.event == "issues")
+        .map(|attempt| attempt.guid.clone())
+        .collect();
+    assert_eq!(missed.len(), 50);
+    world.restart().await;
+    let arrived = until("all are there, each with its run", async || {
+        let all = world.admin.all_deliveries().await;
+        let these: Vec<_> = all
+            .into_iter()
+            .filter(|d| missed.contains(&d.delivery_id) && d.state() == DeliveryState::RunCreated)
+            .collect();
+        (these.len() == 50).then_some(these)
+    })
+    .await;
+    let runs: HashSet<&str> = arrived.iter().map(|d| d.run_id.as_str()).collect();
+    assert_eq!(runs.len(), 50, "each its own run, and nothing twice");
+    let told: String = until("the gap is told", async || {
+        sqlx::query_scalar(
+            "SELECT message FROM audit.flow_events WHERE kind = 'delivery.recovered'",
+        )
+        .fetch_optional(&world.owner)
+        .await
+        .unwrap()
+    })
+    .await;
+    assert!(told.contains(", 50 recovered"), "{told}");
+}
