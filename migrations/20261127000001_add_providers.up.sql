@@ -46,10 +46,13 @@ CREATE TABLE repositories.reports (
     repository_id uuid NOT NULL REFERENCES repositories.repositories (id),
     commit_sha text,
     thread bigint,
+    state text NOT NULL,
     said text NOT NULL DEFAULT '',
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX reports_thread ON repositories.reports (repository_id, thread, run_id) WHERE thread IS NOT NULL;
+CREATE INDEX reports_due ON repositories.reports (updated_at) WHERE said <> state;
+COMMENT ON COLUMN repositories.reports.state IS 'What the provider is to be told.';
 COMMENT ON COLUMN repositories.reports.said IS 'The last state that the provider was told.';
 
 CREATE TABLE repositories.comments (

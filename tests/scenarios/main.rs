@@ -14,6 +14,7 @@ mod payloads;
 mod people;
 mod recovery;
 mod replicas;
+mod reporting;
 mod repositories;
 mod runs;
 mod sign_in;

@@ -23,15 +23,20 @@ async fn what_came_while_the_server_was_down_is_all_there_after_its_start() {
         .collect();
     assert_eq!(missed.len(), 50);
     world.restart().await;
-    let arrived = until("all are there, each with its run", async || {
-        let all = world.admin.all_deliveries().await;
-        let these: Vec<_> = all
-            .into_iter()
-            .filter(|d| missed.contains(&d.delivery_id) && d.state() == DeliveryState::RunCreated)
-            .collect();
-        (these.len() == 50).then_some(these)
-    })
-    .await;
+    // GitHub wants a second between any two that are asked for.
+    let mut arrived = Vec::new();
+    for enough in [15, 30, 50] {
+        arrived = until("they are there, each with its run", async || {
+            let all = world.admin.all_deliveries().await;
+            let missed = |id: &String| missed.contains(id);
+            let these: Vec<_> = all
+                .into_iter()
+                .filter(|d| missed(&d.delivery_id) && d.state() == DeliveryState::RunCreated)
+                .collect();
+            (these.len() >= enough).then_some(these)
+        })
+        .await;
+    }
     let runs: HashSet<&str> = arrived.iter().map(|d| d.run_id.as_str()).collect();
     assert_eq!(runs.len(), 50, "each its own run, and nothing twice");
     let told: String = until("the gap is told", async || {

@@ -116,7 +116,7 @@ pub fn issue(repository: u64, name: &str) -> Value {
     payload
 }
 
-fn comment(repository: u64, name: &str, login: &str, kind: &str) -> Value {
+pub fn comment(repository: u64, name: &str, login: &str, kind: &str) -> Value {
     json!({
         "action": "created",
         "repository": { "id": repository, "full_name": name, "html_url": "http://x/y" },

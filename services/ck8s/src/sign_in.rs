@@ -143,8 +143,8 @@ impl Reached {
         }
     }
 
-    /// GitHub, and where its hooks post to; none: nobody knows where the server is reached.
-    pub fn looked_after(&self) -> Result<Option<(Arc<dyn RepositoryProvider>, String)>> {
+    /// GitHub, where its hooks post to, and where the console is; none: nobody knows where the server is reached.
+    pub fn looked_after(&self) -> Result<Option<(Arc<dyn RepositoryProvider>, String, String)>> {
         let Some(url) = self.public_url.as_deref().map(checked).transpose()? else {
             return Ok(None);
         };
@@ -152,6 +152,7 @@ impl Reached {
         Ok(Some((
             Arc::new(github),
             format!("{url}/api/v1/webhooks/github"),
+            url,
         )))
     }
 

@@ -1,4 +1,5 @@
-//! Keeps repositories as they should be: what was left half done is brought to its end, services.yaml is looked at every ten minutes.
+//! Keeps repositories as they should be: what was left half done is brought to its end, services.yaml is looked at every ten minutes;
+//! and tells their provider of runs.
 //! Several replicas may: what one takes, no other does.
 use std::time::Duration;
 
@@ -20,6 +21,25 @@ pub(crate) async fn run(repositories: Repositories, shutdown: CancellationToken)
                 tracing::warn!(%error, "no services.yaml was looked at");
             }
             tokio::time::sleep(PERIOD).await;
+        }
+    };
+    tokio::select! {
+        () = rounds => {}
+        () = shutdown.cancelled() => {}
+    }
+}
+
+/// How soon a run's change is told.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Tells the provider of runs, until shutdown.
+pub(crate) async fn report(repositories: Repositories, shutdown: CancellationToken) {
+    let rounds = async {
+        loop {
+            if let Err(error) = repositories.report().await {
+                tracing::warn!(%error, "runs are told of later");
+            }
+            tokio::time::sleep(SOON).await;
         }
     };
     tokio::select! {

@@ -140,7 +140,10 @@ const EXPECTED: &[(&str, &str)] = &[
     ("ck8s.runs.v1.LeaseService/OpenRunSecrets", "worker"),
     ("ck8s.runs.v1.LeaseService/FilterSweepable", "worker"),
     ("ck8s.runs.v1.RunsService/ListRuns", "read admin"),
-    ("ck8s.runs.v1.RunsService/GetRun", "read admin run ingress"),
+    (
+        "ck8s.runs.v1.RunsService/GetRun",
+        "read admin run ingress repositories",
+    ),
     ("ck8s.runs.v1.RunsService/CreateRuns", "ingress"),
     ("ck8s.runs.v1.RunsService/StartRun", "write admin"),
     ("ck8s.runs.v1.RunsService/CancelRun", "write admin"),

@@ -13,7 +13,7 @@ use tonic::{Code, Request, Status};
 use super::{Away, DEADLINE};
 use crate::ingest::Asks;
 
-/// The provider pages through a hook's deliveries.
+/// The provider pages through a hook's deliveries, and makes them again one by one.
 const LONG: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// What the provider says of somebody who wants to trigger something.

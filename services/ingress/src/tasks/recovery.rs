@@ -18,8 +18,8 @@ const PERIOD: Duration = Duration::from_secs(300);
 const PAUSE: Duration = Duration::from_secs(10);
 /// How often one delivery is asked for: what fails as often fails for a reason.
 const TRIES: u8 = 5;
-/// Asked for in one call, as the contract says.
-const MOST: usize = 1_000;
+/// Asked for in one call: a provider wants a second between any two.
+const MOST: usize = 20;
 /// Deliveries that are remembered as asked for.
 const REMEMBERED: usize = 100_000;
 

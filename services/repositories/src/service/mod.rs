@@ -1,6 +1,7 @@
 //! The use cases: open a transaction, call the store, record what happened. `read` asks, `change` changes, `parsed` remembers.
 //! With the provider (`outside`): `adopt`, `leave`, `renew`, `hook` change there too, `recover` ends what stopped, `look` reads
-//! services.yaml, `heard` is what ingress tells and asks, `check` says how it all stands.
+//! services.yaml, `heard` is what ingress tells and asks, `check` says how it all stands,
+//! `report` tells of runs.
 mod adopt;
 mod change;
 mod check;
@@ -13,6 +14,8 @@ mod parsed;
 mod read;
 mod recover;
 mod renew;
+mod report;
+mod told;
 mod writers;
 
 use std::{future::Future, sync::Arc};
@@ -20,6 +23,7 @@ use std::{future::Future, sync::Arc};
 use ck8s_proto::{
     auth::v1::{GetProjectRequest, projects_service_client::ProjectsServiceClient},
     repositories::v1 as pb,
+    runs::v1::runs_service_client::RunsServiceClient,
 };
 use ck8s_provider::RepositoryProvider;
 use ck8s_rpc::{access::Access, convert as rpc_convert, mesh::Channel, status};
@@ -47,6 +51,7 @@ pub struct Repositories {
     pool: PgPool,
     key_ring: Arc<KeyRing>,
     projects: ProjectsServiceClient<Channel>,
+    runs: RunsServiceClient<Channel>,
     parsed: Arc<Parsed>,
     outside: Option<Arc<Outside>>,
 }
@@ -62,24 +67,32 @@ pub struct Call {
 }
 
 impl Repositories {
-    /// The service on its database; `mesh` reaches ProjectsService.
+    /// The service on its database; `mesh` reaches ProjectsService and RunsService.
     #[must_use]
     pub fn new(pool: PgPool, key_ring: KeyRing, mesh: Channel) -> Self {
         Self {
             pool,
             key_ring: Arc::new(key_ring),
-            projects: ProjectsServiceClient::new(mesh),
+            projects: ProjectsServiceClient::new(mesh.clone()),
+            runs: RunsServiceClient::new(mesh),
             parsed: Arc::default(),
             outside: None,
         }
     }
 
-    /// The same, looking after repositories at their provider: with credentials, and hooks that post to `hook_url`.
+    /// The same, looking after repositories at their provider: with credentials, hooks that post to `hook_url`, and links that lead to the
+    /// console at `console_url`.
     #[must_use]
-    pub fn looking_after(mut self, api: Arc<dyn RepositoryProvider>, hook_url: String) -> Self {
+    pub fn looking_after(
+        mut self,
+        api: Arc<dyn RepositoryProvider>,
+        hook_url: String,
+        console_url: String,
+    ) -> Self {
         self.outside = Some(Arc::new(Outside {
             api,
             hook_url,
+            console_url,
             writers: Writers::default(),
         }));
         self
@@ -88,7 +101,8 @@ impl Repositories {
     /// Starts the tasks, until shutdown; none without a provider.
     pub fn start(&self, shutdown: CancellationToken) {
         if self.outside.is_some() {
-            tokio::spawn(tasks::run(self.clone(), shutdown));
+            tokio::spawn(tasks::run(self.clone(), shutdown.clone()));
+            tokio::spawn(tasks::report(self.clone(), shutdown));
         }
     }
 

@@ -22,7 +22,15 @@ use crate::{
 pub struct Outside {
     pub api: Arc<dyn RepositoryProvider>,
     pub hook_url: String,
+    pub console_url: String,
     pub writers: Writers,
+}
+
+impl Outside {
+    /// Where people see a run.
+    pub fn run_page(&self, run: &str) -> String {
+        format!("{}/#/runs/{run}", self.console_url)
+    }
 }
 
 /// One repository at its provider.
