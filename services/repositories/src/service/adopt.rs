@@ -117,7 +117,10 @@ impl Repositories {
         let id = adoption.id.uuid();
         let busy = || Error::Busy(adoption.far.remote.full_name.clone());
         let held = works::hold(&self.pool, id).await?.ok_or_else(busy)?;
-        self.written_down(&held, &adoption).await?;
+        if let Err(error) = self.written_down(&held, &adoption).await {
+            held.release().await;
+            return Err(error);
+        }
         let added = self.set_up(&held, call, &adoption).await;
         if added.is_err() {
             // What cannot be undone now is undone by the upkeep.

@@ -78,6 +78,12 @@ impl Repositories {
 
     async fn mend_now(&self, repository: &Repository) -> Result<(), Error> {
         let held = self.hold(repository).await?;
+        let mended = self.mend_held(repository).await;
+        held.release().await;
+        mended
+    }
+
+    async fn mend_held(&self, repository: &Repository) -> Result<(), Error> {
         let (far, secret) = {
             let mut conn = self.pool.acquire().await?;
             let far = self.far(&mut conn, repository).await?;
@@ -91,9 +97,7 @@ impl Repositories {
             }
             tx.commit().await?;
         }
-        far.ping(&hook_id).await?;
-        held.release().await;
-        Ok(())
+        far.ping(&hook_id).await
     }
 
     async fn hook(&self, far: &Far, repository: &Repository) -> Result<pb::Finding, Error> {

@@ -13,7 +13,7 @@ use crate::{
     store::{
         repositories::Repository,
         requests,
-        works::{self, Kind},
+        works::{self, Held, Kind},
     },
 };
 
@@ -36,17 +36,28 @@ impl Repositories {
         repository: &Repository,
     ) -> Result<pb::RemoveRepositoryResponse, Error> {
         let held = self.hold(repository).await?;
+        let left = self.leave_held(call, repository, &held).await;
+        held.release().await;
+        left
+    }
+
+    async fn leave_held(
+        &self,
+        call: &Call,
+        repository: &Repository,
+        held: &Held,
+    ) -> Result<pb::RemoveRepositoryResponse, Error> {
         let far = {
             let mut tx = self.pool.begin().await?;
             let far = self.far(&mut tx, repository).await?;
-            works::begin(&mut tx, &held, Kind::Remove, &far.outside.hook_url).await?;
+            works::begin(&mut tx, held, Kind::Remove, &far.outside.hook_url).await?;
             tx.commit().await?;
             far
         };
         let dropped = far.drop_hooks(repository.hook_id.as_deref()).await;
         let hook_left = dropped.err().map(|error| left(&error)).unwrap_or_default();
         let mut tx = self.pool.begin().await?;
-        forget(&mut tx, &held, repository).await?;
+        forget(&mut tx, held, repository).await?;
         let name = &repository.full_name;
         let message = if hook_left.is_empty() {
             format!("repository {name} removed, with its hook and its secrets")
@@ -65,7 +76,6 @@ impl Repositories {
         let answer = pb::RemoveRepositoryResponse { hook_left };
         requests::remember(&mut tx, call.request, METHOD, &answer).await?;
         tx.commit().await?;
-        held.release().await;
         Ok(answer)
     }
 }

@@ -25,8 +25,13 @@ impl Repositories {
         let busy = || Error::Busy(repository.full_name.clone());
         let held = works::hold(&self.pool, repository.id).await?;
         let held = held.ok_or_else(busy)?;
-        self.recover(&held).await?;
-        Ok(held)
+        match self.recover(&held).await {
+            Ok(()) => Ok(held),
+            Err(error) => {
+                held.release().await;
+                Err(error)
+            }
+        }
     }
 
     /// Brings what was left of a repository to its end. Fails where the provider is away: then it is for later.

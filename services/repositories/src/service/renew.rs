@@ -18,7 +18,7 @@ use crate::{
         remote,
         repositories::{self, Repository},
         requests, webhook_secrets,
-        works::{self, Kind},
+        works::{self, Held, Kind},
     },
 };
 
@@ -95,18 +95,30 @@ impl Repositories {
         repository: &Repository,
         secret: &SecretString,
     ) -> Result<pb::RotateWebhookSecretResponse, Error> {
-        const METHOD: &str = "RotateWebhookSecret";
         let held = self.hold(repository).await?;
+        let renewed = self.renew_held(call, repository, secret, &held).await;
+        held.release().await;
+        renewed
+    }
+
+    async fn renew_held(
+        &self,
+        call: &Call,
+        repository: &Repository,
+        secret: &SecretString,
+        held: &Held,
+    ) -> Result<pb::RotateWebhookSecretResponse, Error> {
+        const METHOD: &str = "RotateWebhookSecret";
         let mut tx = self.pool.begin().await?;
         let url = self.outside()?.hook_url.clone();
-        works::begin(&mut tx, &held, Kind::Rotate, &url).await?;
+        works::begin(&mut tx, held, Kind::Rotate, &url).await?;
         webhook_secrets::supersede(&mut tx, repository.id, field::overlap_seconds(0)?).await?;
         self.put_webhook_secret(&mut tx, repository.id.into(), secret)
             .await?;
         repositories::touch(&mut tx, repository.id).await?;
         tx.commit().await?;
         // A provider that is away is told later; meanwhile both secrets count.
-        self.end_rotation(&held, repository).await?;
+        self.end_rotation(held, repository).await?;
         let mut tx = self.pool.begin().await?;
         let repository = changed(&mut tx, repository.id).await?;
         let message = format!("webhook secret of {} replaced", repository.full_name);
@@ -125,7 +137,6 @@ impl Repositories {
         };
         requests::remember(&mut tx, call.request, METHOD, &answer).await?;
         tx.commit().await?;
-        held.release().await;
         Ok(answer)
     }
 }

@@ -33,7 +33,17 @@ pub struct Held {
 
 impl Held {
     /// Lets others, at once.
-    pub async fn release(self) {
+    pub async fn release(mut self) {
+        // Closing alone lets others only when the server has noticed.
+        let unlocked = sqlx::query_scalar!(
+            r#"SELECT pg_advisory_unlock(hashtextextended('repositories.works' || $1::text, 0)) AS "unlocked!""#,
+            self.repository.to_string()
+        )
+        .fetch_one(&mut self.conn)
+        .await;
+        if let Err(error) = unlocked {
+            tracing::debug!(%error, "the lock goes with its connection");
+        }
         if let Err(error) = self.conn.close().await {
             tracing::debug!(%error, "the lock goes with its connection");
         }
