@@ -13,8 +13,8 @@ use crate::{
     wire,
 };
 
-/// What ck8s hears of: what people do in a repository, and what becomes of it. Not the statuses that ck8s sets itself, nor what happens
-/// many times for each commit.
+/// What a webhook of ck8s hears of, and so what services.yaml can name: what people do in a repository, and the ends of workflows. Not
+/// `status`, which ck8s itself sets, nor what comes for each job and each check of a commit.
 pub const EVENTS: [&str; 16] = [
     "commit_comment",
     "create",

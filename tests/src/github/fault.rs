@@ -2,13 +2,16 @@
 use std::{io, time::Duration};
 
 use axum::{
-    body::Body,
+    body::{Body, to_bytes},
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures::stream;
-use http::{HeaderName, StatusCode, header::RETRY_AFTER};
+use http::{
+    HeaderName, StatusCode,
+    header::{AUTHORIZATION, RETRY_AFTER},
+};
 
 use super::{
     Shared,
@@ -26,6 +29,8 @@ pub enum Fault {
     Spent(Duration),
     /// Too much at once, with this status, and how many seconds to wait, or without.
     Secondary(u16, Option<u64>),
+    /// It answers with this status, and with what it was sent in its message: the token and the body.
+    Echo(u16),
     /// It answers so much later.
     Delay(Duration),
     /// It cuts the connection in the middle of its answer.
@@ -47,6 +52,11 @@ impl GitHubWorld {
             fault,
             left: times,
         });
+    }
+
+    /// No fault is left.
+    pub fn switch_off(&mut self) {
+        self.faults.clear();
     }
 
     fn next_fault(&mut self, path: &str) -> Option<Fault> {
@@ -73,6 +83,15 @@ pub(super) async fn strike(State(world): State<Shared>, request: Request, next: 
         Some(Fault::Status(status)) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
             api_error(status, "Unicorn!")
+        }
+        Some(Fault::Echo(status)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+            let shown = request.headers().get(AUTHORIZATION);
+            let shown = shown.map_or(String::new(), |v| format!("{v:?}"));
+            let body = to_bytes(request.into_body(), usize::MAX).await;
+            let body = body.unwrap_or_default();
+            let told = format!("Unicorn! {shown} {}", String::from_utf8_lossy(&body));
+            api_error(status, &told)
         }
         Some(Fault::Spent(back)) => {
             let reset = lock(&world).unix_now() + i64::try_from(back.as_secs()).unwrap_or(0);

@@ -1,7 +1,7 @@
 //! Tokens of the API, and what they may: classic ones with scopes, fine-grained ones, those of an app's installation.
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use aws_lc_rs::{
@@ -19,9 +19,6 @@ use super::{
     repository::Repository,
     world::{Account, GitHubWorld, random},
 };
-
-/// An installation's token lives so long.
-pub(crate) const INSTALLED_LIVES: Duration = Duration::from_secs(3600);
 
 /// A token of the API.
 #[derive(Clone, Debug)]

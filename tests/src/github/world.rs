@@ -167,6 +167,8 @@ pub struct GitHubWorld {
     pub repositories: BTreeMap<u64, Repository>,
     /// Requests and answers of the API, whole, for as long as this is set.
     pub exchanges: Option<Vec<Exchange>>,
+    /// An installation's token lives so long.
+    pub installed_lives: Duration,
     /// So many writes of one token were under way at once, at most.
     pub writes_at_once: usize,
     pub(crate) installations: Vec<Installation>,
@@ -206,6 +208,7 @@ impl GitHubWorld {
             calls: Vec::new(),
             repositories: BTreeMap::new(),
             exchanges: None,
+            installed_lives: Duration::from_secs(3600),
             writes_at_once: 0,
             installations: Vec::new(),
             api_tokens: HashMap::new(),

@@ -17,7 +17,7 @@ use crate::github::{
     Shared,
     answer::api_error,
     lock,
-    tokens::{INSTALLED_LIVES, Installation, May, Permissions, Token},
+    tokens::{Installation, May, Permissions, Token},
     world::GitHubWorld,
 };
 
@@ -47,8 +47,10 @@ pub(super) async fn token(
     if let Some(asked) = body["permissions"].as_object() {
         levels.retain(|name, level| asked.get(name).is_some_and(|asked| asked == level.as_str()));
     }
-    let ends = world.now() + INSTALLED_LIVES;
-    let expires_at = shapes::when(world.unix_now() + 3600);
+    let lives = world.installed_lives;
+    let ends = world.now() + lives;
+    let lives = i64::try_from(lives.as_secs()).unwrap_or_default();
+    let expires_at = shapes::when(world.unix_now() + lives);
     let permissions = Permissions {
         levels: levels.clone(),
         repositories,

@@ -52,6 +52,15 @@ fn page(world: &GitHubWorld, repository: &Repository) -> String {
     format!("{}/{}", world.url, repository.full_name)
 }
 
+/// As it may stand in an address.
+fn encoded(path: &str) -> String {
+    let parts = path.split('/').map(|part| {
+        let encoded: String = form_urlencoded::byte_serialize(part.as_bytes()).collect();
+        encoded.replace('+', "%20")
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
+
 /// Seconds since 1970, as GitHub writes times.
 pub(super) fn when(seconds: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
@@ -59,7 +68,9 @@ pub(super) fn when(seconds: i64) -> String {
 }
 
 fn user_of(world: &GitHubWorld, id: u64, login: &str) -> Value {
-    let url = format!("{}/users/{login}", api(world));
+    // A bot's name has brackets, an address has none.
+    let named = login.replace('[', "%5B").replace(']', "%5D");
+    let url = format!("{}/users/{named}", api(world));
     let kind = if login.ends_with("[bot]") {
         "Bot"
     } else {
@@ -72,7 +83,7 @@ fn user_of(world: &GitHubWorld, id: u64, login: &str) -> Value {
         "avatar_url": format!("{}/u/{id}", world.url),
         "gravatar_id": "",
         "url": url,
-        "html_url": format!("{}/{login}", world.url),
+        "html_url": format!("{}/{named}", world.url),
         "type": kind,
         "site_admin": false,
     });
@@ -249,7 +260,8 @@ pub(super) fn delivery(repository: u64, attempt: &Attempt) -> Value {
 pub(super) fn branch(world: &GitHubWorld, of: &Repository, branch: &str, sha: &str) -> Value {
     let (url, html) = (at(world, of), page(world, of));
     let by = json!({ "name": "octocat", "email": "octocat@github.test", "date": ONCE });
-    let here = format!("{url}/branches/{branch}");
+    let link = encoded(branch);
+    let here = format!("{url}/branches/{link}");
     json!({
         "name": branch,
         "commit": {
@@ -277,7 +289,7 @@ pub(super) fn branch(world: &GitHubWorld, of: &Repository, branch: &str, sha: &s
             "committer": null,
             "parents": [],
         },
-        "_links": { "self": here, "html": format!("{html}/tree/{branch}") },
+        "_links": { "self": here, "html": format!("{html}/tree/{link}") },
         "protected": false,
         "protection": {
             "enabled": false,
@@ -297,9 +309,10 @@ pub(super) fn file(
     whole: bool,
 ) -> Value {
     let (sha, name) = (blob(text), path.rsplit('/').next().unwrap_or(path));
-    let url = format!("{}/contents/{path}?ref={at_ref}", at(world, of));
+    let (link, link_ref) = (encoded(path), encoded(at_ref));
+    let url = format!("{}/contents/{link}?ref={link_ref}", at(world, of));
     let git = format!("{}/git/blobs/{sha}", at(world, of));
-    let html = format!("{}/blob/{at_ref}/{path}", page(world, of));
+    let html = format!("{}/blob/{link_ref}/{link}", page(world, of));
     let mut shape = json!({
         "type": "file",
         "size": text.len(),
@@ -309,7 +322,7 @@ pub(super) fn file(
         "url": url,
         "git_url": git,
         "html_url": html,
-        "download_url": format!("{}/raw/{at_ref}/{path}", page(world, of)),
+        "download_url": format!("{}/raw/{link_ref}/{link}", page(world, of)),
         "_links": { "git": git, "self": url, "html": html },
     });
     if whole {
