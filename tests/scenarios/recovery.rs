@@ -29,15 +29,19 @@ async fn what_came_while_the_server_was_down_is_all_there_after_its_start() {
     // GitHub wants a second between any two that are asked for.
     let mut arrived = Vec::new();
     for enough in [15, 30, 50] {
-        arrived = until("they are there, each with its run or its reason", async || {
-            let all = world.admin.all_deliveries().await;
-            let handled = |state| state == DeliveryState::RunCreated || state == DeliveryState::Ignored;
-            let these: Vec<_> = all
-                .into_iter()
-                .filter(|d| missed.contains(&d.delivery_id) && handled(d.state()))
-                .collect();
-            (these.len() >= enough).then_some(these)
-        })
+        arrived = until(
+            "they are there, each with its run or its reason",
+            async || {
+                let all = world.admin.all_deliveries().await;
+                let handled =
+                    |state| state == DeliveryState::RunCreated || state == DeliveryState::Ignored;
+                let these: Vec<_> = all
+                    .into_iter()
+                    .filter(|d| missed.contains(&d.delivery_id) && handled(d.state()))
+                    .collect();
+                (these.len() >= enough).then_some(these)
+            },
+        )
         .await;
     }
     assert_eq!(arrived.len(), 50, "nothing twice");

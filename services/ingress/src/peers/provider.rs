@@ -1,5 +1,5 @@
 //! What only the provider of a repository knows, asked through the repositories service: who may write there; and what is told to it.
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use ck8s_proto::repositories::v1::{
     GetRepositoryRequest, ListHookDeliveriesRequest, ListHookDeliveriesResponse, MayWriteRequest,
@@ -137,10 +137,9 @@ impl Provider {
     ) -> HashMap<(RepositoryId, Asks), Result<Verdict, Away>> {
         let mut verdicts = HashMap::new();
         for (repository, asks) in asked {
-            let key = (repository, asks);
-            if !verdicts.contains_key(&key) {
-                let verdict = self.may_trigger(repository, &key.1).await;
-                verdicts.insert(key, verdict);
+            if let Entry::Vacant(vacant) = verdicts.entry((repository, asks)) {
+                let verdict = self.may_trigger(repository, &vacant.key().1).await;
+                vacant.insert(verdict);
             }
         }
         verdicts

@@ -19,7 +19,7 @@ pub(super) async fn rotate_credential(
     let call = call(&request, &request.get_ref().request_id)?;
     let asked = request.into_inner();
     let given = match asked.credential {
-        Some(pb::rotate_credential_request::Credential::Token(token)) => token_of(token)?,
+        Some(pb::rotate_credential_request::Credential::Token(token)) => token_of(&token)?,
         Some(pb::rotate_credential_request::Credential::App(app)) => app_of(app)?,
         None => return Err(status::invalid("credential", "must be a token or an app")),
     };
@@ -107,13 +107,13 @@ pub(super) fn shown(
 ) -> Result<Option<Credential>, Status> {
     credential
         .map(|credential| match credential {
-            pb::add_repository_request::Credential::Token(token) => token_of(token),
+            pb::add_repository_request::Credential::Token(token) => token_of(&token),
             pb::add_repository_request::Credential::App(app) => app_of(app),
         })
         .transpose()
 }
 
-fn token_of(token: String) -> Result<Credential, Status> {
+fn token_of(token: &str) -> Result<Credential, Status> {
     let token = token.trim();
     let odd = |c: char| c.is_whitespace() || c.is_control() || !c.is_ascii();
     if token.is_empty() || token.len() > LONGEST_CREDENTIAL || token.contains(odd) {

@@ -127,10 +127,10 @@ impl Repositories {
             };
             match self.recover(&held).await {
                 Ok(()) => {
-                    tracing::info!(repository.id = %repository, "what was left half done is at its end")
+                    tracing::info!(repository.id = %repository, "what was left half done is at its end");
                 }
                 Err(error) => {
-                    tracing::warn!(repository.id = %repository, %error, "it stays half done for now")
+                    tracing::warn!(repository.id = %repository, %error, "it stays half done for now");
                 }
             }
             held.release().await;
