@@ -81,6 +81,16 @@ impl SignInOptions {
     }
 }
 
+/// How repositories are looked after.
+pub struct LookedAfter {
+    /// GitHub.
+    pub api: Arc<dyn RepositoryProvider>,
+    /// Where its hooks post to.
+    pub hook_url: String,
+    /// Where links lead to.
+    pub console_url: String,
+}
+
 /// The options, and where people reach the server.
 #[derive(Clone, Debug)]
 pub struct Reached {
@@ -143,17 +153,17 @@ impl Reached {
         }
     }
 
-    /// GitHub, where its hooks post to, and where the console is; none: nobody knows where the server is reached.
-    pub fn looked_after(&self) -> Result<Option<(Arc<dyn RepositoryProvider>, String, String)>> {
+    /// How repositories are looked after; none: nobody knows where the server is reached.
+    pub fn looked_after(&self) -> Result<Option<LookedAfter>> {
         let Some(url) = self.public_url.as_deref().map(checked).transpose()? else {
             return Ok(None);
         };
         let github = GitHub::new(&self.options.github_api_url).context("CK8S_GITHUB_API_URL")?;
-        Ok(Some((
-            Arc::new(github),
-            format!("{url}/api/v1/webhooks/github"),
-            url,
-        )))
+        Ok(Some(LookedAfter {
+            api: Arc::new(github),
+            hook_url: format!("{url}/api/v1/webhooks/github"),
+            console_url: url,
+        }))
     }
 
     /// Tells the edge.

@@ -75,7 +75,7 @@ impl Built {
                 let service = Repositories::new(pool, key_ring, channel);
                 service.verify_key_ring().await.context("CK8S_KEY_RING")?;
                 let service = match options.sign_in.looked_after()? {
-                    Some((api, hook_url, url)) => service.looking_after(api, hook_url, url),
+                    Some(with) => service.looking_after(with.api, with.hook_url, with.console_url),
                     None => service,
                 };
                 service.start(stopping.clone());
