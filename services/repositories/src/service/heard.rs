@@ -16,6 +16,8 @@ use crate::{
 
 /// What a hook tried so long ago is not looked for: providers forget it.
 const LONGEST_BACK: Duration = Duration::days(3);
+/// Looked at again each time: providers tell whole seconds, by a clock of their own. What arrived is not asked for again.
+const OVERLAP: Duration = Duration::minutes(1);
 /// What is younger may not be on the provider's list yet.
 const YOUNGEST: Duration = Duration::seconds(30);
 
@@ -132,7 +134,7 @@ impl Repositories {
             return Ok(answer);
         };
         let since = repository.recovered_until.unwrap_or(repository.created_at);
-        let since = since.max(now - LONGEST_BACK);
+        let since = (since - OVERLAP).max(now - LONGEST_BACK);
         let tried = far
             .api()
             .hook_attempts(&far.credential, &far.remote, hook_id, since);
