@@ -16,6 +16,7 @@ use http::{
 use super::{
     Shared,
     answer::api_error,
+    api::Writing,
     lock,
     world::{Call, GitHubWorld},
 };
@@ -73,6 +74,7 @@ pub(super) async fn strike(State(world): State<Shared>, request: Request, next: 
         request.method().to_string(),
         request.uri().path().to_owned(),
     );
+    let _writing = Writing::begin(&world, &request);
     let fault = lock(&world).next_fault(&path);
     let response = match fault {
         None => next.run(request).await,

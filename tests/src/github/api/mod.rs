@@ -21,6 +21,7 @@ use super::{Shared, users};
 
 pub(crate) use pages::AfterPage;
 pub(crate) use quota::Quotas;
+pub(super) use quota::Writing;
 pub use record::Exchange;
 
 pub(super) fn router(world: &Shared) -> Router<Shared> {

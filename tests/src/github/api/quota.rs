@@ -57,16 +57,35 @@ impl GitHubWorld {
         }
         quota
     }
+}
 
-    /// A token begins to write.
-    fn begins(&mut self, token: &str) {
-        let writing = self.quotas.writing.entry(token.to_owned()).or_default();
+/// A write that is under way, until this is dropped.
+pub(in crate::github) struct Writing {
+    world: Shared,
+    token: String,
+}
+
+impl Writing {
+    /// Begins it; none: the request is a read.
+    pub(in crate::github) fn begin(shared: &Shared, request: &Request) -> Option<Self> {
+        if request.method() == Method::GET {
+            return None;
+        }
+        let token = shown(request.headers()).to_owned();
+        let mut world = lock(shared);
+        let writing = world.quotas.writing.entry(token.clone()).or_default();
         *writing += 1;
-        self.writes_at_once = self.writes_at_once.max(*writing);
+        let writing = *writing;
+        world.writes_at_once = world.writes_at_once.max(writing);
+        drop(world);
+        let world = shared.clone();
+        Some(Self { world, token })
     }
+}
 
-    fn ends(&mut self, token: &str) {
-        if let Some(writing) = self.quotas.writing.get_mut(token) {
+impl Drop for Writing {
+    fn drop(&mut self) {
+        if let Some(writing) = lock(&self.world).quotas.writing.get_mut(&self.token) {
             *writing -= 1;
         }
     }
@@ -75,20 +94,12 @@ impl GitHubWorld {
 /// Counts, and refuses those who have nothing left.
 pub(super) async fn count(State(world): State<Shared>, request: Request, next: Next) -> Response {
     let token = shown(request.headers()).to_owned();
-    let writes = request.method() != Method::GET;
     let spent = lock(&world).quota(&token).remaining <= 0;
     let mut response = if spent {
         let why = "API rate limit exceeded for user ID 7. If you reach out to GitHub Support for help, please include the request ID.";
         api_error(StatusCode::FORBIDDEN, why)
     } else {
-        if writes {
-            lock(&world).begins(&token);
-        }
-        let response = next.run(request).await;
-        if writes {
-            lock(&world).ends(&token);
-        }
-        response
+        next.run(request).await
     };
     let mut world = lock(&world);
     let quota = world.quota(&token);
