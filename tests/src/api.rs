@@ -203,6 +203,7 @@ impl Api {
             default_branch: "main".to_owned(),
             services_text: services_text.to_owned(),
             webhook_secret: String::new(),
+            ..Default::default()
         };
         let made = self
             .repositories()

@@ -41,6 +41,78 @@ pub struct Repository {
     /// Until when the webhook secret before the current one is still taken; unset: there is none.
     #[prost(message, optional, tag = "13")]
     pub previous_secret_expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// What ck8s shows to the provider; unset: nothing, so its hook and services.yaml are looked after by hand.
+    #[prost(enumeration = "CredentialKind", tag = "14")]
+    pub credential: i32,
+    /// Where services.yaml is in the repository.
+    #[prost(string, tag = "15")]
+    pub services_path: ::prost::alloc::string::String,
+    /// Why the file at the provider is not in force: the last good one stays. Empty: it is, or nobody has looked.
+    #[prost(string, tag = "16")]
+    pub services_problem: ::prost::alloc::string::String,
+    /// The commit that was looked at last.
+    #[prost(string, tag = "17")]
+    pub services_commit: ::prost::alloc::string::String,
+    /// When the file was last looked at; unset: never.
+    #[prost(message, optional, tag = "18")]
+    pub services_check_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The hook at the provider; empty: ck8s made none.
+    #[prost(string, tag = "19")]
+    pub hook_id: ::prost::alloc::string::String,
+    /// What is wrong with the hook; empty: nothing that is known.
+    #[prost(string, tag = "20")]
+    pub hook_problem: ::prost::alloc::string::String,
+    /// The provider wants no questions until then; unset: it takes them.
+    #[prost(message, optional, tag = "21")]
+    pub wait_until: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// An app's installation at a provider.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct App {
+    /// The app's id.
+    #[prost(string, tag = "1")]
+    pub app_id: ::prost::alloc::string::String,
+    /// The installation's id.
+    #[prost(string, tag = "2")]
+    pub installation_id: ::prost::alloc::string::String,
+    /// The app's private key, in PEM; never in an answer.
+    #[prost(string, tag = "3")]
+    pub private_key: ::prost::alloc::string::String,
+}
+/// How one thing about a repository stands.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Finding {
+    /// What: token, permissions, hook, delivery, services_yaml, run, rate_limit.
+    #[prost(string, tag = "1")]
+    pub subject: ::prost::alloc::string::String,
+    /// How it stands.
+    #[prost(enumeration = "Standing", tag = "2")]
+    pub standing: i32,
+    /// In words.
+    #[prost(string, tag = "3")]
+    pub message: ::prost::alloc::string::String,
+    /// What to do about it; empty: nothing.
+    #[prost(string, tag = "4")]
+    pub remedy: ::prost::alloc::string::String,
+}
+/// A delivery that a hook tried to make.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HookDelivery {
+    /// The delivery's id, the same for each try.
+    #[prost(string, tag = "1")]
+    pub delivery_id: ::prost::alloc::string::String,
+    /// The provider's id of the latest try.
+    #[prost(string, tag = "2")]
+    pub attempt_id: ::prost::alloc::string::String,
+    /// The event's name.
+    #[prost(string, tag = "3")]
+    pub event: ::prost::alloc::string::String,
+    /// When the latest try was.
+    #[prost(message, optional, tag = "4")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The latest try was answered with a success.
+    #[prost(bool, tag = "5")]
+    pub succeeded: bool,
 }
 /// services.yaml, checked and with its defaults filled in.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -115,6 +187,76 @@ impl Provider {
         }
     }
 }
+/// What ck8s shows to a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CredentialKind {
+    /// None.
+    Unspecified = 0,
+    /// A personal access token.
+    Token = 1,
+    /// An app's installation.
+    App = 2,
+}
+impl CredentialKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CREDENTIAL_KIND_UNSPECIFIED",
+            Self::Token => "CREDENTIAL_KIND_TOKEN",
+            Self::App => "CREDENTIAL_KIND_APP",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CREDENTIAL_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "CREDENTIAL_KIND_TOKEN" => Some(Self::Token),
+            "CREDENTIAL_KIND_APP" => Some(Self::App),
+            _ => None,
+        }
+    }
+}
+/// How something stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Standing {
+    /// Never sent.
+    Unspecified = 0,
+    /// As it should.
+    Ok = 1,
+    /// It does not work.
+    Wrong = 2,
+    /// It could not be found out now, or nothing has happened yet.
+    Unknown = 3,
+}
+impl Standing {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "STANDING_UNSPECIFIED",
+            Self::Ok => "STANDING_OK",
+            Self::Wrong => "STANDING_WRONG",
+            Self::Unknown => "STANDING_UNKNOWN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "STANDING_UNSPECIFIED" => Some(Self::Unspecified),
+            "STANDING_OK" => Some(Self::Ok),
+            "STANDING_WRONG" => Some(Self::Wrong),
+            "STANDING_UNKNOWN" => Some(Self::Unknown),
+            _ => None,
+        }
+    }
+}
 /// A page of repositories to list.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListRepositoriesRequest {
@@ -173,9 +315,28 @@ pub struct AddRepositoryRequest {
     /// The text of services.yaml; empty: none.
     #[prost(string, tag = "6")]
     pub services_text: ::prost::alloc::string::String,
-    /// At least 16 characters; empty: a random one is made.
+    /// At least 16 characters; empty: a random one is made. Not with a credential.
     #[prost(string, tag = "7")]
     pub webhook_secret: ::prost::alloc::string::String,
+    /// Where services.yaml is in the repository; empty: .ck8s/services.yaml.
+    #[prost(string, tag = "10")]
+    pub services_path: ::prost::alloc::string::String,
+    /// What ck8s shows to the provider; none: the repository is looked after by hand, and external_id is needed.
+    #[prost(oneof = "add_repository_request::Credential", tags = "8, 9")]
+    pub credential: ::core::option::Option<add_repository_request::Credential>,
+}
+/// Nested message and enum types in `AddRepositoryRequest`.
+pub mod add_repository_request {
+    /// What ck8s shows to the provider; none: the repository is looked after by hand, and external_id is needed.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Credential {
+        /// A personal access token.
+        #[prost(string, tag = "8")]
+        Token(::prost::alloc::string::String),
+        /// An app's installation.
+        #[prost(message, tag = "9")]
+        App(super::App),
+    }
 }
 /// The repository that was added.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -196,7 +357,7 @@ pub struct UpdateRepositoryRequest {
     /// Id or owner/name.
     #[prost(string, tag = "2")]
     pub repository: ::prost::alloc::string::String,
-    /// What changes: full_name, default_branch, services_text.
+    /// What changes: full_name, default_branch, services_text, services_path.
     #[prost(message, optional, tag = "3")]
     pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
     /// owner/name.
@@ -211,6 +372,9 @@ pub struct UpdateRepositoryRequest {
     /// From the repository that was read; empty: whatever is there. Another one's is ABORTED.
     #[prost(string, tag = "7")]
     pub etag: ::prost::alloc::string::String,
+    /// Where services.yaml is in the repository.
+    #[prost(string, tag = "8")]
+    pub services_path: ::prost::alloc::string::String,
 }
 /// The repository that was changed.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -230,8 +394,154 @@ pub struct RemoveRepositoryRequest {
     pub repository: ::prost::alloc::string::String,
 }
 /// The repository is gone.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveRepositoryResponse {
+    /// Why its hook is still at the provider; empty: it is gone, or ck8s made none.
+    #[prost(string, tag = "1")]
+    pub hook_left: ::prost::alloc::string::String,
+}
+/// Another credential.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateCredentialRequest {
+    /// A UUID that makes the call safe to repeat.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Id or owner/name.
+    #[prost(string, tag = "2")]
+    pub repository: ::prost::alloc::string::String,
+    /// What ck8s shows to the provider from now on.
+    #[prost(oneof = "rotate_credential_request::Credential", tags = "3, 4")]
+    pub credential: ::core::option::Option<rotate_credential_request::Credential>,
+}
+/// Nested message and enum types in `RotateCredentialRequest`.
+pub mod rotate_credential_request {
+    /// What ck8s shows to the provider from now on.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Credential {
+        /// A personal access token.
+        #[prost(string, tag = "3")]
+        Token(::prost::alloc::string::String),
+        /// An app's installation.
+        #[prost(message, tag = "4")]
+        App(super::App),
+    }
+}
+/// The credential is in use.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RotateCredentialResponse {
+    /// The repository.
+    #[prost(message, optional, tag = "1")]
+    pub repository: ::core::option::Option<Repository>,
+}
+/// A repository to check.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CheckRepositoryRequest {
+    /// Id or owner/name.
+    #[prost(string, tag = "1")]
+    pub repository: ::prost::alloc::string::String,
+}
+/// What was found.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CheckRepositoryResponse {
+    /// One for each subject, in the order in which they depend on each other.
+    #[prost(message, repeated, tag = "1")]
+    pub findings: ::prost::alloc::vec::Vec<Finding>,
+}
+/// A repository to mend.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MendRepositoryRequest {
+    /// A UUID that makes the call safe to repeat.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Id or owner/name.
+    #[prost(string, tag = "2")]
+    pub repository: ::prost::alloc::string::String,
+}
+/// What was found afterwards.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MendRepositoryResponse {
+    /// As CheckRepository says it.
+    #[prost(message, repeated, tag = "1")]
+    pub findings: ::prost::alloc::vec::Vec<Finding>,
+}
+/// A delivery that came.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NoteDeliveryRequest {
+    /// The repository's id.
+    #[prost(string, tag = "1")]
+    pub repository_id: ::prost::alloc::string::String,
+    /// The event's name.
+    #[prost(string, tag = "2")]
+    pub event: ::prost::alloc::string::String,
+    /// For a push: the branch.
+    #[prost(string, tag = "3")]
+    pub branch: ::prost::alloc::string::String,
+    /// It was signed with the current webhook secret: the one before it is not needed any more.
+    #[prost(bool, tag = "4")]
+    pub signed_with_current: bool,
+}
+/// It is noted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RemoveRepositoryResponse {}
+pub struct NoteDeliveryResponse {}
+/// Somebody who wants to trigger something.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MayWriteRequest {
+    /// The repository's id.
+    #[prost(string, tag = "1")]
+    pub repository_id: ::prost::alloc::string::String,
+    /// Their name at the provider.
+    #[prost(string, tag = "2")]
+    pub login: ::prost::alloc::string::String,
+}
+/// What the provider says.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MayWriteResponse {
+    /// They may write.
+    #[prost(bool, tag = "1")]
+    pub may_write: bool,
+    /// They are ck8s itself: whom its credential acts as.
+    #[prost(bool, tag = "2")]
+    pub is_own_actor: bool,
+}
+/// Repositories whose hooks are asked about: all that ck8s looks after.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListHookDeliveriesRequest {
+    /// From an earlier answer; empty: the first repository.
+    #[prost(string, tag = "1")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// What one hook tried.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListHookDeliveriesResponse {
+    /// The repository's id; empty: there is none.
+    #[prost(string, tag = "1")]
+    pub repository_id: ::prost::alloc::string::String,
+    /// Oldest first.
+    #[prost(message, repeated, tag = "2")]
+    pub deliveries: ::prost::alloc::vec::Vec<HookDelivery>,
+    /// Up to when they are complete.
+    #[prost(message, optional, tag = "3")]
+    pub until: ::core::option::Option<::prost_types::Timestamp>,
+    /// Empty: there are no more repositories.
+    #[prost(string, tag = "4")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// What did not arrive.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RedeliverHookDeliveriesRequest {
+    /// The repository's id.
+    #[prost(string, tag = "1")]
+    pub repository_id: ::prost::alloc::string::String,
+    /// The provider's ids of the tries.
+    #[prost(string, repeated, tag = "2")]
+    pub attempt_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Up to when everything was looked for.
+    #[prost(message, optional, tag = "3")]
+    pub until: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// The provider was asked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RedeliverHookDeliveriesResponse {}
 /// A webhook secret to replace.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RotateWebhookSecretRequest {
@@ -484,7 +794,9 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Adds a repository; without a webhook secret a random one is made and shown once.
+        /// Adds a repository. With a credential, ck8s asks the provider for its id and default branch, makes the hook, and reads services.yaml;
+        /// what fails on the way undoes what was done, and the error says where it stopped. Without one, all of that is done by hand, and the
+        /// webhook secret (a random one, unless given) is shown once.
         pub async fn add_repository(
             &mut self,
             request: impl tonic::IntoRequest<super::AddRepositoryRequest>,
@@ -544,7 +856,7 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Removes a repository; its runs and deliveries stay.
+        /// Removes a repository and its hook; its runs and deliveries stay. The answer says if the hook could not be removed.
         pub async fn remove_repository(
             &mut self,
             request: impl tonic::IntoRequest<super::RemoveRepositoryRequest>,
@@ -600,6 +912,96 @@ pub mod repositories_service_client {
                     GrpcMethod::new(
                         "ck8s.repositories.v1.RepositoriesService",
                         "RotateWebhookSecret",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives ck8s another credential for a repository, once it was seen to suffice.
+        pub async fn rotate_credential(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RotateCredentialRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RotateCredentialResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.repositories.v1.RepositoriesService/RotateCredential",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "ck8s.repositories.v1.RepositoriesService",
+                        "RotateCredential",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Says in words what is right and wrong with credential, hook, last delivery, services.yaml, last run, rate limit.
+        pub async fn check_repository(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CheckRepositoryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CheckRepositoryResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.repositories.v1.RepositoriesService/CheckRepository",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "ck8s.repositories.v1.RepositoriesService",
+                        "CheckRepository",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes, turns on or completes the hook, and reads services.yaml.
+        pub async fn mend_repository(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MendRepositoryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MendRepositoryResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.repositories.v1.RepositoriesService/MendRepository",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "ck8s.repositories.v1.RepositoriesService",
+                        "MendRepository",
                     ),
                 );
             self.inner.unary(req, path, codec).await
@@ -660,6 +1062,127 @@ pub mod repositories_service_client {
                     GrpcMethod::new(
                         "ck8s.repositories.v1.RepositoriesService",
                         "ResolveRepositories",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Says that a delivery came that the repository's own state depends on: a ping, a push to its default branch, the first
+        /// one that is signed with a new secret.
+        pub async fn note_delivery(
+            &mut self,
+            request: impl tonic::IntoRequest<super::NoteDeliveryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::NoteDeliveryResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.repositories.v1.RepositoriesService/NoteDelivery",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "ck8s.repositories.v1.RepositoriesService",
+                        "NoteDelivery",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Whether somebody may write to a repository, asked of its provider. FAILED_PRECONDITION: ck8s has no credential for it.
+        pub async fn may_write(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MayWriteRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MayWriteResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.repositories.v1.RepositoriesService/MayWrite",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "ck8s.repositories.v1.RepositoriesService",
+                        "MayWrite",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists what the hooks of repositories tried to deliver since they were last asked about.
+        pub async fn list_hook_deliveries(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListHookDeliveriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListHookDeliveriesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.repositories.v1.RepositoriesService/ListHookDeliveries",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "ck8s.repositories.v1.RepositoriesService",
+                        "ListHookDeliveries",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Has the provider deliver again what did not arrive, and notes up to when everything was looked for.
+        pub async fn redeliver_hook_deliveries(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RedeliverHookDeliveriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RedeliverHookDeliveriesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.repositories.v1.RepositoriesService/RedeliverHookDeliveries",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "ck8s.repositories.v1.RepositoriesService",
+                        "RedeliverHookDeliveries",
                     ),
                 );
             self.inner.unary(req, path, codec).await
@@ -725,7 +1248,9 @@ pub mod repositories_service_server {
             tonic::Response<super::GetRepositoryResponse>,
             tonic::Status,
         >;
-        /// Adds a repository; without a webhook secret a random one is made and shown once.
+        /// Adds a repository. With a credential, ck8s asks the provider for its id and default branch, makes the hook, and reads services.yaml;
+        /// what fails on the way undoes what was done, and the error says where it stopped. Without one, all of that is done by hand, and the
+        /// webhook secret (a random one, unless given) is shown once.
         async fn add_repository(
             &self,
             request: tonic::Request<super::AddRepositoryRequest>,
@@ -741,7 +1266,7 @@ pub mod repositories_service_server {
             tonic::Response<super::UpdateRepositoryResponse>,
             tonic::Status,
         >;
-        /// Removes a repository; its runs and deliveries stay.
+        /// Removes a repository and its hook; its runs and deliveries stay. The answer says if the hook could not be removed.
         async fn remove_repository(
             &self,
             request: tonic::Request<super::RemoveRepositoryRequest>,
@@ -755,6 +1280,30 @@ pub mod repositories_service_server {
             request: tonic::Request<super::RotateWebhookSecretRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RotateWebhookSecretResponse>,
+            tonic::Status,
+        >;
+        /// Gives ck8s another credential for a repository, once it was seen to suffice.
+        async fn rotate_credential(
+            &self,
+            request: tonic::Request<super::RotateCredentialRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RotateCredentialResponse>,
+            tonic::Status,
+        >;
+        /// Says in words what is right and wrong with credential, hook, last delivery, services.yaml, last run, rate limit.
+        async fn check_repository(
+            &self,
+            request: tonic::Request<super::CheckRepositoryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CheckRepositoryResponse>,
+            tonic::Status,
+        >;
+        /// Makes, turns on or completes the hook, and reads services.yaml.
+        async fn mend_repository(
+            &self,
+            request: tonic::Request<super::MendRepositoryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MendRepositoryResponse>,
             tonic::Status,
         >;
         /// Sets or removes a secret that runs may ask for by name.
@@ -771,6 +1320,39 @@ pub mod repositories_service_server {
             request: tonic::Request<super::ResolveRepositoriesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ResolveRepositoriesResponse>,
+            tonic::Status,
+        >;
+        /// Says that a delivery came that the repository's own state depends on: a ping, a push to its default branch, the first
+        /// one that is signed with a new secret.
+        async fn note_delivery(
+            &self,
+            request: tonic::Request<super::NoteDeliveryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::NoteDeliveryResponse>,
+            tonic::Status,
+        >;
+        /// Whether somebody may write to a repository, asked of its provider. FAILED_PRECONDITION: ck8s has no credential for it.
+        async fn may_write(
+            &self,
+            request: tonic::Request<super::MayWriteRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MayWriteResponse>,
+            tonic::Status,
+        >;
+        /// Lists what the hooks of repositories tried to deliver since they were last asked about.
+        async fn list_hook_deliveries(
+            &self,
+            request: tonic::Request<super::ListHookDeliveriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListHookDeliveriesResponse>,
+            tonic::Status,
+        >;
+        /// Has the provider deliver again what did not arrive, and notes up to when everything was looked for.
+        async fn redeliver_hook_deliveries(
+            &self,
+            request: tonic::Request<super::RedeliverHookDeliveriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RedeliverHookDeliveriesResponse>,
             tonic::Status,
         >;
         /// Opens the secrets that a run asks for.
@@ -1148,6 +1730,150 @@ pub mod repositories_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/ck8s.repositories.v1.RepositoriesService/RotateCredential" => {
+                    #[allow(non_camel_case_types)]
+                    struct RotateCredentialSvc<T: RepositoriesService>(pub Arc<T>);
+                    impl<
+                        T: RepositoriesService,
+                    > tonic::server::UnaryService<super::RotateCredentialRequest>
+                    for RotateCredentialSvc<T> {
+                        type Response = super::RotateCredentialResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RotateCredentialRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RepositoriesService>::rotate_credential(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RotateCredentialSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.repositories.v1.RepositoriesService/CheckRepository" => {
+                    #[allow(non_camel_case_types)]
+                    struct CheckRepositorySvc<T: RepositoriesService>(pub Arc<T>);
+                    impl<
+                        T: RepositoriesService,
+                    > tonic::server::UnaryService<super::CheckRepositoryRequest>
+                    for CheckRepositorySvc<T> {
+                        type Response = super::CheckRepositoryResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CheckRepositoryRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RepositoriesService>::check_repository(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CheckRepositorySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.repositories.v1.RepositoriesService/MendRepository" => {
+                    #[allow(non_camel_case_types)]
+                    struct MendRepositorySvc<T: RepositoriesService>(pub Arc<T>);
+                    impl<
+                        T: RepositoriesService,
+                    > tonic::server::UnaryService<super::MendRepositoryRequest>
+                    for MendRepositorySvc<T> {
+                        type Response = super::MendRepositoryResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MendRepositoryRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RepositoriesService>::mend_repository(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MendRepositorySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/ck8s.repositories.v1.RepositoriesService/SetSecret" => {
                     #[allow(non_camel_case_types)]
                     struct SetSecretSvc<T: RepositoriesService>(pub Arc<T>);
@@ -1228,6 +1954,199 @@ pub mod repositories_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ResolveRepositoriesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.repositories.v1.RepositoriesService/NoteDelivery" => {
+                    #[allow(non_camel_case_types)]
+                    struct NoteDeliverySvc<T: RepositoriesService>(pub Arc<T>);
+                    impl<
+                        T: RepositoriesService,
+                    > tonic::server::UnaryService<super::NoteDeliveryRequest>
+                    for NoteDeliverySvc<T> {
+                        type Response = super::NoteDeliveryResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::NoteDeliveryRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RepositoriesService>::note_delivery(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = NoteDeliverySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.repositories.v1.RepositoriesService/MayWrite" => {
+                    #[allow(non_camel_case_types)]
+                    struct MayWriteSvc<T: RepositoriesService>(pub Arc<T>);
+                    impl<
+                        T: RepositoriesService,
+                    > tonic::server::UnaryService<super::MayWriteRequest>
+                    for MayWriteSvc<T> {
+                        type Response = super::MayWriteResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MayWriteRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RepositoriesService>::may_write(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MayWriteSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.repositories.v1.RepositoriesService/ListHookDeliveries" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListHookDeliveriesSvc<T: RepositoriesService>(pub Arc<T>);
+                    impl<
+                        T: RepositoriesService,
+                    > tonic::server::UnaryService<super::ListHookDeliveriesRequest>
+                    for ListHookDeliveriesSvc<T> {
+                        type Response = super::ListHookDeliveriesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListHookDeliveriesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RepositoriesService>::list_hook_deliveries(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListHookDeliveriesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.repositories.v1.RepositoriesService/RedeliverHookDeliveries" => {
+                    #[allow(non_camel_case_types)]
+                    struct RedeliverHookDeliveriesSvc<T: RepositoriesService>(
+                        pub Arc<T>,
+                    );
+                    impl<
+                        T: RepositoriesService,
+                    > tonic::server::UnaryService<super::RedeliverHookDeliveriesRequest>
+                    for RedeliverHookDeliveriesSvc<T> {
+                        type Response = super::RedeliverHookDeliveriesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::RedeliverHookDeliveriesRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RepositoriesService>::redeliver_hook_deliveries(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RedeliverHookDeliveriesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -84,6 +84,9 @@ pub struct RunTrigger {
     /// The text after a comment command.
     #[prost(string, tag = "10")]
     pub arguments: ::prost::alloc::string::String,
+    /// The provider's id of the comment that it came with; empty: none.
+    #[prost(string, tag = "11")]
+    pub comment_id: ::prost::alloc::string::String,
 }
 /// One run.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -118,7 +118,7 @@ fn who_may_talk_to_whom_is_the_table_of_roles() {
         if role.database.is_some() {
             goes_out.extend(pairs(["postgres"], POSTGRES));
         }
-        if role.name == "auth" {
+        if ["auth", "repositories"].contains(&role.name) {
             // GitHub.
             goes_out.insert((r#"{"ipBlock":{"cidr":"0.0.0.0/0"}}"#.to_owned(), HTTPS));
         }

@@ -46,7 +46,8 @@ pub const ROLES: &[Role] = &[
         name: "repositories",
         services: &["ck8s.repositories.v1.RepositoriesService"],
         needs: &["auth"],
-        asks: &[],
+        // What it tells the provider of.
+        asks: &["runs"],
         database: Some((ServiceRole::Repositories, 4)),
     },
     Role {

@@ -1,9 +1,11 @@
 //! How people sign in: where they reach the server, who says who they are, and who is let in first.
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use ck8s_auth::{Auth, ProviderConfig, SignInConfig};
 use ck8s_edge::EdgeConfig;
+use ck8s_github::GitHub;
+use ck8s_provider::RepositoryProvider;
 use ipnet::IpNet;
 
 use crate::config::Secrets;
@@ -12,7 +14,7 @@ use crate::config::Secrets;
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Sign-in")]
 pub struct SignInOptions {
-    /// Where people reach the console, for the roles auth and edge: https://ck8s.example.
+    /// Where people reach the console, and GitHub's hooks the server, for the roles auth, edge and repositories: https://ck8s.example.
     #[arg(long, env = "CK8S_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
     /// Where people sign in, for the role auth: GitHub, or a GitHub Enterprise Server.
@@ -23,7 +25,7 @@ pub struct SignInOptions {
         default_value = "https://github.com"
     )]
     github_url: String,
-    /// Its API.
+    /// Its API, for the roles auth and repositories.
     #[arg(
         long,
         env = "CK8S_GITHUB_API_URL",
@@ -77,6 +79,16 @@ impl SignInOptions {
             options: self,
         }
     }
+}
+
+/// How repositories are looked after.
+pub struct LookedAfter {
+    /// GitHub.
+    pub api: Arc<dyn RepositoryProvider>,
+    /// Where its hooks post to.
+    pub hook_url: String,
+    /// Where links lead to.
+    pub console_url: String,
 }
 
 /// The options, and where people reach the server.
@@ -139,6 +151,19 @@ impl Reached {
                 client_secret: secret.clone(),
             })),
         }
+    }
+
+    /// How repositories are looked after; none: nobody knows where the server is reached.
+    pub fn looked_after(&self) -> Result<Option<LookedAfter>> {
+        let Some(url) = self.public_url.as_deref().map(checked).transpose()? else {
+            return Ok(None);
+        };
+        let github = GitHub::new(&self.options.github_api_url).context("CK8S_GITHUB_API_URL")?;
+        Ok(Some(LookedAfter {
+            api: Arc::new(github),
+            hook_url: format!("{url}/api/v1/webhooks/github"),
+            console_url: url,
+        }))
     }
 
     /// Tells the edge.

@@ -16,6 +16,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ck8s-db", &["ck8s-types"]),
     ("ck8s-pki", &["ck8s-types"]),
     ("ck8s-sealing", &[]),
+    ("ck8s-provider", &[]),
+    ("ck8s-github", &["ck8s-provider"]),
     ("ck8s-rpc", &["ck8s-proto", "ck8s-types", "ck8s-pki"]),
     (
         "ck8s-cli",
@@ -48,6 +50,7 @@ const SERVICE: &[&str] = &[
     "ck8s-sealing",
     "ck8s-types",
     "ck8s-telemetry",
+    "ck8s-provider",
 ];
 
 /// Crates that only one of ours may name, because what they know is kept in one place.

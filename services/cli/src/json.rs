@@ -43,7 +43,8 @@ named! {
     "ck8s.auth.v1" auth: Project DeleteProjectResponse Token CreateTokenResponse JoinWorkerResponse WhoAmIResponse User RemoveUserResponse Member
         RemoveMemberResponse;
     "ck8s.ingress.v1" ingress: Delivery;
-    "ck8s.repositories.v1" repositories: Repository AddRepositoryResponse RemoveRepositoryResponse RotateWebhookSecretResponse;
+    "ck8s.repositories.v1" repositories: Repository AddRepositoryResponse RemoveRepositoryResponse RotateWebhookSecretResponse
+        CheckRepositoryResponse MendRepositoryResponse;
     "ck8s.runs.v1" runs: Run FlowEvent ExplainRunResponse WatchRunsResponse Slot SetSlotsResponse Worker;
 }
 

@@ -44,6 +44,7 @@ pub(crate) fn known(resolved: repositories::ResolvedRepository) -> Result<(u64, 
         current: secrets.next(),
         previous: secrets.collect(),
         previous_until: resolved.expire_time.map(until),
+        looked_after: repository.credential != repositories::CredentialKind::Unspecified as i32,
     };
     Ok((external_id, known))
 }

@@ -9,7 +9,7 @@ use std::{
 use ck8s_db::events::{self, NewEvent};
 use ck8s_types::{DeliveryId, ProjectId, RunId};
 use sqlx::{Connection, PgPool};
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Mutex, Notify, Semaphore, mpsc};
 
 use crate::{
     domain::run::clean,
@@ -18,6 +18,7 @@ use crate::{
     metrics,
     peers::{
         Away,
+        provider::{Provider, Verdict},
         runs::{Order, Runs},
     },
     store::{
@@ -28,6 +29,8 @@ use crate::{
 
 /// Handlers: while one waits for runs, the other settles.
 pub(crate) const HANDLERS: usize = 2;
+/// Batches that wait for the provider at once; more wait for repair.
+const ASKING: usize = 32;
 /// What may wait for the handlers in memory.
 pub(crate) const QUEUE: usize = 4_096;
 /// Deliveries of one round.
@@ -111,16 +114,20 @@ impl Inlet {
 pub(crate) struct Handler {
     pool: PgPool,
     runs: Runs,
+    provider: Provider,
+    asking: Arc<Semaphore>,
     in_flight: Arc<SyncMutex<HashSet<DeliveryId>>>,
     revived: Arc<SyncMutex<Vec<DeliveryId>>>,
     repair: Arc<Notify>,
 }
 
 impl Handler {
-    pub(crate) fn new(pool: PgPool, runs: Runs) -> Self {
+    pub(crate) fn new(pool: PgPool, runs: Runs, provider: Provider) -> Self {
         Self {
             pool,
             runs,
+            provider,
+            asking: Arc::new(Semaphore::new(ASKING)),
             in_flight: Arc::default(),
             revived: Arc::default(),
             repair: Arc::default(),
@@ -134,13 +141,38 @@ impl Handler {
             if queue.lock().await.recv_many(&mut pending, MOST).await == 0 {
                 return;
             }
-            let ids: Vec<DeliveryId> = pending.iter().map(|p| p.id).collect();
-            if let Err(error) = self.handle_fresh(std::mem::take(&mut pending)).await {
-                tracing::warn!(%error, "deliveries are left to be handled again");
-                metrics::left_to_repair(ids.len());
-            }
-            self.end(ids);
+            let (ask, plain): (Vec<_>, Vec<_>) = std::mem::take(&mut pending)
+                .into_iter()
+                .partition(|p| p.found.asks.is_some());
+            self.ask_beside(ask);
+            self.handle_and_end(plain).await;
         }
+    }
+
+    /// Those that the provider is asked about are handled beside: it may be slow, and the others do not wait for it.
+    fn ask_beside(&self, pending: Vec<Pending>) {
+        if pending.is_empty() {
+            return;
+        }
+        let Ok(permit) = self.asking.clone().try_acquire_owned() else {
+            metrics::left_to_repair(pending.len());
+            self.end(pending.iter().map(|p| p.id));
+            return;
+        };
+        let this = self.clone();
+        tokio::spawn(async move {
+            this.handle_and_end(pending).await;
+            drop(permit);
+        });
+    }
+
+    async fn handle_and_end(&self, pending: Vec<Pending>) {
+        let ids: Vec<DeliveryId> = pending.iter().map(|p| p.id).collect();
+        if let Err(error) = self.handle_fresh(pending).await {
+            tracing::warn!(%error, "deliveries are left to be handled again");
+            metrics::left_to_repair(ids.len());
+        }
+        self.end(ids);
     }
 
     /// Makes runs and writes what became of these, and of others whose outcome is known already.
@@ -182,9 +214,11 @@ impl Handler {
         if pending.is_empty() {
             return (Vec::new(), about, None);
         }
+        let (pending, mut refused, unasked) = self.sift(pending).await;
+        let ids: Vec<DeliveryId> = pending.iter().map(|p| p.id).collect();
         let orders = pending.into_iter().map(order).collect();
         let (made, away) = self.runs.create(orders).await;
-        let outcomes = about.iter().zip(made).map(|((id, _), made)| match made {
+        let outcomes = ids.iter().zip(made).map(|(id, made)| match made {
             Ok(run) => Outcome {
                 id: *id,
                 state: State::RunCreated,
@@ -198,7 +232,41 @@ impl Handler {
                 run_id: None,
             },
         });
-        (outcomes.collect(), about, away)
+        refused.extend(outcomes);
+        (refused, about, away.or(unasked))
+    }
+
+    /// Those whose senders may; what became of those whose senders may not. The rest waits: who could say is away.
+    async fn sift(&self, pending: Vec<Pending>) -> (Vec<Pending>, Vec<Outcome>, Option<Away>) {
+        let asked = pending.iter().filter_map(|p| {
+            let asks = p.found.asks.clone()?;
+            Some((p.found.repository_id, asks))
+        });
+        let verdicts = self.provider.verdicts(asked).await;
+        let (mut may, mut refused, mut unasked) = (Vec::new(), Vec::new(), None);
+        for pending in pending {
+            let Some(asks) = pending.found.asks.clone() else {
+                may.push(pending);
+                continue;
+            };
+            let outcome = |state, reason: &str| Outcome {
+                id: pending.id,
+                state,
+                reason: clean(
+                    &format!("trigger {:?}: {reason}", pending.found.wanted.trigger.name),
+                    500,
+                ),
+                run_id: None,
+            };
+            match verdicts.get(&(pending.found.repository_id, asks)) {
+                Some(Ok(Verdict::May)) => may.push(pending),
+                Some(Ok(Verdict::MayNot(reason))) => refused.push(outcome(State::Ignored, reason)),
+                Some(Ok(Verdict::Unsaid(reason))) => refused.push(outcome(State::Failed, reason)),
+                Some(Err(away)) => unasked = Some(away.clone()),
+                None => {}
+            }
+        }
+        (may, refused, unasked)
     }
 
     async fn settle(

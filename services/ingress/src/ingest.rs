@@ -16,7 +16,10 @@ use crate::{
         verify::{self, Secret, Signature},
     },
     metrics,
-    peers::repositories::{Known, Repositories},
+    peers::{
+        provider::Note,
+        repositories::{Known, Repositories},
+    },
     store::{deliveries::State, inbox::NewDelivery},
     writer::Item,
 };
@@ -48,6 +51,7 @@ pub(crate) struct Ingest {
     writer: mpsc::Sender<Item>,
     platform: Option<Secret>,
     nobody: Secret,
+    notes: mpsc::Sender<Note>,
 }
 
 /// A webhook whose form is right.
@@ -92,8 +96,8 @@ impl Answer {
     }
 }
 
-/// What is to be stored, and the run that it asks for.
-type Prepared = Result<(NewDelivery, Option<Found>), Refusal>;
+/// What is to be stored, the run that it asks for, and what the repositories service wants to hear of it.
+type Prepared = Result<(NewDelivery, Option<Found>, Option<Note>), Refusal>;
 
 /// A repository, none that is known, or an answer that cannot be had now.
 type Resolved = Result<Option<Arc<Known>>, Refusal>;
@@ -103,6 +107,7 @@ impl Ingest {
         repositories: Repositories,
         writer: mpsc::Sender<Item>,
         platform: Option<SecretString>,
+        notes: mpsc::Sender<Note>,
     ) -> Self {
         Self {
             repositories,
@@ -110,6 +115,7 @@ impl Ingest {
             platform: platform.map(|secret| Secret::new(secret.expose_secret().as_bytes())),
             // Nobody's: checked where there is nothing to check against, so that this takes as long.
             nobody: Secret::new(uuid::Uuid::new_v4().as_bytes()),
+            notes,
         }
     }
 
@@ -139,8 +145,13 @@ impl Ingest {
             breathe(nr).await;
         }
         let mut outcomes = Vec::with_capacity(webhooks.len());
-        for answer in answers {
-            outcomes.push(answer.outcome().await);
+        for (answer, note) in answers {
+            let outcome = answer.outcome().await;
+            if let Some(note) = note.filter(|_| outcome == Outcome::Accepted) {
+                // Where too many wait, it is found out without.
+                let _ = self.notes.try_send(note);
+            }
+            outcomes.push(outcome);
         }
         metrics::ingested(&outcomes);
         outcomes
@@ -184,12 +195,7 @@ impl Ingest {
         let decision = matched(&webhook.event, payload, repository);
         let (state, reason, found) = match (decision, repository) {
             (Decision::Run(wanted), Some(known)) => {
-                let found = Found {
-                    project_id: known.project_id,
-                    repository_id: known.id,
-                    repository_name: known.full_name.clone(),
-                    wanted: *wanted,
-                };
+                let found = Found::new(known, *wanted);
                 (State::RunCreated, String::new(), Some(found))
             }
             (Decision::Run(_), None) => (State::Ignored, NO_REPOSITORY.to_owned(), None),
@@ -207,7 +213,8 @@ impl Ingest {
             size_bytes: i32::try_from(webhook.body.len()).unwrap_or(i32::MAX),
             payload: lz4_flex::compress_prepend_size(&webhook.body),
         };
-        Ok((delivery, found))
+        let note = repository.and_then(|known| noted(webhook, payload, known, &signature));
+        Ok((delivery, found, note))
     }
 
     async fn prepare_large(&self, webhook: Webhook, repository: Option<Arc<Known>>) -> Prepared {
@@ -221,10 +228,10 @@ impl Ingest {
             .unwrap_or(Err(Refusal::Unavailable))
     }
 
-    async fn store(&self, prepared: Prepared) -> Answer {
-        let (delivery, found) = match prepared {
+    async fn store(&self, prepared: Prepared) -> (Answer, Option<Note>) {
+        let (delivery, found, note) = match prepared {
             Ok(prepared) => prepared,
-            Err(refusal) => return Answer::Now(Outcome::Refused(refusal)),
+            Err(refusal) => return (Answer::Now(Outcome::Refused(refusal)), None),
         };
         let (answer, told) = oneshot::channel();
         match self
@@ -236,8 +243,8 @@ impl Ingest {
             })
             .await
         {
-            Ok(()) => Answer::Later(told),
-            Err(_) => Answer::Now(Outcome::Refused(Refusal::Unavailable)),
+            Ok(()) => (Answer::Later(told), note),
+            Err(_) => (Answer::Now(Outcome::Refused(Refusal::Unavailable)), None),
         }
     }
 }
@@ -249,10 +256,55 @@ pub(crate) struct Found {
     pub(crate) repository_id: RepositoryId,
     pub(crate) repository_name: String,
     pub(crate) wanted: Wanted,
+    /// Who wants it, where the provider is asked whether they may.
+    pub(crate) asks: Option<Asks>,
+}
+
+/// Somebody who wants to trigger something.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Asks {
+    /// Their name at the provider.
+    pub(crate) login: String,
+    /// A bot, and the trigger allows bots.
+    pub(crate) allowed_bot: bool,
+}
+
+impl Found {
+    pub(crate) fn new(known: &Known, wanted: Wanted) -> Self {
+        let asks = known.looked_after.then(|| Asks {
+            login: wanted.trigger.actor.clone(),
+            allowed_bot: wanted.by_bot,
+        });
+        Self {
+            project_id: known.project_id,
+            repository_id: known.id,
+            repository_name: known.full_name.clone(),
+            wanted,
+            asks,
+        }
+    }
 }
 
 /// Why an event without a repository makes no run.
 const NO_REPOSITORY: &str = "an event without a repository: nothing can trigger";
+
+/// What the repositories service wants to hear of a delivery, if anything.
+fn noted(
+    webhook: &Webhook,
+    payload: &Payload<'_>,
+    known: &Known,
+    signature: &Signature,
+) -> Option<Note> {
+    let signed_with_current = known.proves_current(&webhook.body, signature);
+    let told = matches!(webhook.event.as_str(), "ping" | "push" | "repository");
+    let branch = payload.git_ref.as_str().strip_prefix("refs/heads/");
+    (known.looked_after && (told || signed_with_current)).then(|| Note {
+        repository_id: known.id,
+        event: webhook.event.clone(),
+        branch: branch.unwrap_or_default().to_owned(),
+        signed_with_current,
+    })
+}
 
 /// What a payload leads to.
 pub(crate) fn matched(event: &str, payload: &Payload<'_>, repository: Option<&Known>) -> Decision {
@@ -263,6 +315,7 @@ pub(crate) fn matched(event: &str, payload: &Payload<'_>, repository: Option<&Kn
                 event,
                 payload,
                 repository: &known.full_name,
+                asked_later: known.looked_after,
             },
         ),
         None => Decision::Ignored(NO_REPOSITORY.to_owned()),

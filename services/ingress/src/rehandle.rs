@@ -92,12 +92,7 @@ fn again(
         return Err(ignored("the repository was removed"));
     }
     match (matched(&delivery.event, &payload, known), known) {
-        (Decision::Run(wanted), Some(known)) => Ok(Found {
-            project_id: known.project_id,
-            repository_id: known.id,
-            repository_name: known.full_name.clone(),
-            wanted: *wanted,
-        }),
+        (Decision::Run(wanted), Some(known)) => Ok(Found::new(known, *wanted)),
         (Decision::Ignored(reason), _) => Err((State::Ignored, reason)),
         (Decision::Run(_), None) => Err(ignored("the repository was removed")),
     }

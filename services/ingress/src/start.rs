@@ -12,9 +12,9 @@ use crate::{
     grpc::Grpc,
     handler::{self, Handler, Inlet},
     ingest::Ingest,
-    peers::{repositories::Repositories, runs::Runs},
+    peers::{provider::Provider, repositories::Repositories, runs::Runs},
     service::Inbox,
-    tasks::{self, repair::Repair},
+    tasks::{self, recovery::Recovery, repair::Repair},
     writer::{self, Writer},
 };
 
@@ -37,7 +37,8 @@ impl Ingress {
     ) -> Self {
         let repositories = Repositories::new(channel.clone());
         let (queue, pending) = mpsc::channel(handler::QUEUE);
-        let handler = Handler::new(pool.clone(), Runs::new(channel));
+        let provider = Provider::new(channel.clone());
+        let handler = Handler::new(pool.clone(), Runs::new(channel), provider.clone());
         let inlet = Inlet::new(handler.clone(), queue);
         let pending = Arc::new(Mutex::new(pending));
         for _ in 0..handler::HANDLERS {
@@ -55,8 +56,12 @@ impl Ingress {
         ));
         tokio::spawn(tasks::retention::run(pool.clone(), shutdown.clone()));
         let repair = Repair::new(pool.clone(), handler.clone(), repositories.clone());
-        tokio::spawn(repair.run(shutdown));
-        let ingest = Ingest::new(repositories.clone(), writer, config.platform_secret);
+        tokio::spawn(repair.run(shutdown.clone()));
+        let recovery = Recovery::new(pool.clone(), provider.clone());
+        tokio::spawn(recovery.run(shutdown));
+        let (notes, told) = mpsc::channel(tasks::notes::QUEUE);
+        tokio::spawn(tasks::notes::run(provider, told));
+        let ingest = Ingest::new(repositories.clone(), writer, config.platform_secret, notes);
         Self {
             grpc: Grpc {
                 ingest,

@@ -23,6 +23,19 @@ pub fn repository(repository: Repository, services: pb::Services) -> pb::Reposit
         etag: repository.version.to_string(),
         secret_names: repository.secret_names,
         previous_secret_expire_time: repository.previous_secret_expires_at.map(timestamp),
+        credential: match repository.credential.as_deref() {
+            Some("app") => pb::CredentialKind::App,
+            Some(_) => pb::CredentialKind::Token,
+            None => pb::CredentialKind::Unspecified,
+        }
+        .into(),
+        services_path: repository.services_path,
+        services_problem: repository.services_problem.unwrap_or_default(),
+        services_commit: repository.services_commit.unwrap_or_default(),
+        services_check_time: repository.services_checked_at.map(timestamp),
+        hook_id: repository.hook_id.unwrap_or_default(),
+        hook_problem: repository.hook_problem.unwrap_or_default(),
+        wait_until: repository.waits_until.map(timestamp),
     }
 }
 

@@ -1,4 +1,5 @@
 //! What goes wrong, and how each of it looks on the wire.
+use ck8s_provider::{Lacking, ProviderError};
 use ck8s_rpc::{convert, status};
 use ck8s_types::{Invalid, ProjectId, RequestId};
 use thiserror::Error;
@@ -30,6 +31,26 @@ pub enum Error {
     /// The request id was used for another method.
     #[error("request id {0} was used for another call")]
     RequestIdReused(RequestId),
+    /// The server was not set up to look after repositories at their provider.
+    #[error("no provider is set up")]
+    NoProvider,
+    /// Nothing is shown to the provider for this repository.
+    #[error("no credential for {0:?}")]
+    NoCredential(String),
+    /// Something else is being changed about it at its provider.
+    #[error("{0:?} is being changed")]
+    Busy(String),
+    /// The credential lacks permissions.
+    #[error("the credential lacks {}", words(.0))]
+    Lacking(Vec<Lacking>),
+    /// The provider did not do what it was asked.
+    #[error("stopped at {step}: {error}")]
+    Provider {
+        /// What was being done.
+        step: &'static str,
+        /// Why not.
+        error: ProviderError,
+    },
     /// Another service said no, in the contract's words.
     #[error("a peer answered {}", .0.code())]
     Peer(Box<Status>),
@@ -75,6 +96,25 @@ impl From<Error> for Status {
             Error::RequestIdReused(_) => {
                 status::invalid("request_id", "was used for another call; take a fresh one")
             }
+            Error::NoProvider => status::precondition(
+                "NO_PROVIDER",
+                "this server looks after no hooks: its public address is not known (CK8S_PUBLIC_URL)",
+            ),
+            Error::NoCredential(name) => status::precondition(
+                "NO_CREDENTIAL",
+                format!("ck8s has no credential for {name}: it is looked after by hand"),
+            ),
+            Error::Busy(name) => status::aborted(
+                "REPOSITORY_BUSY",
+                format!("{name} is being changed at its provider; try again"),
+            ),
+            Error::Lacking(lacking) => status::error(
+                Code::FailedPrecondition,
+                "PERMISSIONS_MISSING",
+                format!("the credential lacks {}", words(&lacking)),
+                &[("permissions", &permissions(&lacking))],
+            ),
+            Error::Provider { step, error } => provider(step, &error),
             Error::Peer(status) => *status,
             Error::Database(e) if ck8s_db::is_unavailable(&e) || ck8s_db::is_retryable(&e) => {
                 status::unavailable("the database", &e)
@@ -91,4 +131,35 @@ impl From<Error> for Status {
             ),
         }
     }
+}
+
+fn permissions(lacking: &[Lacking]) -> String {
+    let names: Vec<&str> = lacking.iter().map(|l| l.permission.as_str()).collect();
+    names.join(", ")
+}
+
+/// What is lacking, and what for.
+pub fn words(lacking: &[Lacking]) -> String {
+    let each: Vec<String> = lacking
+        .iter()
+        .map(|l| format!("{:?} (for {})", l.permission, l.needed_for))
+        .collect();
+    each.join(", ")
+}
+
+fn provider(step: &str, error: &ProviderError) -> Status {
+    let (code, reason) = match error {
+        ProviderError::Unauthenticated => (Code::FailedPrecondition, "CREDENTIAL_REFUSED"),
+        ProviderError::Denied { .. } => (Code::FailedPrecondition, "PERMISSIONS_MISSING"),
+        ProviderError::NotFound(_) => (Code::FailedPrecondition, "NOT_AT_PROVIDER"),
+        ProviderError::Invalid(_) => (Code::FailedPrecondition, "PROVIDER_REFUSED"),
+        ProviderError::Limited { .. } => (Code::Unavailable, "PROVIDER_LIMITED"),
+        ProviderError::Unavailable(_) => (Code::Unavailable, "PROVIDER_UNAVAILABLE"),
+    };
+    status::error(
+        code,
+        reason,
+        format!("stopped at {step}: {error}"),
+        &[("step", step)],
+    )
 }

@@ -1,4 +1,6 @@
 //! The contract's methods: decode, call the use case, encode.
+mod provided;
+
 use ck8s_proto::repositories::v1::{
     self as pb,
     repositories_service_server::{RepositoriesService, RepositoriesServiceServer},
@@ -62,6 +64,8 @@ impl RepositoriesService for Repositories {
             default_branch: asked.default_branch,
             services_text: asked.services_text,
             webhook_secret: given(asked.webhook_secret),
+            services_path: asked.services_path,
+            credential: provided::shown(asked.credential)?,
         };
         Ok(self.add(call, add).await?.into())
     }
@@ -86,6 +90,7 @@ impl RepositoriesService for Repositories {
             match path.as_str() {
                 "full_name" => update.full_name = Some(asked.full_name.clone()),
                 "default_branch" => update.default_branch = Some(asked.default_branch.clone()),
+                "services_path" => update.services_path = Some(asked.services_path.clone()),
                 "services_text" => update.services_text = Some(asked.services_text.clone()),
                 _ => return Err(status::invalid("update_mask", MASK)),
             }
@@ -158,9 +163,71 @@ impl RepositoriesService for Repositories {
         let secrets = Repositories::open_secrets(self, repository, &asked.names).await?;
         Ok(pb::OpenSecretsResponse { secrets }.into())
     }
+
+    async fn rotate_credential(
+        &self,
+        request: Request<pb::RotateCredentialRequest>,
+    ) -> Result<Response<pb::RotateCredentialResponse>, Status> {
+        provided::rotate_credential(self, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn check_repository(
+        &self,
+        request: Request<pb::CheckRepositoryRequest>,
+    ) -> Result<Response<pb::CheckRepositoryResponse>, Status> {
+        provided::check_repository(self, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn mend_repository(
+        &self,
+        request: Request<pb::MendRepositoryRequest>,
+    ) -> Result<Response<pb::MendRepositoryResponse>, Status> {
+        provided::mend_repository(self, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn note_delivery(
+        &self,
+        request: Request<pb::NoteDeliveryRequest>,
+    ) -> Result<Response<pb::NoteDeliveryResponse>, Status> {
+        provided::note_delivery(self, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn may_write(
+        &self,
+        request: Request<pb::MayWriteRequest>,
+    ) -> Result<Response<pb::MayWriteResponse>, Status> {
+        provided::may_write(self, request).await.map(Response::new)
+    }
+
+    async fn list_hook_deliveries(
+        &self,
+        request: Request<pb::ListHookDeliveriesRequest>,
+    ) -> Result<Response<pb::ListHookDeliveriesResponse>, Status> {
+        provided::list_hook_deliveries(self, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn redeliver_hook_deliveries(
+        &self,
+        request: Request<pb::RedeliverHookDeliveriesRequest>,
+    ) -> Result<Response<pb::RedeliverHookDeliveriesResponse>, Status> {
+        provided::redeliver_hook_deliveries(self, request)
+            .await
+            .map(Response::new)
+    }
 }
 
-const MASK: &str = "must name what changes: full_name, default_branch, services_text";
+const MASK: &str =
+    "must name what changes: full_name, default_branch, services_text, services_path";
 
 fn call<T>(request: &Request<T>, request_id: &str) -> Result<Call, Status> {
     Ok(Call {

@@ -5,6 +5,7 @@ mod error;
 mod grpc;
 mod service;
 mod store;
+mod tasks;
 
 pub use domain::services_yaml;
 pub use error::Error;

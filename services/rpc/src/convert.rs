@@ -199,6 +199,7 @@ pub fn trigger_to_pb(trigger: RunTrigger) -> pb::RunTrigger {
         commit_sha: trigger.commit_sha,
         url: trigger.url,
         arguments: trigger.arguments,
+        comment_id: trigger.comment_id,
     }
 }
 
@@ -216,5 +217,6 @@ pub fn trigger_from_pb(trigger: pb::RunTrigger) -> RunTrigger {
         commit_sha: trigger.commit_sha,
         url: trigger.url,
         arguments: trigger.arguments,
+        comment_id: trigger.comment_id,
     }
 }

@@ -96,11 +96,39 @@ const EXPECTED: &[(&str, &str)] = &[
         "own admin",
     ),
     (
+        "ck8s.repositories.v1.RepositoriesService/RotateCredential",
+        "own admin",
+    ),
+    (
+        "ck8s.repositories.v1.RepositoriesService/CheckRepository",
+        "read admin",
+    ),
+    (
+        "ck8s.repositories.v1.RepositoriesService/MendRepository",
+        "own admin",
+    ),
+    (
         "ck8s.repositories.v1.RepositoriesService/SetSecret",
         "own admin",
     ),
     (
         "ck8s.repositories.v1.RepositoriesService/ResolveRepositories",
+        "ingress",
+    ),
+    (
+        "ck8s.repositories.v1.RepositoriesService/NoteDelivery",
+        "ingress",
+    ),
+    (
+        "ck8s.repositories.v1.RepositoriesService/MayWrite",
+        "ingress",
+    ),
+    (
+        "ck8s.repositories.v1.RepositoriesService/ListHookDeliveries",
+        "ingress",
+    ),
+    (
+        "ck8s.repositories.v1.RepositoriesService/RedeliverHookDeliveries",
         "ingress",
     ),
     (
@@ -112,7 +140,10 @@ const EXPECTED: &[(&str, &str)] = &[
     ("ck8s.runs.v1.LeaseService/OpenRunSecrets", "worker"),
     ("ck8s.runs.v1.LeaseService/FilterSweepable", "worker"),
     ("ck8s.runs.v1.RunsService/ListRuns", "read admin"),
-    ("ck8s.runs.v1.RunsService/GetRun", "read admin run ingress"),
+    (
+        "ck8s.runs.v1.RunsService/GetRun",
+        "read admin run ingress repositories",
+    ),
     ("ck8s.runs.v1.RunsService/CreateRuns", "ingress"),
     ("ck8s.runs.v1.RunsService/StartRun", "write admin"),
     ("ck8s.runs.v1.RunsService/CancelRun", "write admin"),

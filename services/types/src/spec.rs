@@ -222,6 +222,9 @@ pub struct RunTrigger {
     /// The text after a comment command.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub arguments: String,
+    /// The provider's id of the comment that it came with.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub comment_id: String,
 }
 
 #[cfg(test)]

@@ -109,11 +109,36 @@ pub const METHODS: &[(&str, Option<Code>)] = &[
         Some(Code::Ok),
     ),
     (
+        "/ck8s.repositories.v1.RepositoriesService/RotateCredential",
+        None,
+    ),
+    (
+        "/ck8s.repositories.v1.RepositoriesService/CheckRepository",
+        Some(Code::Ok),
+    ),
+    (
+        "/ck8s.repositories.v1.RepositoriesService/MendRepository",
+        Some(Code::FailedPrecondition),
+    ),
+    (
         "/ck8s.repositories.v1.RepositoriesService/SetSecret",
         Some(Code::Ok),
     ),
     (
         "/ck8s.repositories.v1.RepositoriesService/ResolveRepositories",
+        None,
+    ),
+    (
+        "/ck8s.repositories.v1.RepositoriesService/NoteDelivery",
+        None,
+    ),
+    ("/ck8s.repositories.v1.RepositoriesService/MayWrite", None),
+    (
+        "/ck8s.repositories.v1.RepositoriesService/ListHookDeliveries",
+        None,
+    ),
+    (
+        "/ck8s.repositories.v1.RepositoriesService/RedeliverHookDeliveries",
         None,
     ),
     (
@@ -248,6 +273,9 @@ fn kind_of(name: &str, object: Object) -> &'static str {
         "GetRepository"
         | "UpdateRepository"
         | "RemoveRepository"
+        | "RotateCredential"
+        | "CheckRepository"
+        | "MendRepository"
         | "RotateWebhookSecret"
         | "SetSecret" => "repository",
         "GetDelivery" | "ReplayDelivery" => "delivery",
@@ -407,6 +435,20 @@ fn repositories_bytes(method: &str, names: &str) -> Option<Vec<u8>> {
             request_id,
             repository,
             ..Default::default()
+        }
+        .encode_to_vec(),
+        "RotateCredential" => repositories::RotateCredentialRequest {
+            request_id,
+            repository,
+            credential: Some(repositories::rotate_credential_request::Credential::Token(
+                "nobody's".to_owned(),
+            )),
+        }
+        .encode_to_vec(),
+        "CheckRepository" => repositories::CheckRepositoryRequest { repository }.encode_to_vec(),
+        "MendRepository" => repositories::MendRepositoryRequest {
+            request_id,
+            repository,
         }
         .encode_to_vec(),
         "SetSecret" => repositories::SetSecretRequest {

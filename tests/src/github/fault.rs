@@ -2,17 +2,21 @@
 use std::{io, time::Duration};
 
 use axum::{
-    body::Body,
+    body::{Body, to_bytes},
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures::stream;
-use http::StatusCode;
+use http::{
+    HeaderName, StatusCode,
+    header::{AUTHORIZATION, RETRY_AFTER},
+};
 
 use super::{
     Shared,
     answer::api_error,
+    api::Writing,
     lock,
     world::{Call, GitHubWorld},
 };
@@ -22,6 +26,12 @@ use super::{
 pub enum Fault {
     /// It answers with this status instead.
     Status(u16),
+    /// The token's hourly requests are spent, though nobody asked so often; they are back so much later.
+    Spent(Duration),
+    /// Too much at once, with this status, and how many seconds to wait, or without.
+    Secondary(u16, Option<u64>),
+    /// It answers with this status, and with what it was sent in its message: the token and the body.
+    Echo(u16),
     /// It answers so much later.
     Delay(Duration),
     /// It cuts the connection in the middle of its answer.
@@ -45,6 +55,11 @@ impl GitHubWorld {
         });
     }
 
+    /// No fault is left.
+    pub fn switch_off(&mut self) {
+        self.faults.clear();
+    }
+
     fn next_fault(&mut self, path: &str) -> Option<Fault> {
         let hits = |switched: &&mut Switched| switched.left > 0 && path.ends_with(&switched.path);
         let switched = self.faults.iter_mut().find(hits)?;
@@ -59,6 +74,7 @@ pub(super) async fn strike(State(world): State<Shared>, request: Request, next: 
         request.method().to_string(),
         request.uri().path().to_owned(),
     );
+    let _writing = Writing::begin(&world, &request);
     let fault = lock(&world).next_fault(&path);
     let response = match fault {
         None => next.run(request).await,
@@ -69,6 +85,39 @@ pub(super) async fn strike(State(world): State<Shared>, request: Request, next: 
         Some(Fault::Status(status)) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
             api_error(status, "Unicorn!")
+        }
+        Some(Fault::Echo(status)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+            let shown = request.headers().get(AUTHORIZATION);
+            let shown = shown.map_or(String::new(), |v| format!("{v:?}"));
+            let body = to_bytes(request.into_body(), usize::MAX).await;
+            let body = body.unwrap_or_default();
+            let told = format!("Unicorn! {shown} {}", String::from_utf8_lossy(&body));
+            api_error(status, &told)
+        }
+        Some(Fault::Spent(back)) => {
+            let reset = lock(&world).unix_now() + i64::try_from(back.as_secs()).unwrap_or(0);
+            let mut refused = api_error(
+                StatusCode::FORBIDDEN,
+                "API rate limit exceeded for user ID 7.",
+            );
+            let told = [("limit", 5000), ("remaining", 0), ("reset", reset)];
+            for (name, value) in told {
+                let name = HeaderName::from_bytes(format!("x-ratelimit-{name}").as_bytes());
+                refused
+                    .headers_mut()
+                    .insert(name.expect("a name"), value.into());
+            }
+            refused
+        }
+        Some(Fault::Secondary(status, wait)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
+            let why = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+            let mut refused = api_error(status, why);
+            if let Some(wait) = wait {
+                refused.headers_mut().insert(RETRY_AFTER, wait.into());
+            }
+            refused
         }
         Some(Fault::Cut) => {
             let half = [

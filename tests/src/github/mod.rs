@@ -1,12 +1,16 @@
 //! A GitHub of the tests' own: it keeps state as GitHub does and speaks HTTP as GitHub does. Tests arrange its world, switch faults on, and
-//! look afterwards at what has happened in it. One file a concern; what is not asked for yet (hooks, contents, statuses, comments) is not here.
+//! look afterwards at what has happened in it. One file a concern.
 mod answer;
+mod api;
 mod control;
+mod deliver;
 mod device;
 mod fault;
 mod oauth;
+mod repository;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod users;
 mod web;
 mod world;
@@ -20,9 +24,13 @@ use axum::{
     Router, middleware,
     routing::{get, post},
 };
+use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 
+pub use api::Exchange;
 pub use fault::Fault;
+pub use repository::{Attempt, Comment, Hook, Repository, Status};
+pub use tokens::Installation;
 pub use world::{Account, App, Call, Email, GitHubWorld};
 
 /// Where the API is, behind the base address: as on a GitHub Enterprise server.
@@ -78,6 +86,16 @@ impl GitHub {
         lock(&self.world)
     }
 
+    /// Something happens in a repository: each webhook that hears of it is told, at once. The status of each answer; 0: there was none.
+    pub async fn emit(&self, repository: u64, event: &str, payload: &Value) -> Vec<u16> {
+        let parcels = self.world().parcels(repository, event, payload);
+        let mut answers = Vec::new();
+        for parcel in parcels {
+            answers.push(deliver::post(&self.world, parcel).await);
+        }
+        answers
+    }
+
     /// What `ck8s up` needs to know of it.
     #[must_use]
     pub fn env(&self) -> Vec<(String, String)> {
@@ -105,15 +123,12 @@ fn lock(world: &Shared) -> MutexGuard<'_, GitHubWorld> {
 }
 
 fn router(world: Shared) -> Router {
-    let api = Router::new()
-        .route("/user", get(users::user))
-        .route("/user/emails", get(users::emails));
     Router::new()
         .route("/login/oauth/authorize", get(web::ask).post(web::answer))
         .route("/login/oauth/access_token", post(oauth::token))
         .route("/login/device/code", post(device::code))
         .route("/login/device", get(device::ask).post(device::answer))
-        .nest(API, api)
+        .nest(API, api::router(&world))
         // A fault hits what GitHub serves, and never those who switch it off.
         .route_layer(middleware::from_fn_with_state(world.clone(), fault::strike))
         .nest("/_world", control::router())

@@ -1,7 +1,7 @@
-//! Who a token's person is: `GET /user` and `GET /user/emails`.
+//! Who people are: `GET /user`, `GET /user/emails` and `GET /users/{login}`.
 use axum::{
     Json,
-    extract::State,
+    extract::{Path, State},
     response::{IntoResponse, Response},
 };
 use http::{
@@ -13,6 +13,7 @@ use serde_json::json;
 use super::{
     Shared,
     answer::api_error,
+    api::shapes,
     lock,
     world::{Account, GitHubWorld},
 };
@@ -27,17 +28,23 @@ pub(super) async fn user(State(world): State<Shared>, headers: HeaderMap) -> Res
         Ok(asker) => asker,
         Err(refused) => return *refused,
     };
-    Json(json!({
-        "login": person.login,
-        "id": person.id,
-        "node_id": format!("U_{}", person.id),
-        "type": "User",
-        "site_admin": false,
-        "name": null,
-        "email": null,
-        "html_url": format!("{}/{}", world.url, person.login),
-    }))
-    .into_response()
+    Json(shapes::private_user(&world, person)).into_response()
+}
+
+/// GET: anybody.
+pub(super) async fn somebody(
+    State(world): State<Shared>,
+    Path(login): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let world = lock(&world);
+    if let Err(refused) = asker(&world, &headers) {
+        return *refused;
+    }
+    world.by_login(&login).map_or_else(
+        || api_error(StatusCode::NOT_FOUND, "Not Found"),
+        |person| Json(shapes::public_user(&world, person)).into_response(),
+    )
 }
 
 /// GET: their addresses.

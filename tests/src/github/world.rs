@@ -1,13 +1,18 @@
 //! What GitHub knows: people, the OAuth app, codes, tokens, and what was asked of it.
 use std::{
-    collections::{BTreeSet, HashMap},
-    time::{Duration, Instant},
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::fault::Switched;
+use super::{
+    api::{AfterPage, Exchange, Quotas},
+    fault::Switched,
+    repository::Repository,
+    tokens::{Installation, May, Token},
+};
 
 /// A code of the web flow lives so long.
 const CODE_LIVES: Duration = Duration::from_secs(600);
@@ -158,6 +163,19 @@ pub struct GitHubWorld {
     pub device_interval: Duration,
     /// What was asked, in order.
     pub calls: Vec<Call>,
+    /// Everything that is developed in it, by id.
+    pub repositories: BTreeMap<u64, Repository>,
+    /// Requests and answers of the API, whole, for as long as this is set.
+    pub exchanges: Option<Vec<Exchange>>,
+    /// An installation's token lives so long.
+    pub installed_lives: Duration,
+    /// So many writes of one token were under way at once, at most.
+    pub writes_at_once: usize,
+    pub(crate) installations: Vec<Installation>,
+    pub(crate) api_tokens: HashMap<String, Token>,
+    pub(crate) quotas: Quotas,
+    pub(crate) after_page: Option<AfterPage>,
+    ids: u64,
     /// Faults that are switched on.
     pub(crate) faults: Vec<Switched>,
     /// What it has ever given out that is secret: what it is, and the secret.
@@ -188,6 +206,15 @@ impl GitHubWorld {
             any_token_is: None,
             device_interval: Duration::from_secs(5),
             calls: Vec::new(),
+            repositories: BTreeMap::new(),
+            exchanges: None,
+            installed_lives: Duration::from_secs(3600),
+            writes_at_once: 0,
+            installations: Vec::new(),
+            api_tokens: HashMap::new(),
+            quotas: Quotas::default(),
+            after_page: None,
+            ids: 1_000_000,
             faults: Vec::new(),
             codes: HashMap::new(),
             devices: HashMap::new(),
@@ -203,6 +230,27 @@ impl GitHubWorld {
         self.signed_in.get_or_insert(person.login.clone());
         self.people.push(person);
         self
+    }
+
+    /// With a repository.
+    #[must_use]
+    pub fn having(mut self, repository: Repository) -> Self {
+        self.repositories.insert(repository.id, repository);
+        self
+    }
+
+    /// A repository, to look at or to change.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn repository(&mut self, id: u64) -> &mut Repository {
+        self.repositories.get_mut(&id).expect("a repository")
+    }
+
+    /// An id that nothing else has.
+    pub fn next_id(&mut self) -> u64 {
+        self.ids += 1;
+        self.ids
     }
 
     /// Its clock goes on by so much: codes end.
@@ -260,6 +308,18 @@ impl GitHubWorld {
             Decision::Denied
         });
         true
+    }
+
+    /// Remembers a secret, for those who look for it where it must not be.
+    pub(crate) fn tell(&mut self, what: &'static str, secret: String) {
+        self.secrets.push((what, secret));
+    }
+
+    /// Seconds since 1970, by its clock.
+    pub(crate) fn unix_now(&self) -> i64 {
+        let now = SystemTime::now() + self.ahead;
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_secs()).unwrap_or_default()
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -385,12 +445,22 @@ impl GitHubWorld {
                 scopes: every.into(),
             });
         }
+        if let Some(token) = self.token(token) {
+            let scopes = match token.may {
+                May::Classic(scopes) => scopes,
+                May::Fine(_) | May::Installation(..) => BTreeSet::new(),
+            };
+            return Some(Access {
+                user_id: token.user_id,
+                scopes,
+            });
+        }
         self.tokens.get(token).cloned()
     }
 }
 
 /// So many random bytes, in hexadecimal digits.
-fn random(bytes: usize) -> String {
+pub(crate) fn random(bytes: usize) -> String {
     let mut data = vec![0; bytes];
     rand::rng().fill_bytes(&mut data);
     hex::encode(data)

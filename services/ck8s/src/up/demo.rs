@@ -196,6 +196,7 @@ impl Admin {
                     default_branch: "main".to_owned(),
                     services_text,
                     webhook_secret: webhook_secret.expose_secret().to_owned(),
+                    ..Default::default()
                 };
                 service
                     .add_repository(self.ask(request)?)

@@ -1,9 +1,12 @@
 //! `ck8s repo`.
+mod check;
+mod credential;
+
 use std::{path::PathBuf, time::Duration};
 
 use ck8s_proto::repositories::v1::{
-    AddRepositoryRequest, GetRepositoryRequest, ListRepositoriesRequest, RemoveRepositoryRequest,
-    Repository, RotateWebhookSecretRequest, UpdateRepositoryRequest,
+    AddRepositoryRequest, CredentialKind, GetRepositoryRequest, ListRepositoriesRequest,
+    RemoveRepositoryRequest, Repository, RotateWebhookSecretRequest, UpdateRepositoryRequest,
 };
 use clap::{Args, Subcommand};
 use prost_types::FieldMask;
@@ -32,9 +35,9 @@ pub enum RepoVerb {
         #[command(flatten)]
         limit: Limit,
     },
-    /// Adds a repository and shows its webhook secret, once.
+    /// Adds a repository. With a credential, ck8s makes its webhook and reads its services.yaml; without, it shows the webhook secret, once.
     #[command(
-        after_help = "Example:\n  ck8s repo add acme/shop --project shop --external-id 123456 --services-file services.yaml"
+        after_help = "Example:\n  ck8s repo add acme/shop --project shop --token-file token.txt\n  ck8s repo add acme/shop --project shop --external-id 123456 --services-file services.yaml"
     )]
     Add(Add),
     /// Shows one repository.
@@ -51,7 +54,7 @@ pub enum RepoVerb {
     /// Changes a repository.
     #[command(after_help = "Example:\n  ck8s repo update acme/shop --services-file services.yaml")]
     Update(Update),
-    /// Removes a repository; its runs and deliveries stay.
+    /// Removes a repository, and its webhook where ck8s made it; its runs and deliveries stay.
     #[command(after_help = "Example:\n  ck8s repo remove acme/shop")]
     Remove {
         /// Its id or owner/name.
@@ -69,6 +72,27 @@ pub enum RepoVerb {
         #[arg(long, value_parser = duration, value_name = "TIME")]
         overlap: Option<Duration>,
     },
+    /// Gives ck8s another credential for a repository.
+    #[command(after_help = "Example:\n  ck8s repo rotate-token acme/shop --token-file token.txt")]
+    RotateToken {
+        /// Its id or owner/name.
+        repository: String,
+        /// What ck8s shows to GitHub.
+        #[command(flatten)]
+        shown: credential::Shown,
+    },
+    /// Says what is right and what is wrong with a repository; ends with 1 if something is wrong.
+    #[command(after_help = "Example:\n  ck8s repo check acme/shop")]
+    Check {
+        /// Its id or owner/name.
+        repository: String,
+    },
+    /// Makes, turns on or completes the webhook, reads services.yaml, and says how it stands then.
+    #[command(after_help = "Example:\n  ck8s repo mend acme/shop")]
+    Mend {
+        /// Its id or owner/name.
+        repository: String,
+    },
     /// Secrets that the repository's runs may ask for by name.
     #[command(
         subcommand,
@@ -85,16 +109,22 @@ pub struct Add {
     /// The project's id or slug.
     #[arg(long)]
     pub project: String,
-    /// GitHub's numeric repository id.
-    #[arg(long, value_name = "N")]
-    pub external_id: String,
-    /// The text of services.yaml (-: standard input).
-    #[arg(long, value_name = "FILE")]
+    /// GitHub's numeric repository id, where there is no credential to ask for it.
+    #[arg(long, value_name = "N", required_unless_present_any = ["token_file", "app_id"])]
+    pub external_id: Option<String>,
+    /// The text of services.yaml (-: standard input), where there is no credential to read it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["token_file", "app_id"])]
     pub services_file: Option<PathBuf>,
     /// Reads the webhook secret from a file; without it, a random one is made and shown.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["token_file", "app_id"])]
     pub webhook_secret_file: Option<PathBuf>,
-    /// The branch whose services.yaml counts; without it, main.
+    /// What ck8s shows to GitHub.
+    #[command(flatten)]
+    pub shown: credential::Shown,
+    /// Where services.yaml is in the repository; without it, .ck8s/services.yaml.
+    #[arg(long, value_name = "PATH")]
+    pub services_path: Option<String>,
+    /// The branch whose services.yaml counts; without it, the repository's default branch, or main.
     #[arg(long, value_name = "BRANCH")]
     pub default_branch: Option<String>,
 }
@@ -105,11 +135,14 @@ pub struct Update {
     /// Its id or owner/name.
     pub repository: String,
     /// The text of services.yaml (-: standard input).
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["default_branch", "full_name"])]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["default_branch", "full_name", "services_path"])]
     pub services_file: Option<PathBuf>,
     /// The branch whose services.yaml counts.
     #[arg(long, value_name = "BRANCH")]
     pub default_branch: Option<String>,
+    /// Where services.yaml is in the repository.
+    #[arg(long, value_name = "PATH")]
+    pub services_path: Option<String>,
     /// The new owner/name.
     #[arg(long, value_name = "OWNER/NAME")]
     pub full_name: Option<String>,
@@ -149,8 +182,17 @@ pub(crate) async fn run(verb: RepoVerb, global: &Global) -> Result<Exit, Fault> 
                 .remove_repository(client.ask(request))
                 .await
                 .or_say(what)?;
+            if !answer.hook_left.is_empty() {
+                output::note(&format!("its webhook stays: {}", answer.hook_left));
+            }
             session.format.one(&answer, || done)?;
         }
+        RepoVerb::RotateToken { repository, shown } => {
+            let repository = credential::rotate(&session, repository, &shown).await?;
+            show(&session, &repository)?;
+        }
+        RepoVerb::Check { repository } => return check::check(&session, repository).await,
+        RepoVerb::Mend { repository } => return check::mend(&session, repository).await,
         RepoVerb::RotateSecret {
             repository,
             webhook_secret_file,
@@ -168,7 +210,13 @@ pub(crate) async fn run(verb: RepoVerb, global: &Global) -> Result<Exit, Fault> 
                 .rotate_webhook_secret(client.ask(request))
                 .await
                 .or_say(what)?;
-            output::note("the secret is shown here and never again");
+            if answer.webhook_secret.is_empty() {
+                output::note(
+                    "GitHub has the new secret; the old one counts until a delivery shows it",
+                );
+            } else {
+                output::note("the secret is shown here and never again");
+            }
             session.format.one(&answer, || {
                 let repository = answer.repository.clone().unwrap_or_default();
                 about(&repository, &answer.webhook_secret)
@@ -227,10 +275,12 @@ async fn add(session: &Session, args: Add) -> Result<(), Fault> {
         request_id: request_id(),
         project: args.project,
         full_name: args.full_name,
-        external_id: args.external_id,
+        external_id: args.external_id.unwrap_or_default(),
         default_branch: args.default_branch.unwrap_or_default(),
         services_text: read_optional(args.services_file.as_ref())?.unwrap_or_default(),
         webhook_secret: optional_secret(args.webhook_secret_file.as_ref())?,
+        services_path: args.services_path.unwrap_or_default(),
+        credential: args.shown.to_add()?,
     };
     let answer = session
         .client
@@ -238,7 +288,9 @@ async fn add(session: &Session, args: Add) -> Result<(), Fault> {
         .add_repository(session.client.ask(request))
         .await
         .or_say(what)?;
-    output::note("the webhook secret is shown here and never again");
+    if !answer.webhook_secret.is_empty() {
+        output::note("the webhook secret is shown here and never again");
+    }
     session.format.one(&answer, || {
         let repository = answer.repository.clone().unwrap_or_default();
         about(&repository, &answer.webhook_secret)
@@ -252,6 +304,7 @@ async fn update(session: &Session, args: Update) -> Result<(), Fault> {
         ("full_name", args.full_name.is_some()),
         ("default_branch", args.default_branch.is_some()),
         ("services_text", services_text.is_some()),
+        ("services_path", args.services_path.is_some()),
     ];
     let paths = changes
         .into_iter()
@@ -267,6 +320,7 @@ async fn update(session: &Session, args: Update) -> Result<(), Fault> {
         default_branch: args.default_branch.unwrap_or_default(),
         services_text: services_text.unwrap_or_default(),
         etag: args.etag.unwrap_or_default(),
+        services_path: args.services_path.unwrap_or_default(),
     };
     let answer = session
         .client
@@ -313,6 +367,19 @@ fn about(repository: &Repository, secret: &str) -> String {
         ("Project", r.project_id.clone()),
         ("External id", r.external_id.clone()),
         ("Default branch", r.default_branch.clone()),
+        (
+            "Credential",
+            match r.credential() {
+                CredentialKind::Token => "token".to_owned(),
+                CredentialKind::App => "app".to_owned(),
+                CredentialKind::Unspecified => String::new(),
+            },
+        ),
+        ("Webhook", r.hook_id.clone()),
+        ("Webhook problem", r.hook_problem.clone()),
+        ("services.yaml", r.services_path.clone()),
+        ("services.yaml problem", r.services_problem.clone()),
+        ("Waits for GitHub until", moment(r.wait_until.as_ref())),
         ("Triggers", triggers.join(", ")),
         ("Secrets", r.secret_names.join(", ")),
         ("Created", moment(r.create_time.as_ref())),

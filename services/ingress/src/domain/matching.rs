@@ -17,6 +17,8 @@ pub(crate) struct Happening<'a> {
     pub(crate) payload: &'a Payload<'a>,
     /// owner/name.
     pub(crate) repository: &'a str,
+    /// Its provider is asked later who may write: what the payload says of that does not count.
+    pub(crate) asked_later: bool,
 }
 
 /// What a delivery leads to.
@@ -107,7 +109,7 @@ fn miss(trigger: &Trigger, happening: Happening<'_>) -> Option<Miss> {
         .or_else(|| comment(trigger, happening.payload))
         .or_else(|| branch(trigger, happening))
         .or_else(|| path(trigger, happening))
-        .or_else(|| refused(trigger, happening.payload))
+        .or_else(|| refused(trigger, happening))
 }
 
 fn action(trigger: &Trigger, payload: &Payload<'_>) -> Option<Miss> {
@@ -218,18 +220,27 @@ fn path(trigger: &Trigger, happening: Happening<'_>) -> Option<Miss> {
     )))
 }
 
-fn refused(trigger: &Trigger, payload: &Payload<'_>) -> Option<Miss> {
-    let login = payload.sender_login();
+/// A bot did it.
+pub(super) fn is_bot(payload: &Payload<'_>) -> bool {
     let kind = payload
         .sender
         .0
         .as_ref()
         .map_or("", |user| user.kind.as_str());
-    if !trigger.allow_bots && (kind == "Bot" || login.ends_with("[bot]")) {
+    kind == "Bot" || payload.sender_login().ends_with("[bot]")
+}
+
+fn refused(trigger: &Trigger, happening: Happening<'_>) -> Option<Miss> {
+    let payload = happening.payload;
+    let login = payload.sender_login();
+    if !trigger.allow_bots && is_bot(payload) {
         return Some(Miss::Refused(format!(
             "does not allow bots, and {} is one",
             one(login)
         )));
+    }
+    if happening.asked_later {
+        return None;
     }
     let association = match (&payload.comment.0, subject(payload)) {
         (Some(comment), _) => comment.author_association.as_str(),

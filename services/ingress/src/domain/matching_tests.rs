@@ -40,6 +40,7 @@ fn decided(triggers: &[Trigger], event: &str, payload: &Value) -> Decision {
             event,
             payload: &payload,
             repository: "acme/shop",
+            asked_later: false,
         },
     )
 }

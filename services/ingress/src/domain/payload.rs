@@ -99,6 +99,7 @@ pub(crate) struct Branch<'a> {
 #[derive(Deserialize, Default, Debug)]
 #[serde(default)]
 pub(crate) struct Comment<'a> {
+    pub(crate) id: Number,
     #[serde(borrow)]
     pub(crate) body: Text<'a>,
     #[serde(borrow)]

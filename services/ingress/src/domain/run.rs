@@ -3,7 +3,7 @@ use ck8s_types::{RunSpec, RunTrigger};
 use sha2::{Digest, Sha256};
 
 use super::{
-    matching::{Happening, branch_of, subject},
+    matching::{Happening, branch_of, is_bot, subject},
     trigger::Trigger,
 };
 
@@ -23,6 +23,8 @@ pub(crate) struct Wanted {
     pub(crate) trigger: RunTrigger,
     /// What runs.
     pub(crate) spec: RunSpec,
+    /// A bot triggers it, and may.
+    pub(crate) by_bot: bool,
 }
 
 /// The run that this trigger makes of this delivery.
@@ -35,6 +37,7 @@ pub(super) fn wanted(trigger: &Trigger, spec: &RunSpec, happening: Happening<'_>
     Wanted {
         trigger: made_by,
         spec,
+        by_bot: is_bot(happening.payload),
     }
 }
 
@@ -62,6 +65,8 @@ fn made_by(trigger: &Trigger, happening: Happening<'_>) -> RunTrigger {
     }
     if let Some(comment) = &payload.comment.0 {
         made.url = clean(comment.html_url.as_str(), LONGEST_FIELD);
+        let id = comment.id.0.filter(|_| happening.event == "issue_comment");
+        made.comment_id = id.map(|id| id.to_string()).unwrap_or_default();
         if !trigger.comment.is_empty() {
             let body = comment.body.as_str().trim_start();
             let rest = body

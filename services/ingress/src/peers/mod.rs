@@ -1,4 +1,5 @@
 //! The services that ingress calls: repositories (what is needed to verify and match) and runs (which makes the runs).
+pub(crate) mod provider;
 pub(crate) mod repositories;
 pub(crate) mod runs;
 

@@ -51,9 +51,17 @@ pub(crate) struct Known {
     pub(crate) previous: Vec<Secret>,
     /// Until when the previous ones count, in milliseconds since 1970; none: always.
     pub(crate) previous_until: Option<i64>,
+    /// ck8s has a credential for it: its provider says who may write.
+    pub(crate) looked_after: bool,
 }
 
 impl Known {
+    /// Whether its current secret signed this body, where there is one before it.
+    pub(crate) fn proves_current(&self, body: &[u8], signature: &Signature) -> bool {
+        let current = self.current.as_ref();
+        !self.previous.is_empty() && current.is_some_and(|secret| secret.signed(body, signature))
+    }
+
     /// Whether one of its valid secrets signed this body.
     pub(crate) fn signed(&self, body: &[u8], signature: &Signature) -> bool {
         let previous = match self.previous_until {

@@ -53,6 +53,27 @@ pub fn default_branch(text: &str) -> Result<&str, Invalid> {
     }
 }
 
+/// Where services.yaml is: a path within the repository; empty: the usual one.
+///
+/// # Errors
+/// [`Invalid`] for another text.
+pub fn services_path(text: &str) -> Result<Option<&str>, Invalid> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let fits = text.len() <= 500
+        && !text.contains(|c: char| c.is_control() || "\\?#".contains(c))
+        && text.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    if fits {
+        Ok(Some(text))
+    } else {
+        invalid(
+            "services_path",
+            "must be a path in the repository: .ck8s/services.yaml",
+        )
+    }
+}
+
 /// Shorter ones can be guessed.
 const SHORTEST_WEBHOOK_SECRET: usize = 16;
 /// What a provider's form takes.
@@ -158,6 +179,11 @@ mod tests {
         assert_eq!(default_branch("release/1.2"), Ok("release/1.2"));
         for bad in ["a b", "-x", "a..b", "/x", "x/", "a\tb", "a~1"] {
             assert!(default_branch(bad).is_err(), "{bad}");
+        }
+        assert_eq!(services_path(""), Ok(None));
+        assert_eq!(services_path("a/b c.yaml"), Ok(Some("a/b c.yaml")));
+        for bad in ["/a", "a/", "a//b", "../a", "a/./b", "a?b", "a\nb"] {
+            assert!(services_path(bad).is_err(), "{bad}");
         }
         assert!(webhook_secret("0123456789abcdef").is_ok());
         assert!(webhook_secret("0123456789abcde").is_err());

@@ -12,6 +12,11 @@ pub enum Row<'a> {
         /// Its repository.
         repository: RepositoryId,
     },
+    /// A row of `repositories.credentials`.
+    Credential {
+        /// Its repository.
+        repository: RepositoryId,
+    },
     /// A row of `repositories.secrets`.
     Secret {
         /// Its repository.
@@ -28,6 +33,7 @@ impl Row<'_> {
             Self::WebhookSecret { id, repository } => {
                 format!("repositories.webhook_secrets\0{repository}\0{id}")
             }
+            Self::Credential { repository } => format!("repositories.credentials\0{repository}"),
             Self::Secret { repository, name } => {
                 format!("repositories.secrets\0{repository}\0{name}")
             }
@@ -55,6 +61,8 @@ mod tests {
                 id,
                 repository: other,
             },
+            Row::Credential { repository },
+            Row::Credential { repository: other },
             Row::Secret {
                 repository,
                 name: &name,

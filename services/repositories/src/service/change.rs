@@ -2,6 +2,7 @@
 //! notification for those who remember the repository.
 use ck8s_db::events::{self, NewEvent};
 use ck8s_proto::repositories::v1 as pb;
+use ck8s_provider::Credential;
 use ck8s_types::{Invalid, ProjectId, RepositoryId};
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Call, Repositories, reached, refused};
+use super::{Call, Repositories, adopt::read_there, reached, refused};
 use crate::{
     domain::{repository as field, row::Row, services_yaml},
     error::Error,
@@ -30,6 +31,10 @@ pub struct Add {
     pub services_text: String,
     /// None: a random one.
     pub webhook_secret: Option<SecretString>,
+    /// Empty: the usual one.
+    pub services_path: String,
+    /// What ck8s shows to the provider; none: it is looked after by hand.
+    pub credential: Option<Credential>,
 }
 
 /// Fields of a repository to change; none: it stays.
@@ -40,6 +45,7 @@ pub struct Update {
     pub full_name: Option<String>,
     pub default_branch: Option<String>,
     pub services_text: Option<String>,
+    pub services_path: Option<String>,
     /// Empty: whatever is there.
     pub etag: String,
 }
@@ -66,15 +72,19 @@ impl Repositories {
     pub(crate) async fn add(
         &self,
         call: Call,
-        add: Add,
+        mut add: Add,
     ) -> Result<pb::AddRepositoryResponse, Error> {
         const METHOD: &str = "AddRepository";
+        if let Some(credential) = add.credential.take() {
+            return self.adopt(call, add, credential).await;
+        }
         let id = RepositoryId::new();
         let secret = chosen_or_random(add.webhook_secret)?;
         services_yaml::parse(&add.services_text)?;
         let full_name = field::full_name(&add.full_name)?;
         let external_id = field::external_id(&add.external_id)?;
         let default_branch = field::default_branch(&add.default_branch)?;
+        let services_path = field::services_path(&add.services_path)?;
         let project_id = self.reached_project(&call.access, add.project).await?;
 
         let mut tx = self.pool.begin().await?;
@@ -88,6 +98,7 @@ impl Repositories {
             full_name,
             default_branch,
             services_text: &add.services_text,
+            services_path,
         };
         repositories::insert(&mut tx, &new).await?;
         self.put_webhook_secret(&mut tx, id, &secret).await?;
@@ -95,7 +106,7 @@ impl Repositories {
         let message = format!("repository {full_name} added");
         record(
             &mut tx,
-            &call,
+            &call.actor,
             "repository.added",
             &repository,
             message,
@@ -135,6 +146,11 @@ impl Repositories {
             change.services_text = Some(text);
             fields.push("services_text");
         }
+        if let Some(path) = &update.services_path {
+            let usual = Some(".ck8s/services.yaml");
+            change.services_path = field::services_path(path)?.or(usual);
+            fields.push("services_path");
+        }
 
         self.reaches(&call, &update.repository).await?;
         let mut tx = self.pool.begin().await?;
@@ -144,6 +160,9 @@ impl Repositories {
         let before = locked(&mut tx, &call, &update.repository).await?;
         if !update.etag.is_empty() && update.etag != before.version.to_string() {
             return Err(Error::Changed);
+        }
+        if before.credential.is_some() && change.services_text.is_some() {
+            return Err(read_there("services_text"));
         }
         repositories::update(&mut tx, &before, change).await?;
         let repository = changed(&mut tx, before.id).await?;
@@ -155,18 +174,23 @@ impl Repositories {
         let data = json!({ "fields": fields });
         record(
             &mut tx,
-            &call,
+            &call.actor,
             "repository.updated",
             &repository,
             message,
             data,
         )
         .await?;
+        let elsewhere = change.default_branch.is_some() || change.services_path.is_some();
+        let look = before.credential.is_some() && elsewhere;
         let answer = pb::UpdateRepositoryResponse {
             repository: Some(self.repository(repository)),
         };
         requests::remember(&mut tx, call.request, METHOD, &answer).await?;
         tx.commit().await?;
+        if look && let Err(error) = self.look_now(before.id).await {
+            tracing::warn!(%error, "services.yaml waits for the next look");
+        }
         Ok(answer)
     }
 
@@ -176,13 +200,17 @@ impl Repositories {
         name: &str,
     ) -> Result<pb::RemoveRepositoryResponse, Error> {
         const METHOD: &str = "RemoveRepository";
-        let answer = pb::RemoveRepositoryResponse {};
+        let answer = pb::RemoveRepositoryResponse::default();
         self.reaches(&call, name).await?;
         let mut tx = self.pool.begin().await?;
         if let Some(answer) = requests::answered(&mut tx, call.request, METHOD).await? {
             return Ok(answer);
         }
         let repository = locked(&mut tx, &call, name).await?;
+        if repository.credential.is_some() {
+            tx.rollback().await?;
+            return self.leave(call, repository).await;
+        }
         webhook_secrets::remove_all(&mut tx, repository.id).await?;
         secrets::remove_all(&mut tx, repository.id).await?;
         repositories::remove(&mut tx, &repository).await?;
@@ -193,7 +221,7 @@ impl Repositories {
         );
         record(
             &mut tx,
-            &call,
+            &call.actor,
             "repository.removed",
             &repository,
             message,
@@ -220,6 +248,10 @@ impl Repositories {
             return Ok(answer);
         }
         let before = locked(&mut tx, &call, &rotate.repository).await?;
+        if before.credential.is_some() {
+            tx.rollback().await?;
+            return self.renew_secret(call, before, secret).await;
+        }
         webhook_secrets::supersede(&mut tx, before.id, overlap).await?;
         self.put_webhook_secret(&mut tx, before.id.into(), &secret)
             .await?;
@@ -228,7 +260,7 @@ impl Repositories {
         let data = json!({ "overlap_seconds": overlap });
         record(
             &mut tx,
-            &call,
+            &call.actor,
             "repository.secret_rotated",
             &repository,
             message,
@@ -284,7 +316,7 @@ impl Repositories {
                 let repository = changed(&mut tx, before.id).await?;
                 let message = format!("secret {name} of {} {done}", repository.full_name);
                 let data = json!({ "name": name });
-                record(&mut tx, &call, kind, &repository, message, data).await?;
+                record(&mut tx, &call.actor, kind, &repository, message, data).await?;
                 repository
             }
             None => before,
@@ -299,7 +331,7 @@ impl Repositories {
 
     /// That a caller may change a repository: before anything is done, and before an earlier answer is given again. So it is asked also
     /// of one that was removed since.
-    async fn reaches(&self, call: &Call, name: &str) -> Result<(), Error> {
+    pub(super) async fn reaches(&self, call: &Call, name: &str) -> Result<(), Error> {
         let mut conn = self.pool.acquire().await?;
         let missing = || Error::NotFound(name.to_owned());
         let project = repositories::project_of(&mut conn, name).await?;
@@ -308,7 +340,7 @@ impl Repositories {
         answer.map_err(refused)
     }
 
-    async fn put_webhook_secret(
+    pub(super) async fn put_webhook_secret(
         &self,
         conn: &mut PgConnection,
         repository: RepositoryId,
@@ -325,21 +357,25 @@ impl Repositories {
 }
 
 /// A repository, locked, if the caller reaches it: its name may have become another's since they were let in.
-async fn locked(conn: &mut PgConnection, call: &Call, name: &str) -> Result<Repository, Error> {
+pub(super) async fn locked(
+    conn: &mut PgConnection,
+    call: &Call,
+    name: &str,
+) -> Result<Repository, Error> {
     let repository = repositories::find_locked(conn, name).await?;
     reached(&call.access, &repository, name)?;
     Ok(repository)
 }
 
 /// The repository with its new version, told to those who remember it.
-async fn changed(conn: &mut PgConnection, id: Uuid) -> Result<Repository, Error> {
+pub(super) async fn changed(conn: &mut PgConnection, id: Uuid) -> Result<Repository, Error> {
     repositories::touch(conn, id).await?;
     repositories::get(conn, id).await
 }
 
-async fn record(
+pub(super) async fn record(
     conn: &mut PgConnection,
-    call: &Call,
+    actor: &str,
     kind: &'static str,
     repository: &Repository,
     message: String,
@@ -351,7 +387,7 @@ async fn record(
         kind,
         project_id: Some(ProjectId::from(repository.project_id)),
         run_id: None,
-        actor: call.actor.clone(),
+        actor: actor.to_owned(),
         message,
         data: Some(data),
     };
@@ -360,7 +396,7 @@ async fn record(
 }
 
 /// The secret that was chosen, or 32 random bytes in hex.
-fn chosen_or_random(chosen: Option<SecretString>) -> Result<SecretString, Invalid> {
+pub(super) fn chosen_or_random(chosen: Option<SecretString>) -> Result<SecretString, Invalid> {
     if let Some(secret) = chosen {
         field::webhook_secret(secret.expose_secret())?;
         return Ok(secret);

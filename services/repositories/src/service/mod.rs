@@ -1,26 +1,48 @@
 //! The use cases: open a transaction, call the store, record what happened. `read` asks, `change` changes, `parsed` remembers.
+//! With the provider (`outside`): `adopt`, `leave`, `renew`, `hook` change there too, `recover` ends what stopped, `look` reads
+//! services.yaml, `heard` is what ingress tells and asks, `check` says how it all stands,
+//! `report` tells of runs.
+mod adopt;
 mod change;
+mod check;
+mod heard;
+mod hook;
+mod leave;
+mod look;
+mod outside;
 mod parsed;
 mod read;
+mod recover;
+mod renew;
+mod report;
+mod told;
+mod writers;
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use ck8s_proto::{
     auth::v1::{GetProjectRequest, projects_service_client::ProjectsServiceClient},
     repositories::v1 as pb,
+    runs::v1::runs_service_client::RunsServiceClient,
 };
+use ck8s_provider::RepositoryProvider;
 use ck8s_rpc::{access::Access, convert as rpc_convert, mesh::Channel, status};
 use ck8s_sealing::{KeyRing, OpenError};
 use ck8s_types::{ProjectId, RequestId};
 use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
-pub use self::change::{Add, Rotate, Set, Update};
-use self::parsed::Parsed;
+pub use self::{
+    change::{Add, Rotate, Set, Update},
+    heard::Heard,
+};
+use self::{outside::Outside, parsed::Parsed, writers::Writers};
 use crate::{
     convert,
     error::Error,
     store::{repositories::Repository, secrets},
+    tasks,
 };
 
 /// The service. A clone is the same service.
@@ -29,7 +51,9 @@ pub struct Repositories {
     pool: PgPool,
     key_ring: Arc<KeyRing>,
     projects: ProjectsServiceClient<Channel>,
+    runs: RunsServiceClient<Channel>,
     parsed: Arc<Parsed>,
+    outside: Option<Arc<Outside>>,
 }
 
 /// Who makes a change, and what makes it safe to repeat.
@@ -43,14 +67,42 @@ pub struct Call {
 }
 
 impl Repositories {
-    /// The service on its database; `mesh` reaches ProjectsService.
+    /// The service on its database; `mesh` reaches ProjectsService and RunsService.
     #[must_use]
     pub fn new(pool: PgPool, key_ring: KeyRing, mesh: Channel) -> Self {
         Self {
             pool,
             key_ring: Arc::new(key_ring),
-            projects: ProjectsServiceClient::new(mesh),
+            projects: ProjectsServiceClient::new(mesh.clone()),
+            runs: RunsServiceClient::new(mesh),
             parsed: Arc::default(),
+            outside: None,
+        }
+    }
+
+    /// The same, looking after repositories at their provider: with credentials, hooks that post to `hook_url`, and links that lead to the
+    /// console at `console_url`.
+    #[must_use]
+    pub fn looking_after(
+        mut self,
+        api: Arc<dyn RepositoryProvider>,
+        hook_url: String,
+        console_url: String,
+    ) -> Self {
+        self.outside = Some(Arc::new(Outside {
+            api,
+            hook_url,
+            console_url,
+            writers: Writers::default(),
+        }));
+        self
+    }
+
+    /// Starts the tasks, until shutdown; none without a provider.
+    pub fn start(&self, shutdown: CancellationToken) {
+        if self.outside.is_some() {
+            tokio::spawn(tasks::run(self.clone(), shutdown.clone()));
+            tokio::spawn(tasks::report(self.clone(), shutdown));
         }
     }
 
@@ -116,4 +168,12 @@ fn peer(error: &Status) -> Error {
         status::internal(error)
     };
     Error::Peer(Box::new(told))
+}
+
+/// Runs to its end, whoever waits for it: a change at the provider does not stop because its caller went away.
+async fn detached<T: Send + 'static>(
+    change: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    let ended = tokio::spawn(change).await;
+    ended.unwrap_or_else(|fault| Err(Error::Peer(Box::new(status::internal(&fault)))))
 }

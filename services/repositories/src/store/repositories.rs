@@ -25,6 +25,23 @@ pub struct Repository {
     pub secret_names: Vec<String>,
     /// When the webhook secret before the current one ends, if there is one.
     pub previous_secret_expires_at: Option<OffsetDateTime>,
+    /// `token`, `app`; none: it is looked after by hand.
+    pub credential: Option<String>,
+    pub services_path: String,
+    pub services_etag: Option<String>,
+    /// Why the file at the provider is not in force.
+    pub services_problem: Option<String>,
+    pub services_commit: Option<String>,
+    pub services_checked_at: Option<OffsetDateTime>,
+    pub hook_id: Option<String>,
+    pub hook_problem: Option<String>,
+    /// When a delivery of the hook last came, by the minute.
+    pub hook_seen_at: Option<OffsetDateTime>,
+    /// Whom its credential acts as.
+    pub actor_login: Option<String>,
+    /// The provider wants no questions until then.
+    pub waits_until: Option<OffsetDateTime>,
+    pub recovered_until: Option<OffsetDateTime>,
 }
 
 /// A repository to add.
@@ -35,6 +52,8 @@ pub struct New<'a> {
     pub full_name: &'a str,
     pub default_branch: &'a str,
     pub services_text: &'a str,
+    /// None: the usual one.
+    pub services_path: Option<&'a str>,
 }
 
 /// Fields to change; none: it stays.
@@ -43,6 +62,7 @@ pub struct Change<'a> {
     pub full_name: Option<&'a str>,
     pub default_branch: Option<&'a str>,
     pub services_text: Option<&'a str>,
+    pub services_path: Option<&'a str>,
 }
 
 /// Where the next page starts: after this name (in lower case) and id.
@@ -57,8 +77,10 @@ pub async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Rep
                   ARRAY(SELECT s.name FROM repositories.secrets s
                         WHERE s.repository_id = r.id ORDER BY s.name) AS "secret_names!",
                   (SELECT max(w.expires_at) FROM repositories.webhook_secrets w
-                   WHERE w.repository_id = r.id AND w.expires_at > now()) AS previous_secret_expires_at
-           FROM repositories.repositories r
+                   WHERE w.repository_id = r.id AND w.expires_at > now()) AS previous_secret_expires_at,
+                  c.kind AS "credential?", r.services_path, r.services_etag, r.services_problem, r.services_commit,
+                  r.services_checked_at, r.hook_id, r.hook_problem, r.hook_seen_at, r.actor_login, r.waits_until, r.recovered_until
+           FROM repositories.repositories r LEFT JOIN repositories.credentials c ON c.repository_id = r.id
            WHERE r.id = ANY($1) AND r.removed_at IS NULL"#,
         ids
     )
@@ -162,14 +184,15 @@ pub async fn list(
 pub async fn insert(conn: &mut PgConnection, new: &New<'_>) -> Result<(), Error> {
     let done = sqlx::query!(
         "INSERT INTO repositories.repositories
-             (id, project_id, provider, external_id, full_name, default_branch, services_text)
-         VALUES ($1, $2, 'github', $3, $4, $5, $6)",
+             (id, project_id, provider, external_id, full_name, default_branch, services_text, services_path)
+         VALUES ($1, $2, 'github', $3, $4, $5, $6, coalesce($7, '.ck8s/services.yaml'))",
         new.id.uuid(),
         new.project_id.uuid(),
         new.external_id,
         new.full_name,
         new.default_branch,
-        new.services_text
+        new.services_text,
+        new.services_path
     )
     .execute(conn)
     .await;
@@ -189,12 +212,14 @@ pub async fn update(
     let done = sqlx::query!(
         "UPDATE repositories.repositories
          SET full_name = coalesce($2, full_name), default_branch = coalesce($3, default_branch),
-             services_text = coalesce($4, services_text)
+             services_text = coalesce($4, services_text), services_path = coalesce($5, services_path),
+             services_etag = CASE WHEN $3::text IS NULL AND $5::text IS NULL THEN services_etag END
          WHERE id = $1",
         repository.id,
         change.full_name,
         change.default_branch,
-        change.services_text
+        change.services_text,
+        change.services_path
     )
     .execute(conn)
     .await;

@@ -72,6 +72,7 @@ pub async fn by_names(
 pub async fn key_ids(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
         r#"SELECT key_id AS "key_id!" FROM repositories.secrets
+           UNION SELECT key_id FROM repositories.credentials
            UNION SELECT key_id FROM repositories.webhook_secrets WHERE expires_at IS NULL OR expires_at > now()"#
     )
     .fetch_all(conn)

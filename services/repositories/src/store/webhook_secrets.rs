@@ -71,6 +71,55 @@ pub async fn supersede(
     Ok(())
 }
 
+/// The one before the current one counts from now on for so many seconds, if that is how long it counts at least.
+pub async fn prolong(
+    conn: &mut PgConnection,
+    repository: Uuid,
+    overlap_seconds: i64,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE repositories.webhook_secrets SET expires_at = greatest(expires_at, now() + $2 * interval '1 second')
+         WHERE repository_id = $1 AND expires_at IS NOT NULL",
+        repository,
+        overlap_seconds as f64
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The one before the current one is not needed any more: it ends in five minutes, for what is still on its way. Whether that is news.
+pub async fn retire(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE repositories.webhook_secrets SET expires_at = now() + interval '5 minutes'
+         WHERE repository_id = $1 AND expires_at > now() + interval '5 minutes'",
+        repository
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// The one before is the current one again.
+pub async fn restore(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<()> {
+    sqlx::query!(
+        "DELETE FROM repositories.webhook_secrets w WHERE w.repository_id = $1 AND w.expires_at IS NULL
+           AND EXISTS (SELECT FROM repositories.webhook_secrets o WHERE o.repository_id = $1 AND o.expires_at > now())",
+        repository
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "UPDATE repositories.webhook_secrets SET expires_at = NULL
+         WHERE id = (SELECT id FROM repositories.webhook_secrets WHERE repository_id = $1
+                     ORDER BY expires_at DESC NULLS FIRST LIMIT 1)",
+        repository
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Puts the current one in place.
 pub async fn insert(
     conn: &mut PgConnection,

@@ -16,6 +16,7 @@ fn update(paths: &[&str]) -> pb::UpdateRepositoryRequest {
         default_branch: "trunk".into(),
         services_text: "version: 1\n".into(),
         etag: String::new(),
+        ..Default::default()
     }
 }
 

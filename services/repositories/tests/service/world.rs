@@ -135,6 +135,7 @@ impl World {
             default_branch: String::new(),
             services_text: SERVICES.into(),
             webhook_secret: String::new(),
+            ..Default::default()
         }
     }
 

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ck8s/repositories/v1/repositories.proto.
  */
 export const file_ck8s_repositories_v1_repositories: GenFile = /*@__PURE__*/
-  fileDesc("CidjazhzL3JlcG9zaXRvcmllcy92MS9yZXBvc2l0b3JpZXMucHJvdG8SFGNrOHMucmVwb3NpdG9yaWVzLnYxIq4DCgpSZXBvc2l0b3J5EgoKAmlkGAEgASgJEhIKCnByb2plY3RfaWQYAiABKAkSMAoIcHJvdmlkZXIYAyABKA4yHi5jazhzLnJlcG9zaXRvcmllcy52MS5Qcm92aWRlchITCgtleHRlcm5hbF9pZBgEIAEoCRIRCglmdWxsX25hbWUYBSABKAkSFgoOZGVmYXVsdF9icmFuY2gYBiABKAkSFQoNc2VydmljZXNfdGV4dBgHIAEoCRIwCghzZXJ2aWNlcxgIIAEoCzIeLmNrOHMucmVwb3NpdG9yaWVzLnYxLlNlcnZpY2VzEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZXRhZxgLIAEoCRIUCgxzZWNyZXRfbmFtZXMYDCADKAkSPwobcHJldmlvdXNfc2VjcmV0X2V4cGlyZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI7CghTZXJ2aWNlcxIvCgh0cmlnZ2VycxgBIAMoCzIdLmNrOHMucmVwb3NpdG9yaWVzLnYxLlRyaWdnZXIi4QEKB1RyaWdnZXISDAoEbmFtZRgBIAEoCRINCgVldmVudBgCIAEoCRIPCgdhY3Rpb25zGAMgAygJEg4KBmxhYmVscxgEIAMoCRIPCgdjb21tZW50GAUgASgJEhAKCGJyYW5jaGVzGAYgAygJEg0KBXBhdGhzGAcgAygJEhIKCmFsbG93X2JvdHMYCCABKAgSIwoEc3BlYxgJIAEoCzIVLmNrOHMucnVucy52MS5SdW5TcGVjEhcKD2JyYW5jaGVzX2lnbm9yZRgKIAMoCRIUCgxwYXRoc19pZ25vcmUYCyADKAkqOQoIUHJvdmlkZXISGAoUUFJPVklERVJfVU5TUEVDSUZJRUQQABITCg9QUk9WSURFUl9HSVRIVUIQAWIGcHJvdG8z", [file_ck8s_runs_v1_runs, file_google_protobuf_timestamp]);
+  fileDesc("CidjazhzL3JlcG9zaXRvcmllcy92MS9yZXBvc2l0b3JpZXMucHJvdG8SFGNrOHMucmVwb3NpdG9yaWVzLnYxIsIFCgpSZXBvc2l0b3J5EgoKAmlkGAEgASgJEhIKCnByb2plY3RfaWQYAiABKAkSMAoIcHJvdmlkZXIYAyABKA4yHi5jazhzLnJlcG9zaXRvcmllcy52MS5Qcm92aWRlchITCgtleHRlcm5hbF9pZBgEIAEoCRIRCglmdWxsX25hbWUYBSABKAkSFgoOZGVmYXVsdF9icmFuY2gYBiABKAkSFQoNc2VydmljZXNfdGV4dBgHIAEoCRIwCghzZXJ2aWNlcxgIIAEoCzIeLmNrOHMucmVwb3NpdG9yaWVzLnYxLlNlcnZpY2VzEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZXRhZxgLIAEoCRIUCgxzZWNyZXRfbmFtZXMYDCADKAkSPwobcHJldmlvdXNfc2VjcmV0X2V4cGlyZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI4CgpjcmVkZW50aWFsGA4gASgOMiQuY2s4cy5yZXBvc2l0b3JpZXMudjEuQ3JlZGVudGlhbEtpbmQSFQoNc2VydmljZXNfcGF0aBgPIAEoCRIYChBzZXJ2aWNlc19wcm9ibGVtGBAgASgJEhcKD3NlcnZpY2VzX2NvbW1pdBgRIAEoCRI3ChNzZXJ2aWNlc19jaGVja190aW1lGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdob29rX2lkGBMgASgJEhQKDGhvb2tfcHJvYmxlbRgUIAEoCRIuCgp3YWl0X3VudGlsGBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJDCgNBcHASDgoGYXBwX2lkGAEgASgJEhcKD2luc3RhbGxhdGlvbl9pZBgCIAEoCRITCgtwcml2YXRlX2tleRgDIAEoCSJtCgdGaW5kaW5nEg8KB3N1YmplY3QYASABKAkSMAoIc3RhbmRpbmcYAiABKA4yHi5jazhzLnJlcG9zaXRvcmllcy52MS5TdGFuZGluZxIPCgdtZXNzYWdlGAMgASgJEg4KBnJlbWVkeRgEIAEoCSKDAQoMSG9va0RlbGl2ZXJ5EhMKC2RlbGl2ZXJ5X2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAkSDQoFZXZlbnQYAyABKAkSKAoEdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJc3VjY2VlZGVkGAUgASgIIjsKCFNlcnZpY2VzEi8KCHRyaWdnZXJzGAEgAygLMh0uY2s4cy5yZXBvc2l0b3JpZXMudjEuVHJpZ2dlciLhAQoHVHJpZ2dlchIMCgRuYW1lGAEgASgJEg0KBWV2ZW50GAIgASgJEg8KB2FjdGlvbnMYAyADKAkSDgoGbGFiZWxzGAQgAygJEg8KB2NvbW1lbnQYBSABKAkSEAoIYnJhbmNoZXMYBiADKAkSDQoFcGF0aHMYByADKAkSEgoKYWxsb3dfYm90cxgIIAEoCBIjCgRzcGVjGAkgASgLMhUuY2s4cy5ydW5zLnYxLlJ1blNwZWMSFwoPYnJhbmNoZXNfaWdub3JlGAogAygJEhQKDHBhdGhzX2lnbm9yZRgLIAMoCSo5CghQcm92aWRlchIYChRQUk9WSURFUl9VTlNQRUNJRklFRBAAEhMKD1BST1ZJREVSX0dJVEhVQhABKmUKDkNyZWRlbnRpYWxLaW5kEh8KG0NSRURFTlRJQUxfS0lORF9VTlNQRUNJRklFRBAAEhkKFUNSRURFTlRJQUxfS0lORF9UT0tFThABEhcKE0NSRURFTlRJQUxfS0lORF9BUFAQAipfCghTdGFuZGluZxIYChRTVEFORElOR19VTlNQRUNJRklFRBAAEg8KC1NUQU5ESU5HX09LEAESEgoOU1RBTkRJTkdfV1JPTkcQAhIUChBTVEFORElOR19VTktOT1dOEANiBnByb3RvMw", [file_ck8s_runs_v1_runs, file_google_protobuf_timestamp]);
 
 /**
  * A repository of a project.
@@ -114,6 +114,62 @@ export type Repository = Message<"ck8s.repositories.v1.Repository"> & {
    * @generated from field: google.protobuf.Timestamp previous_secret_expire_time = 13;
    */
   previousSecretExpireTime?: Timestamp | undefined;
+
+  /**
+   * What ck8s shows to the provider; unset: nothing, so its hook and services.yaml are looked after by hand.
+   *
+   * @generated from field: ck8s.repositories.v1.CredentialKind credential = 14;
+   */
+  credential: CredentialKind;
+
+  /**
+   * Where services.yaml is in the repository.
+   *
+   * @generated from field: string services_path = 15;
+   */
+  servicesPath: string;
+
+  /**
+   * Why the file at the provider is not in force: the last good one stays. Empty: it is, or nobody has looked.
+   *
+   * @generated from field: string services_problem = 16;
+   */
+  servicesProblem: string;
+
+  /**
+   * The commit that was looked at last.
+   *
+   * @generated from field: string services_commit = 17;
+   */
+  servicesCommit: string;
+
+  /**
+   * When the file was last looked at; unset: never.
+   *
+   * @generated from field: google.protobuf.Timestamp services_check_time = 18;
+   */
+  servicesCheckTime?: Timestamp | undefined;
+
+  /**
+   * The hook at the provider; empty: ck8s made none.
+   *
+   * @generated from field: string hook_id = 19;
+   */
+  hookId: string;
+
+  /**
+   * What is wrong with the hook; empty: nothing that is known.
+   *
+   * @generated from field: string hook_problem = 20;
+   */
+  hookProblem: string;
+
+  /**
+   * The provider wants no questions until then; unset: it takes them.
+   *
+   * @generated from field: google.protobuf.Timestamp wait_until = 21;
+   */
+  waitUntil?: Timestamp | undefined;
 };
 
 /**
@@ -122,6 +178,132 @@ export type Repository = Message<"ck8s.repositories.v1.Repository"> & {
  */
 export const RepositorySchema: GenMessage<Repository> = /*@__PURE__*/
   messageDesc(file_ck8s_repositories_v1_repositories, 0);
+
+/**
+ * An app's installation at a provider.
+ *
+ * @generated from message ck8s.repositories.v1.App
+ */
+export type App = Message<"ck8s.repositories.v1.App"> & {
+  /**
+   * The app's id.
+   *
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * The installation's id.
+   *
+   * @generated from field: string installation_id = 2;
+   */
+  installationId: string;
+
+  /**
+   * The app's private key, in PEM; never in an answer.
+   *
+   * @generated from field: string private_key = 3;
+   */
+  privateKey: string;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.App.
+ * Use `create(AppSchema)` to create a new message.
+ */
+export const AppSchema: GenMessage<App> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories, 1);
+
+/**
+ * How one thing about a repository stands.
+ *
+ * @generated from message ck8s.repositories.v1.Finding
+ */
+export type Finding = Message<"ck8s.repositories.v1.Finding"> & {
+  /**
+   * What: token, permissions, hook, delivery, services_yaml, run, rate_limit.
+   *
+   * @generated from field: string subject = 1;
+   */
+  subject: string;
+
+  /**
+   * How it stands.
+   *
+   * @generated from field: ck8s.repositories.v1.Standing standing = 2;
+   */
+  standing: Standing;
+
+  /**
+   * In words.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * What to do about it; empty: nothing.
+   *
+   * @generated from field: string remedy = 4;
+   */
+  remedy: string;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.Finding.
+ * Use `create(FindingSchema)` to create a new message.
+ */
+export const FindingSchema: GenMessage<Finding> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories, 2);
+
+/**
+ * A delivery that a hook tried to make.
+ *
+ * @generated from message ck8s.repositories.v1.HookDelivery
+ */
+export type HookDelivery = Message<"ck8s.repositories.v1.HookDelivery"> & {
+  /**
+   * The delivery's id, the same for each try.
+   *
+   * @generated from field: string delivery_id = 1;
+   */
+  deliveryId: string;
+
+  /**
+   * The provider's id of the latest try.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+
+  /**
+   * The event's name.
+   *
+   * @generated from field: string event = 3;
+   */
+  event: string;
+
+  /**
+   * When the latest try was.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 4;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * The latest try was answered with a success.
+   *
+   * @generated from field: bool succeeded = 5;
+   */
+  succeeded: boolean;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.HookDelivery.
+ * Use `create(HookDeliverySchema)` to create a new message.
+ */
+export const HookDeliverySchema: GenMessage<HookDelivery> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories, 3);
 
 /**
  * services.yaml, checked and with its defaults filled in.
@@ -142,7 +324,7 @@ export type Services = Message<"ck8s.repositories.v1.Services"> & {
  * Use `create(ServicesSchema)` to create a new message.
  */
 export const ServicesSchema: GenMessage<Services> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories, 1);
+  messageDesc(file_ck8s_repositories_v1_repositories, 4);
 
 /**
  * When something runs, and what.
@@ -233,7 +415,7 @@ export type Trigger = Message<"ck8s.repositories.v1.Trigger"> & {
  * Use `create(TriggerSchema)` to create a new message.
  */
 export const TriggerSchema: GenMessage<Trigger> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories, 2);
+  messageDesc(file_ck8s_repositories_v1_repositories, 5);
 
 /**
  * Where a repository lives.
@@ -261,4 +443,79 @@ export enum Provider {
  */
 export const ProviderSchema: GenEnum<Provider> = /*@__PURE__*/
   enumDesc(file_ck8s_repositories_v1_repositories, 0);
+
+/**
+ * What ck8s shows to a provider.
+ *
+ * @generated from enum ck8s.repositories.v1.CredentialKind
+ */
+export enum CredentialKind {
+  /**
+   * None.
+   *
+   * @generated from enum value: CREDENTIAL_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A personal access token.
+   *
+   * @generated from enum value: CREDENTIAL_KIND_TOKEN = 1;
+   */
+  TOKEN = 1,
+
+  /**
+   * An app's installation.
+   *
+   * @generated from enum value: CREDENTIAL_KIND_APP = 2;
+   */
+  APP = 2,
+}
+
+/**
+ * Describes the enum ck8s.repositories.v1.CredentialKind.
+ */
+export const CredentialKindSchema: GenEnum<CredentialKind> = /*@__PURE__*/
+  enumDesc(file_ck8s_repositories_v1_repositories, 1);
+
+/**
+ * How something stands.
+ *
+ * @generated from enum ck8s.repositories.v1.Standing
+ */
+export enum Standing {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: STANDING_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * As it should.
+   *
+   * @generated from enum value: STANDING_OK = 1;
+   */
+  OK = 1,
+
+  /**
+   * It does not work.
+   *
+   * @generated from enum value: STANDING_WRONG = 2;
+   */
+  WRONG = 2,
+
+  /**
+   * It could not be found out now, or nothing has happened yet.
+   *
+   * @generated from enum value: STANDING_UNKNOWN = 3;
+   */
+  UNKNOWN = 3,
+}
+
+/**
+ * Describes the enum ck8s.repositories.v1.Standing.
+ */
+export const StandingSchema: GenEnum<Standing> = /*@__PURE__*/
+  enumDesc(file_ck8s_repositories_v1_repositories, 2);
 

@@ -7,7 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_ck8s_policy_v1_policy } from "../../policy/v1/policy_pb";
-import type { Provider, Repository } from "./repositories_pb";
+import type { App, Finding, HookDelivery, Provider, Repository } from "./repositories_pb";
 import { file_ck8s_repositories_v1_repositories } from "./repositories_pb";
 import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ck8s/repositories/v1/repositories_service.proto.
  */
 export const file_ck8s_repositories_v1_repositories_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci9jazhzL3JlcG9zaXRvcmllcy92MS9yZXBvc2l0b3JpZXNfc2VydmljZS5wcm90bxIUY2s4cy5yZXBvc2l0b3JpZXMudjEiUQoXTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QSDwoHcHJvamVjdBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJrChhMaXN0UmVwb3NpdG9yaWVzUmVzcG9uc2USNgoMcmVwb3NpdG9yaWVzGAEgAygLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiKgoUR2V0UmVwb3NpdG9yeVJlcXVlc3QSEgoKcmVwb3NpdG9yeRgBIAEoCSJNChVHZXRSZXBvc2l0b3J5UmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkiqgEKFEFkZFJlcG9zaXRvcnlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDwoHcHJvamVjdBgCIAEoCRIRCglmdWxsX25hbWUYAyABKAkSEwoLZXh0ZXJuYWxfaWQYBCABKAkSFgoOZGVmYXVsdF9icmFuY2gYBSABKAkSFQoNc2VydmljZXNfdGV4dBgGIAEoCRIWCg53ZWJob29rX3NlY3JldBgHIAEoCSJlChVBZGRSZXBvc2l0b3J5UmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkSFgoOd2ViaG9va19zZWNyZXQYAiABKAkiwgEKF1VwZGF0ZVJlcG9zaXRvcnlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEgoKcmVwb3NpdG9yeRgCIAEoCRIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSEQoJZnVsbF9uYW1lGAQgASgJEhYKDmRlZmF1bHRfYnJhbmNoGAUgASgJEhUKDXNlcnZpY2VzX3RleHQYBiABKAkSDAoEZXRhZxgHIAEoCSJQChhVcGRhdGVSZXBvc2l0b3J5UmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkiQQoXUmVtb3ZlUmVwb3NpdG9yeVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRISCgpyZXBvc2l0b3J5GAIgASgJIhoKGFJlbW92ZVJlcG9zaXRvcnlSZXNwb25zZSJ1ChpSb3RhdGVXZWJob29rU2VjcmV0UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhIKCnJlcG9zaXRvcnkYAiABKAkSFgoOd2ViaG9va19zZWNyZXQYAyABKAkSFwoPb3ZlcmxhcF9zZWNvbmRzGAQgASgDImsKG1JvdGF0ZVdlYmhvb2tTZWNyZXRSZXNwb25zZRI0CgpyZXBvc2l0b3J5GAEgASgLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeRIWCg53ZWJob29rX3NlY3JldBgCIAEoCSJXChBTZXRTZWNyZXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEgoKcmVwb3NpdG9yeRgCIAEoCRIMCgRuYW1lGAMgASgJEg0KBXZhbHVlGAQgASgJIkkKEVNldFNlY3JldFJlc3BvbnNlEjQKCnJlcG9zaXRvcnkYASABKAsyIC5jazhzLnJlcG9zaXRvcmllcy52MS5SZXBvc2l0b3J5ImQKGlJlc29sdmVSZXBvc2l0b3JpZXNSZXF1ZXN0EjAKCHByb3ZpZGVyGAEgASgOMh4uY2s4cy5yZXBvc2l0b3JpZXMudjEuUHJvdmlkZXISFAoMZXh0ZXJuYWxfaWRzGAIgAygJIl0KG1Jlc29sdmVSZXBvc2l0b3JpZXNSZXNwb25zZRI+CgxyZXBvc2l0b3JpZXMYASADKAsyKC5jazhzLnJlcG9zaXRvcmllcy52MS5SZXNvbHZlZFJlcG9zaXRvcnkilAEKElJlc29sdmVkUmVwb3NpdG9yeRI0CgpyZXBvc2l0b3J5GAEgASgLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeRIXCg93ZWJob29rX3NlY3JldHMYAiADKAkSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjoKEk9wZW5TZWNyZXRzUmVxdWVzdBIVCg1yZXBvc2l0b3J5X2lkGAEgASgJEg0KBW5hbWVzGAIgAygJIo4BChNPcGVuU2VjcmV0c1Jlc3BvbnNlEkcKB3NlY3JldHMYASADKAsyNi5jazhzLnJlcG9zaXRvcmllcy52MS5PcGVuU2VjcmV0c1Jlc3BvbnNlLlNlY3JldHNFbnRyeRouCgxTZWNyZXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ATKUCQoTUmVwb3NpdG9yaWVzU2VydmljZRKAAQoQTGlzdFJlcG9zaXRvcmllcxItLmNrOHMucmVwb3NpdG9yaWVzLnYxLkxpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0Gi4uY2s4cy5yZXBvc2l0b3JpZXMudjEuTGlzdFJlcG9zaXRvcmllc1Jlc3BvbnNlIg2QAgGKtRgGCgICAxABEocBCg1HZXRSZXBvc2l0b3J5EiouY2s4cy5yZXBvc2l0b3JpZXMudjEuR2V0UmVwb3NpdG9yeVJlcXVlc3QaKy5jazhzLnJlcG9zaXRvcmllcy52MS5HZXRSZXBvc2l0b3J5UmVzcG9uc2UiHZACAYq1GBYKAwIDBBABGgdpbmdyZXNzGgRydW5zEnQKDUFkZFJlcG9zaXRvcnkSKi5jazhzLnJlcG9zaXRvcmllcy52MS5BZGRSZXBvc2l0b3J5UmVxdWVzdBorLmNrOHMucmVwb3NpdG9yaWVzLnYxLkFkZFJlcG9zaXRvcnlSZXNwb25zZSIKirUYBgoCAgMQAxJ9ChBVcGRhdGVSZXBvc2l0b3J5Ei0uY2s4cy5yZXBvc2l0b3JpZXMudjEuVXBkYXRlUmVwb3NpdG9yeVJlcXVlc3QaLi5jazhzLnJlcG9zaXRvcmllcy52MS5VcGRhdGVSZXBvc2l0b3J5UmVzcG9uc2UiCoq1GAYKAgIDEAMSfQoQUmVtb3ZlUmVwb3NpdG9yeRItLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlbW92ZVJlcG9zaXRvcnlSZXF1ZXN0Gi4uY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVtb3ZlUmVwb3NpdG9yeVJlc3BvbnNlIgqKtRgGCgICAxADEoYBChNSb3RhdGVXZWJob29rU2VjcmV0EjAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUm90YXRlV2ViaG9va1NlY3JldFJlcXVlc3QaMS5jazhzLnJlcG9zaXRvcmllcy52MS5Sb3RhdGVXZWJob29rU2VjcmV0UmVzcG9uc2UiCoq1GAYKAgIDEAMSawoJU2V0U2VjcmV0EiYuY2s4cy5yZXBvc2l0b3JpZXMudjEuU2V0U2VjcmV0UmVxdWVzdBonLmNrOHMucmVwb3NpdG9yaWVzLnYxLlNldFNlY3JldFJlc3BvbnNlIg2QAgKKtRgGCgICAxADEo8BChNSZXNvbHZlUmVwb3NpdG9yaWVzEjAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVzb2x2ZVJlcG9zaXRvcmllc1JlcXVlc3QaMS5jazhzLnJlcG9zaXRvcmllcy52MS5SZXNvbHZlUmVwb3NpdG9yaWVzUmVzcG9uc2UiE5ACAYq1GAwKAQQaB2luZ3Jlc3MSdAoLT3BlblNlY3JldHMSKC5jazhzLnJlcG9zaXRvcmllcy52MS5PcGVuU2VjcmV0c1JlcXVlc3QaKS5jazhzLnJlcG9zaXRvcmllcy52MS5PcGVuU2VjcmV0c1Jlc3BvbnNlIhCQAgKKtRgJCgEEGgRydW5zYgZwcm90bzM", [file_ck8s_policy_v1_policy, file_ck8s_repositories_v1_repositories, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("Ci9jazhzL3JlcG9zaXRvcmllcy92MS9yZXBvc2l0b3JpZXNfc2VydmljZS5wcm90bxIUY2s4cy5yZXBvc2l0b3JpZXMudjEiUQoXTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QSDwoHcHJvamVjdBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJrChhMaXN0UmVwb3NpdG9yaWVzUmVzcG9uc2USNgoMcmVwb3NpdG9yaWVzGAEgAygLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiKgoUR2V0UmVwb3NpdG9yeVJlcXVlc3QSEgoKcmVwb3NpdG9yeRgBIAEoCSJNChVHZXRSZXBvc2l0b3J5UmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkiigIKFEFkZFJlcG9zaXRvcnlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDwoHcHJvamVjdBgCIAEoCRIRCglmdWxsX25hbWUYAyABKAkSEwoLZXh0ZXJuYWxfaWQYBCABKAkSFgoOZGVmYXVsdF9icmFuY2gYBSABKAkSFQoNc2VydmljZXNfdGV4dBgGIAEoCRIWCg53ZWJob29rX3NlY3JldBgHIAEoCRIPCgV0b2tlbhgIIAEoCUgAEigKA2FwcBgJIAEoCzIZLmNrOHMucmVwb3NpdG9yaWVzLnYxLkFwcEgAEhUKDXNlcnZpY2VzX3BhdGgYCiABKAlCDAoKY3JlZGVudGlhbCJlChVBZGRSZXBvc2l0b3J5UmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkSFgoOd2ViaG9va19zZWNyZXQYAiABKAki2QEKF1VwZGF0ZVJlcG9zaXRvcnlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEgoKcmVwb3NpdG9yeRgCIAEoCRIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSEQoJZnVsbF9uYW1lGAQgASgJEhYKDmRlZmF1bHRfYnJhbmNoGAUgASgJEhUKDXNlcnZpY2VzX3RleHQYBiABKAkSDAoEZXRhZxgHIAEoCRIVCg1zZXJ2aWNlc19wYXRoGAggASgJIlAKGFVwZGF0ZVJlcG9zaXRvcnlSZXNwb25zZRI0CgpyZXBvc2l0b3J5GAEgASgLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeSJBChdSZW1vdmVSZXBvc2l0b3J5UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhIKCnJlcG9zaXRvcnkYAiABKAkiLQoYUmVtb3ZlUmVwb3NpdG9yeVJlc3BvbnNlEhEKCWhvb2tfbGVmdBgBIAEoCSKKAQoXUm90YXRlQ3JlZGVudGlhbFJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRISCgpyZXBvc2l0b3J5GAIgASgJEg8KBXRva2VuGAMgASgJSAASKAoDYXBwGAQgASgLMhkuY2s4cy5yZXBvc2l0b3JpZXMudjEuQXBwSABCDAoKY3JlZGVudGlhbCJQChhSb3RhdGVDcmVkZW50aWFsUmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkiLAoWQ2hlY2tSZXBvc2l0b3J5UmVxdWVzdBISCgpyZXBvc2l0b3J5GAEgASgJIkoKF0NoZWNrUmVwb3NpdG9yeVJlc3BvbnNlEi8KCGZpbmRpbmdzGAEgAygLMh0uY2s4cy5yZXBvc2l0b3JpZXMudjEuRmluZGluZyI/ChVNZW5kUmVwb3NpdG9yeVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRISCgpyZXBvc2l0b3J5GAIgASgJIkkKFk1lbmRSZXBvc2l0b3J5UmVzcG9uc2USLwoIZmluZGluZ3MYASADKAsyHS5jazhzLnJlcG9zaXRvcmllcy52MS5GaW5kaW5nImgKE05vdGVEZWxpdmVyeVJlcXVlc3QSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRINCgVldmVudBgCIAEoCRIOCgZicmFuY2gYAyABKAkSGwoTc2lnbmVkX3dpdGhfY3VycmVudBgEIAEoCCIWChROb3RlRGVsaXZlcnlSZXNwb25zZSI3Cg9NYXlXcml0ZVJlcXVlc3QSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRINCgVsb2dpbhgCIAEoCSI7ChBNYXlXcml0ZVJlc3BvbnNlEhEKCW1heV93cml0ZRgBIAEoCBIUCgxpc19vd25fYWN0b3IYAiABKAgiLwoZTGlzdEhvb2tEZWxpdmVyaWVzUmVxdWVzdBISCgpwYWdlX3Rva2VuGAEgASgJIq8BChpMaXN0SG9va0RlbGl2ZXJpZXNSZXNwb25zZRIVCg1yZXBvc2l0b3J5X2lkGAEgASgJEjYKCmRlbGl2ZXJpZXMYAiADKAsyIi5jazhzLnJlcG9zaXRvcmllcy52MS5Ib29rRGVsaXZlcnkSKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSJ3Ch5SZWRlbGl2ZXJIb29rRGVsaXZlcmllc1JlcXVlc3QSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRITCgthdHRlbXB0X2lkcxgCIAMoCRIpCgV1bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiIQofUmVkZWxpdmVySG9va0RlbGl2ZXJpZXNSZXNwb25zZSJ1ChpSb3RhdGVXZWJob29rU2VjcmV0UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhIKCnJlcG9zaXRvcnkYAiABKAkSFgoOd2ViaG9va19zZWNyZXQYAyABKAkSFwoPb3ZlcmxhcF9zZWNvbmRzGAQgASgDImsKG1JvdGF0ZVdlYmhvb2tTZWNyZXRSZXNwb25zZRI0CgpyZXBvc2l0b3J5GAEgASgLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeRIWCg53ZWJob29rX3NlY3JldBgCIAEoCSJXChBTZXRTZWNyZXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEgoKcmVwb3NpdG9yeRgCIAEoCRIMCgRuYW1lGAMgASgJEg0KBXZhbHVlGAQgASgJIkkKEVNldFNlY3JldFJlc3BvbnNlEjQKCnJlcG9zaXRvcnkYASABKAsyIC5jazhzLnJlcG9zaXRvcmllcy52MS5SZXBvc2l0b3J5ImQKGlJlc29sdmVSZXBvc2l0b3JpZXNSZXF1ZXN0EjAKCHByb3ZpZGVyGAEgASgOMh4uY2s4cy5yZXBvc2l0b3JpZXMudjEuUHJvdmlkZXISFAoMZXh0ZXJuYWxfaWRzGAIgAygJIl0KG1Jlc29sdmVSZXBvc2l0b3JpZXNSZXNwb25zZRI+CgxyZXBvc2l0b3JpZXMYASADKAsyKC5jazhzLnJlcG9zaXRvcmllcy52MS5SZXNvbHZlZFJlcG9zaXRvcnkilAEKElJlc29sdmVkUmVwb3NpdG9yeRI0CgpyZXBvc2l0b3J5GAEgASgLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeRIXCg93ZWJob29rX3NlY3JldHMYAiADKAkSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjoKEk9wZW5TZWNyZXRzUmVxdWVzdBIVCg1yZXBvc2l0b3J5X2lkGAEgASgJEg0KBW5hbWVzGAIgAygJIo4BChNPcGVuU2VjcmV0c1Jlc3BvbnNlEkcKB3NlY3JldHMYASADKAsyNi5jazhzLnJlcG9zaXRvcmllcy52MS5PcGVuU2VjcmV0c1Jlc3BvbnNlLlNlY3JldHNFbnRyeRouCgxTZWNyZXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ATKnEAoTUmVwb3NpdG9yaWVzU2VydmljZRKAAQoQTGlzdFJlcG9zaXRvcmllcxItLmNrOHMucmVwb3NpdG9yaWVzLnYxLkxpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0Gi4uY2s4cy5yZXBvc2l0b3JpZXMudjEuTGlzdFJlcG9zaXRvcmllc1Jlc3BvbnNlIg2QAgGKtRgGCgICAxABEocBCg1HZXRSZXBvc2l0b3J5EiouY2s4cy5yZXBvc2l0b3JpZXMudjEuR2V0UmVwb3NpdG9yeVJlcXVlc3QaKy5jazhzLnJlcG9zaXRvcmllcy52MS5HZXRSZXBvc2l0b3J5UmVzcG9uc2UiHZACAYq1GBYKAwIDBBABGgdpbmdyZXNzGgRydW5zEnQKDUFkZFJlcG9zaXRvcnkSKi5jazhzLnJlcG9zaXRvcmllcy52MS5BZGRSZXBvc2l0b3J5UmVxdWVzdBorLmNrOHMucmVwb3NpdG9yaWVzLnYxLkFkZFJlcG9zaXRvcnlSZXNwb25zZSIKirUYBgoCAgMQAxJ9ChBVcGRhdGVSZXBvc2l0b3J5Ei0uY2s4cy5yZXBvc2l0b3JpZXMudjEuVXBkYXRlUmVwb3NpdG9yeVJlcXVlc3QaLi5jazhzLnJlcG9zaXRvcmllcy52MS5VcGRhdGVSZXBvc2l0b3J5UmVzcG9uc2UiCoq1GAYKAgIDEAMSfQoQUmVtb3ZlUmVwb3NpdG9yeRItLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlbW92ZVJlcG9zaXRvcnlSZXF1ZXN0Gi4uY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVtb3ZlUmVwb3NpdG9yeVJlc3BvbnNlIgqKtRgGCgICAxADEoYBChNSb3RhdGVXZWJob29rU2VjcmV0EjAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUm90YXRlV2ViaG9va1NlY3JldFJlcXVlc3QaMS5jazhzLnJlcG9zaXRvcmllcy52MS5Sb3RhdGVXZWJob29rU2VjcmV0UmVzcG9uc2UiCoq1GAYKAgIDEAMSfQoQUm90YXRlQ3JlZGVudGlhbBItLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJvdGF0ZUNyZWRlbnRpYWxSZXF1ZXN0Gi4uY2s4cy5yZXBvc2l0b3JpZXMudjEuUm90YXRlQ3JlZGVudGlhbFJlc3BvbnNlIgqKtRgGCgICAxADEn0KD0NoZWNrUmVwb3NpdG9yeRIsLmNrOHMucmVwb3NpdG9yaWVzLnYxLkNoZWNrUmVwb3NpdG9yeVJlcXVlc3QaLS5jazhzLnJlcG9zaXRvcmllcy52MS5DaGVja1JlcG9zaXRvcnlSZXNwb25zZSINkAICirUYBgoCAgMQARJ6Cg5NZW5kUmVwb3NpdG9yeRIrLmNrOHMucmVwb3NpdG9yaWVzLnYxLk1lbmRSZXBvc2l0b3J5UmVxdWVzdBosLmNrOHMucmVwb3NpdG9yaWVzLnYxLk1lbmRSZXBvc2l0b3J5UmVzcG9uc2UiDZACAoq1GAYKAgIDEAMSawoJU2V0U2VjcmV0EiYuY2s4cy5yZXBvc2l0b3JpZXMudjEuU2V0U2VjcmV0UmVxdWVzdBonLmNrOHMucmVwb3NpdG9yaWVzLnYxLlNldFNlY3JldFJlc3BvbnNlIg2QAgKKtRgGCgICAxADEo8BChNSZXNvbHZlUmVwb3NpdG9yaWVzEjAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVzb2x2ZVJlcG9zaXRvcmllc1JlcXVlc3QaMS5jazhzLnJlcG9zaXRvcmllcy52MS5SZXNvbHZlUmVwb3NpdG9yaWVzUmVzcG9uc2UiE5ACAYq1GAwKAQQaB2luZ3Jlc3MSegoMTm90ZURlbGl2ZXJ5EikuY2s4cy5yZXBvc2l0b3JpZXMudjEuTm90ZURlbGl2ZXJ5UmVxdWVzdBoqLmNrOHMucmVwb3NpdG9yaWVzLnYxLk5vdGVEZWxpdmVyeVJlc3BvbnNlIhOQAgKKtRgMCgEEGgdpbmdyZXNzEm4KCE1heVdyaXRlEiUuY2s4cy5yZXBvc2l0b3JpZXMudjEuTWF5V3JpdGVSZXF1ZXN0GiYuY2s4cy5yZXBvc2l0b3JpZXMudjEuTWF5V3JpdGVSZXNwb25zZSITkAIBirUYDAoBBBoHaW5ncmVzcxKMAQoSTGlzdEhvb2tEZWxpdmVyaWVzEi8uY2s4cy5yZXBvc2l0b3JpZXMudjEuTGlzdEhvb2tEZWxpdmVyaWVzUmVxdWVzdBowLmNrOHMucmVwb3NpdG9yaWVzLnYxLkxpc3RIb29rRGVsaXZlcmllc1Jlc3BvbnNlIhOQAgGKtRgMCgEEGgdpbmdyZXNzEpsBChdSZWRlbGl2ZXJIb29rRGVsaXZlcmllcxI0LmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlZGVsaXZlckhvb2tEZWxpdmVyaWVzUmVxdWVzdBo1LmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlZGVsaXZlckhvb2tEZWxpdmVyaWVzUmVzcG9uc2UiE5ACAoq1GAwKAQQaB2luZ3Jlc3MSdAoLT3BlblNlY3JldHMSKC5jazhzLnJlcG9zaXRvcmllcy52MS5PcGVuU2VjcmV0c1JlcXVlc3QaKS5jazhzLnJlcG9zaXRvcmllcy52MS5PcGVuU2VjcmV0c1Jlc3BvbnNlIhCQAgKKtRgJCgEEGgRydW5zYgZwcm90bzM", [file_ck8s_policy_v1_policy, file_ck8s_repositories_v1_repositories, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * A page of repositories to list.
@@ -173,11 +173,41 @@ export type AddRepositoryRequest = Message<"ck8s.repositories.v1.AddRepositoryRe
   servicesText: string;
 
   /**
-   * At least 16 characters; empty: a random one is made.
+   * At least 16 characters; empty: a random one is made. Not with a credential.
    *
    * @generated from field: string webhook_secret = 7;
    */
   webhookSecret: string;
+
+  /**
+   * What ck8s shows to the provider; none: the repository is looked after by hand, and external_id is needed.
+   *
+   * @generated from oneof ck8s.repositories.v1.AddRepositoryRequest.credential
+   */
+  credential: {
+    /**
+     * A personal access token.
+     *
+     * @generated from field: string token = 8;
+     */
+    value: string;
+    case: "token";
+  } | {
+    /**
+     * An app's installation.
+     *
+     * @generated from field: ck8s.repositories.v1.App app = 9;
+     */
+    value: App;
+    case: "app";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Where services.yaml is in the repository; empty: .ck8s/services.yaml.
+   *
+   * @generated from field: string services_path = 10;
+   */
+  servicesPath: string;
 };
 
 /**
@@ -236,7 +266,7 @@ export type UpdateRepositoryRequest = Message<"ck8s.repositories.v1.UpdateReposi
   repository: string;
 
   /**
-   * What changes: full_name, default_branch, services_text.
+   * What changes: full_name, default_branch, services_text, services_path.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -269,6 +299,13 @@ export type UpdateRepositoryRequest = Message<"ck8s.repositories.v1.UpdateReposi
    * @generated from field: string etag = 7;
    */
   etag: string;
+
+  /**
+   * Where services.yaml is in the repository.
+   *
+   * @generated from field: string services_path = 8;
+   */
+  servicesPath: string;
 };
 
 /**
@@ -333,6 +370,12 @@ export const RemoveRepositoryRequestSchema: GenMessage<RemoveRepositoryRequest> 
  * @generated from message ck8s.repositories.v1.RemoveRepositoryResponse
  */
 export type RemoveRepositoryResponse = Message<"ck8s.repositories.v1.RemoveRepositoryResponse"> & {
+  /**
+   * Why its hook is still at the provider; empty: it is gone, or ck8s made none.
+   *
+   * @generated from field: string hook_left = 1;
+   */
+  hookLeft: string;
 };
 
 /**
@@ -341,6 +384,395 @@ export type RemoveRepositoryResponse = Message<"ck8s.repositories.v1.RemoveRepos
  */
 export const RemoveRepositoryResponseSchema: GenMessage<RemoveRepositoryResponse> = /*@__PURE__*/
   messageDesc(file_ck8s_repositories_v1_repositories_service, 9);
+
+/**
+ * Another credential.
+ *
+ * @generated from message ck8s.repositories.v1.RotateCredentialRequest
+ */
+export type RotateCredentialRequest = Message<"ck8s.repositories.v1.RotateCredentialRequest"> & {
+  /**
+   * A UUID that makes the call safe to repeat.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * Id or owner/name.
+   *
+   * @generated from field: string repository = 2;
+   */
+  repository: string;
+
+  /**
+   * What ck8s shows to the provider from now on.
+   *
+   * @generated from oneof ck8s.repositories.v1.RotateCredentialRequest.credential
+   */
+  credential: {
+    /**
+     * A personal access token.
+     *
+     * @generated from field: string token = 3;
+     */
+    value: string;
+    case: "token";
+  } | {
+    /**
+     * An app's installation.
+     *
+     * @generated from field: ck8s.repositories.v1.App app = 4;
+     */
+    value: App;
+    case: "app";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.RotateCredentialRequest.
+ * Use `create(RotateCredentialRequestSchema)` to create a new message.
+ */
+export const RotateCredentialRequestSchema: GenMessage<RotateCredentialRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 10);
+
+/**
+ * The credential is in use.
+ *
+ * @generated from message ck8s.repositories.v1.RotateCredentialResponse
+ */
+export type RotateCredentialResponse = Message<"ck8s.repositories.v1.RotateCredentialResponse"> & {
+  /**
+   * The repository.
+   *
+   * @generated from field: ck8s.repositories.v1.Repository repository = 1;
+   */
+  repository?: Repository | undefined;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.RotateCredentialResponse.
+ * Use `create(RotateCredentialResponseSchema)` to create a new message.
+ */
+export const RotateCredentialResponseSchema: GenMessage<RotateCredentialResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 11);
+
+/**
+ * A repository to check.
+ *
+ * @generated from message ck8s.repositories.v1.CheckRepositoryRequest
+ */
+export type CheckRepositoryRequest = Message<"ck8s.repositories.v1.CheckRepositoryRequest"> & {
+  /**
+   * Id or owner/name.
+   *
+   * @generated from field: string repository = 1;
+   */
+  repository: string;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.CheckRepositoryRequest.
+ * Use `create(CheckRepositoryRequestSchema)` to create a new message.
+ */
+export const CheckRepositoryRequestSchema: GenMessage<CheckRepositoryRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 12);
+
+/**
+ * What was found.
+ *
+ * @generated from message ck8s.repositories.v1.CheckRepositoryResponse
+ */
+export type CheckRepositoryResponse = Message<"ck8s.repositories.v1.CheckRepositoryResponse"> & {
+  /**
+   * One for each subject, in the order in which they depend on each other.
+   *
+   * @generated from field: repeated ck8s.repositories.v1.Finding findings = 1;
+   */
+  findings: Finding[];
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.CheckRepositoryResponse.
+ * Use `create(CheckRepositoryResponseSchema)` to create a new message.
+ */
+export const CheckRepositoryResponseSchema: GenMessage<CheckRepositoryResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 13);
+
+/**
+ * A repository to mend.
+ *
+ * @generated from message ck8s.repositories.v1.MendRepositoryRequest
+ */
+export type MendRepositoryRequest = Message<"ck8s.repositories.v1.MendRepositoryRequest"> & {
+  /**
+   * A UUID that makes the call safe to repeat.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * Id or owner/name.
+   *
+   * @generated from field: string repository = 2;
+   */
+  repository: string;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.MendRepositoryRequest.
+ * Use `create(MendRepositoryRequestSchema)` to create a new message.
+ */
+export const MendRepositoryRequestSchema: GenMessage<MendRepositoryRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 14);
+
+/**
+ * What was found afterwards.
+ *
+ * @generated from message ck8s.repositories.v1.MendRepositoryResponse
+ */
+export type MendRepositoryResponse = Message<"ck8s.repositories.v1.MendRepositoryResponse"> & {
+  /**
+   * As CheckRepository says it.
+   *
+   * @generated from field: repeated ck8s.repositories.v1.Finding findings = 1;
+   */
+  findings: Finding[];
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.MendRepositoryResponse.
+ * Use `create(MendRepositoryResponseSchema)` to create a new message.
+ */
+export const MendRepositoryResponseSchema: GenMessage<MendRepositoryResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 15);
+
+/**
+ * A delivery that came.
+ *
+ * @generated from message ck8s.repositories.v1.NoteDeliveryRequest
+ */
+export type NoteDeliveryRequest = Message<"ck8s.repositories.v1.NoteDeliveryRequest"> & {
+  /**
+   * The repository's id.
+   *
+   * @generated from field: string repository_id = 1;
+   */
+  repositoryId: string;
+
+  /**
+   * The event's name.
+   *
+   * @generated from field: string event = 2;
+   */
+  event: string;
+
+  /**
+   * For a push: the branch.
+   *
+   * @generated from field: string branch = 3;
+   */
+  branch: string;
+
+  /**
+   * It was signed with the current webhook secret: the one before it is not needed any more.
+   *
+   * @generated from field: bool signed_with_current = 4;
+   */
+  signedWithCurrent: boolean;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.NoteDeliveryRequest.
+ * Use `create(NoteDeliveryRequestSchema)` to create a new message.
+ */
+export const NoteDeliveryRequestSchema: GenMessage<NoteDeliveryRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 16);
+
+/**
+ * It is noted.
+ *
+ * @generated from message ck8s.repositories.v1.NoteDeliveryResponse
+ */
+export type NoteDeliveryResponse = Message<"ck8s.repositories.v1.NoteDeliveryResponse"> & {
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.NoteDeliveryResponse.
+ * Use `create(NoteDeliveryResponseSchema)` to create a new message.
+ */
+export const NoteDeliveryResponseSchema: GenMessage<NoteDeliveryResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 17);
+
+/**
+ * Somebody who wants to trigger something.
+ *
+ * @generated from message ck8s.repositories.v1.MayWriteRequest
+ */
+export type MayWriteRequest = Message<"ck8s.repositories.v1.MayWriteRequest"> & {
+  /**
+   * The repository's id.
+   *
+   * @generated from field: string repository_id = 1;
+   */
+  repositoryId: string;
+
+  /**
+   * Their name at the provider.
+   *
+   * @generated from field: string login = 2;
+   */
+  login: string;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.MayWriteRequest.
+ * Use `create(MayWriteRequestSchema)` to create a new message.
+ */
+export const MayWriteRequestSchema: GenMessage<MayWriteRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 18);
+
+/**
+ * What the provider says.
+ *
+ * @generated from message ck8s.repositories.v1.MayWriteResponse
+ */
+export type MayWriteResponse = Message<"ck8s.repositories.v1.MayWriteResponse"> & {
+  /**
+   * They may write.
+   *
+   * @generated from field: bool may_write = 1;
+   */
+  mayWrite: boolean;
+
+  /**
+   * They are ck8s itself: whom its credential acts as.
+   *
+   * @generated from field: bool is_own_actor = 2;
+   */
+  isOwnActor: boolean;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.MayWriteResponse.
+ * Use `create(MayWriteResponseSchema)` to create a new message.
+ */
+export const MayWriteResponseSchema: GenMessage<MayWriteResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 19);
+
+/**
+ * Repositories whose hooks are asked about: all that ck8s looks after.
+ *
+ * @generated from message ck8s.repositories.v1.ListHookDeliveriesRequest
+ */
+export type ListHookDeliveriesRequest = Message<"ck8s.repositories.v1.ListHookDeliveriesRequest"> & {
+  /**
+   * From an earlier answer; empty: the first repository.
+   *
+   * @generated from field: string page_token = 1;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.ListHookDeliveriesRequest.
+ * Use `create(ListHookDeliveriesRequestSchema)` to create a new message.
+ */
+export const ListHookDeliveriesRequestSchema: GenMessage<ListHookDeliveriesRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 20);
+
+/**
+ * What one hook tried.
+ *
+ * @generated from message ck8s.repositories.v1.ListHookDeliveriesResponse
+ */
+export type ListHookDeliveriesResponse = Message<"ck8s.repositories.v1.ListHookDeliveriesResponse"> & {
+  /**
+   * The repository's id; empty: there is none.
+   *
+   * @generated from field: string repository_id = 1;
+   */
+  repositoryId: string;
+
+  /**
+   * Oldest first.
+   *
+   * @generated from field: repeated ck8s.repositories.v1.HookDelivery deliveries = 2;
+   */
+  deliveries: HookDelivery[];
+
+  /**
+   * Up to when they are complete.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 3;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Empty: there are no more repositories.
+   *
+   * @generated from field: string next_page_token = 4;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.ListHookDeliveriesResponse.
+ * Use `create(ListHookDeliveriesResponseSchema)` to create a new message.
+ */
+export const ListHookDeliveriesResponseSchema: GenMessage<ListHookDeliveriesResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 21);
+
+/**
+ * What did not arrive.
+ *
+ * @generated from message ck8s.repositories.v1.RedeliverHookDeliveriesRequest
+ */
+export type RedeliverHookDeliveriesRequest = Message<"ck8s.repositories.v1.RedeliverHookDeliveriesRequest"> & {
+  /**
+   * The repository's id.
+   *
+   * @generated from field: string repository_id = 1;
+   */
+  repositoryId: string;
+
+  /**
+   * The provider's ids of the tries.
+   *
+   * @generated from field: repeated string attempt_ids = 2;
+   */
+  attemptIds: string[];
+
+  /**
+   * Up to when everything was looked for.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 3;
+   */
+  until?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.RedeliverHookDeliveriesRequest.
+ * Use `create(RedeliverHookDeliveriesRequestSchema)` to create a new message.
+ */
+export const RedeliverHookDeliveriesRequestSchema: GenMessage<RedeliverHookDeliveriesRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 22);
+
+/**
+ * The provider was asked.
+ *
+ * @generated from message ck8s.repositories.v1.RedeliverHookDeliveriesResponse
+ */
+export type RedeliverHookDeliveriesResponse = Message<"ck8s.repositories.v1.RedeliverHookDeliveriesResponse"> & {
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.RedeliverHookDeliveriesResponse.
+ * Use `create(RedeliverHookDeliveriesResponseSchema)` to create a new message.
+ */
+export const RedeliverHookDeliveriesResponseSchema: GenMessage<RedeliverHookDeliveriesResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 23);
 
 /**
  * A webhook secret to replace.
@@ -382,7 +814,7 @@ export type RotateWebhookSecretRequest = Message<"ck8s.repositories.v1.RotateWeb
  * Use `create(RotateWebhookSecretRequestSchema)` to create a new message.
  */
 export const RotateWebhookSecretRequestSchema: GenMessage<RotateWebhookSecretRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 10);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 24);
 
 /**
  * The new webhook secret.
@@ -410,7 +842,7 @@ export type RotateWebhookSecretResponse = Message<"ck8s.repositories.v1.RotateWe
  * Use `create(RotateWebhookSecretResponseSchema)` to create a new message.
  */
 export const RotateWebhookSecretResponseSchema: GenMessage<RotateWebhookSecretResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 11);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 25);
 
 /**
  * A secret to set.
@@ -452,7 +884,7 @@ export type SetSecretRequest = Message<"ck8s.repositories.v1.SetSecretRequest"> 
  * Use `create(SetSecretRequestSchema)` to create a new message.
  */
 export const SetSecretRequestSchema: GenMessage<SetSecretRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 12);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 26);
 
 /**
  * The secret is set.
@@ -473,7 +905,7 @@ export type SetSecretResponse = Message<"ck8s.repositories.v1.SetSecretResponse"
  * Use `create(SetSecretResponseSchema)` to create a new message.
  */
 export const SetSecretResponseSchema: GenMessage<SetSecretResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 13);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 27);
 
 /**
  * Repositories to resolve.
@@ -501,7 +933,7 @@ export type ResolveRepositoriesRequest = Message<"ck8s.repositories.v1.ResolveRe
  * Use `create(ResolveRepositoriesRequestSchema)` to create a new message.
  */
 export const ResolveRepositoriesRequestSchema: GenMessage<ResolveRepositoriesRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 14);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 28);
 
 /**
  * What is needed to verify and match.
@@ -522,7 +954,7 @@ export type ResolveRepositoriesResponse = Message<"ck8s.repositories.v1.ResolveR
  * Use `create(ResolveRepositoriesResponseSchema)` to create a new message.
  */
 export const ResolveRepositoriesResponseSchema: GenMessage<ResolveRepositoriesResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 15);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 29);
 
 /**
  * A repository with its webhook secrets in the clear; never logged, never stored.
@@ -557,7 +989,7 @@ export type ResolvedRepository = Message<"ck8s.repositories.v1.ResolvedRepositor
  * Use `create(ResolvedRepositorySchema)` to create a new message.
  */
 export const ResolvedRepositorySchema: GenMessage<ResolvedRepository> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 16);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 30);
 
 /**
  * Secrets to open.
@@ -585,7 +1017,7 @@ export type OpenSecretsRequest = Message<"ck8s.repositories.v1.OpenSecretsReques
  * Use `create(OpenSecretsRequestSchema)` to create a new message.
  */
 export const OpenSecretsRequestSchema: GenMessage<OpenSecretsRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 17);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 31);
 
 /**
  * Secrets in the clear; never logged, never stored.
@@ -606,7 +1038,7 @@ export type OpenSecretsResponse = Message<"ck8s.repositories.v1.OpenSecretsRespo
  * Use `create(OpenSecretsResponseSchema)` to create a new message.
  */
 export const OpenSecretsResponseSchema: GenMessage<OpenSecretsResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 18);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 32);
 
 /**
  * Repositories, their webhook secrets, the secrets of their runs, and services.yaml. A repository is named by its id or its
@@ -636,7 +1068,9 @@ export const RepositoriesService: GenService<{
     output: typeof GetRepositoryResponseSchema;
   },
   /**
-   * Adds a repository; without a webhook secret a random one is made and shown once.
+   * Adds a repository. With a credential, ck8s asks the provider for its id and default branch, makes the hook, and reads services.yaml;
+   * what fails on the way undoes what was done, and the error says where it stopped. Without one, all of that is done by hand, and the
+   * webhook secret (a random one, unless given) is shown once.
    *
    * @generated from rpc ck8s.repositories.v1.RepositoriesService.AddRepository
    */
@@ -656,7 +1090,7 @@ export const RepositoriesService: GenService<{
     output: typeof UpdateRepositoryResponseSchema;
   },
   /**
-   * Removes a repository; its runs and deliveries stay.
+   * Removes a repository and its hook; its runs and deliveries stay. The answer says if the hook could not be removed.
    *
    * @generated from rpc ck8s.repositories.v1.RepositoriesService.RemoveRepository
    */
@@ -674,6 +1108,36 @@ export const RepositoriesService: GenService<{
     methodKind: "unary";
     input: typeof RotateWebhookSecretRequestSchema;
     output: typeof RotateWebhookSecretResponseSchema;
+  },
+  /**
+   * Gives ck8s another credential for a repository, once it was seen to suffice.
+   *
+   * @generated from rpc ck8s.repositories.v1.RepositoriesService.RotateCredential
+   */
+  rotateCredential: {
+    methodKind: "unary";
+    input: typeof RotateCredentialRequestSchema;
+    output: typeof RotateCredentialResponseSchema;
+  },
+  /**
+   * Says in words what is right and wrong with credential, hook, last delivery, services.yaml, last run, rate limit.
+   *
+   * @generated from rpc ck8s.repositories.v1.RepositoriesService.CheckRepository
+   */
+  checkRepository: {
+    methodKind: "unary";
+    input: typeof CheckRepositoryRequestSchema;
+    output: typeof CheckRepositoryResponseSchema;
+  },
+  /**
+   * Makes, turns on or completes the hook, and reads services.yaml.
+   *
+   * @generated from rpc ck8s.repositories.v1.RepositoriesService.MendRepository
+   */
+  mendRepository: {
+    methodKind: "unary";
+    input: typeof MendRepositoryRequestSchema;
+    output: typeof MendRepositoryResponseSchema;
   },
   /**
    * Sets or removes a secret that runs may ask for by name.
@@ -694,6 +1158,47 @@ export const RepositoriesService: GenService<{
     methodKind: "unary";
     input: typeof ResolveRepositoriesRequestSchema;
     output: typeof ResolveRepositoriesResponseSchema;
+  },
+  /**
+   * Says that a delivery came that the repository's own state depends on: a ping, a push to its default branch, the first
+   * one that is signed with a new secret.
+   *
+   * @generated from rpc ck8s.repositories.v1.RepositoriesService.NoteDelivery
+   */
+  noteDelivery: {
+    methodKind: "unary";
+    input: typeof NoteDeliveryRequestSchema;
+    output: typeof NoteDeliveryResponseSchema;
+  },
+  /**
+   * Whether somebody may write to a repository, asked of its provider. FAILED_PRECONDITION: ck8s has no credential for it.
+   *
+   * @generated from rpc ck8s.repositories.v1.RepositoriesService.MayWrite
+   */
+  mayWrite: {
+    methodKind: "unary";
+    input: typeof MayWriteRequestSchema;
+    output: typeof MayWriteResponseSchema;
+  },
+  /**
+   * Lists what the hooks of repositories tried to deliver since they were last asked about.
+   *
+   * @generated from rpc ck8s.repositories.v1.RepositoriesService.ListHookDeliveries
+   */
+  listHookDeliveries: {
+    methodKind: "unary";
+    input: typeof ListHookDeliveriesRequestSchema;
+    output: typeof ListHookDeliveriesResponseSchema;
+  },
+  /**
+   * Has the provider deliver again what did not arrive, and notes up to when everything was looked for.
+   *
+   * @generated from rpc ck8s.repositories.v1.RepositoriesService.RedeliverHookDeliveries
+   */
+  redeliverHookDeliveries: {
+    methodKind: "unary";
+    input: typeof RedeliverHookDeliveriesRequestSchema;
+    output: typeof RedeliverHookDeliveriesResponseSchema;
   },
   /**
    * Opens the secrets that a run asks for.

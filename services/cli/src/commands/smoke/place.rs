@@ -72,6 +72,7 @@ impl Place {
             default_branch: String::new(),
             services_text: self.services_text.clone(),
             webhook_secret: self.secret.expose_secret().to_owned(),
+            ..Default::default()
         };
         session
             .client

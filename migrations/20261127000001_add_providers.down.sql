@@ -1,0 +1,19 @@
+SET LOCAL lock_timeout = '5s';
+DROP TABLE repositories.cursors;
+DROP TABLE repositories.comments;
+DROP TABLE repositories.reports;
+DROP TABLE repositories.works;
+DROP TABLE repositories.credentials;
+ALTER TABLE repositories.repositories
+    DROP COLUMN services_path,
+    DROP COLUMN services_etag,
+    DROP COLUMN services_commit,
+    DROP COLUMN services_problem,
+    DROP COLUMN services_checked_at,
+    DROP COLUMN hook_id,
+    DROP COLUMN hook_seen_at,
+    DROP COLUMN hook_problem,
+    DROP COLUMN actor_id,
+    DROP COLUMN actor_login,
+    DROP COLUMN waits_until,
+    DROP COLUMN recovered_until;

@@ -1,0 +1,165 @@
+//! What only the provider of a repository knows, asked through the repositories service: who may write there; and what is told to it.
+use std::collections::{HashMap, hash_map::Entry};
+
+use ck8s_proto::repositories::v1::{
+    GetRepositoryRequest, ListHookDeliveriesRequest, ListHookDeliveriesResponse, MayWriteRequest,
+    NoteDeliveryRequest, RedeliverHookDeliveriesRequest,
+    repositories_service_client::RepositoriesServiceClient,
+};
+use ck8s_rpc::mesh::Channel;
+use ck8s_types::{ProjectId, RepositoryId};
+use tonic::{Code, Request, Status};
+
+use super::{Away, DEADLINE};
+use crate::ingest::Asks;
+
+/// The provider pages through a hook's deliveries, and makes them again one by one.
+const LONG: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// What the provider says of somebody who wants to trigger something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// They may.
+    May,
+    /// They may not, in words.
+    MayNot(String),
+    /// It does not say, and will not before somebody changes something: in words.
+    Unsaid(String),
+}
+
+/// A delivery that the repositories service wants to hear of.
+#[derive(Clone, Debug)]
+pub(crate) struct Note {
+    pub(crate) repository_id: RepositoryId,
+    pub(crate) event: String,
+    pub(crate) branch: String,
+    pub(crate) signed_with_current: bool,
+}
+
+/// The client; a clone is the same.
+#[derive(Clone)]
+pub(crate) struct Provider {
+    client: RepositoriesServiceClient<Channel>,
+}
+
+impl Provider {
+    pub(crate) fn new(channel: Channel) -> Self {
+        Self {
+            client: RepositoriesServiceClient::new(channel)
+                .max_decoding_message_size(ck8s_rpc::mesh::MAX_MESSAGE),
+        }
+    }
+
+    /// Whether they may trigger what writers may.
+    pub(crate) async fn may_trigger(
+        &self,
+        repository: RepositoryId,
+        asks: &Asks,
+    ) -> Result<Verdict, Away> {
+        let mut request = Request::new(MayWriteRequest {
+            repository_id: repository.to_string(),
+            login: asks.login.clone(),
+        });
+        request.set_timeout(DEADLINE);
+        let mut client = self.client.clone();
+        let asked = tokio::time::timeout(DEADLINE, client.may_write(request)).await;
+        let login = &asks.login;
+        match asked {
+            Ok(Ok(answer)) => {
+                let said = answer.into_inner();
+                Ok(if said.is_own_actor {
+                    Verdict::MayNot(format!("{login:?} is ck8s itself: nothing triggers itself"))
+                } else if said.may_write || asks.allowed_bot {
+                    Verdict::May
+                } else {
+                    Verdict::MayNot(format!("needs write access: {login:?} has none"))
+                })
+            }
+            Ok(Err(status)) => unsaid(&status),
+            Err(_) => Err(away("no answer in time")),
+        }
+    }
+
+    /// Tells of a delivery. What is not told is found out later.
+    pub(crate) async fn note(&self, note: Note) -> Result<(), Status> {
+        let mut request = Request::new(NoteDeliveryRequest {
+            repository_id: note.repository_id.to_string(),
+            event: note.event,
+            branch: note.branch,
+            signed_with_current: note.signed_with_current,
+        });
+        request.set_timeout(DEADLINE);
+        self.client.clone().note_delivery(request).await?;
+        Ok(())
+    }
+
+    /// What the hook of the next repository tried.
+    pub(crate) async fn hook_deliveries(
+        &self,
+        page_token: String,
+    ) -> Result<ListHookDeliveriesResponse, Status> {
+        let mut request = Request::new(ListHookDeliveriesRequest { page_token });
+        request.set_timeout(LONG);
+        let mut client = self.client.clone();
+        Ok(client.list_hook_deliveries(request).await?.into_inner())
+    }
+
+    /// Has these delivered again.
+    pub(crate) async fn redeliver(
+        &self,
+        again: RedeliverHookDeliveriesRequest,
+    ) -> Result<(), Status> {
+        let mut request = Request::new(again);
+        request.set_timeout(LONG);
+        let mut client = self.client.clone();
+        client.redeliver_hook_deliveries(request).await?;
+        Ok(())
+    }
+
+    /// The project of a repository, and its owner/name.
+    pub(crate) async fn project_of(
+        &self,
+        repository: &str,
+    ) -> Result<(Option<ProjectId>, String), Status> {
+        let mut request = Request::new(GetRepositoryRequest {
+            repository: repository.to_owned(),
+        });
+        request.set_timeout(DEADLINE);
+        let answer = self.client.clone().get_repository(request).await?;
+        let repository = answer.into_inner().repository.unwrap_or_default();
+        Ok((repository.project_id.parse().ok(), repository.full_name))
+    }
+
+    /// The verdicts on many, each asked for once.
+    pub(crate) async fn verdicts(
+        &self,
+        asked: impl Iterator<Item = (RepositoryId, Asks)>,
+    ) -> HashMap<(RepositoryId, Asks), Result<Verdict, Away>> {
+        let mut verdicts = HashMap::new();
+        for (repository, asks) in asked {
+            if let Entry::Vacant(vacant) = verdicts.entry((repository, asks)) {
+                let verdict = self.may_trigger(repository, &vacant.key().1).await;
+                vacant.insert(verdict);
+            }
+        }
+        verdicts
+    }
+}
+
+fn unsaid(status: &Status) -> Result<Verdict, Away> {
+    match status.code() {
+        Code::NotFound => Ok(Verdict::MayNot("the repository was removed".to_owned())),
+        Code::FailedPrecondition | Code::InvalidArgument => Ok(Verdict::Unsaid(format!(
+            "who may write cannot be asked: {}",
+            status.message()
+        ))),
+        code => Err(away(&format!("{code:?}"))),
+    }
+}
+
+fn away(cause: &str) -> Away {
+    Away {
+        service: "repositories",
+        cause: cause.to_owned(),
+    }
+}

@@ -1,0 +1,186 @@
+//! Finds deliveries that a hook made and that never arrived, or failed here, and has the provider make them again. On start and every
+//! five minutes; one replica at a time.
+use std::{collections::HashMap, time::Duration};
+
+use ck8s_db::events::{self, NewEvent};
+use ck8s_proto::repositories::v1::{
+    HookDelivery, ListHookDeliveriesResponse, RedeliverHookDeliveriesRequest,
+};
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+use crate::{error::IngressError, peers::provider::Provider, store::recovery};
+
+/// Between rounds.
+const PERIOD: Duration = Duration::from_secs(300);
+/// After a round that failed.
+const PAUSE: Duration = Duration::from_secs(10);
+/// How often one delivery is asked for: what fails as often fails for a reason.
+const TRIES: u8 = 5;
+/// Asked for in one call: a provider wants a second between any two.
+const MOST: usize = 20;
+/// Deliveries that are remembered as asked for.
+const REMEMBERED: usize = 100_000;
+
+/// What recovery works with.
+pub(crate) struct Recovery {
+    pool: PgPool,
+    provider: Provider,
+    asked: HashMap<String, u8>,
+}
+
+impl Recovery {
+    pub(crate) fn new(pool: PgPool, provider: Provider) -> Self {
+        Self {
+            pool,
+            provider,
+            asked: HashMap::new(),
+        }
+    }
+
+    /// Goes its rounds until shutdown.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        let rounds = async {
+            loop {
+                let pause = match self.round().await {
+                    Ok(()) => PERIOD,
+                    Err(error) => {
+                        tracing::warn!(%error, "not every delivery was looked for");
+                        PAUSE
+                    }
+                };
+                tokio::time::sleep(pause).await;
+            }
+        };
+        tokio::select! {
+            () = rounds => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+
+    /// One look at every hook.
+    async fn round(&mut self) -> Result<(), IngressError> {
+        let Some(_alone) = recovery::alone(&self.pool).await? else {
+            return Ok(());
+        };
+        let mut page_token = String::new();
+        let mut failed = None;
+        loop {
+            let page = self
+                .provider
+                .hook_deliveries(std::mem::take(&mut page_token))
+                .await;
+            let page = page.map_err(|status| away(&status))?;
+            page_token.clone_from(&page.next_page_token);
+            // One repository hinders no other.
+            if page.until.is_some()
+                && let Err(error) = self.look(page).await
+            {
+                failed = Some(error);
+            }
+            if page_token.is_empty() {
+                return failed.map_or(Ok(()), Err);
+            }
+        }
+    }
+
+    async fn look(&mut self, page: ListHookDeliveriesResponse) -> Result<(), IngressError> {
+        let keys: Vec<&str> = page
+            .deliveries
+            .iter()
+            .map(|delivery| delivery.delivery_id.as_str())
+            .collect();
+        let arrived = {
+            let mut conn = self.pool.acquire().await?;
+            recovery::arrived(&mut conn, &keys).await?
+        };
+        let missing: Vec<HookDelivery> = page
+            .deliveries
+            .into_iter()
+            .filter(|delivery| !arrived.contains(&delivery.delivery_id))
+            .filter(|d| self.asked.get(&d.delivery_id).is_none_or(|n| *n < TRIES))
+            .collect();
+        // The last of many says up to when all were looked for.
+        let mut parts = missing.chunks(MOST).peekable();
+        loop {
+            let part = parts.next().unwrap_or_default();
+            let last = parts.peek().is_none();
+            let until = if last {
+                page.until
+            } else {
+                part.first().and_then(|d| d.time)
+            };
+            let again = RedeliverHookDeliveriesRequest {
+                repository_id: page.repository_id.clone(),
+                attempt_ids: part.iter().map(|d| d.attempt_id.clone()).collect(),
+                until,
+            };
+            let asked = self.provider.redeliver(again).await;
+            asked.map_err(|status| away(&status))?;
+            if last {
+                break;
+            }
+        }
+        if self.asked.len() > REMEMBERED {
+            self.asked.clear();
+        }
+        for delivery in &missing {
+            *self.asked.entry(delivery.delivery_id.clone()).or_default() += 1;
+        }
+        self.tell(&page.repository_id, &missing).await
+    }
+
+    async fn tell(
+        &self,
+        repository_id: &str,
+        missing: &[HookDelivery],
+    ) -> Result<(), IngressError> {
+        let (Some(first), Some(last)) = (missing.first(), missing.last()) else {
+            return Ok(());
+        };
+        let of = self.provider.project_of(repository_id).await;
+        let (project_id, name) = of.map_err(|status| away(&status))?;
+        let message = format!(
+            "{name}: {} to {}, {} recovered: they had not come through and are delivered again",
+            clock(first),
+            clock(last),
+            missing.len()
+        );
+        tracing::info!(
+            repository.id = repository_id,
+            count = missing.len(),
+            "deliveries are recovered"
+        );
+        let told = NewEvent {
+            kind: "delivery.recovered",
+            project_id,
+            run_id: None,
+            actor: "service:ingress".to_owned(),
+            message,
+            data: Some(serde_json::json!({
+                "repository_id": repository_id,
+                "count": missing.len(),
+            })),
+        };
+        let mut conn = self.pool.acquire().await?;
+        events::record(&mut conn, &[told]).await?;
+        Ok(())
+    }
+}
+
+/// Hours and minutes, UTC.
+fn clock(delivery: &HookDelivery) -> String {
+    let at = delivery.time.as_ref().map_or(0, |time| time.seconds);
+    OffsetDateTime::from_unix_timestamp(at)
+        .map(|at| format!("{:02}:{:02}", at.hour(), at.minute()))
+        .unwrap_or_default()
+}
+
+fn away(status: &tonic::Status) -> IngressError {
+    crate::peers::Away {
+        service: "repositories",
+        cause: format!("{:?}", status.code()),
+    }
+    .into()
+}

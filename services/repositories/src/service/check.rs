@@ -1,0 +1,296 @@
+//! How a repository stands, in words: credential, permissions, hook, deliveries, services.yaml, the provider's limits.
+use ck8s_proto::repositories::v1 as pb;
+use ck8s_provider::{HookAttempt, Lacking, ProviderError};
+use ck8s_rpc::access::Access;
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::{Call, Repositories, detached, outside::Far, reached};
+use crate::{
+    error::{Error, words},
+    store::{
+        remote,
+        repositories::{self, Repository},
+        webhook_secrets,
+    },
+};
+
+/// How far back the last delivery is looked for.
+const BACK: Duration = Duration::days(1);
+
+impl Repositories {
+    /// Asks the provider, looks at services.yaml, and says how it all stands.
+    pub(crate) async fn check(
+        &self,
+        access: &Access,
+        name: &str,
+    ) -> Result<Vec<pb::Finding>, Error> {
+        let id = {
+            let mut conn = self.pool.acquire().await?;
+            let id = repositories::find(&mut conn, name).await?;
+            let repository = repositories::get(&mut conn, id).await?;
+            reached(access, &repository, name)?;
+            if repository.credential.is_none() {
+                return Ok(by_hand(&repository));
+            }
+            id
+        };
+        self.look_now(id).await?;
+        let (repository, far) = {
+            let mut conn = self.pool.acquire().await?;
+            let repository = repositories::get(&mut conn, id).await?;
+            let far = self.far(&mut conn, &repository).await?;
+            (repository, far)
+        };
+        let mut findings = Vec::new();
+        let looked = far
+            .api()
+            .look_up(&far.credential, &repository.full_name)
+            .await;
+        if let Err(error) = &looked {
+            self.note_error(&repository, error).await;
+        }
+        let usable = looked.is_ok();
+        findings.extend(credential(&repository, looked.map(|(_, lacking)| lacking)));
+        if usable {
+            findings.push(self.hook(&far, &repository).await?);
+            findings.push(delivery(&far, &repository).await);
+        }
+        findings.push(services(&repository));
+        findings.push(rate(&far, &repository));
+        Ok(findings)
+    }
+
+    /// Makes the hook what it should be, looks at services.yaml, and says how it all stands then.
+    pub(crate) async fn mend(&self, call: Call, name: &str) -> Result<Vec<pb::Finding>, Error> {
+        let repository = {
+            self.reaches(&call, name).await?;
+            let mut conn = self.pool.acquire().await?;
+            let id = repositories::find(&mut conn, name).await?;
+            let repository = repositories::get(&mut conn, id).await?;
+            reached(&call.access, &repository, name)?;
+            repository
+        };
+        let this = self.clone();
+        let name = repository.id.to_string();
+        detached(async move { this.mend_now(&repository).await }).await?;
+        self.check(&call.access, &name).await
+    }
+
+    async fn mend_now(&self, repository: &Repository) -> Result<(), Error> {
+        let held = self.hold(repository).await?;
+        let mended = self.mend_held(repository).await;
+        held.release().await;
+        mended
+    }
+
+    async fn mend_held(&self, repository: &Repository) -> Result<(), Error> {
+        let (far, secret) = {
+            let mut conn = self.pool.acquire().await?;
+            let far = self.far(&mut conn, repository).await?;
+            (far, self.current_secret(&mut conn, repository).await?)
+        };
+        let hook_id = far.put_hook(&secret).await?;
+        {
+            let mut tx = self.pool.begin().await?;
+            if remote::set_hook(&mut tx, repository.id, &hook_id).await? {
+                repositories::touch(&mut tx, repository.id).await?;
+            }
+            tx.commit().await?;
+        }
+        far.ping(&hook_id).await
+    }
+
+    async fn hook(&self, far: &Far, repository: &Repository) -> Result<pb::Finding, Error> {
+        const MEND: &str = "ck8s repo mend makes it what it should be";
+        let url = &far.outside.hook_url;
+        let found = far.api().hooks(&far.credential, &far.remote, url).await;
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return Ok(unknown("hook", &error)),
+        };
+        let problem = match found.as_slice() {
+            [] => Some("no hook posts to ck8s".to_owned()),
+            [hook] if !hook.active => Some(format!("hook {} is turned off", hook.id)),
+            [hook] if !hook.complete => {
+                Some(format!("hook {} does not hear of every event", hook.id))
+            }
+            [_] => None,
+            more => Some(format!("{} hooks post to ck8s", more.len())),
+        };
+        let mut conn = self.pool.acquire().await?;
+        remote::set_hook_problem(&mut conn, repository.id, problem.as_deref()).await?;
+        let old = webhook_secrets::valid(&mut conn, &[repository.id])
+            .await?
+            .into_iter()
+            .find_map(|secret| secret.expires_at);
+        Ok(match (problem, found.first()) {
+            (Some(problem), _) => wrong("hook", &problem, MEND),
+            (None, hook) => {
+                let id = hook.map_or("", |hook| hook.id.as_str());
+                let old = old.map_or_else(String::new, |until| {
+                    format!("; the old secret counts until {}", moment(until))
+                });
+                ok("hook", &format!("hook {id} is on and complete{old}"))
+            }
+        })
+    }
+}
+
+fn by_hand(repository: &Repository) -> Vec<pb::Finding> {
+    let remedy =
+        "ck8s repo rotate-token gives ck8s a credential; then ck8s repo mend makes the hook";
+    let mut hand = ok(
+        "token",
+        "none: hook and services.yaml are looked after by hand",
+    );
+    remedy.clone_into(&mut hand.remedy);
+    vec![hand, services(repository)]
+}
+
+fn credential(
+    repository: &Repository,
+    looked: Result<Vec<Lacking>, ProviderError>,
+) -> Vec<pb::Finding> {
+    const TOKEN: &str = "ck8s repo rotate-token gives ck8s another one";
+    let actor = repository.actor_login.as_deref().unwrap_or("nobody known");
+    match looked {
+        Ok(lacking) => {
+            let token = ok("token", &format!("it is known, and acts as {actor}"));
+            let permissions = if lacking.is_empty() {
+                ok("permissions", "all that ck8s needs")
+            } else {
+                let lacks = format!("it lacks {}", words(&lacking));
+                wrong(
+                    "permissions",
+                    &lacks,
+                    "give it the permissions at the provider",
+                )
+            };
+            vec![token, permissions]
+        }
+        Err(error) if error.passes() => vec![unknown("token", &error)],
+        Err(error) => vec![wrong("token", &error.to_string(), TOKEN)],
+    }
+}
+
+async fn delivery(far: &Far, repository: &Repository) -> pb::Finding {
+    let Some(hook_id) = repository.hook_id.as_deref() else {
+        return finding("delivery", pb::Standing::Unknown, "ck8s made no hook");
+    };
+    let since = OffsetDateTime::now_utc() - BACK;
+    let tried = far
+        .api()
+        .hook_attempts(&far.credential, &far.remote, hook_id, since)
+        .await;
+    match tried.map(|tried| tried.into_iter().max_by_key(|attempt| attempt.at)) {
+        Ok(Some(last)) => last_delivery(&last),
+        Ok(None) => match repository.hook_seen_at {
+            Some(at) => ok("delivery", &format!("the last one came {}", moment(at))),
+            None => finding("delivery", pb::Standing::Unknown, "none was made yet"),
+        },
+        Err(ProviderError::NotFound(_)) => wrong(
+            "delivery",
+            "the hook that ck8s made is gone",
+            "ck8s repo mend makes another one",
+        ),
+        Err(error) => unknown("delivery", &error),
+    }
+}
+
+fn last_delivery(last: &HookAttempt) -> pb::Finding {
+    let what = format!("the last one, {} of {}", last.event, moment(last.at));
+    if last.succeeded {
+        ok("delivery", &format!("{what}, came through"))
+    } else {
+        let remedy = "is ck8s reached at its public address? What did not come through is asked for again every five minutes";
+        wrong("delivery", &format!("{what}, did not come through"), remedy)
+    }
+}
+
+fn services(repository: &Repository) -> pb::Finding {
+    let path = &repository.services_path;
+    if let Some(problem) = &repository.services_problem {
+        let missing = problem.starts_with("there is no ");
+        let stays = if missing {
+            ""
+        } else {
+            "; the last good one stays in force"
+        };
+        return wrong(
+            "services_yaml",
+            &format!("{problem}{stays}"),
+            &format!("push a good {path} to {}", repository.default_branch),
+        );
+    }
+    if repository.services_text.is_empty() {
+        return finding(
+            "services_yaml",
+            pb::Standing::Unknown,
+            "there is none: nothing triggers",
+        );
+    }
+    let commit = repository.services_commit.as_deref().unwrap_or_default();
+    let at = commit
+        .get(..12)
+        .map(|c| format!(" of {c}"))
+        .unwrap_or_default();
+    ok("services_yaml", &format!("{path}{at} is in force"))
+}
+
+fn rate(far: &Far, repository: &Repository) -> pb::Finding {
+    let now = OffsetDateTime::now_utc();
+    if let Some(until) = repository.waits_until.filter(|until| *until > now) {
+        let words = format!("ck8s waits for the provider until {}", moment(until));
+        return finding("rate_limit", pb::Standing::Unknown, &words);
+    }
+    match far.api().quota(&far.credential) {
+        Some(quota) => ok(
+            "rate_limit",
+            &format!(
+                "{} of {} requests left, all of them back {}",
+                quota.remaining,
+                quota.limit,
+                moment(quota.resets_at)
+            ),
+        ),
+        None => finding(
+            "rate_limit",
+            pb::Standing::Unknown,
+            "the provider has not said",
+        ),
+    }
+}
+
+fn moment(at: OffsetDateTime) -> String {
+    let seconds = at.replace_nanosecond(0).unwrap_or(at);
+    seconds.format(&Rfc3339).unwrap_or_default()
+}
+
+fn finding(subject: &str, standing: pb::Standing, message: &str) -> pb::Finding {
+    pb::Finding {
+        subject: subject.to_owned(),
+        standing: standing.into(),
+        message: message.to_owned(),
+        remedy: String::new(),
+    }
+}
+
+fn ok(subject: &str, message: &str) -> pb::Finding {
+    finding(subject, pb::Standing::Ok, message)
+}
+
+fn wrong(subject: &str, message: &str, remedy: &str) -> pb::Finding {
+    pb::Finding {
+        remedy: remedy.to_owned(),
+        ..finding(subject, pb::Standing::Wrong, message)
+    }
+}
+
+fn unknown(subject: &str, error: &ProviderError) -> pb::Finding {
+    let standing = if error.passes() {
+        pb::Standing::Unknown
+    } else {
+        pb::Standing::Wrong
+    };
+    finding(subject, standing, &error.to_string())
+}

@@ -1,0 +1,205 @@
+//! What the provider is to be told of runs, what it was told, and up to where flow events were read for it.
+use ck8s_types::RunId;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+/// The reader's name among the cursors.
+const NAME: &str = "reports";
+/// The provider of one repository is told of so many runs before others get their turn.
+const MOST: i64 = 50;
+
+/// A place in the order of flow events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor(pub i64, pub i64);
+
+/// The connection that holds the reporter's lock; dropping it lets another replica.
+pub struct Alone(#[allow(dead_code)] PgConnection);
+
+/// The lock of the reporter; none: another replica has it.
+pub async fn alone(pool: &PgPool) -> sqlx::Result<Option<Alone>> {
+    let mut conn = pool.acquire().await?.detach();
+    let taken = sqlx::query_scalar!(
+        r#"SELECT pg_try_advisory_lock(hashtextextended('repositories.reports', 0)) AS "taken!""#
+    )
+    .fetch_one(&mut conn)
+    .await?;
+    Ok(taken.then_some(Alone(conn)))
+}
+
+/// Up to where events were read. The first time: up to now, so that nothing old is told.
+pub async fn cursor(conn: &mut PgConnection) -> sqlx::Result<Cursor> {
+    sqlx::query!(
+        "INSERT INTO repositories.cursors (name, xact, seq)
+         VALUES ($1, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1, 9223372036854775807)
+         ON CONFLICT DO NOTHING",
+        NAME
+    )
+    .execute(&mut *conn)
+    .await?;
+    let row = sqlx::query!(
+        "SELECT xact, seq FROM repositories.cursors WHERE name = $1",
+        NAME
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Cursor(row.xact, row.seq))
+}
+
+/// Everything up to there was read.
+pub async fn advance(conn: &mut PgConnection, to: Cursor) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE repositories.cursors SET xact = $2, seq = $3 WHERE name = $1",
+        NAME,
+        to.0,
+        to.1
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Events after a place, oldest first, with the run that each is of; only below the oldest transaction that still writes, so that none
+/// becomes visible behind the reader's back.
+pub async fn events(
+    conn: &mut PgConnection,
+    after: Cursor,
+    limit: i64,
+) -> sqlx::Result<Vec<(Cursor, Option<RunId>)>> {
+    let rows = sqlx::query!(
+        r#"SELECT xact, seq, CASE WHEN kind LIKE 'run.%' THEN run_id END AS run_id FROM audit.flow_events
+           WHERE (xact, seq) > ($1, $2) AND xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+           ORDER BY xact, seq LIMIT $3"#,
+        after.0,
+        after.1,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    let event = |xact, seq, run: Option<Uuid>| (Cursor(xact, seq), run.map(RunId::from));
+    Ok(rows
+        .into_iter()
+        .map(|row| event(row.xact, row.seq, row.run_id))
+        .collect())
+}
+
+/// The provider is to be told that a run is in this state, if ck8s looks after its repository.
+pub async fn wanted(
+    conn: &mut PgConnection,
+    run: RunId,
+    repository: Uuid,
+    commit: Option<&str>,
+    thread: Option<i64>,
+    state: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO repositories.reports (run_id, repository_id, commit_sha, thread, state)
+         SELECT $1, c.repository_id, $3, $4, $5 FROM repositories.credentials c WHERE c.repository_id = $2
+         ON CONFLICT (run_id) DO UPDATE SET state = excluded.state, updated_at = now()",
+        run.uuid(),
+        repository,
+        commit,
+        thread,
+        state
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A run of which the provider is to be told.
+pub struct Due {
+    pub run: RunId,
+    pub repository: Uuid,
+    pub commit: Option<String>,
+    pub thread: Option<i64>,
+    /// What it is to be told.
+    pub state: String,
+    /// What it was told; empty: nothing yet.
+    pub said: String,
+    /// No newer run is of the same thread.
+    pub newest: bool,
+}
+
+/// Runs of which the provider is to be told, oldest first, of repositories whose provider takes questions.
+pub async fn due(conn: &mut PgConnection) -> sqlx::Result<Vec<Due>> {
+    let rows = sqlx::query!(
+        r#"SELECT p.run_id, p.repository_id, p.commit_sha, p.thread, p.state, p.said,
+                  NOT EXISTS (SELECT FROM repositories.reports n
+                              WHERE n.repository_id = p.repository_id AND n.thread = p.thread AND n.run_id > p.run_id) AS "newest!"
+           FROM repositories.reports p
+           JOIN repositories.repositories r ON r.id = p.repository_id AND r.removed_at IS NULL
+           JOIN repositories.credentials c ON c.repository_id = r.id
+           WHERE p.said <> p.state AND (r.waits_until IS NULL OR r.waits_until < now())
+           ORDER BY p.updated_at LIMIT $1"#,
+        MOST
+    )
+    .fetch_all(conn)
+    .await?;
+    let due = rows.into_iter().map(|row| Due {
+        run: row.run_id.into(),
+        repository: row.repository_id,
+        commit: row.commit_sha,
+        thread: row.thread,
+        state: row.state,
+        said: row.said,
+        newest: row.newest,
+    });
+    Ok(due.collect())
+}
+
+/// The provider was told.
+pub async fn said(conn: &mut PgConnection, run: RunId, state: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE repositories.reports SET said = $2, state = $2, updated_at = now() WHERE run_id = $1",
+        run.uuid(),
+        state
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// It could not be told: others come first.
+pub async fn later(conn: &mut PgConnection, run: RunId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE repositories.reports SET updated_at = now() WHERE run_id = $1",
+        run.uuid()
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Our comment in a thread.
+pub async fn comment(
+    conn: &mut PgConnection,
+    repository: Uuid,
+    thread: i64,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        "SELECT comment_id FROM repositories.comments WHERE repository_id = $1 AND thread = $2",
+        repository,
+        thread
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// This is it.
+pub async fn set_comment(
+    conn: &mut PgConnection,
+    repository: Uuid,
+    thread: i64,
+    comment_id: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO repositories.comments (repository_id, thread, comment_id) VALUES ($1, $2, $3)
+         ON CONFLICT (repository_id, thread) DO UPDATE SET comment_id = excluded.comment_id",
+        repository,
+        thread,
+        comment_id
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

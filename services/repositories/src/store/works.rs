@@ -1,0 +1,119 @@
+//! Changes at a provider that are under way. A row is written before the first step and removed with the last; whoever takes the
+//! steps holds the repository's lock, on a connection of its own that the lock goes with. A row that nobody holds was left by a crash.
+use sqlx::{Connection, PgConnection, PgPool};
+use uuid::Uuid;
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The repository is added: undone, if it stops.
+    Add,
+    /// It is removed: ended, if it stops.
+    Remove,
+    /// Its webhook secret is replaced: ended, if it stops.
+    Rotate,
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Remove => "remove",
+            Self::Rotate => "rotate",
+        }
+    }
+}
+
+/// That nobody else changes this repository at its provider. Dropping it lets others.
+pub struct Held {
+    /// The repository.
+    pub repository: Uuid,
+    conn: PgConnection,
+}
+
+impl Held {
+    /// Lets others, at once.
+    pub async fn release(mut self) {
+        // Closing alone lets others only when the server has noticed.
+        let unlocked = sqlx::query_scalar!(
+            r#"SELECT pg_advisory_unlock(hashtextextended('repositories.works' || $1::text, 0)) AS "unlocked!""#,
+            self.repository.to_string()
+        )
+        .fetch_one(&mut self.conn)
+        .await;
+        if let Err(error) = unlocked {
+            tracing::debug!(%error, "the lock goes with its connection");
+        }
+        if let Err(error) = self.conn.close().await {
+            tracing::debug!(%error, "the lock goes with its connection");
+        }
+    }
+}
+
+/// Takes the lock of a repository; none: somebody has it. No row is locked and no transaction is open meanwhile.
+pub async fn hold(pool: &PgPool, repository: Uuid) -> sqlx::Result<Option<Held>> {
+    let mut conn = pool.acquire().await?.detach();
+    let taken = sqlx::query_scalar!(
+        r#"SELECT pg_try_advisory_lock(hashtextextended('repositories.works' || $1::text, 0)) AS "taken!""#,
+        repository.to_string()
+    )
+    .fetch_one(&mut conn)
+    .await?;
+    let held = Held { repository, conn };
+    if taken {
+        return Ok(Some(held));
+    }
+    held.release().await;
+    Ok(None)
+}
+
+/// Writes down what is about to be done, before the first step.
+pub async fn begin(
+    conn: &mut PgConnection,
+    held: &Held,
+    kind: Kind,
+    hook_url: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO repositories.works (repository_id, kind, hook_url) VALUES ($1, $2, $3)",
+        held.repository,
+        kind.as_str(),
+        hook_url
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// It is done, or undone.
+pub async fn end(conn: &mut PgConnection, held: &Held) -> sqlx::Result<()> {
+    sqlx::query!(
+        "DELETE FROM repositories.works WHERE repository_id = $1",
+        held.repository
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// What is under way with a repository, or was left.
+pub async fn of(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<Option<Kind>> {
+    let kind = sqlx::query_scalar!(
+        "SELECT kind FROM repositories.works WHERE repository_id = $1",
+        repository
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(kind.map(|kind| match kind.as_str() {
+        "add" => Kind::Add,
+        "remove" => Kind::Remove,
+        _ => Kind::Rotate,
+    }))
+}
+
+/// Repositories with which something is under way, or was left.
+pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!("SELECT repository_id FROM repositories.works ORDER BY started_at")
+        .fetch_all(conn)
+        .await
+}

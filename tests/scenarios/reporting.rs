@@ -1,0 +1,92 @@
+//! What GitHub is told of runs: statuses, one comment in a thread, a reaction; once, also after a crash.
+use std::time::Duration;
+
+use ck8s_tests::{Fault, until};
+use serde_json::json;
+
+use crate::repositories::{add, comment, scene};
+
+fn push(sha: &str) -> serde_json::Value {
+    json!({
+        "ref": "refs/heads/main", "after": sha,
+        "repository": { "id": 501, "full_name": "acme/one", "html_url": "http://x/y" },
+        "sender": { "login": "ada", "type": "User" },
+        "head_commit": { "id": sha, "message": "m", "url": "http://x/y" }, "commits": [],
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_shows_how_its_run_stands() {
+    let (github, world, token) = scene().await;
+    let services = "version: 1\ntriggers: [{name: build, on: {event: push}, run: {command: x}}]\n";
+    let sha = github
+        .world()
+        .repository(501)
+        .push("main", &[(".ck8s/services.yaml", Some(services))]);
+    add(&world, "shop", "acme/one", &token).await;
+    assert_eq!(github.emit(501, "push", &push(&sha)).await, [202]);
+    let shown = async |state: &str| {
+        until("the commit shows it", async || {
+            let shown = github.world().repository(501).shown_statuses(&sha);
+            let status = shown.get("ck8s/build")?.clone();
+            (status.state == state).then_some(status)
+        })
+        .await
+    };
+    let pending = shown("pending").await;
+    let run = until("the run is made", async || {
+        world.admin.all_runs("").await.pop()
+    })
+    .await;
+    assert_eq!(
+        pending.target_url,
+        format!("{}/#/runs/{}", world.ready.url, run.id)
+    );
+    world.admin.cancel(&run.id).await.expect("is canceled");
+    let ended = shown("error").await;
+    assert!(ended.description.contains("canceled"), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thread_has_one_comment_also_after_a_kill_and_the_asking_one_a_reaction() {
+    let (github, mut world, token) = scene().await;
+    add(&world, "shop", "acme/one", &token).await;
+    let asked = {
+        let mut at_github = github.world();
+        let id = at_github.next_id();
+        at_github.repository(501).say(id, 1, 7, "/run now")
+    };
+    let mut payload = comment(501, "acme/one", "ada", "User");
+    payload["comment"]["id"] = json!(asked);
+    let ours = |github: &ck8s_tests::GitHub| {
+        let all = github.world().repository(501).comments_in(1);
+        all.into_iter().filter(|c| c.by == 8).collect::<Vec<_>>()
+    };
+    // The answer to the new comment is slow: the server is killed before it knows that it made one.
+    github.world().switch_on(
+        "/issues/1/comments",
+        Fault::Delay(Duration::from_millis(400)),
+        4,
+    );
+    assert_eq!(github.emit(501, "issue_comment", &payload).await, [202]);
+    until("it is made", async || {
+        (!ours(&github).is_empty()).then_some(())
+    })
+    .await;
+    world.restart().await;
+    let run = until("the run is there", async || {
+        world.admin.all_runs("").await.pop()
+    })
+    .await;
+    world.admin.cancel(&run.id).await.expect("is canceled");
+    let told = until("it is updated in place", async || {
+        let told = ours(&github).pop()?;
+        told.body.contains("canceled").then_some(told)
+    })
+    .await;
+    assert_eq!(ours(&github).len(), 1, "one comment");
+    assert!(told.body.contains(&run.id), "{}", told.body);
+    let all = github.world().repository(501).comments_in(1);
+    let theirs = all.into_iter().find(|c| c.id == asked).unwrap();
+    assert_eq!(theirs.reactions, [(8, "eyes".to_owned())]);
+}

@@ -1,0 +1,133 @@
+//! How much a token may ask: an hourly quota, told with each answer. What has not changed (304) costs nothing.
+use std::{collections::HashMap, time::Duration};
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+
+use super::gate::shown;
+use crate::github::{Shared, answer::api_error, lock, tokens::May, world::GitHubWorld};
+
+/// What GitHub grants people.
+const HOURLY: i64 = 5000;
+const HOUR: i64 = 3600;
+
+/// Quotas by token, and who writes.
+#[derive(Default)]
+pub(crate) struct Quotas {
+    of: HashMap<String, Quota>,
+    writing: HashMap<String, usize>,
+}
+
+#[derive(Clone, Copy)]
+struct Quota {
+    remaining: i64,
+    resets_at: i64,
+}
+
+impl GitHubWorld {
+    /// A token has so many requests left, and all of them back after that.
+    pub fn leave(&mut self, token: &str, remaining: i64, back: Duration) {
+        let resets_at = self.unix_now() + i64::try_from(back.as_secs()).unwrap_or(HOUR);
+        let quota = Quota {
+            remaining,
+            resets_at,
+        };
+        self.quotas.of.insert(token.to_owned(), quota);
+    }
+
+    /// How many requests a token has left.
+    #[must_use]
+    pub fn left(&self, token: &str) -> i64 {
+        self.quotas.of.get(token).map_or(HOURLY, |q| q.remaining)
+    }
+
+    fn quota(&mut self, token: &str) -> &mut Quota {
+        let now = self.unix_now();
+        let fresh = Quota {
+            remaining: HOURLY,
+            resets_at: now + HOUR,
+        };
+        let quota = self.quotas.of.entry(token.to_owned()).or_insert(fresh);
+        if quota.resets_at <= now {
+            *quota = fresh;
+        }
+        quota
+    }
+}
+
+/// A write that is under way, until this is dropped.
+pub(in crate::github) struct Writing {
+    world: Shared,
+    token: String,
+}
+
+impl Writing {
+    /// Begins it; none: the request is a read.
+    pub(in crate::github) fn begin(shared: &Shared, request: &Request) -> Option<Self> {
+        if request.method() == Method::GET {
+            return None;
+        }
+        let token = shown(request.headers()).to_owned();
+        let mut world = lock(shared);
+        let writing = world.quotas.writing.entry(token.clone()).or_default();
+        *writing += 1;
+        let writing = *writing;
+        world.writes_at_once = world.writes_at_once.max(writing);
+        drop(world);
+        let world = shared.clone();
+        Some(Self { world, token })
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        if let Some(writing) = lock(&self.world).quotas.writing.get_mut(&self.token) {
+            *writing -= 1;
+        }
+    }
+}
+
+/// Counts, and refuses those who have nothing left.
+pub(super) async fn count(State(world): State<Shared>, request: Request, next: Next) -> Response {
+    let token = shown(request.headers()).to_owned();
+    let spent = lock(&world).quota(&token).remaining <= 0;
+    let mut response = if spent {
+        let why = "API rate limit exceeded for user ID 7. If you reach out to GitHub Support for help, please include the request ID.";
+        api_error(StatusCode::FORBIDDEN, why)
+    } else {
+        next.run(request).await
+    };
+    let mut world = lock(&world);
+    let quota = world.quota(&token);
+    if !spent && response.status() != StatusCode::NOT_MODIFIED {
+        quota.remaining -= 1;
+    }
+    let Quota {
+        remaining,
+        resets_at,
+    } = *quota;
+    tell(&mut response, "x-ratelimit-limit", &HOURLY.to_string());
+    tell(
+        &mut response,
+        "x-ratelimit-remaining",
+        &remaining.to_string(),
+    );
+    tell(&mut response, "x-ratelimit-reset", &resets_at.to_string());
+    tell(&mut response, "x-ratelimit-resource", "core");
+    if let Some(May::Classic(scopes)) = world.token(&token).map(|token| token.may) {
+        let scopes: Vec<_> = scopes.into_iter().collect();
+        tell(&mut response, "x-oauth-scopes", &scopes.join(", "));
+    }
+    response
+}
+
+fn tell(response: &mut Response, name: &'static str, value: &str) {
+    let value = HeaderValue::from_str(value).expect("a header's value");
+    response
+        .headers_mut()
+        .insert(HeaderName::from_static(name), value);
+}
