@@ -1,4 +1,16 @@
 SET LOCAL lock_timeout = '5s';
+CREATE OR REPLACE VIEW ingress.inbox AS
+SELECT
+    d.id, d.provider, d.delivery_key, d.event, d.action, d.sender, d.project_id, d.repository_id,
+    CASE WHEN w.delivery_id IS NULL THEN d.state ELSE 'received' END AS state,
+    CASE WHEN w.delivery_id IS NULL THEN d.reason ELSE '' END AS reason,
+    CASE WHEN w.delivery_id IS NULL THEN d.run_id END AS run_id,
+    d.received_at,
+    CASE WHEN w.delivery_id IS NULL THEN d.handled_at END AS handled_at,
+    d.size_bytes, d.payload
+FROM ingress.deliveries AS d
+LEFT JOIN ingress.waiting AS w ON w.delivery_id = d.id;
+ALTER TABLE ingress.waiting DROP COLUMN reason;
 DROP TABLE repositories.cursors;
 DROP TABLE repositories.comments;
 DROP TABLE repositories.reports;

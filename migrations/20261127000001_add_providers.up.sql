@@ -51,7 +51,8 @@ CREATE TABLE repositories.reports (
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX reports_thread ON repositories.reports (repository_id, thread, run_id) WHERE thread IS NOT NULL;
-CREATE INDEX reports_due ON repositories.reports (updated_at) WHERE said <> state;
+CREATE INDEX reports_due ON repositories.reports (repository_id, updated_at) WHERE said <> state;
+CREATE INDEX reports_told ON repositories.reports (updated_at) WHERE said = state;
 COMMENT ON COLUMN repositories.reports.state IS 'What the provider is to be told.';
 COMMENT ON COLUMN repositories.reports.said IS 'The last state that the provider was told.';
 
@@ -72,3 +73,17 @@ COMMENT ON TABLE repositories.cursors IS 'Up to which flow event a reader has re
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON repositories.credentials, repositories.works, repositories.reports, repositories.comments,
     repositories.cursors TO ck8s_repositories;
+
+ALTER TABLE ingress.waiting ADD COLUMN reason text NOT NULL DEFAULT '';
+COMMENT ON COLUMN ingress.waiting.reason IS 'What it waits for, in words; empty: its turn.';
+CREATE OR REPLACE VIEW ingress.inbox AS
+SELECT
+    d.id, d.provider, d.delivery_key, d.event, d.action, d.sender, d.project_id, d.repository_id,
+    CASE WHEN w.delivery_id IS NULL THEN d.state ELSE 'received' END AS state,
+    CASE WHEN w.delivery_id IS NULL THEN d.reason ELSE w.reason END AS reason,
+    CASE WHEN w.delivery_id IS NULL THEN d.run_id END AS run_id,
+    d.received_at,
+    CASE WHEN w.delivery_id IS NULL THEN d.handled_at END AS handled_at,
+    d.size_bytes, d.payload
+FROM ingress.deliveries AS d
+LEFT JOIN ingress.waiting AS w ON w.delivery_id = d.id;

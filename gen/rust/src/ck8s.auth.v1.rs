@@ -412,6 +412,26 @@ pub struct RotateSigningKeyResponse {
     #[prost(string, tag = "1")]
     pub key_id: ::prost::alloc::string::String,
 }
+/// What lies under older keys, to be sealed again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResealRequest {
+    /// A UUID that makes the call safe to repeat.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// It is sealed again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResealResponse {
+    /// The key ring's first key, under which everything lies now.
+    #[prost(string, tag = "1")]
+    pub key_id: ::prost::alloc::string::String,
+    /// So many values were sealed again.
+    #[prost(int64, tag = "2")]
+    pub resealed: i64,
+    /// The other keys of this service's ring, which nothing here needs any more.
+    #[prost(string, repeated, tag = "3")]
+    pub idle_key_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 /// A page of users to list.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListUsersRequest {
@@ -1006,6 +1026,28 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "RotateSigningKey"));
             self.inner.unary(req, path, codec).await
         }
+        /// Seals again, under the key ring's first key, what lies here under another one.
+        pub async fn reseal(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResealRequest>,
+        ) -> std::result::Result<tonic::Response<super::ResealResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.auth.v1.AuthService/Reseal",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "Reseal"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Lists users by address.
         pub async fn list_users(
             &mut self,
@@ -1342,6 +1384,11 @@ pub mod auth_service_server {
             tonic::Response<super::RotateSigningKeyResponse>,
             tonic::Status,
         >;
+        /// Seals again, under the key ring's first key, what lies here under another one.
+        async fn reseal(
+            &self,
+            request: tonic::Request<super::ResealRequest>,
+        ) -> std::result::Result<tonic::Response<super::ResealResponse>, tonic::Status>;
         /// Lists users by address.
         async fn list_users(
             &self,
@@ -2018,6 +2065,51 @@ pub mod auth_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RotateSigningKeySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.auth.v1.AuthService/Reseal" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResealSvc<T: AuthService>(pub Arc<T>);
+                    impl<
+                        T: AuthService,
+                    > tonic::server::UnaryService<super::ResealRequest>
+                    for ResealSvc<T> {
+                        type Response = super::ResealResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResealRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuthService>::reseal(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResealSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -591,6 +591,26 @@ pub struct SetSecretResponse {
     #[prost(message, optional, tag = "1")]
     pub repository: ::core::option::Option<Repository>,
 }
+/// What lies under older keys, to be sealed again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResealRequest {
+    /// A UUID that makes the call safe to repeat.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// It is sealed again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResealResponse {
+    /// The key ring's first key, under which everything lies now.
+    #[prost(string, tag = "1")]
+    pub key_id: ::prost::alloc::string::String,
+    /// So many values were sealed again.
+    #[prost(int64, tag = "2")]
+    pub resealed: i64,
+    /// The other keys of this service's ring, which nothing here needs any more.
+    #[prost(string, repeated, tag = "3")]
+    pub idle_key_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 /// Repositories to resolve.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResolveRepositoriesRequest {
@@ -1036,6 +1056,30 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Seals again, under the key ring's first key, what lies here under another one.
+        pub async fn reseal(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResealRequest>,
+        ) -> std::result::Result<tonic::Response<super::ResealResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.repositories.v1.RepositoriesService/Reseal",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("ck8s.repositories.v1.RepositoriesService", "Reseal"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Gives what is needed to verify and match deliveries, for many repositories at once.
         pub async fn resolve_repositories(
             &mut self,
@@ -1314,6 +1358,11 @@ pub mod repositories_service_server {
             tonic::Response<super::SetSecretResponse>,
             tonic::Status,
         >;
+        /// Seals again, under the key ring's first key, what lies here under another one.
+        async fn reseal(
+            &self,
+            request: tonic::Request<super::ResealRequest>,
+        ) -> std::result::Result<tonic::Response<super::ResealResponse>, tonic::Status>;
         /// Gives what is needed to verify and match deliveries, for many repositories at once.
         async fn resolve_repositories(
             &self,
@@ -1905,6 +1954,51 @@ pub mod repositories_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SetSecretSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.repositories.v1.RepositoriesService/Reseal" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResealSvc<T: RepositoriesService>(pub Arc<T>);
+                    impl<
+                        T: RepositoriesService,
+                    > tonic::server::UnaryService<super::ResealRequest>
+                    for ResealSvc<T> {
+                        type Response = super::ResealResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResealRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RepositoriesService>::reseal(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResealSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -5,8 +5,9 @@ use anyhow::{Context, Result, bail};
 use ck8s_auth::{Auth, ProviderConfig, SignInConfig};
 use ck8s_edge::EdgeConfig;
 use ck8s_github::GitHub;
-use ck8s_provider::RepositoryProvider;
+use ck8s_repositories::LookAfter;
 use ipnet::IpNet;
+use secrecy::SecretString;
 
 use crate::config::Secrets;
 
@@ -81,16 +82,6 @@ impl SignInOptions {
     }
 }
 
-/// How repositories are looked after.
-pub struct LookedAfter {
-    /// GitHub.
-    pub api: Arc<dyn RepositoryProvider>,
-    /// Where its hooks post to.
-    pub hook_url: String,
-    /// Where links lead to.
-    pub console_url: String,
-}
-
 /// The options, and where people reach the server.
 #[derive(Clone, Debug)]
 pub struct Reached {
@@ -154,15 +145,16 @@ impl Reached {
     }
 
     /// How repositories are looked after; none: nobody knows where the server is reached.
-    pub fn looked_after(&self) -> Result<Option<LookedAfter>> {
+    pub fn looked_after(&self, database_url: &SecretString) -> Result<Option<LookAfter>> {
         let Some(url) = self.public_url.as_deref().map(checked).transpose()? else {
             return Ok(None);
         };
         let github = GitHub::new(&self.options.github_api_url).context("CK8S_GITHUB_API_URL")?;
-        Ok(Some(LookedAfter {
+        Ok(Some(LookAfter {
             api: Arc::new(github),
             hook_url: format!("{url}/api/v1/webhooks/github"),
             console_url: url,
+            database_url: database_url.clone(),
         }))
     }
 

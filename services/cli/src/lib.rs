@@ -24,9 +24,9 @@ use std::{
 
 pub use commands::join::has_joined;
 pub use commands::{
-    completion::Completion, delivery::DeliveryVerb, login::Login, member::MemberVerb,
-    project::ProjectVerb, repo::RepoVerb, run::RunVerb, slot::SlotVerb, smoke::Smoke,
-    token::TokenVerb, user::UserVerb, worker::WorkerVerb,
+    completion::Completion, delivery::DeliveryVerb, keys::KeysVerb, login::Login,
+    member::MemberVerb, project::ProjectVerb, repo::RepoVerb, run::RunVerb, slot::SlotVerb,
+    smoke::Smoke, token::TokenVerb, user::UserVerb, worker::WorkerVerb,
 };
 pub use global::Global;
 pub use output::Format;
@@ -59,6 +59,9 @@ pub enum Command {
         after_help = "Example:\n  ck8s token create node-1 --kind worker --expires-in 90d"
     )]
     Token(TokenVerb),
+    /// What seals secrets at rest.
+    #[command(subcommand, after_help = "Example:\n  ck8s keys rotate")]
+    Keys(KeysVerb),
     /// Signs in, and keeps the session for every command after it.
     #[command(
         after_help = "Example:\n  ck8s login --url https://ck8s.example\n  ck8s login --url https://ck8s.example --token-file -"
@@ -123,6 +126,7 @@ async fn dispatch(command: Command, global: &Global) -> Result<Exit, Fault> {
         Command::User(verb) => commands::user::run(verb, global).await,
         Command::Member(verb) => commands::member::run(verb, global).await,
         Command::Token(verb) => commands::token::run(verb, global).await,
+        Command::Keys(verb) => commands::keys::run(verb, global).await,
         Command::Login(login) => commands::login::run(login, global).await,
         Command::Logout => commands::logout::run(global).await,
         Command::Whoami => commands::whoami::run(global).await,

@@ -1,4 +1,5 @@
 //! Pool, migrator, embedded PostgreSQL, change feed and test databases. Knows no table of a service: their SQL is theirs.
+pub mod channels;
 pub mod embedded;
 mod error;
 pub mod events;

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use crate::{answer::Answer, bearer::Minted, limits, pace::Pace};
+use crate::{NAME, answer::Answer, bearer::Minted, limits, pace::Pace};
 
 /// So many credentials are remembered; of more, those that nobody uses at the moment are forgotten.
 const MOST: usize = 4096;
@@ -52,9 +52,7 @@ impl Caller {
     /// Refuses while GitHub wants to be left alone.
     pub(crate) fn may_ask(&self) -> Result<(), ProviderError> {
         match *locked(&self.limited) {
-            Some(until) if until > OffsetDateTime::now_utc() => {
-                Err(ProviderError::Limited { until })
-            }
+            Some(until) if until > OffsetDateTime::now_utc() => Err(limited(until)),
             _ => Ok(()),
         }
     }
@@ -68,10 +66,10 @@ impl Caller {
         let Some(until) = limits::until(answer, now) else {
             return Ok(());
         };
-        let mut limited = locked(&self.limited);
-        *limited = Some(limited.map_or(until, |before| before.max(until)));
+        let mut known = locked(&self.limited);
+        *known = Some(known.map_or(until, |before| before.max(until)));
         if limits::refuses(answer) {
-            return Err(ProviderError::Limited { until });
+            return Err(limited(until));
         }
         Ok(())
     }
@@ -93,6 +91,10 @@ impl Caller {
         turn.paid = Some(paid + pace.write_every);
         write.await
     }
+}
+
+fn limited(until: OffsetDateTime) -> ProviderError {
+    ProviderError::Limited { by: NAME, until }
 }
 
 /// Two credentials that differ in anything have nothing in common.

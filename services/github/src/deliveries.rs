@@ -23,6 +23,7 @@ impl From<wire::Delivery> for HookAttempt {
             event: delivery.event,
             at: delivery.delivered_at,
             succeeded: (200..300).contains(&delivery.status_code),
+            answer: delivery.status,
         }
     }
 }

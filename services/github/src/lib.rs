@@ -26,6 +26,9 @@ use transport::Transport;
 pub use hooks::EVENTS;
 pub use pace::Pace;
 
+/// What people call it.
+const NAME: &str = "GitHub";
+
 /// GitHub, behind one address of its API.
 pub struct GitHub {
     transport: Transport,

@@ -6,10 +6,14 @@ use ck8s_provider::{
 };
 use time::OffsetDateTime;
 
-use crate::GitHub;
+use crate::{GitHub, NAME};
 
 #[async_trait]
 impl RepositoryProvider for GitHub {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
     fn quota(&self, credential: &Credential) -> Option<Quota> {
         self.callers.of(credential).quota()
     }

@@ -73,6 +73,7 @@ pub(crate) struct Delivery {
     pub guid: String,
     #[serde(with = "time::serde::rfc3339")]
     pub delivered_at: OffsetDateTime,
+    pub status: String,
     pub status_code: i64,
     pub event: String,
 }

@@ -175,22 +175,22 @@ impl Handler {
         self.end(ids);
     }
 
-    /// Makes runs and writes what became of these, and of others whose outcome is known already.
+    /// Makes runs and writes what became of these, and of others whose outcome is known already. How many do not wait any more.
     pub(crate) async fn handle(
         &self,
         pending: Vec<Pending>,
         mut outcomes: Vec<Outcome>,
-    ) -> Result<(), IngressError> {
-        let (created, about, away) = self.create(pending).await;
+    ) -> Result<usize, IngressError> {
+        let (created, about, away) = self.create(pending).await?;
         outcomes.extend(created);
         self.settle(&outcomes, &about).await?;
         metrics::handled(&outcomes);
-        away.map_or(Ok(()), |away| Err(away.into()))
+        away.map_or(Ok(outcomes.len()), |away| Err(away.into()))
     }
 
     /// The same for deliveries that were just stored. Nearly all come to what they were stored with, and then only stop waiting.
     async fn handle_fresh(&self, pending: Vec<Pending>) -> Result<(), IngressError> {
-        let (created, about, away) = self.create(pending).await;
+        let (created, about, away) = self.create(pending).await?;
         metrics::handled(&created);
         let (made, others): (Vec<_>, Vec<_>) = created.into_iter().partition(|outcome| {
             outcome.state == State::RunCreated
@@ -205,16 +205,22 @@ impl Handler {
         away.map_or(Ok(()), |away| Err(away.into()))
     }
 
-    async fn create(
-        &self,
-        pending: Vec<Pending>,
-    ) -> (Vec<Outcome>, Vec<(DeliveryId, ProjectId)>, Option<Away>) {
+    async fn create(&self, pending: Vec<Pending>) -> Result<Created, IngressError> {
         let about: Vec<(DeliveryId, ProjectId)> =
             pending.iter().map(|p| (p.id, p.found.project_id)).collect();
         if pending.is_empty() {
-            return (Vec::new(), about, None);
+            return Ok((Vec::new(), about, None));
         }
-        let (pending, mut refused, unasked) = self.sift(pending).await;
+        let Sifted {
+            may: pending,
+            mut refused,
+            waits,
+            away: unasked,
+        } = self.sift(pending).await;
+        if !waits.is_empty() {
+            let mut conn = self.pool.acquire().await?;
+            inbox::wait_for(&mut conn, &waits).await?;
+        }
         let ids: Vec<DeliveryId> = pending.iter().map(|p| p.id).collect();
         let orders = pending.into_iter().map(order).collect();
         let (made, away) = self.runs.create(orders).await;
@@ -233,40 +239,46 @@ impl Handler {
             },
         });
         refused.extend(outcomes);
-        (refused, about, away.or(unasked))
+        Ok((refused, about, away.or(unasked)))
     }
 
-    /// Those whose senders may; what became of those whose senders may not. The rest waits: who could say is away.
-    async fn sift(&self, pending: Vec<Pending>) -> (Vec<Pending>, Vec<Outcome>, Option<Away>) {
+    async fn sift(&self, pending: Vec<Pending>) -> Sifted {
         let asked = pending.iter().filter_map(|p| {
             let asks = p.found.asks.clone()?;
             Some((p.found.repository_id, asks))
         });
         let verdicts = self.provider.verdicts(asked).await;
-        let (mut may, mut refused, mut unasked) = (Vec::new(), Vec::new(), None);
+        let mut sifted = Sifted::default();
         for pending in pending {
             let Some(asks) = pending.found.asks.clone() else {
-                may.push(pending);
+                sifted.may.push(pending);
                 continue;
             };
+            let (id, name) = (pending.id, &pending.found.wanted.trigger.name);
+            let said = |reason: &str| clean(&format!("trigger {name:?}: {reason}"), 500);
             let outcome = |state, reason: &str| Outcome {
-                id: pending.id,
+                id,
                 state,
-                reason: clean(
-                    &format!("trigger {:?}: {reason}", pending.found.wanted.trigger.name),
-                    500,
-                ),
+                reason: said(reason),
                 run_id: None,
             };
             match verdicts.get(&(pending.found.repository_id, asks)) {
-                Some(Ok(Verdict::May)) => may.push(pending),
-                Some(Ok(Verdict::MayNot(reason))) => refused.push(outcome(State::Ignored, reason)),
-                Some(Ok(Verdict::Unsaid(reason))) => refused.push(outcome(State::Failed, reason)),
-                Some(Err(away)) => unasked = Some(away.clone()),
+                Some(Ok(Verdict::May)) => sifted.may.push(pending),
+                Some(Ok(Verdict::MayNot(reason))) => {
+                    sifted.refused.push(outcome(State::Ignored, reason));
+                }
+                Some(Ok(Verdict::Unsaid(reason))) => {
+                    sifted.refused.push(outcome(State::Failed, reason));
+                }
+                Some(Ok(Verdict::Later { why, away })) => {
+                    sifted.waits.push((id, said(why)));
+                    sifted.away = away.clone().or(sifted.away);
+                }
+                Some(Err(away)) => sifted.away = Some(away.clone()),
                 None => {}
             }
         }
-        (may, refused, unasked)
+        sifted
     }
 
     async fn settle(
@@ -344,6 +356,22 @@ impl Handler {
         self.repair.notified().await;
         std::mem::take(&mut *self.revived.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// What became of deliveries, whose project each is of, and who was away.
+type Created = (Vec<Outcome>, Vec<(DeliveryId, ProjectId)>, Option<Away>);
+
+/// Deliveries by what the provider says of their senders.
+#[derive(Default)]
+struct Sifted {
+    /// They may.
+    may: Vec<Pending>,
+    /// They may not.
+    refused: Vec<Outcome>,
+    /// The provider does not say now: why, in words.
+    waits: Vec<(DeliveryId, String)>,
+    /// Who could say is away.
+    away: Option<Away>,
 }
 
 fn order(pending: Pending) -> Order {

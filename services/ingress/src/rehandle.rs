@@ -30,12 +30,12 @@ pub(crate) fn body_of(payload: &[u8]) -> Result<Vec<u8>, String> {
     lz4_flex::decompress_size_prepended(payload).map_err(|error| error.to_string())
 }
 
-/// Handles deliveries that wait. Those that cannot be handled for now go on waiting, and the error says why.
+/// Handles deliveries that wait; how many. Those that cannot be handled for now go on waiting; an error: whoever is needed is away.
 pub(crate) async fn rehandle(
     handler: &Handler,
     repositories: &Repositories,
     waiting: Vec<Waiting>,
-) -> Result<(), IngressError> {
+) -> Result<usize, IngressError> {
     let bodies: Vec<(Waiting, Result<Vec<u8>, String>)> = waiting
         .into_iter()
         .map(|mut delivery| {

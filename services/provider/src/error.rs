@@ -23,14 +23,21 @@ pub enum ProviderError {
     #[error("the provider refuses: {0}")]
     Invalid(String),
     /// Asked too often.
-    #[error("the provider wants no more questions until {until}")]
+    #[error("waits for {by} until {}", clock(*until))]
     Limited {
+        /// The provider's name.
+        by: &'static str,
         /// When to come back.
         until: OffsetDateTime,
     },
     /// It cannot be reached, or failed.
     #[error("the provider does not answer: {0}")]
     Unavailable(String),
+}
+
+/// The hour and the minute, UTC.
+fn clock(at: OffsetDateTime) -> String {
+    format!("{:02}:{:02} UTC", at.hour(), at.minute())
 }
 
 impl ProviderError {

@@ -17,6 +17,9 @@ pub use types::{
 /// A place where repositories live. Every call may fail as [`ProviderError`] says, and is safe to repeat unless it says otherwise.
 #[async_trait]
 pub trait RepositoryProvider: Send + Sync {
+    /// Its name, for people: `GitHub`.
+    fn name(&self) -> &'static str;
+
     /// How much the credential may still ask, as the provider's last answer to it said; none: this process has not asked yet. Asks nothing.
     fn quota(&self, credential: &Credential) -> Option<Quota>;
 

@@ -68,6 +68,8 @@ pub struct HookAttempt {
     pub at: OffsetDateTime,
     /// It was answered with a success.
     pub succeeded: bool,
+    /// What it was answered, in the provider's words.
+    pub answer: String,
 }
 
 /// A file, or why there is none.

@@ -3,6 +3,7 @@ use ck8s_provider::{Lacking, ProviderError};
 use ck8s_rpc::{convert, status};
 use ck8s_types::{Invalid, ProjectId, RequestId};
 use thiserror::Error;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tonic::{Code, Status};
 
 use ck8s_sealing::{OpenError, SealError};
@@ -50,6 +51,16 @@ pub enum Error {
         step: &'static str,
         /// Why not.
         error: ProviderError,
+    },
+    /// The hook's ping did not come.
+    #[error(
+        "stopped at waiting for the hook's ping: none came to {url}; the provider was answered: {said}"
+    )]
+    Unheard {
+        /// Where it posts to.
+        url: String,
+        /// What the provider says of its last try.
+        said: String,
     },
     /// Another service said no, in the contract's words.
     #[error("a peer answered {}", .0.code())]
@@ -115,6 +126,15 @@ impl From<Error> for Status {
                 &[("permissions", &permissions(&lacking))],
             ),
             Error::Provider { step, error } => provider(step, &error),
+            Error::Unheard { url, said } => status::error(
+                Code::FailedPrecondition,
+                "HOOK_UNHEARD",
+                format!(
+                    "stopped at waiting for the hook's ping: none came to {url}; the provider says of its last try: {said}. \
+                     Does this address lead here from outside?"
+                ),
+                &[("url", &url), ("said", &said)],
+            ),
             Error::Peer(status) => *status,
             Error::Database(e) if ck8s_db::is_unavailable(&e) || ck8s_db::is_retryable(&e) => {
                 status::unavailable("the database", &e)
@@ -147,6 +167,12 @@ pub fn words(lacking: &[Lacking]) -> String {
     each.join(", ")
 }
 
+/// A time, in UTC, in seconds.
+pub fn moment(at: OffsetDateTime) -> String {
+    let seconds = at.replace_nanosecond(0).unwrap_or(at);
+    seconds.format(&Rfc3339).unwrap_or_default()
+}
+
 fn provider(step: &str, error: &ProviderError) -> Status {
     let (code, reason) = match error {
         ProviderError::Unauthenticated => (Code::FailedPrecondition, "CREDENTIAL_REFUSED"),
@@ -160,6 +186,6 @@ fn provider(step: &str, error: &ProviderError) -> Status {
         code,
         reason,
         format!("stopped at {step}: {error}"),
-        &[("step", step)],
+        &[("step", step), ("why", &error.to_string())],
     )
 }

@@ -164,6 +164,14 @@ impl RepositoriesService for Repositories {
         Ok(pb::OpenSecretsResponse { secrets }.into())
     }
 
+    async fn reseal(
+        &self,
+        request: Request<pb::ResealRequest>,
+    ) -> Result<Response<pb::ResealResponse>, Status> {
+        let call = call(&request, &request.get_ref().request_id)?;
+        Ok(Repositories::reseal(self, call).await?.into())
+    }
+
     async fn rotate_credential(
         &self,
         request: Request<pb::RotateCredentialRequest>,

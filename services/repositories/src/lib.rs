@@ -9,4 +9,4 @@ mod tasks;
 
 pub use domain::services_yaml;
 pub use error::Error;
-pub use service::Repositories;
+pub use service::{LookAfter, Repositories};

@@ -1,17 +1,21 @@
 //! Keeps repositories as they should be: what was left half done is brought to its end, services.yaml is looked at every ten minutes;
-//! and tells their provider of runs.
-//! Several replicas may: what one takes, no other does.
-use std::time::Duration;
+//! and hears what other replicas and services did. Several replicas may: what one takes, no other does.
+use std::{sync::Arc, time::Duration};
 
+use ck8s_db::{
+    channels,
+    listen::{Listener, Wake},
+};
+use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
-use crate::service::Repositories;
+use crate::service::{Outside, Repositories};
 
 /// Between rounds.
 const PERIOD: Duration = Duration::from_secs(15);
 
 /// On start and periodically, until shutdown.
-pub(crate) async fn run(repositories: Repositories, shutdown: CancellationToken) {
+pub(crate) async fn upkeep(repositories: Repositories, shutdown: CancellationToken) {
     let rounds = async {
         loop {
             if let Err(error) = repositories.recover_all().await {
@@ -19,6 +23,9 @@ pub(crate) async fn run(repositories: Repositories, shutdown: CancellationToken)
             }
             if let Err(error) = repositories.look_at_due().await {
                 tracing::warn!(%error, "no services.yaml was looked at");
+            }
+            if let Err(error) = repositories.forget_told().await {
+                tracing::warn!(%error, "what was told long ago is kept");
             }
             tokio::time::sleep(PERIOD).await;
         }
@@ -29,21 +36,32 @@ pub(crate) async fn run(repositories: Repositories, shutdown: CancellationToken)
     }
 }
 
-/// How soon a run's change is told.
-const SOON: Duration = Duration::from_secs(1);
-
-/// Tells the provider of runs, until shutdown.
-pub(crate) async fn report(repositories: Repositories, shutdown: CancellationToken) {
-    let rounds = async {
-        loop {
-            if let Err(error) = repositories.report().await {
-                tracing::warn!(%error, "runs are told of later");
-            }
-            tokio::time::sleep(SOON).await;
-        }
-    };
+/// Hears that pings came and that runs changed, until shutdown.
+pub(crate) async fn hear(outside: Arc<Outside>, shutdown: CancellationToken) {
     tokio::select! {
-        () = rounds => {}
+        () = hear_all(&outside) => {}
         () = shutdown.cancelled() => {}
+    }
+}
+
+async fn hear_all(outside: &Outside) {
+    let url = outside.database_url.expose_secret();
+    let mut listener = loop {
+        match Listener::connect(url, &[channels::RUNS, channels::HOOKS]).await {
+            Ok(listener) => break listener,
+            Err(error) => tracing::warn!(%error, "cannot hear of pings and runs yet"),
+        }
+        tokio::time::sleep(PERIOD).await;
+    };
+    loop {
+        match listener.next().await {
+            Wake::Notified { channel, payload } if channel == channels::HOOKS => {
+                if let Ok(repository) = payload.parse() {
+                    // Nobody may be waiting for it.
+                    let _ = outside.pings.send(repository);
+                }
+            }
+            Wake::Notified { .. } | Wake::Reconnected => outside.runs_changed.notify_one(),
+        }
     }
 }

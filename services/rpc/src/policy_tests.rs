@@ -37,6 +37,7 @@ const EXPECTED: &[(&str, &str)] = &[
         "anonymous any admin edge",
     ),
     ("ck8s.auth.v1.AuthService/RotateSigningKey", "admin"),
+    ("ck8s.auth.v1.AuthService/Reseal", "admin"),
     ("ck8s.auth.v1.AuthService/ListUsers", "admin"),
     ("ck8s.auth.v1.AuthService/AddUser", "admin"),
     ("ck8s.auth.v1.AuthService/UpdateUser", "admin"),
@@ -79,6 +80,7 @@ const EXPECTED: &[(&str, &str)] = &[
         "ck8s.repositories.v1.RepositoriesService/GetRepository",
         "read admin ingress runs",
     ),
+    ("ck8s.repositories.v1.RepositoriesService/Reseal", "admin"),
     (
         "ck8s.repositories.v1.RepositoriesService/AddRepository",
         "own admin",

@@ -17,7 +17,7 @@ use thiserror::Error;
 const NONCE: usize = 24;
 
 /// A sealed value as it lies in a row.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
     /// The key that opens it.
     pub key_id: String,
@@ -168,6 +168,21 @@ impl KeyRing {
     }
 }
 
+impl KeyRing {
+    /// A value under the active key; none: it lies under it already.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn reseal(&self, associated: &[u8], sealed: &Sealed) -> Result<Option<Sealed>, OpenError> {
+        if self.0.first().is_some_and(|key| key.id == sealed.key_id) {
+            return Ok(None);
+        }
+        let plain = self.open(associated, sealed)?;
+        let again = self.seal(associated, plain.expose_secret());
+        again.map(Some).map_err(|_| OpenError::Refused)
+    }
+}
+
 impl RingKey {
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(&Key::from(*self.key.expose_secret()))
@@ -236,6 +251,13 @@ mod tests {
         let both = ring(&format!("new:{}, old:{}", key(2), key(1)));
         assert_eq!(both.ids(), ["new", "old"]);
         assert!(both.open(row, &sealed).is_ok());
+        let again = both.reseal(row, &sealed).expect("opens").expect("is new");
+        assert_eq!(again.key_id, "new");
+        assert_eq!(
+            both.open_text(row, &again).unwrap().expose_secret(),
+            "value"
+        );
+        assert_eq!(both.reseal(row, &again), Ok(None));
         let fresh = both.seal(row, b"value").expect("seals");
         assert_eq!(fresh.key_id, "new");
         assert_eq!(

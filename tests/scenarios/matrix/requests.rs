@@ -23,6 +23,7 @@ pub const METHODS: &[(&str, Option<Code>)] = &[
     ("/ck8s.auth.v1.AuthService/SignOut", None),
     ("/ck8s.auth.v1.AuthService/ListSigningKeys", None),
     ("/ck8s.auth.v1.AuthService/RotateSigningKey", None),
+    ("/ck8s.auth.v1.AuthService/Reseal", Some(Code::Ok)),
     ("/ck8s.auth.v1.AuthService/ListUsers", Some(Code::Ok)),
     (
         "/ck8s.auth.v1.AuthService/AddUser",
@@ -90,6 +91,10 @@ pub const METHODS: &[(&str, Option<Code>)] = &[
     ),
     (
         "/ck8s.repositories.v1.RepositoriesService/GetRepository",
+        Some(Code::Ok),
+    ),
+    (
+        "/ck8s.repositories.v1.RepositoriesService/Reseal",
         Some(Code::Ok),
     ),
     (

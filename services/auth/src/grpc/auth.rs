@@ -207,6 +207,13 @@ impl AuthService for Auth {
             .map(Response::new)
     }
 
+    async fn reseal(
+        &self,
+        request: Request<pb::ResealRequest>,
+    ) -> Result<Response<pb::ResealResponse>, Status> {
+        sign_in::reseal(self, &request).await.map(Response::new)
+    }
+
     async fn list_users(
         &self,
         request: Request<pb::ListUsersRequest>,

@@ -119,3 +119,11 @@ pub(super) async fn rotate_signing_key(
     let retire_others = request.get_ref().retire_others;
     Ok(auth.rotate_signing_key(by, retire_others).await?)
 }
+
+pub(super) async fn reseal(
+    auth: &Auth,
+    request: &Request<pb::ResealRequest>,
+) -> Result<pb::ResealResponse, Status> {
+    let by = by(request, &request.get_ref().request_id)?;
+    Ok(auth.reseal(by).await?)
+}

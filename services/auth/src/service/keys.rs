@@ -128,6 +128,6 @@ impl SignIn {
 }
 
 /// The row that a private key is sealed for.
-fn associated(id: Uuid) -> Vec<u8> {
+pub(super) fn associated(id: Uuid) -> Vec<u8> {
     format!("auth.signing_keys\0{id}").into_bytes()
 }

@@ -9,6 +9,7 @@ mod keys;
 mod links;
 mod members;
 mod projects;
+mod reseal;
 mod sessions;
 mod sign_in;
 pub(crate) mod tokens;

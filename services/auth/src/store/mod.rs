@@ -5,6 +5,7 @@ pub(crate) mod members;
 pub(crate) mod people;
 pub(crate) mod projects;
 pub(crate) mod requests;
+pub(crate) mod sealed;
 pub(crate) mod sessions;
 pub(crate) mod sign_ins;
 pub(crate) mod signing_keys;

@@ -74,11 +74,12 @@ impl Built {
                 let key_ring = options.secrets.key_ring()?;
                 let service = Repositories::new(pool, key_ring, channel);
                 service.verify_key_ring().await.context("CK8S_KEY_RING")?;
-                let service = match options.sign_in.looked_after()? {
-                    Some(with) => service.looking_after(with.api, with.hook_url, with.console_url),
+                let url = options.database_url.as_ref().context("no database")?;
+                let service = match options.sign_in.looked_after(url)? {
+                    Some(with) => service.looking_after(with),
                     None => service,
                 };
-                service.start(stopping.clone());
+                service.start(stopping);
                 routes.add_service(service.server())
             }
             "ingress" => {

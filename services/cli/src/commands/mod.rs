@@ -3,6 +3,7 @@ pub(crate) mod completion;
 pub(crate) mod delivery;
 mod explain;
 pub(crate) mod join;
+pub(crate) mod keys;
 pub(crate) mod login;
 pub(crate) mod logout;
 mod logs;

@@ -10,7 +10,7 @@ use crate::scene::{Scene, credential, pace};
 /// Until when, in seconds from now.
 fn wait(error: &ProviderError) -> i64 {
     match error {
-        ProviderError::Limited { until } => (*until - OffsetDateTime::now_utc()).whole_seconds(),
+        ProviderError::Limited { until, .. } => (*until - OffsetDateTime::now_utc()).whole_seconds(),
         other => panic!("{other:?}"),
     }
 }
@@ -62,7 +62,7 @@ async fn a_short_limit_ends() {
         .github
         .world()
         .switch_on("/permission", Fault::Secondary(429, Some(1)), 1);
-    let Err(ProviderError::Limited { until: end }) = ask(&scene).await else {
+    let Err(ProviderError::Limited { until: end, .. }) = ask(&scene).await else {
         panic!("no limit")
     };
     let may = until("the limit has ended", async || ask(&scene).await.ok()).await;

@@ -9,6 +9,7 @@ use ck8s_proto::repositories::v1::{
 use ck8s_rpc::mesh::Channel;
 use ck8s_types::{ProjectId, RepositoryId};
 use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
 
 use super::{Away, DEADLINE};
 use crate::ingest::Asks;
@@ -17,7 +18,7 @@ use crate::ingest::Asks;
 const LONG: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// What the provider says of somebody who wants to trigger something.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Verdict {
     /// They may.
     May,
@@ -25,6 +26,13 @@ pub(crate) enum Verdict {
     MayNot(String),
     /// It does not say, and will not before somebody changes something: in words.
     Unsaid(String),
+    /// It does not say now.
+    Later {
+        /// Why, in words.
+        why: String,
+        /// It does not answer at all; none: it said until when it wants no questions.
+        away: Option<Away>,
+    },
 }
 
 /// A delivery that the repositories service wants to hear of.
@@ -147,6 +155,28 @@ impl Provider {
 }
 
 fn unsaid(status: &Status) -> Result<Verdict, Away> {
+    let details = status.get_error_details();
+    let info = details.error_info();
+    let why = info.and_then(|info| info.metadata.get("why")).cloned();
+    match info.map(|info| info.reason.as_str()) {
+        Some("PROVIDER_LIMITED") => {
+            return Ok(Verdict::Later {
+                why: why.unwrap_or_default(),
+                away: None,
+            });
+        }
+        Some("PROVIDER_UNAVAILABLE") => {
+            let why = why.unwrap_or_default();
+            return Ok(Verdict::Later {
+                away: Some(Away {
+                    service: "the provider",
+                    cause: why.clone(),
+                }),
+                why,
+            });
+        }
+        _ => {}
+    }
     match status.code() {
         Code::NotFound => Ok(Verdict::MayNot("the repository was removed".to_owned())),
         Code::FailedPrecondition | Code::InvalidArgument => Ok(Verdict::Unsaid(format!(

@@ -103,6 +103,25 @@ pub(crate) async fn made(conn: &mut PgConnection, ids: &[DeliveryId]) -> sqlx::R
     Ok(())
 }
 
+/// Says what these wait for, in words.
+pub(crate) async fn wait_for(
+    conn: &mut PgConnection,
+    waits: &[(DeliveryId, String)],
+) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = waits.iter().map(|(id, _)| id.uuid()).collect();
+    let reasons: Vec<&str> = waits.iter().map(|(_, reason)| reason.as_str()).collect();
+    sqlx::query!(
+        "UPDATE ingress.waiting AS w SET reason = n.reason
+         FROM unnest($1::uuid[], $2::text[]) AS n (id, reason)
+         WHERE w.delivery_id = n.id AND w.reason <> n.reason",
+        &ids,
+        &reasons as &[&str],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Writes what became of deliveries that wait; one that was settled meanwhile stays as it is. Returns those that were written.
 pub(crate) async fn settle(
     conn: &mut PgConnection,

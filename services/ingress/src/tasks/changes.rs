@@ -1,13 +1,12 @@
 //! Hears that repositories changed, and forgets what was known of them at once.
 use std::time::Duration;
 
+use ck8s_db::channels;
 use sqlx::{PgPool, postgres::PgListener};
 use tokio_util::sync::CancellationToken;
 
 use crate::peers::repositories::Repositories;
 
-/// What the repositories service notifies.
-const CHANNEL: &str = "ck8s_repositories";
 /// Between attempts to listen again; meanwhile the cache's own age limit holds.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -29,7 +28,7 @@ pub(crate) async fn run(pool: PgPool, repositories: Repositories, shutdown: Canc
 
 async fn listen(pool: &PgPool, repositories: &Repositories) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen(CHANNEL).await?;
+    listener.listen(channels::REPOSITORIES).await?;
     // What came before we listened, or while the connection was lost, was missed.
     repositories.forget();
     loop {

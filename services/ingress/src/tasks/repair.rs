@@ -58,7 +58,7 @@ impl Repair {
                 {
                     let mut revived = self.handler.idle(revived);
                     revived.sort_unstable();
-                    tell(self.take_up(&revived).await.map(|()| revived.len()));
+                    tell(self.take_up(&revived).await);
                 }
             }
         };
@@ -83,24 +83,26 @@ impl Repair {
                 return Ok(handled);
             };
             let idle = self.handler.idle(ids);
-            self.take_up(&idle).await?;
-            handled += idle.len();
+            handled += self.take_up(&idle).await?;
             self.after = last;
         }
     }
 
     /// Handles these, if they still wait. One that fails hinders no other, unless all do.
-    async fn take_up(&mut self, ids: &[DeliveryId]) -> Result<(), IngressError> {
-        let mut failures = 0;
+    async fn take_up(&mut self, ids: &[DeliveryId]) -> Result<usize, IngressError> {
+        let (mut failures, mut handled) = (0, 0);
         for batch in ids.chunks(BATCH) {
-            let Err(error) = self.rehandle(batch).await else {
-                failures = 0;
-                continue;
+            let error = match self.rehandle(batch).await {
+                Ok(some) => {
+                    (failures, handled) = (0, handled + some);
+                    continue;
+                }
+                Err(error) => error,
             };
             tracing::debug!(%error, "a batch waits; its deliveries are tried one by one");
             for id in batch {
                 match self.rehandle(std::slice::from_ref(id)).await {
-                    Ok(()) => failures = 0,
+                    Ok(some) => (failures, handled) = (0, handled + some),
                     Err(_) if failures + 1 < FAILURES => failures += 1,
                     Err(error) => {
                         self.after = *id;
@@ -109,27 +111,28 @@ impl Repair {
                 }
             }
         }
-        Ok(())
+        Ok(handled)
     }
 
     /// Handles these, sorted by id, in pieces that fit the memory.
-    async fn rehandle(&self, mut ids: &[DeliveryId]) -> Result<(), IngressError> {
+    async fn rehandle(&self, mut ids: &[DeliveryId]) -> Result<usize, IngressError> {
+        let mut handled = 0;
         while !ids.is_empty() {
             let waiting = {
                 let mut conn = self.pool.acquire().await?;
                 deliveries::waiting(&mut conn, ids, BYTES).await?
             };
             let Some(last) = waiting.last().map(|delivery| delivery.id) else {
-                return Ok(());
+                return Ok(handled);
             };
             let (piece, rest) = ids.split_at(ids.partition_point(|id| *id <= last));
             self.handler.begin(piece.iter().copied());
             let done = rehandle(&self.handler, &self.repositories, waiting).await;
             self.handler.end(piece.iter().copied());
-            done?;
+            handled += done?;
             ids = rest;
         }
-        Ok(())
+        Ok(handled)
     }
 }
 

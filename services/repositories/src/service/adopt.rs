@@ -115,11 +115,28 @@ impl Repositories {
         adoption: Adoption,
     ) -> Result<pb::AddRepositoryResponse, Error> {
         let id = adoption.id.uuid();
-        let busy = || Error::Busy(adoption.far.remote.full_name.clone());
-        let held = works::hold(&self.pool, id).await?.ok_or_else(busy)?;
-        if let Err(error) = self.written_down(&held, &adoption).await {
-            held.release().await;
-            return Err(error);
+        let remote = &adoption.far.remote;
+        let busy = || Error::Busy(remote.full_name.clone());
+        let mut held = self.locked(id).await?.ok_or_else(busy)?;
+        let begun = async {
+            if !held.also_adding(&remote.external_id).await? {
+                return Err(busy());
+            }
+            // The same call may have come twice at once.
+            let mut tx = self.pool.begin().await?;
+            let answer = requests::answered(&mut tx, call.request, METHOD).await?;
+            tx.rollback().await?;
+            if answer.is_none() {
+                self.written_down(&held, &adoption).await?;
+            }
+            Ok(answer)
+        };
+        match begun.await {
+            Ok(None) => {}
+            done => {
+                held.release().await;
+                return done?.ok_or_else(busy);
+            }
         }
         let added = self.set_up(&held, call, &adoption).await;
         if added.is_err() {
@@ -176,7 +193,7 @@ impl Repositories {
             let mut conn = self.pool.acquire().await?;
             remote::set_hook(&mut conn, id, &hook_id).await?;
         }
-        adoption.far.ping(&hook_id).await?;
+        self.ping_until_heard(&adoption.far, id, &hook_id).await?;
         let repository = {
             let mut conn = self.pool.acquire().await?;
             repositories::get(&mut conn, id).await?

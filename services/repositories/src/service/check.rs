@@ -2,11 +2,11 @@
 use ck8s_proto::repositories::v1 as pb;
 use ck8s_provider::{HookAttempt, Lacking, ProviderError};
 use ck8s_rpc::access::Access;
-use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{Duration, OffsetDateTime};
 
 use super::{Call, Repositories, detached, outside::Far, reached};
 use crate::{
-    error::{Error, words},
+    error::{Error, moment, words},
     store::{
         remote,
         repositories::{self, Repository},
@@ -68,6 +68,9 @@ impl Repositories {
             let id = repositories::find(&mut conn, name).await?;
             let repository = repositories::get(&mut conn, id).await?;
             reached(&call.access, &repository, name)?;
+            if repository.credential.is_none() {
+                return Err(Error::NoCredential(repository.full_name));
+            }
             repository
         };
         let this = self.clone();
@@ -97,7 +100,11 @@ impl Repositories {
             }
             tx.commit().await?;
         }
-        far.ping(&hook_id).await
+        match self.ping_until_heard(&far, repository.id, &hook_id).await {
+            // What is wrong with deliveries, the findings say.
+            Ok(()) | Err(Error::Unheard { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn hook(&self, far: &Far, repository: &Repository) -> Result<pb::Finding, Error> {
@@ -203,7 +210,8 @@ fn last_delivery(last: &HookAttempt) -> pb::Finding {
         ok("delivery", &format!("{what}, came through"))
     } else {
         let remedy = "is ck8s reached at its public address? What did not come through is asked for again every five minutes";
-        wrong("delivery", &format!("{what}, did not come through"), remedy)
+        let message = format!("{what}, did not come through: {}", last.answer);
+        wrong("delivery", &message, remedy)
     }
 }
 
@@ -238,9 +246,8 @@ fn services(repository: &Repository) -> pb::Finding {
 }
 
 fn rate(far: &Far, repository: &Repository) -> pb::Finding {
-    let now = OffsetDateTime::now_utc();
-    if let Some(until) = repository.waits_until.filter(|until| *until > now) {
-        let words = format!("ck8s waits for the provider until {}", moment(until));
+    if let Some(until) = repository.waits() {
+        let words = format!("waits for {} until {}", far.api().name(), moment(until));
         return finding("rate_limit", pb::Standing::Unknown, &words);
     }
     match far.api().quota(&far.credential) {
@@ -259,11 +266,6 @@ fn rate(far: &Far, repository: &Repository) -> pb::Finding {
             "the provider has not said",
         ),
     }
-}
-
-fn moment(at: OffsetDateTime) -> String {
-    let seconds = at.replace_nanosecond(0).unwrap_or(at);
-    seconds.format(&Rfc3339).unwrap_or_default()
 }
 
 fn finding(subject: &str, standing: pb::Standing, message: &str) -> pb::Finding {

@@ -35,7 +35,10 @@ impl Repositories {
         let id = heard.repository.uuid();
         let mut tx = self.pool.begin().await?;
         let repository = repositories::get(&mut tx, id).await?;
-        remote::hook_seen(&mut tx, id).await?;
+        match heard.event.as_str() {
+            "ping" => remote::ping_seen(&mut tx, id).await?,
+            _ => remote::hook_seen(&mut tx, id).await?,
+        }
         let rotating = works::of(&mut tx, id).await?.is_some();
         if heard.signed_with_current
             && !rotating
@@ -89,12 +92,17 @@ impl Repositories {
         let may_write = match writers.of(id, login) {
             Some(may) => may,
             None => {
+                let step = "asking who may write";
+                if let Some(until) = repository.waits() {
+                    let by = far.api().name();
+                    return Err(at(step)(ProviderError::Limited { by, until }));
+                }
                 let asked = far.api().may_write(&far.credential, &far.remote, login);
                 let may = match asked.await {
                     Ok(may) => may,
                     Err(error) => {
                         self.note_error(&repository, &error).await;
-                        return Err(at("asking who may write")(error));
+                        return Err(at(step)(error));
                     }
                 };
                 writers.keep(id, login, may);
@@ -129,8 +137,8 @@ impl Repositories {
         };
         drop(conn);
         let now = OffsetDateTime::now_utc();
-        let waits = repository.waits_until.is_some_and(|until| until > now);
-        let Some(hook_id) = repository.hook_id.as_deref().filter(|_| !waits) else {
+        let asked = repository.hook_id.as_deref();
+        let Some(hook_id) = asked.filter(|_| repository.waits().is_none()) else {
             return Ok(answer);
         };
         let since = repository.recovered_until.unwrap_or(repository.created_at);
@@ -141,7 +149,9 @@ impl Repositories {
         match tried.await {
             Ok(attempts) => {
                 answer.until = Some(timestamp(now - YOUNGEST));
-                answer.deliveries = by_delivery(attempts);
+                // A ping tells nothing that somebody could miss.
+                let told = attempts.into_iter().filter(|tried| tried.event != "ping");
+                answer.deliveries = by_delivery(told);
             }
             Err(error) => {
                 self.note_error(&repository, &error).await;
@@ -190,7 +200,7 @@ impl Repositories {
 }
 
 /// The latest try of each delivery, oldest first; one that came through once came through.
-fn by_delivery(attempts: Vec<HookAttempt>) -> Vec<pb::HookDelivery> {
+fn by_delivery(attempts: impl Iterator<Item = HookAttempt>) -> Vec<pb::HookDelivery> {
     let mut latest: HashMap<String, (OffsetDateTime, pb::HookDelivery)> = HashMap::new();
     for attempt in attempts {
         let entry = latest.entry(attempt.delivery_id.clone());
@@ -229,13 +239,14 @@ mod tests {
             event: "push".to_owned(),
             at: now - Duration::seconds(seconds),
             succeeded,
+            answer: String::new(),
         };
         let tries = vec![
             attempt("3", "a", 60, true),
             attempt("2", "b", 80, false),
             attempt("1", "a", 90, false),
         ];
-        let seen = by_delivery(tries);
+        let seen = by_delivery(tries.into_iter());
         let seen: Vec<_> = seen
             .iter()
             .map(|d| (d.delivery_id.as_str(), d.attempt_id.as_str(), d.succeeded))

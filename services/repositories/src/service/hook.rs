@@ -1,14 +1,26 @@
-//! The hook of a repository: made, mended, removed at its provider. Each step may be repeated.
+//! The hook of a repository: made, mended, removed at its provider, and heard here. Each step may be repeated.
+use std::time::Duration;
+
 use ck8s_provider::{HookSpec, ProviderError};
 use secrecy::SecretString;
+use time::OffsetDateTime;
+use tokio::{sync::broadcast::error::RecvError, time::timeout};
+use uuid::Uuid;
 
-use super::outside::{Far, at};
-use crate::error::Error;
+use super::{
+    Repositories,
+    outside::{Far, at},
+};
+use crate::{error::Error, store::remote};
 
 /// What is named in an error where it stopped.
 pub const LOOKING: &str = "looking for hooks";
 pub const MAKING: &str = "making the hook";
 pub const PINGING: &str = "pinging the hook";
+
+/// How long a ping may take to come, and how often one is asked for: the first may meet an ingress that does not know the secret yet.
+const PING_TAKES: Duration = Duration::from_secs(5);
+const PINGS: usize = 3;
 
 impl Far {
     /// Has exactly one hook post to our address, with this secret, turned on, for everything that ck8s hears of. One that is there is
@@ -47,6 +59,18 @@ impl Far {
         done.await.map_err(at(PINGING))
     }
 
+    /// What the provider says became of the last try of the hook to deliver something.
+    async fn last_answer(&self, hook_id: &str, since: OffsetDateTime) -> String {
+        let tried = self
+            .api()
+            .hook_attempts(&self.credential, &self.remote, hook_id, since);
+        let last = tried
+            .await
+            .ok()
+            .and_then(|all| all.into_iter().max_by_key(|attempt| attempt.at));
+        last.map_or_else(|| "nothing".to_owned(), |attempt| attempt.answer)
+    }
+
     /// Removes every hook that posts to our address, and the one that is known.
     pub async fn drop_hooks(&self, known: Option<&str>) -> Result<(), ProviderError> {
         let (credential, remote) = (&self.credential, &self.remote);
@@ -61,5 +85,41 @@ impl Far {
             self.api().delete_hook(credential, remote, &id).await?;
         }
         Ok(())
+    }
+}
+
+impl Repositories {
+    /// Has a repository's hook post a ping until one has come here.
+    pub(super) async fn ping_until_heard(
+        &self,
+        far: &Far,
+        repository: Uuid,
+        hook_id: &str,
+    ) -> Result<(), Error> {
+        let since = OffsetDateTime::now_utc() - Duration::from_secs(60);
+        let mut pings = far.outside.pings.subscribe();
+        for _ in 0..PINGS {
+            far.ping(hook_id).await?;
+            let came = async {
+                loop {
+                    match pings.recv().await {
+                        Ok(id) if id != repository => {}
+                        // Of those that were missed, one may have been ours.
+                        Ok(_) | Err(RecvError::Lagged(_)) => return,
+                        Err(RecvError::Closed) => std::future::pending().await,
+                    }
+                }
+            };
+            // Nobody may have been told of one that came.
+            let _ = timeout(PING_TAKES, came).await;
+            let mut conn = self.pool.acquire().await?;
+            if remote::seen_within(&mut conn, repository, PING_TAKES.as_secs_f64() * 2.0).await? {
+                return Ok(());
+            }
+        }
+        Err(Error::Unheard {
+            url: far.outside.hook_url.clone(),
+            said: far.last_answer(hook_id, since).await,
+        })
     }
 }

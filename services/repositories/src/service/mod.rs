@@ -15,6 +15,7 @@ mod read;
 mod recover;
 mod renew;
 mod report;
+mod reseal;
 mod told;
 mod writers;
 
@@ -25,25 +26,29 @@ use ck8s_proto::{
     repositories::v1 as pb,
     runs::v1::runs_service_client::RunsServiceClient,
 };
-use ck8s_provider::RepositoryProvider;
 use ck8s_rpc::{access::Access, convert as rpc_convert, mesh::Channel, status};
 use ck8s_sealing::{KeyRing, OpenError};
 use ck8s_types::{ProjectId, RequestId};
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
 pub use self::{
     change::{Add, Rotate, Set, Update},
     heard::Heard,
+    outside::{LookAfter, Outside},
 };
-use self::{outside::Outside, parsed::Parsed, writers::Writers};
+use self::{parsed::Parsed, report::Reporter};
 use crate::{
     convert,
     error::Error,
     store::{repositories::Repository, secrets},
     tasks,
 };
+
+/// Repositories that this process changes at their provider at once: each holds a connection of its own.
+const CHANGES: usize = 16;
 
 /// The service. A clone is the same service.
 #[derive(Clone)]
@@ -54,6 +59,7 @@ pub struct Repositories {
     runs: RunsServiceClient<Channel>,
     parsed: Arc<Parsed>,
     outside: Option<Arc<Outside>>,
+    changes: Arc<Semaphore>,
 }
 
 /// Who makes a change, and what makes it safe to repeat.
@@ -77,33 +83,26 @@ impl Repositories {
             runs: RunsServiceClient::new(mesh),
             parsed: Arc::default(),
             outside: None,
+            changes: Arc::new(Semaphore::new(CHANGES)),
         }
     }
 
-    /// The same, looking after repositories at their provider: with credentials, hooks that post to `hook_url`, and links that lead to the
-    /// console at `console_url`.
+    /// The same, looking after repositories at their provider: credentials, hooks, services.yaml, reports of runs.
     #[must_use]
-    pub fn looking_after(
-        mut self,
-        api: Arc<dyn RepositoryProvider>,
-        hook_url: String,
-        console_url: String,
-    ) -> Self {
-        self.outside = Some(Arc::new(Outside {
-            api,
-            hook_url,
-            console_url,
-            writers: Writers::default(),
-        }));
+    pub fn looking_after(mut self, with: LookAfter) -> Self {
+        self.outside = Some(Arc::new(Outside::new(with)));
         self
     }
 
     /// Starts the tasks, until shutdown; none without a provider.
-    pub fn start(&self, shutdown: CancellationToken) {
-        if self.outside.is_some() {
-            tokio::spawn(tasks::run(self.clone(), shutdown.clone()));
-            tokio::spawn(tasks::report(self.clone(), shutdown));
-        }
+    pub fn start(&self, shutdown: &CancellationToken) {
+        let Some(outside) = &self.outside else {
+            return;
+        };
+        tokio::spawn(tasks::upkeep(self.clone(), shutdown.clone()));
+        tokio::spawn(tasks::hear(outside.clone(), shutdown.clone()));
+        let reporter = Reporter::new(self.clone(), outside.clone());
+        tokio::spawn(reporter.run(shutdown.clone()));
     }
 
     /// Checks, before it serves, that the key ring has every key that a sealed value needs.

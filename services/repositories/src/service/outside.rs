@@ -5,6 +5,8 @@ use ck8s_provider::{Credential, ProviderError, Remote, RepositoryProvider};
 use ck8s_types::RepositoryId;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
+use tokio::sync::{Notify, broadcast};
+use uuid::Uuid;
 
 use super::{Repositories, writers::Writers};
 use crate::{
@@ -18,15 +20,47 @@ use crate::{
     },
 };
 
-/// The provider, and where its hooks post to.
+/// What is needed to look after repositories at their provider.
+pub struct LookAfter {
+    /// The provider.
+    pub api: Arc<dyn RepositoryProvider>,
+    /// Where its hooks post to.
+    pub hook_url: String,
+    /// Where links lead to.
+    pub console_url: String,
+    /// The database, to hear of what others do.
+    pub database_url: SecretString,
+}
+
+/// The provider, where its hooks post to, and what is remembered of it.
 pub struct Outside {
     pub api: Arc<dyn RepositoryProvider>,
     pub hook_url: String,
     pub console_url: String,
     pub writers: Writers,
+    /// The repositories whose hook's ping came, whichever replica heard of it.
+    pub pings: broadcast::Sender<Uuid>,
+    /// Runs changed.
+    pub runs_changed: Notify,
+    pub database_url: SecretString,
 }
 
+/// Pings that a waiter may be behind.
+const PINGS: usize = 64;
+
 impl Outside {
+    pub fn new(with: LookAfter) -> Self {
+        Self {
+            api: with.api,
+            hook_url: with.hook_url,
+            console_url: with.console_url,
+            writers: Writers::default(),
+            pings: broadcast::channel(PINGS).0,
+            runs_changed: Notify::new(),
+            database_url: with.database_url,
+        }
+    }
+
     /// Where people see a run.
     pub fn run_page(&self, run: &str) -> String {
         format!("{}/#/runs/{run}", self.console_url)
@@ -134,7 +168,7 @@ impl Repositories {
     /// Notes what an error of the provider says of the repository: until when to wait.
     pub(super) async fn note_error(&self, repository: &Repository, error: &ProviderError) {
         tracing::warn!(repository.id = %repository.id, %error, "the provider did not do what it was asked");
-        let ProviderError::Limited { until } = error else {
+        let ProviderError::Limited { until, .. } = error else {
             return;
         };
         let noted = async {

@@ -1,5 +1,6 @@
 //! What a crash, or a provider that was away, left half done: an addition is undone; a removal or a new webhook secret is ended.
 use ck8s_provider::ProviderError;
+use ck8s_rpc::status;
 use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -23,7 +24,7 @@ impl Repositories {
     /// Takes the lock of a repository for a change at its provider; what was left before is brought to its end first.
     pub(super) async fn hold(&self, repository: &Repository) -> Result<Held, Error> {
         let busy = || Error::Busy(repository.full_name.clone());
-        let held = works::hold(&self.pool, repository.id).await?;
+        let held = self.locked(repository.id).await?;
         let held = held.ok_or_else(busy)?;
         match self.recover(&held).await {
             Ok(()) => Ok(held),
@@ -32,6 +33,13 @@ impl Repositories {
                 Err(error)
             }
         }
+    }
+
+    /// The lock of a repository for a change at its provider; none: somebody has it.
+    pub(super) async fn locked(&self, repository: Uuid) -> Result<Option<Held>, Error> {
+        let room = self.changes.clone().acquire_owned().await;
+        let room = room.map_err(|fault| Error::Peer(Box::new(status::internal(&fault))))?;
+        Ok(works::hold(&self.pool, room, repository).await?)
     }
 
     /// Brings what was left of a repository to its end. Fails where the provider is away: then it is for later.
@@ -122,7 +130,7 @@ impl Repositories {
         };
         for repository in left {
             // Somebody is at it.
-            let Some(held) = works::hold(&self.pool, repository).await? else {
+            let Some(held) = self.locked(repository).await? else {
                 continue;
             };
             match self.recover(&held).await {

@@ -1,50 +1,156 @@
 //! Telling the provider of runs: a commit's status, one comment in an issue or pull request, a reaction to the comment that asked.
-use std::collections::HashSet;
+//! Flow events say of which; one replica tells, many repositories at once, and of one repository one run after the other.
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use ck8s_proto::runs::v1::{GetRunRequest, Run};
 use ck8s_provider::{CommitStatus, ProviderError, Reaction, Thread};
 use ck8s_types::RunId;
+use tokio::{task::JoinSet, time::sleep};
+use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use uuid::Uuid;
 
 use super::{
     Repositories,
-    outside::{Far, at},
+    outside::{Far, Outside, at},
     peer, told as report,
 };
 use crate::{
     error::Error,
     store::{
-        reports::{self, Due},
+        reports::{self, Alone, Due},
         repositories,
     },
 };
 
 /// Events read at once.
 const BATCH: i64 = 500;
+/// Repositories whose provider is told of runs at once.
+const ABREAST: usize = 16;
+/// Between rounds, if nobody says that runs changed.
+const PERIOD: Duration = Duration::from_secs(15);
+/// How long changes of runs gather.
+const GATHER: Duration = Duration::from_millis(100);
+/// After a change: what was still being written then, is there now.
+const SOON: Duration = Duration::from_secs(1);
+/// How long a repository rests whose provider did not take what it was told.
+const REST: Duration = Duration::from_secs(5);
+
+/// Tells of runs.
+pub(crate) struct Reporter {
+    repositories: Repositories,
+    outside: Arc<Outside>,
+    /// That no other replica does.
+    alone: Option<Alone>,
+    telling: JoinSet<Uuid>,
+    /// Whose provider is being told, or rests.
+    busy: HashSet<Uuid>,
+}
+
+impl Reporter {
+    pub(crate) fn new(repositories: Repositories, outside: Arc<Outside>) -> Self {
+        Self {
+            repositories,
+            outside,
+            alone: None,
+            telling: JoinSet::new(),
+            busy: HashSet::new(),
+        }
+    }
+
+    /// Goes its rounds until shutdown.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        tokio::select! {
+            () = self.rounds() => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+
+    async fn rounds(&mut self) {
+        let mut pause = PERIOD;
+        loop {
+            if let Err(error) = self.round().await {
+                tracing::warn!(%error, "runs are told of later");
+            }
+            tokio::select! {
+                () = self.outside.runs_changed.notified() => {
+                    sleep(GATHER).await;
+                    pause = SOON;
+                }
+                Some(done) = self.telling.join_next() => match done {
+                    Ok(repository) => { self.busy.remove(&repository); }
+                    // Who it was is not known; a round without anybody finds out.
+                    Err(_) => self.stop().await,
+                },
+                () = sleep(pause) => pause = PERIOD,
+            }
+        }
+    }
+
+    /// Reads what happened to runs, and begins to tell what there is to tell.
+    async fn round(&mut self) -> Result<(), Error> {
+        if !self.leads().await? {
+            self.stop().await;
+            return Ok(());
+        }
+        while self.repositories.read_events().await? {}
+        let room = ABREAST.saturating_sub(self.telling.len());
+        let busy: Vec<Uuid> = self.busy.iter().copied().collect();
+        let due = {
+            let mut conn = self.repositories.pool.acquire().await?;
+            reports::due(&mut conn, &busy, room).await?
+        };
+        for repository in due {
+            self.busy.insert(repository);
+            let this = self.repositories.clone();
+            self.telling.spawn(async move {
+                if let Err(error) = this.tell_of_all(repository).await {
+                    tracing::warn!(repository.id = %repository, %error, "the provider is told later");
+                    sleep(REST).await;
+                }
+                repository
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether this replica is the one that tells.
+    async fn leads(&mut self) -> Result<bool, Error> {
+        if let Some(alone) = &mut self.alone {
+            if alone.still().await {
+                return Ok(true);
+            }
+            // Another replica may tell by now.
+            self.stop().await;
+        }
+        self.alone = reports::alone(&self.repositories.pool).await?;
+        Ok(self.alone.is_some())
+    }
+
+    async fn stop(&mut self) {
+        self.telling.shutdown().await;
+        self.busy.clear();
+    }
+}
 
 impl Repositories {
-    /// One round: reads what happened to runs, and tells what there is to tell. Only one replica does at a time.
-    pub(crate) async fn report(&self) -> Result<(), Error> {
-        let Some(_alone) = reports::alone(&self.pool).await? else {
-            return Ok(());
-        };
-        while self.read_events().await? {}
+    /// Forgets what was told long ago.
+    pub(crate) async fn forget_told(&self) -> Result<(), Error> {
+        let mut conn = self.pool.acquire().await?;
+        Ok(reports::sweep(&mut conn).await?)
+    }
+
+    /// Tells the provider of what happened to a repository's runs, one after the other.
+    async fn tell_of_all(&self, repository: Uuid) -> Result<(), Error> {
         let due = {
             let mut conn = self.pool.acquire().await?;
-            reports::due(&mut conn).await?
+            reports::due_of(&mut conn, repository).await?
         };
-        let mut away: HashSet<Uuid> = HashSet::new();
         for due in due {
-            if away.contains(&due.repository) {
-                continue;
-            }
             if let Err(error) = self.tell(&due).await {
-                tracing::warn!(run.id = %due.run, %error, "the provider is told later");
-                // One repository hinders no other.
-                away.insert(due.repository);
                 let mut conn = self.pool.acquire().await?;
                 reports::later(&mut conn, due.run).await?;
+                return Err(error);
             }
         }
         Ok(())

@@ -4,6 +4,7 @@ pub mod remote;
 pub mod reports;
 pub mod repositories;
 pub mod requests;
+pub mod sealed;
 pub mod secrets;
 pub mod webhook_secrets;
 pub mod works;

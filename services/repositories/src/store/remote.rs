@@ -1,4 +1,5 @@
 //! How a repository stands at its provider: its services.yaml there, its hook, until when the provider wants no questions.
+use ck8s_db::channels;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -60,6 +61,33 @@ pub async fn hook_seen(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// A ping of its hook came: whoever waits for it is told, with the commit.
+pub async fn ping_seen(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE repositories.repositories SET hook_seen_at = now() WHERE id = $1",
+        id
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!("SELECT pg_notify($1, $2)", channels::HOOKS, id.to_string())
+        .fetch_one(conn)
+        .await?;
+    Ok(())
+}
+
+/// Whether a delivery of its hook came within so many seconds.
+pub async fn seen_within(conn: &mut PgConnection, id: Uuid, seconds: f64) -> sqlx::Result<bool> {
+    let seen = sqlx::query_scalar!(
+        r#"SELECT coalesce(hook_seen_at > now() - $2 * interval '1 second', false) AS "seen!"
+           FROM repositories.repositories WHERE id = $1"#,
+        id,
+        seconds
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(seen.unwrap_or_default())
 }
 
 /// The provider wants no questions until then.

@@ -1,6 +1,6 @@
 //! What the provider is to be told of runs, what it was told, and up to where flow events were read for it.
 use ck8s_types::RunId;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 /// The reader's name among the cursors.
@@ -13,7 +13,14 @@ const MOST: i64 = 50;
 pub struct Cursor(pub i64, pub i64);
 
 /// The connection that holds the reporter's lock; dropping it lets another replica.
-pub struct Alone(#[allow(dead_code)] PgConnection);
+pub struct Alone(PgConnection);
+
+impl Alone {
+    /// Whether the lock is still ours: it goes with its connection.
+    pub async fn still(&mut self) -> bool {
+        self.0.ping().await.is_ok()
+    }
+}
 
 /// The lock of the reporter; none: another replica has it.
 pub async fn alone(pool: &PgPool) -> sqlx::Result<Option<Alone>> {
@@ -58,7 +65,7 @@ pub async fn advance(conn: &mut PgConnection, to: Cursor) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Events after a place, oldest first, with the run that each is of; only below the oldest transaction that still writes, so that none
+/// Events after a place, oldest first, with the run that each is of, where its project has a repository that ck8s looks after; only below the oldest transaction that still writes, so that none
 /// becomes visible behind the reader's back.
 pub async fn events(
     conn: &mut PgConnection,
@@ -66,7 +73,10 @@ pub async fn events(
     limit: i64,
 ) -> sqlx::Result<Vec<(Cursor, Option<RunId>)>> {
     let rows = sqlx::query!(
-        r#"SELECT xact, seq, CASE WHEN kind LIKE 'run.%' THEN run_id END AS run_id FROM audit.flow_events
+        r#"SELECT xact, seq, CASE WHEN kind LIKE 'run.%' AND EXISTS (
+                  SELECT FROM repositories.repositories r JOIN repositories.credentials c ON c.repository_id = r.id
+                  WHERE r.project_id = e.project_id) THEN run_id END AS run_id
+           FROM audit.flow_events e
            WHERE (xact, seq) > ($1, $2) AND xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
            ORDER BY xact, seq LIMIT $3"#,
         after.0,
@@ -120,17 +130,32 @@ pub struct Due {
     pub newest: bool,
 }
 
-/// Runs of which the provider is to be told, oldest first, of repositories whose provider takes questions.
-pub async fn due(conn: &mut PgConnection) -> sqlx::Result<Vec<Due>> {
+/// Repositories whose provider is to be told of runs, and takes questions; those that waited longest first.
+pub async fn due(conn: &mut PgConnection, but: &[Uuid], most: usize) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "SELECT p.repository_id
+         FROM repositories.reports p
+         JOIN repositories.repositories r ON r.id = p.repository_id AND r.removed_at IS NULL
+         JOIN repositories.credentials c ON c.repository_id = r.id
+         WHERE p.said <> p.state AND (r.waits_until IS NULL OR r.waits_until < now()) AND p.repository_id <> ALL ($1)
+         GROUP BY p.repository_id ORDER BY min(p.updated_at) LIMIT $2",
+        but,
+        i64::try_from(most).unwrap_or(i64::MAX)
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A repository's runs of which its provider is to be told, those that waited longest first.
+pub async fn due_of(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<Vec<Due>> {
     let rows = sqlx::query!(
         r#"SELECT p.run_id, p.repository_id, p.commit_sha, p.thread, p.state, p.said,
                   NOT EXISTS (SELECT FROM repositories.reports n
                               WHERE n.repository_id = p.repository_id AND n.thread = p.thread AND n.run_id > p.run_id) AS "newest!"
            FROM repositories.reports p
-           JOIN repositories.repositories r ON r.id = p.repository_id AND r.removed_at IS NULL
-           JOIN repositories.credentials c ON c.repository_id = r.id
-           WHERE p.said <> p.state AND (r.waits_until IS NULL OR r.waits_until < now())
-           ORDER BY p.updated_at LIMIT $1"#,
+           WHERE p.repository_id = $1 AND p.said <> p.state
+           ORDER BY p.updated_at, p.run_id LIMIT $2"#,
+        repository,
         MOST
     )
     .fetch_all(conn)
@@ -198,6 +223,16 @@ pub async fn set_comment(
         repository,
         thread,
         comment_id
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Forgets runs that were told of long ago.
+pub async fn sweep(conn: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(
+        "DELETE FROM repositories.reports WHERE said = state AND updated_at < now() - interval '90 days'"
     )
     .execute(conn)
     .await?;

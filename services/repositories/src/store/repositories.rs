@@ -1,13 +1,11 @@
 //! Repositories: found by one of their names, read in one way.
+use ck8s_db::channels;
 use ck8s_types::{ProjectId, RepositoryId};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::error::Error;
-
-/// Where ingress hears that a repository changed; the payload is its external id.
-const CHANGED: &str = "ck8s_repositories";
 
 /// A repository that was not removed.
 #[derive(Clone, Debug)]
@@ -42,6 +40,14 @@ pub struct Repository {
     /// The provider wants no questions until then.
     pub waits_until: Option<OffsetDateTime>,
     pub recovered_until: Option<OffsetDateTime>,
+}
+
+impl Repository {
+    /// Until when its provider wants no questions; none: it takes them.
+    pub fn waits(&self) -> Option<OffsetDateTime> {
+        let now = OffsetDateTime::now_utc();
+        self.waits_until.filter(|until| *until > now)
+    }
 }
 
 /// A repository to add.
@@ -253,9 +259,13 @@ pub async fn touch(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
 
 /// Tells those who remember a repository, or remember that there is none, to ask again. Sent with the commit.
 pub async fn notify(conn: &mut PgConnection, external_id: &str) -> sqlx::Result<()> {
-    sqlx::query!("SELECT pg_notify($1, $2)", CHANGED, external_id)
-        .fetch_one(conn)
-        .await?;
+    sqlx::query!(
+        "SELECT pg_notify($1, $2)",
+        channels::REPOSITORIES,
+        external_id
+    )
+    .fetch_one(conn)
+    .await?;
     Ok(())
 }
 

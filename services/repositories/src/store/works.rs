@@ -1,6 +1,7 @@
 //! Changes at a provider that are under way. A row is written before the first step and removed with the last; whoever takes the
 //! steps holds the repository's lock, on a connection of its own that the lock goes with. A row that nobody holds was left by a crash.
 use sqlx::{Connection, PgConnection, PgPool};
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 /// What is done.
@@ -29,18 +30,26 @@ pub struct Held {
     /// The repository.
     pub repository: Uuid,
     conn: PgConnection,
+    _room: OwnedSemaphorePermit,
 }
 
 impl Held {
+    /// Keeps others also from adding what has this id at the provider; false: somebody is at it.
+    pub async fn also_adding(&mut self, external_id: &str) -> sqlx::Result<bool> {
+        sqlx::query_scalar!(
+            r#"SELECT pg_try_advisory_lock(hashtextextended('repositories.adding' || $1::text, 0)) AS "taken!""#,
+            external_id
+        )
+        .fetch_one(&mut self.conn)
+        .await
+    }
+
     /// Lets others, at once.
     pub async fn release(mut self) {
         // Closing alone lets others only when the server has noticed.
-        let unlocked = sqlx::query_scalar!(
-            r#"SELECT pg_advisory_unlock(hashtextextended('repositories.works' || $1::text, 0)) AS "unlocked!""#,
-            self.repository.to_string()
-        )
-        .fetch_one(&mut self.conn)
-        .await;
+        let unlocked = sqlx::query!("SELECT pg_advisory_unlock_all()")
+            .execute(&mut self.conn)
+            .await;
         if let Err(error) = unlocked {
             tracing::debug!(%error, "the lock goes with its connection");
         }
@@ -50,8 +59,13 @@ impl Held {
     }
 }
 
-/// Takes the lock of a repository; none: somebody has it. No row is locked and no transaction is open meanwhile.
-pub async fn hold(pool: &PgPool, repository: Uuid) -> sqlx::Result<Option<Held>> {
+/// Takes the lock of a repository; none: somebody has it. No row is locked and no transaction is open meanwhile. `room` bounds how
+/// many are held at once.
+pub async fn hold(
+    pool: &PgPool,
+    room: OwnedSemaphorePermit,
+    repository: Uuid,
+) -> sqlx::Result<Option<Held>> {
     let mut conn = pool.acquire().await?.detach();
     let taken = sqlx::query_scalar!(
         r#"SELECT pg_try_advisory_lock(hashtextextended('repositories.works' || $1::text, 0)) AS "taken!""#,
@@ -59,7 +73,11 @@ pub async fn hold(pool: &PgPool, repository: Uuid) -> sqlx::Result<Option<Held>>
     )
     .fetch_one(&mut conn)
     .await?;
-    let held = Held { repository, conn };
+    let held = Held {
+        repository,
+        conn,
+        _room: room,
+    };
     if taken {
         return Ok(Some(held));
     }

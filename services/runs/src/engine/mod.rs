@@ -107,7 +107,7 @@ impl Engine {
             log_ends: LogEnds::default(),
             notes,
         });
-        let listener = ck8s_db::listen::Listener::connect(database_url, &[wake::CHANNEL])
+        let listener = ck8s_db::listen::Listener::connect(database_url, &[ck8s_db::channels::RUNS])
             .await
             .map_err(|e| RunsError::Corrupt(e.to_string()))?;
         tokio::spawn(creator::run(engine.clone(), creations_rx));

@@ -2,7 +2,10 @@
 //! and go in one NOTIFY outside the transactions that they tell of, so that no commit queues for NOTIFY's lock.
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use ck8s_db::listen::{Listener, Wake};
+use ck8s_db::{
+    channels,
+    listen::{Listener, Wake},
+};
 use ck8s_types::ProjectId;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -11,8 +14,6 @@ use uuid::Uuid;
 use super::{Engine, reaper};
 use crate::domain::{Lane, Place, PoolId};
 
-/// The channel of all replicas.
-pub const CHANNEL: &str = "ck8s_runs";
 /// How long wake-ups gather: it bounds NOTIFY to 100 per second.
 const GATHER: Duration = Duration::from_millis(10);
 /// Most of each in one message (PostgreSQL takes 8,000 bytes); beyond it, "look at everything".
@@ -60,7 +61,7 @@ pub async fn send(engine: Arc<Engine>, mut notes: mpsc::UnboundedReceiver<Note>)
         let Ok(text) = serde_json::to_string(&message) else {
             continue;
         };
-        if let Err(error) = sqlx::query!("SELECT pg_notify($1, $2)", CHANNEL, text)
+        if let Err(error) = sqlx::query!("SELECT pg_notify($1, $2)", channels::RUNS, text)
             .fetch_one(&engine.pool)
             .await
         {

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ck8s/auth/v1/auth_service.proto.
  */
 export const file_ck8s_auth_v1_auth_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9jazhzL2F1dGgvdjEvYXV0aF9zZXJ2aWNlLnByb3RvEgxjazhzLmF1dGgudjEiJAoTQXV0aGVudGljYXRlUmVxdWVzdBINCgV0b2tlbhgBIAEoCSLZAQoUQXV0aGVudGljYXRlUmVzcG9uc2USEAoIdG9rZW5faWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgRraW5kGAMgASgOMhcuY2s4cy5hdXRoLnYxLlRva2VuS2luZBIPCgdzZXJ2aWNlGAQgASgJEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgZwZXJzb24YBiABKAsyFC5jazhzLmF1dGgudjEuUGVyc29uEhIKCnNlc3Npb25faWQYByABKAkiNgoTUmVjb3JkRGVuaWFsUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEg4KBm1ldGhvZBgCIAEoCSIWChRSZWNvcmREZW5pYWxSZXNwb25zZSIPCg1XaG9BbUlSZXF1ZXN0ImwKDldob0FtSVJlc3BvbnNlEiYKBmNhbGxlchgBIAEoDjIWLmNrOHMucG9saWN5LnYxLkNhbGxlchIMCgRuYW1lGAIgASgJEiQKBnBlcnNvbhgDIAEoCzIULmNrOHMuYXV0aC52MS5QZXJzb24iIQoRUmVkZWVtTGlua1JlcXVlc3QSDAoEY29kZRgBIAEoCSJ8ChJSZWRlZW1MaW5rUmVzcG9uc2USDQoFdG9rZW4YASABKAkSLwoLZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKB3Nlc3Npb24YAyABKAsyFS5jazhzLmF1dGgudjEuU2Vzc2lvbiInChJTdGFydFNpZ25JblJlcXVlc3QSEQoJcmV0dXJuX3RvGAEgASgJIlgKE1N0YXJ0U2lnbkluUmVzcG9uc2USFQoNYXV0aG9yaXplX3VybBgBIAEoCRIWCg5icm93c2VyX3NlY3JldBgCIAEoCRISCgpleHBpcmVzX2luGAMgASgFIlkKE0ZpbmlzaFNpZ25JblJlcXVlc3QSDAoEY29kZRgBIAEoCRINCgVzdGF0ZRgCIAEoCRIWCg5icm93c2VyX3NlY3JldBgDIAEoCRINCgVlcnJvchgEIAEoCSJRChRGaW5pc2hTaWduSW5SZXNwb25zZRImCgdzZXNzaW9uGAEgASgLMhUuY2s4cy5hdXRoLnYxLlNlc3Npb24SEQoJcmV0dXJuX3RvGAIgASgJIhoKGFN0YXJ0RGV2aWNlU2lnbkluUmVxdWVzdCKgAQoZU3RhcnREZXZpY2VTaWduSW5SZXNwb25zZRITCgtkZXZpY2VfY29kZRgBIAEoCRIRCgl1c2VyX2NvZGUYAiABKAkSGAoQdmVyaWZpY2F0aW9uX3VybBgDIAEoCRIQCghpbnRlcnZhbBgEIAEoBRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiLgoXUG9sbERldmljZVNpZ25JblJlcXVlc3QSEwoLZGV2aWNlX2NvZGUYASABKAkiVAoYUG9sbERldmljZVNpZ25JblJlc3BvbnNlEiYKB3Nlc3Npb24YASABKAsyFS5jazhzLmF1dGgudjEuU2Vzc2lvbhIQCghpbnRlcnZhbBgCIAEoBSIuChVSZWZyZXNoU2Vzc2lvblJlcXVlc3QSFQoNcmVmcmVzaF90b2tlbhgBIAEoCSJAChZSZWZyZXNoU2Vzc2lvblJlc3BvbnNlEiYKB3Nlc3Npb24YASABKAsyFS5jazhzLmF1dGgudjEuU2Vzc2lvbiInCg5TaWduT3V0UmVxdWVzdBIVCg1yZWZyZXNoX3Rva2VuGAEgASgJIhEKD1NpZ25PdXRSZXNwb25zZSIYChZMaXN0U2lnbmluZ0tleXNSZXF1ZXN0IicKF0xpc3RTaWduaW5nS2V5c1Jlc3BvbnNlEgwKBGp3a3MYASABKAkiRAoXUm90YXRlU2lnbmluZ0tleVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIVCg1yZXRpcmVfb3RoZXJzGAIgASgIIioKGFJvdGF0ZVNpZ25pbmdLZXlSZXNwb25zZRIOCgZrZXlfaWQYASABKAkiOQoQTGlzdFVzZXJzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJPChFMaXN0VXNlcnNSZXNwb25zZRIhCgV1c2VycxgBIAMoCzISLmNrOHMuYXV0aC52MS5Vc2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJLCg5BZGRVc2VyUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg0KBWVtYWlsGAIgASgJEhYKDnBsYXRmb3JtX2FkbWluGAMgASgIIjMKD0FkZFVzZXJSZXNwb25zZRIgCgR1c2VyGAEgASgLMhIuY2s4cy5hdXRoLnYxLlVzZXIijAEKEVVwZGF0ZVVzZXJSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDAoEdXNlchgCIAEoCRIbCg5wbGF0Zm9ybV9hZG1pbhgDIAEoCEgAiAEBEhcKD2ZvcmdldF9pZGVudGl0eRgEIAEoCBIMCgRldGFnGAUgASgJQhEKD19wbGF0Zm9ybV9hZG1pbiI2ChJVcGRhdGVVc2VyUmVzcG9uc2USIAoEdXNlchgBIAEoCzISLmNrOHMuYXV0aC52MS5Vc2VyIjUKEVJlbW92ZVVzZXJSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDAoEdXNlchgCIAEoCSIUChJSZW1vdmVVc2VyUmVzcG9uc2Ui3wEKEkNyZWF0ZVRva2VuUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSJQoEa2luZBgDIAEoDjIXLmNrOHMuYXV0aC52MS5Ub2tlbktpbmQSDwoHc2VydmljZRgEIAEoCRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoIbWF4X3JvbGUYBiABKA4yGy5jazhzLnBvbGljeS52MS5Qcm9qZWN0Um9sZRIPCgdwcm9qZWN0GAcgASgJIkkKE0NyZWF0ZVRva2VuUmVzcG9uc2USIgoFdG9rZW4YASABKAsyEy5jazhzLmF1dGgudjEuVG9rZW4SDgoGc2VjcmV0GAIgASgJIlEKEUxpc3RUb2tlbnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhUKDWluY2x1ZGVfZW5kZWQYAyABKAgiUgoSTGlzdFRva2Vuc1Jlc3BvbnNlEiMKBnRva2VucxgBIAMoCzITLmNrOHMuYXV0aC52MS5Ub2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiNwoSUmV2b2tlVG9rZW5SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDQoFdG9rZW4YAiABKAkiOQoTUmV2b2tlVG9rZW5SZXNwb25zZRIiCgV0b2tlbhgBIAEoCzITLmNrOHMuYXV0aC52MS5Ub2tlbiJSChFKb2luV29ya2VyUmVxdWVzdBINCgV0b2tlbhgBIAEoCRIRCgl3b3JrZXJfaWQYAiABKAkSGwoTY2VydGlmaWNhdGVfcmVxdWVzdBgDIAEoCSJtChJKb2luV29ya2VyUmVzcG9uc2USEwoLY2VydGlmaWNhdGUYASABKAkSEQoJYXV0aG9yaXR5GAIgASgJEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI8Ch1SZW5ld1dvcmtlckNlcnRpZmljYXRlUmVxdWVzdBIbChNjZXJ0aWZpY2F0ZV9yZXF1ZXN0GAEgASgJInkKHlJlbmV3V29ya2VyQ2VydGlmaWNhdGVSZXNwb25zZRITCgtjZXJ0aWZpY2F0ZRgBIAEoCRIRCglhdXRob3JpdHkYAiABKAkSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMowRCgtBdXRoU2VydmljZRKKAQoMQXV0aGVudGljYXRlEiEuY2s4cy5hdXRoLnYxLkF1dGhlbnRpY2F0ZVJlcXVlc3QaIi5jazhzLmF1dGgudjEuQXV0aGVudGljYXRlUmVzcG9uc2UiM5ACAYq1GCwKAQQaBGVkZ2UaB2luZ3Jlc3MaBHJ1bnMaDHJlcG9zaXRvcmllcxoEYXV0aBKKAQoMUmVjb3JkRGVuaWFsEiEuY2s4cy5hdXRoLnYxLlJlY29yZERlbmlhbFJlcXVlc3QaIi5jazhzLmF1dGgudjEuUmVjb3JkRGVuaWFsUmVzcG9uc2UiM5ACAoq1GCwKAQQaBGVkZ2UaB2luZ3Jlc3MaBHJ1bnMaDHJlcG9zaXRvcmllcxoEYXV0aBJUCgZXaG9BbUkSGy5jazhzLmF1dGgudjEuV2hvQW1JUmVxdWVzdBocLmNrOHMuYXV0aC52MS5XaG9BbUlSZXNwb25zZSIPkAIBirUYCAoEAgMFBiABEmAKClJlZGVlbUxpbmsSHy5jazhzLmF1dGgudjEuUmVkZWVtTGlua1JlcXVlc3QaIC5jazhzLmF1dGgudjEuUmVkZWVtTGlua1Jlc3BvbnNlIg+KtRgLCgMBAwQaBGVkZ2USYQoLU3RhcnRTaWduSW4SIC5jazhzLmF1dGgudjEuU3RhcnRTaWduSW5SZXF1ZXN0GiEuY2s4cy5hdXRoLnYxLlN0YXJ0U2lnbkluUmVzcG9uc2UiDYq1GAkKAQQaBGVkZ2USZAoMRmluaXNoU2lnbkluEiEuY2s4cy5hdXRoLnYxLkZpbmlzaFNpZ25JblJlcXVlc3QaIi5jazhzLmF1dGgudjEuRmluaXNoU2lnbkluUmVzcG9uc2UiDYq1GAkKAQQaBGVkZ2USbQoRU3RhcnREZXZpY2VTaWduSW4SJi5jazhzLmF1dGgudjEuU3RhcnREZXZpY2VTaWduSW5SZXF1ZXN0GicuY2s4cy5hdXRoLnYxLlN0YXJ0RGV2aWNlU2lnbkluUmVzcG9uc2UiB4q1GAMKAQESagoQUG9sbERldmljZVNpZ25JbhIlLmNrOHMuYXV0aC52MS5Qb2xsRGV2aWNlU2lnbkluUmVxdWVzdBomLmNrOHMuYXV0aC52MS5Qb2xsRGV2aWNlU2lnbkluUmVzcG9uc2UiB4q1GAMKAQESawoOUmVmcmVzaFNlc3Npb24SIy5jazhzLmF1dGgudjEuUmVmcmVzaFNlc3Npb25SZXF1ZXN0GiQuY2s4cy5hdXRoLnYxLlJlZnJlc2hTZXNzaW9uUmVzcG9uc2UiDoq1GAoKAgEEGgRlZGdlEl0KB1NpZ25PdXQSHC5jazhzLmF1dGgudjEuU2lnbk91dFJlcXVlc3QaHS5jazhzLmF1dGgudjEuU2lnbk91dFJlc3BvbnNlIhWQAgKKtRgOCgQBAgMEGgRlZGdlIAESdQoPTGlzdFNpZ25pbmdLZXlzEiQuY2s4cy5hdXRoLnYxLkxpc3RTaWduaW5nS2V5c1JlcXVlc3QaJS5jazhzLmF1dGgudjEuTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2UiFZACAYq1GA4KBAECAwQaBGVkZ2UgARJqChBSb3RhdGVTaWduaW5nS2V5EiUuY2s4cy5hdXRoLnYxLlJvdGF0ZVNpZ25pbmdLZXlSZXF1ZXN0GiYuY2s4cy5hdXRoLnYxLlJvdGF0ZVNpZ25pbmdLZXlSZXNwb25zZSIHirUYAwoBAxJYCglMaXN0VXNlcnMSHi5jazhzLmF1dGgudjEuTGlzdFVzZXJzUmVxdWVzdBofLmNrOHMuYXV0aC52MS5MaXN0VXNlcnNSZXNwb25zZSIKkAIBirUYAwoBAxJPCgdBZGRVc2VyEhwuY2s4cy5hdXRoLnYxLkFkZFVzZXJSZXF1ZXN0Gh0uY2s4cy5hdXRoLnYxLkFkZFVzZXJSZXNwb25zZSIHirUYAwoBAxJYCgpVcGRhdGVVc2VyEh8uY2s4cy5hdXRoLnYxLlVwZGF0ZVVzZXJSZXF1ZXN0GiAuY2s4cy5hdXRoLnYxLlVwZGF0ZVVzZXJSZXNwb25zZSIHirUYAwoBAxJYCgpSZW1vdmVVc2VyEh8uY2s4cy5hdXRoLnYxLlJlbW92ZVVzZXJSZXF1ZXN0GiAuY2s4cy5hdXRoLnYxLlJlbW92ZVVzZXJSZXNwb25zZSIHirUYAwoBAxJeCgtDcmVhdGVUb2tlbhIgLmNrOHMuYXV0aC52MS5DcmVhdGVUb2tlblJlcXVlc3QaIS5jazhzLmF1dGgudjEuQ3JlYXRlVG9rZW5SZXNwb25zZSIKirUYBgoCAgMgARJeCgpMaXN0VG9rZW5zEh8uY2s4cy5hdXRoLnYxLkxpc3RUb2tlbnNSZXF1ZXN0GiAuY2s4cy5hdXRoLnYxLkxpc3RUb2tlbnNSZXNwb25zZSINkAIBirUYBgoCAgMgARJeCgtSZXZva2VUb2tlbhIgLmNrOHMuYXV0aC52MS5SZXZva2VUb2tlblJlcXVlc3QaIS5jazhzLmF1dGgudjEuUmV2b2tlVG9rZW5SZXNwb25zZSIKirUYBgoCAgMgARJYCgpKb2luV29ya2VyEh8uY2s4cy5hdXRoLnYxLkpvaW5Xb3JrZXJSZXF1ZXN0GiAuY2s4cy5hdXRoLnYxLkpvaW5Xb3JrZXJSZXNwb25zZSIHirUYAwoBARJ/ChZSZW5ld1dvcmtlckNlcnRpZmljYXRlEisuY2s4cy5hdXRoLnYxLlJlbmV3V29ya2VyQ2VydGlmaWNhdGVSZXF1ZXN0GiwuY2s4cy5hdXRoLnYxLlJlbmV3V29ya2VyQ2VydGlmaWNhdGVSZXNwb25zZSIKkAICirUYAwoBBWIGcHJvdG8z", [file_ck8s_auth_v1_auth, file_ck8s_policy_v1_policy, file_google_protobuf_timestamp]);
+  fileDesc("Ch9jazhzL2F1dGgvdjEvYXV0aF9zZXJ2aWNlLnByb3RvEgxjazhzLmF1dGgudjEiJAoTQXV0aGVudGljYXRlUmVxdWVzdBINCgV0b2tlbhgBIAEoCSLZAQoUQXV0aGVudGljYXRlUmVzcG9uc2USEAoIdG9rZW5faWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgRraW5kGAMgASgOMhcuY2s4cy5hdXRoLnYxLlRva2VuS2luZBIPCgdzZXJ2aWNlGAQgASgJEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgZwZXJzb24YBiABKAsyFC5jazhzLmF1dGgudjEuUGVyc29uEhIKCnNlc3Npb25faWQYByABKAkiNgoTUmVjb3JkRGVuaWFsUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEg4KBm1ldGhvZBgCIAEoCSIWChRSZWNvcmREZW5pYWxSZXNwb25zZSIPCg1XaG9BbUlSZXF1ZXN0ImwKDldob0FtSVJlc3BvbnNlEiYKBmNhbGxlchgBIAEoDjIWLmNrOHMucG9saWN5LnYxLkNhbGxlchIMCgRuYW1lGAIgASgJEiQKBnBlcnNvbhgDIAEoCzIULmNrOHMuYXV0aC52MS5QZXJzb24iIQoRUmVkZWVtTGlua1JlcXVlc3QSDAoEY29kZRgBIAEoCSJ8ChJSZWRlZW1MaW5rUmVzcG9uc2USDQoFdG9rZW4YASABKAkSLwoLZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKB3Nlc3Npb24YAyABKAsyFS5jazhzLmF1dGgudjEuU2Vzc2lvbiInChJTdGFydFNpZ25JblJlcXVlc3QSEQoJcmV0dXJuX3RvGAEgASgJIlgKE1N0YXJ0U2lnbkluUmVzcG9uc2USFQoNYXV0aG9yaXplX3VybBgBIAEoCRIWCg5icm93c2VyX3NlY3JldBgCIAEoCRISCgpleHBpcmVzX2luGAMgASgFIlkKE0ZpbmlzaFNpZ25JblJlcXVlc3QSDAoEY29kZRgBIAEoCRINCgVzdGF0ZRgCIAEoCRIWCg5icm93c2VyX3NlY3JldBgDIAEoCRINCgVlcnJvchgEIAEoCSJRChRGaW5pc2hTaWduSW5SZXNwb25zZRImCgdzZXNzaW9uGAEgASgLMhUuY2s4cy5hdXRoLnYxLlNlc3Npb24SEQoJcmV0dXJuX3RvGAIgASgJIhoKGFN0YXJ0RGV2aWNlU2lnbkluUmVxdWVzdCKgAQoZU3RhcnREZXZpY2VTaWduSW5SZXNwb25zZRITCgtkZXZpY2VfY29kZRgBIAEoCRIRCgl1c2VyX2NvZGUYAiABKAkSGAoQdmVyaWZpY2F0aW9uX3VybBgDIAEoCRIQCghpbnRlcnZhbBgEIAEoBRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiLgoXUG9sbERldmljZVNpZ25JblJlcXVlc3QSEwoLZGV2aWNlX2NvZGUYASABKAkiVAoYUG9sbERldmljZVNpZ25JblJlc3BvbnNlEiYKB3Nlc3Npb24YASABKAsyFS5jazhzLmF1dGgudjEuU2Vzc2lvbhIQCghpbnRlcnZhbBgCIAEoBSIuChVSZWZyZXNoU2Vzc2lvblJlcXVlc3QSFQoNcmVmcmVzaF90b2tlbhgBIAEoCSJAChZSZWZyZXNoU2Vzc2lvblJlc3BvbnNlEiYKB3Nlc3Npb24YASABKAsyFS5jazhzLmF1dGgudjEuU2Vzc2lvbiInCg5TaWduT3V0UmVxdWVzdBIVCg1yZWZyZXNoX3Rva2VuGAEgASgJIhEKD1NpZ25PdXRSZXNwb25zZSIYChZMaXN0U2lnbmluZ0tleXNSZXF1ZXN0IicKF0xpc3RTaWduaW5nS2V5c1Jlc3BvbnNlEgwKBGp3a3MYASABKAkiRAoXUm90YXRlU2lnbmluZ0tleVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIVCg1yZXRpcmVfb3RoZXJzGAIgASgIIioKGFJvdGF0ZVNpZ25pbmdLZXlSZXNwb25zZRIOCgZrZXlfaWQYASABKAkiIwoNUmVzZWFsUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJIkgKDlJlc2VhbFJlc3BvbnNlEg4KBmtleV9pZBgBIAEoCRIQCghyZXNlYWxlZBgCIAEoAxIUCgxpZGxlX2tleV9pZHMYAyADKAkiOQoQTGlzdFVzZXJzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJPChFMaXN0VXNlcnNSZXNwb25zZRIhCgV1c2VycxgBIAMoCzISLmNrOHMuYXV0aC52MS5Vc2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJLCg5BZGRVc2VyUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg0KBWVtYWlsGAIgASgJEhYKDnBsYXRmb3JtX2FkbWluGAMgASgIIjMKD0FkZFVzZXJSZXNwb25zZRIgCgR1c2VyGAEgASgLMhIuY2s4cy5hdXRoLnYxLlVzZXIijAEKEVVwZGF0ZVVzZXJSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDAoEdXNlchgCIAEoCRIbCg5wbGF0Zm9ybV9hZG1pbhgDIAEoCEgAiAEBEhcKD2ZvcmdldF9pZGVudGl0eRgEIAEoCBIMCgRldGFnGAUgASgJQhEKD19wbGF0Zm9ybV9hZG1pbiI2ChJVcGRhdGVVc2VyUmVzcG9uc2USIAoEdXNlchgBIAEoCzISLmNrOHMuYXV0aC52MS5Vc2VyIjUKEVJlbW92ZVVzZXJSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDAoEdXNlchgCIAEoCSIUChJSZW1vdmVVc2VyUmVzcG9uc2Ui3wEKEkNyZWF0ZVRva2VuUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSJQoEa2luZBgDIAEoDjIXLmNrOHMuYXV0aC52MS5Ub2tlbktpbmQSDwoHc2VydmljZRgEIAEoCRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoIbWF4X3JvbGUYBiABKA4yGy5jazhzLnBvbGljeS52MS5Qcm9qZWN0Um9sZRIPCgdwcm9qZWN0GAcgASgJIkkKE0NyZWF0ZVRva2VuUmVzcG9uc2USIgoFdG9rZW4YASABKAsyEy5jazhzLmF1dGgudjEuVG9rZW4SDgoGc2VjcmV0GAIgASgJIlEKEUxpc3RUb2tlbnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhUKDWluY2x1ZGVfZW5kZWQYAyABKAgiUgoSTGlzdFRva2Vuc1Jlc3BvbnNlEiMKBnRva2VucxgBIAMoCzITLmNrOHMuYXV0aC52MS5Ub2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiNwoSUmV2b2tlVG9rZW5SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDQoFdG9rZW4YAiABKAkiOQoTUmV2b2tlVG9rZW5SZXNwb25zZRIiCgV0b2tlbhgBIAEoCzITLmNrOHMuYXV0aC52MS5Ub2tlbiJSChFKb2luV29ya2VyUmVxdWVzdBINCgV0b2tlbhgBIAEoCRIRCgl3b3JrZXJfaWQYAiABKAkSGwoTY2VydGlmaWNhdGVfcmVxdWVzdBgDIAEoCSJtChJKb2luV29ya2VyUmVzcG9uc2USEwoLY2VydGlmaWNhdGUYASABKAkSEQoJYXV0aG9yaXR5GAIgASgJEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI8Ch1SZW5ld1dvcmtlckNlcnRpZmljYXRlUmVxdWVzdBIbChNjZXJ0aWZpY2F0ZV9yZXF1ZXN0GAEgASgJInkKHlJlbmV3V29ya2VyQ2VydGlmaWNhdGVSZXNwb25zZRITCgtjZXJ0aWZpY2F0ZRgBIAEoCRIRCglhdXRob3JpdHkYAiABKAkSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMt0RCgtBdXRoU2VydmljZRKKAQoMQXV0aGVudGljYXRlEiEuY2s4cy5hdXRoLnYxLkF1dGhlbnRpY2F0ZVJlcXVlc3QaIi5jazhzLmF1dGgudjEuQXV0aGVudGljYXRlUmVzcG9uc2UiM5ACAYq1GCwKAQQaBGVkZ2UaB2luZ3Jlc3MaBHJ1bnMaDHJlcG9zaXRvcmllcxoEYXV0aBKKAQoMUmVjb3JkRGVuaWFsEiEuY2s4cy5hdXRoLnYxLlJlY29yZERlbmlhbFJlcXVlc3QaIi5jazhzLmF1dGgudjEuUmVjb3JkRGVuaWFsUmVzcG9uc2UiM5ACAoq1GCwKAQQaBGVkZ2UaB2luZ3Jlc3MaBHJ1bnMaDHJlcG9zaXRvcmllcxoEYXV0aBJUCgZXaG9BbUkSGy5jazhzLmF1dGgudjEuV2hvQW1JUmVxdWVzdBocLmNrOHMuYXV0aC52MS5XaG9BbUlSZXNwb25zZSIPkAIBirUYCAoEAgMFBiABEmAKClJlZGVlbUxpbmsSHy5jazhzLmF1dGgudjEuUmVkZWVtTGlua1JlcXVlc3QaIC5jazhzLmF1dGgudjEuUmVkZWVtTGlua1Jlc3BvbnNlIg+KtRgLCgMBAwQaBGVkZ2USYQoLU3RhcnRTaWduSW4SIC5jazhzLmF1dGgudjEuU3RhcnRTaWduSW5SZXF1ZXN0GiEuY2s4cy5hdXRoLnYxLlN0YXJ0U2lnbkluUmVzcG9uc2UiDYq1GAkKAQQaBGVkZ2USZAoMRmluaXNoU2lnbkluEiEuY2s4cy5hdXRoLnYxLkZpbmlzaFNpZ25JblJlcXVlc3QaIi5jazhzLmF1dGgudjEuRmluaXNoU2lnbkluUmVzcG9uc2UiDYq1GAkKAQQaBGVkZ2USbQoRU3RhcnREZXZpY2VTaWduSW4SJi5jazhzLmF1dGgudjEuU3RhcnREZXZpY2VTaWduSW5SZXF1ZXN0GicuY2s4cy5hdXRoLnYxLlN0YXJ0RGV2aWNlU2lnbkluUmVzcG9uc2UiB4q1GAMKAQESagoQUG9sbERldmljZVNpZ25JbhIlLmNrOHMuYXV0aC52MS5Qb2xsRGV2aWNlU2lnbkluUmVxdWVzdBomLmNrOHMuYXV0aC52MS5Qb2xsRGV2aWNlU2lnbkluUmVzcG9uc2UiB4q1GAMKAQESawoOUmVmcmVzaFNlc3Npb24SIy5jazhzLmF1dGgudjEuUmVmcmVzaFNlc3Npb25SZXF1ZXN0GiQuY2s4cy5hdXRoLnYxLlJlZnJlc2hTZXNzaW9uUmVzcG9uc2UiDoq1GAoKAgEEGgRlZGdlEl0KB1NpZ25PdXQSHC5jazhzLmF1dGgudjEuU2lnbk91dFJlcXVlc3QaHS5jazhzLmF1dGgudjEuU2lnbk91dFJlc3BvbnNlIhWQAgKKtRgOCgQBAgMEGgRlZGdlIAESdQoPTGlzdFNpZ25pbmdLZXlzEiQuY2s4cy5hdXRoLnYxLkxpc3RTaWduaW5nS2V5c1JlcXVlc3QaJS5jazhzLmF1dGgudjEuTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2UiFZACAYq1GA4KBAECAwQaBGVkZ2UgARJqChBSb3RhdGVTaWduaW5nS2V5EiUuY2s4cy5hdXRoLnYxLlJvdGF0ZVNpZ25pbmdLZXlSZXF1ZXN0GiYuY2s4cy5hdXRoLnYxLlJvdGF0ZVNpZ25pbmdLZXlSZXNwb25zZSIHirUYAwoBAxJPCgZSZXNlYWwSGy5jazhzLmF1dGgudjEuUmVzZWFsUmVxdWVzdBocLmNrOHMuYXV0aC52MS5SZXNlYWxSZXNwb25zZSIKkAICirUYAwoBAxJYCglMaXN0VXNlcnMSHi5jazhzLmF1dGgudjEuTGlzdFVzZXJzUmVxdWVzdBofLmNrOHMuYXV0aC52MS5MaXN0VXNlcnNSZXNwb25zZSIKkAIBirUYAwoBAxJPCgdBZGRVc2VyEhwuY2s4cy5hdXRoLnYxLkFkZFVzZXJSZXF1ZXN0Gh0uY2s4cy5hdXRoLnYxLkFkZFVzZXJSZXNwb25zZSIHirUYAwoBAxJYCgpVcGRhdGVVc2VyEh8uY2s4cy5hdXRoLnYxLlVwZGF0ZVVzZXJSZXF1ZXN0GiAuY2s4cy5hdXRoLnYxLlVwZGF0ZVVzZXJSZXNwb25zZSIHirUYAwoBAxJYCgpSZW1vdmVVc2VyEh8uY2s4cy5hdXRoLnYxLlJlbW92ZVVzZXJSZXF1ZXN0GiAuY2s4cy5hdXRoLnYxLlJlbW92ZVVzZXJSZXNwb25zZSIHirUYAwoBAxJeCgtDcmVhdGVUb2tlbhIgLmNrOHMuYXV0aC52MS5DcmVhdGVUb2tlblJlcXVlc3QaIS5jazhzLmF1dGgudjEuQ3JlYXRlVG9rZW5SZXNwb25zZSIKirUYBgoCAgMgARJeCgpMaXN0VG9rZW5zEh8uY2s4cy5hdXRoLnYxLkxpc3RUb2tlbnNSZXF1ZXN0GiAuY2s4cy5hdXRoLnYxLkxpc3RUb2tlbnNSZXNwb25zZSINkAIBirUYBgoCAgMgARJeCgtSZXZva2VUb2tlbhIgLmNrOHMuYXV0aC52MS5SZXZva2VUb2tlblJlcXVlc3QaIS5jazhzLmF1dGgudjEuUmV2b2tlVG9rZW5SZXNwb25zZSIKirUYBgoCAgMgARJYCgpKb2luV29ya2VyEh8uY2s4cy5hdXRoLnYxLkpvaW5Xb3JrZXJSZXF1ZXN0GiAuY2s4cy5hdXRoLnYxLkpvaW5Xb3JrZXJSZXNwb25zZSIHirUYAwoBARJ/ChZSZW5ld1dvcmtlckNlcnRpZmljYXRlEisuY2s4cy5hdXRoLnYxLlJlbmV3V29ya2VyQ2VydGlmaWNhdGVSZXF1ZXN0GiwuY2s4cy5hdXRoLnYxLlJlbmV3V29ya2VyQ2VydGlmaWNhdGVSZXNwb25zZSIKkAICirUYAwoBBWIGcHJvdG8z", [file_ck8s_auth_v1_auth, file_ck8s_policy_v1_policy, file_google_protobuf_timestamp]);
 
 /**
  * A token to look up.
@@ -656,6 +656,62 @@ export const RotateSigningKeyResponseSchema: GenMessage<RotateSigningKeyResponse
   messageDesc(file_ck8s_auth_v1_auth_service, 23);
 
 /**
+ * What lies under older keys, to be sealed again.
+ *
+ * @generated from message ck8s.auth.v1.ResealRequest
+ */
+export type ResealRequest = Message<"ck8s.auth.v1.ResealRequest"> & {
+  /**
+   * A UUID that makes the call safe to repeat.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message ck8s.auth.v1.ResealRequest.
+ * Use `create(ResealRequestSchema)` to create a new message.
+ */
+export const ResealRequestSchema: GenMessage<ResealRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 24);
+
+/**
+ * It is sealed again.
+ *
+ * @generated from message ck8s.auth.v1.ResealResponse
+ */
+export type ResealResponse = Message<"ck8s.auth.v1.ResealResponse"> & {
+  /**
+   * The key ring's first key, under which everything lies now.
+   *
+   * @generated from field: string key_id = 1;
+   */
+  keyId: string;
+
+  /**
+   * So many values were sealed again.
+   *
+   * @generated from field: int64 resealed = 2;
+   */
+  resealed: bigint;
+
+  /**
+   * The other keys of this service's ring, which nothing here needs any more.
+   *
+   * @generated from field: repeated string idle_key_ids = 3;
+   */
+  idleKeyIds: string[];
+};
+
+/**
+ * Describes the message ck8s.auth.v1.ResealResponse.
+ * Use `create(ResealResponseSchema)` to create a new message.
+ */
+export const ResealResponseSchema: GenMessage<ResealResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_auth_v1_auth_service, 25);
+
+/**
  * A page of users to list.
  *
  * @generated from message ck8s.auth.v1.ListUsersRequest
@@ -681,7 +737,7 @@ export type ListUsersRequest = Message<"ck8s.auth.v1.ListUsersRequest"> & {
  * Use `create(ListUsersRequestSchema)` to create a new message.
  */
 export const ListUsersRequestSchema: GenMessage<ListUsersRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 24);
+  messageDesc(file_ck8s_auth_v1_auth_service, 26);
 
 /**
  * A page of users.
@@ -709,7 +765,7 @@ export type ListUsersResponse = Message<"ck8s.auth.v1.ListUsersResponse"> & {
  * Use `create(ListUsersResponseSchema)` to create a new message.
  */
 export const ListUsersResponseSchema: GenMessage<ListUsersResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 25);
+  messageDesc(file_ck8s_auth_v1_auth_service, 27);
 
 /**
  * A user to allow.
@@ -744,7 +800,7 @@ export type AddUserRequest = Message<"ck8s.auth.v1.AddUserRequest"> & {
  * Use `create(AddUserRequestSchema)` to create a new message.
  */
 export const AddUserRequestSchema: GenMessage<AddUserRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 26);
+  messageDesc(file_ck8s_auth_v1_auth_service, 28);
 
 /**
  * The user who may sign in.
@@ -765,7 +821,7 @@ export type AddUserResponse = Message<"ck8s.auth.v1.AddUserResponse"> & {
  * Use `create(AddUserResponseSchema)` to create a new message.
  */
 export const AddUserResponseSchema: GenMessage<AddUserResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 27);
+  messageDesc(file_ck8s_auth_v1_auth_service, 29);
 
 /**
  * A user to change.
@@ -814,7 +870,7 @@ export type UpdateUserRequest = Message<"ck8s.auth.v1.UpdateUserRequest"> & {
  * Use `create(UpdateUserRequestSchema)` to create a new message.
  */
 export const UpdateUserRequestSchema: GenMessage<UpdateUserRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 28);
+  messageDesc(file_ck8s_auth_v1_auth_service, 30);
 
 /**
  * The user who was changed.
@@ -835,7 +891,7 @@ export type UpdateUserResponse = Message<"ck8s.auth.v1.UpdateUserResponse"> & {
  * Use `create(UpdateUserResponseSchema)` to create a new message.
  */
 export const UpdateUserResponseSchema: GenMessage<UpdateUserResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 29);
+  messageDesc(file_ck8s_auth_v1_auth_service, 31);
 
 /**
  * A user to remove.
@@ -863,7 +919,7 @@ export type RemoveUserRequest = Message<"ck8s.auth.v1.RemoveUserRequest"> & {
  * Use `create(RemoveUserRequestSchema)` to create a new message.
  */
 export const RemoveUserRequestSchema: GenMessage<RemoveUserRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 30);
+  messageDesc(file_ck8s_auth_v1_auth_service, 32);
 
 /**
  * The user is gone.
@@ -878,7 +934,7 @@ export type RemoveUserResponse = Message<"ck8s.auth.v1.RemoveUserResponse"> & {
  * Use `create(RemoveUserResponseSchema)` to create a new message.
  */
 export const RemoveUserResponseSchema: GenMessage<RemoveUserResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 31);
+  messageDesc(file_ck8s_auth_v1_auth_service, 33);
 
 /**
  * A token to make.
@@ -941,7 +997,7 @@ export type CreateTokenRequest = Message<"ck8s.auth.v1.CreateTokenRequest"> & {
  * Use `create(CreateTokenRequestSchema)` to create a new message.
  */
 export const CreateTokenRequestSchema: GenMessage<CreateTokenRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 32);
+  messageDesc(file_ck8s_auth_v1_auth_service, 34);
 
 /**
  * The token that was made.
@@ -969,7 +1025,7 @@ export type CreateTokenResponse = Message<"ck8s.auth.v1.CreateTokenResponse"> & 
  * Use `create(CreateTokenResponseSchema)` to create a new message.
  */
 export const CreateTokenResponseSchema: GenMessage<CreateTokenResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 33);
+  messageDesc(file_ck8s_auth_v1_auth_service, 35);
 
 /**
  * A page of tokens to list.
@@ -1004,7 +1060,7 @@ export type ListTokensRequest = Message<"ck8s.auth.v1.ListTokensRequest"> & {
  * Use `create(ListTokensRequestSchema)` to create a new message.
  */
 export const ListTokensRequestSchema: GenMessage<ListTokensRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 34);
+  messageDesc(file_ck8s_auth_v1_auth_service, 36);
 
 /**
  * A page of tokens.
@@ -1032,7 +1088,7 @@ export type ListTokensResponse = Message<"ck8s.auth.v1.ListTokensResponse"> & {
  * Use `create(ListTokensResponseSchema)` to create a new message.
  */
 export const ListTokensResponseSchema: GenMessage<ListTokensResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 35);
+  messageDesc(file_ck8s_auth_v1_auth_service, 37);
 
 /**
  * A token to end.
@@ -1060,7 +1116,7 @@ export type RevokeTokenRequest = Message<"ck8s.auth.v1.RevokeTokenRequest"> & {
  * Use `create(RevokeTokenRequestSchema)` to create a new message.
  */
 export const RevokeTokenRequestSchema: GenMessage<RevokeTokenRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 36);
+  messageDesc(file_ck8s_auth_v1_auth_service, 38);
 
 /**
  * The token that ended.
@@ -1081,7 +1137,7 @@ export type RevokeTokenResponse = Message<"ck8s.auth.v1.RevokeTokenResponse"> & 
  * Use `create(RevokeTokenResponseSchema)` to create a new message.
  */
 export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 37);
+  messageDesc(file_ck8s_auth_v1_auth_service, 39);
 
 /**
  * A worker's first certificate, asked for.
@@ -1116,7 +1172,7 @@ export type JoinWorkerRequest = Message<"ck8s.auth.v1.JoinWorkerRequest"> & {
  * Use `create(JoinWorkerRequestSchema)` to create a new message.
  */
 export const JoinWorkerRequestSchema: GenMessage<JoinWorkerRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 38);
+  messageDesc(file_ck8s_auth_v1_auth_service, 40);
 
 /**
  * A worker's first certificate.
@@ -1151,7 +1207,7 @@ export type JoinWorkerResponse = Message<"ck8s.auth.v1.JoinWorkerResponse"> & {
  * Use `create(JoinWorkerResponseSchema)` to create a new message.
  */
 export const JoinWorkerResponseSchema: GenMessage<JoinWorkerResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 39);
+  messageDesc(file_ck8s_auth_v1_auth_service, 41);
 
 /**
  * A worker's next certificate, asked for.
@@ -1172,7 +1228,7 @@ export type RenewWorkerCertificateRequest = Message<"ck8s.auth.v1.RenewWorkerCer
  * Use `create(RenewWorkerCertificateRequestSchema)` to create a new message.
  */
 export const RenewWorkerCertificateRequestSchema: GenMessage<RenewWorkerCertificateRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 40);
+  messageDesc(file_ck8s_auth_v1_auth_service, 42);
 
 /**
  * A worker's next certificate.
@@ -1207,7 +1263,7 @@ export type RenewWorkerCertificateResponse = Message<"ck8s.auth.v1.RenewWorkerCe
  * Use `create(RenewWorkerCertificateResponseSchema)` to create a new message.
  */
 export const RenewWorkerCertificateResponseSchema: GenMessage<RenewWorkerCertificateResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_auth_v1_auth_service, 41);
+  messageDesc(file_ck8s_auth_v1_auth_service, 43);
 
 /**
  * Sign-in, sessions, users, API tokens, workers' certificates.
@@ -1337,6 +1393,16 @@ export const AuthService: GenService<{
     methodKind: "unary";
     input: typeof RotateSigningKeyRequestSchema;
     output: typeof RotateSigningKeyResponseSchema;
+  },
+  /**
+   * Seals again, under the key ring's first key, what lies here under another one.
+   *
+   * @generated from rpc ck8s.auth.v1.AuthService.Reseal
+   */
+  reseal: {
+    methodKind: "unary";
+    input: typeof ResealRequestSchema;
+    output: typeof ResealResponseSchema;
   },
   /**
    * Lists users by address.
