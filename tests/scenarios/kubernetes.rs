@@ -2,6 +2,7 @@
 //! Runs where `CK8S_TEST_KUBECONFIG` names a cluster whose node has the image `ck8s.test/busybox:1`.
 use std::time::{Duration, Instant};
 
+use crate::repositories;
 use ck8s_proto::runs::v1::{RunReason, RunSpec, RunState};
 use ck8s_tests::{Node, Setup, Webhook, World, labeled, until};
 use k8s_openapi::api::{
@@ -56,12 +57,16 @@ impl Cluster {
     }
 
     async fn world(&self, worker: bool) -> World {
-        let mut setup = if worker {
+        let setup = if worker {
             Setup::with_worker(4)
         } else {
             Setup::without_worker()
-        }
-        .short_leases();
+        };
+        self.world_of(setup).await
+    }
+
+    async fn world_of(&self, setup: Setup) -> World {
+        let mut setup = setup.short_leases();
         for arg in self.args() {
             setup = setup.arg(arg);
         }
@@ -368,5 +373,43 @@ async fn what_the_cluster_says_of_a_pod_is_the_runs_reason() {
     );
     world.idle().await;
     drop(world);
+    cluster.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_stands_in_a_job() {
+    let Some(cluster) = Cluster::here().await else {
+        return;
+    };
+    let services = format!(
+        "version: 1\ntriggers:\n  - name: label\n    on: {{ event: issues, labels: [\"run:dev\"] }}\n    run: {{ image: \"{IMAGE}\", \
+         resources: {{ cpu: 50m, memory: 32Mi }}, secrets: [NPM_TOKEN], command: 'echo ${{NPM_TOKEN:+known}}; sleep 2' }}\n"
+    );
+    let (github, token) = repositories::github(&services).await;
+    let world = cluster
+        .world_of(Setup::with_worker(2).github(&github))
+        .await;
+    repositories::add(&world, "acme", "acme/one", &token).await;
+    let value = "a-value-that-only-the-run-has";
+    world.admin.set_secret("acme/one", "NPM_TOKEN", value).await;
+    let issue = repositories::issue(501, "acme/one");
+    assert_eq!(github.emit(501, "issues", &issue).await, [202]);
+    let run = until("its run", async || world.admin.all_runs("").await.pop()).await;
+    until_logged(&world, &run.id, "known").await;
+
+    let mut seen = String::new();
+    let jobs: Api<Job> = Api::namespaced(cluster.client.clone(), &cluster.namespace());
+    for job in jobs.list(&ListParams::default()).await.unwrap() {
+        seen.push_str(&serde_json::to_string(&job).unwrap());
+    }
+    for pod in cluster.pods(&run.id).await {
+        seen.push_str(&serde_json::to_string(&pod).unwrap());
+    }
+    assert!(seen.contains("NPM_TOKEN"), "{seen}");
+    let hook = repositories::secret(&github, 501);
+    for secret in [token.as_str(), hook.as_str(), value] {
+        assert!(!seen.contains(secret), "{seen}");
+        world.nowhere(&[("a secret", secret)]).await;
+    }
     cluster.remove().await;
 }

@@ -1,10 +1,12 @@
 //! Scenarios across services. Each file has one subject; each test has a world of its own.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod apps;
 mod bad_input;
 mod crash;
 mod duplicates;
 mod fairness;
+mod keys;
 mod kubernetes;
 mod lease_protocol;
 mod logs;
@@ -20,3 +22,4 @@ mod runs;
 mod sign_in;
 mod smoke;
 mod stale;
+mod stopped;

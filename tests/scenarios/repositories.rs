@@ -24,15 +24,15 @@ triggers:
 ";
 const FILE: &str = ".ck8s/services.yaml";
 
-/// A GitHub with Ada, who owns three repositories, and the robot that ck8s acts as; and a server that knows it.
-pub async fn scene() -> (GitHub, World, String) {
+/// A GitHub with Ada, who owns three repositories with this services.yaml, and the robot that ck8s acts as; and the robot's token.
+pub async fn github(services: &str) -> (GitHub, String) {
     let repository = |id, name| {
         github::Repository::new(id, name)
             .with("ada", "admin")
             .with("robot", "admin")
             .with("bob", "read")
             .thread(1)
-            .file(FILE, SERVICES)
+            .file(FILE, services)
     };
     let world = GitHubWorld::new("http://localhost/callback")
         .with(Account::new(7, "ada", "ada@example.test"))
@@ -43,13 +43,19 @@ pub async fn scene() -> (GitHub, World, String) {
         .having(repository(503, "acme/three"));
     let github = GitHub::start(world).await;
     let token = github.world().classic_token("robot", &["repo"]);
+    (github, token)
+}
+
+/// The same, and a server that knows it.
+pub async fn scene() -> (GitHub, World, String) {
+    let (github, token) = github(SERVICES).await;
     let world = World::start(Setup::without_worker().github(&github)).await;
     world.admin.project("shop", 2).await;
     world.admin.project("other", 2).await;
     (github, world, token)
 }
 
-fn request(project: &str, name: &str, token: &str) -> AddRepositoryRequest {
+pub fn request(project: &str, name: &str, token: &str) -> AddRepositoryRequest {
     AddRepositoryRequest {
         request_id: fresh(),
         project: project.to_owned(),
@@ -92,7 +98,7 @@ async fn get(world: &World, name: &str) -> Repository {
         .unwrap()
 }
 
-async fn check(world: &World, name: &str) -> Vec<(String, Standing, String)> {
+pub async fn check(world: &World, name: &str) -> Vec<(String, Standing, String)> {
     let request = pb::CheckRepositoryRequest {
         repository: name.to_owned(),
     };
@@ -104,7 +110,7 @@ async fn check(world: &World, name: &str) -> Vec<(String, Standing, String)> {
     told.collect()
 }
 
-fn secret(github: &GitHub, repository: u64) -> String {
+pub fn secret(github: &GitHub, repository: u64) -> String {
     github.world().repository(repository).hooks[0]
         .secret
         .clone()
@@ -252,97 +258,111 @@ async fn an_addition_that_is_refused_on_the_way_is_undone_and_says_where() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kill_at_any_step_of_adding_leaves_no_hook() {
-    let (github, mut world, token) = scene().await;
-    for path in ["/acme/one/hooks", "/pings", "/services.yaml"] {
-        github
-            .world()
-            .switch_on(path, Fault::Delay(Duration::from_secs(20)), 1);
-        let before = github.world().asked("/acme/one/hooks", 200);
-        let admin = world.admin.clone();
-        let request = request("shop", "acme/one", &token);
-        let adding =
-            tokio::spawn(async move { admin.repositories().add_repository(request).await });
-        until("it is under way", async || {
-            let written: i64 = sqlx::query_scalar("SELECT count(*) FROM repositories.works")
-                .fetch_one(&world.owner)
-                .await
-                .unwrap();
-            let asked = github.world().asked("/acme/one/hooks", 200) > before;
-            let hooked = !github.world().repository(501).hooks.is_empty();
-            (written == 1 && (hooked || (path == "/acme/one/hooks" && !asked))).then_some(())
-        })
-        .await;
-        world.restart().await;
-        assert!(adding.await.unwrap().is_err());
-        until("it is undone", async || {
-            let named = world.admin.repositories_named().await;
-            let works: i64 = sqlx::query_scalar("SELECT count(*) FROM repositories.works")
-                .fetch_one(&world.owner)
-                .await
-                .unwrap();
-            let hooks = github.world().repository(501).hooks.len();
-            (works == 0 && hooks == 0 && !named.contains(&"acme/one".to_owned())).then_some(())
-        })
-        .await;
-    }
+async fn the_old_secret_counts_until_the_new_one_is_seen() {
+    let (github, world, token) = scene().await;
     add(&world, "shop", "acme/one", &token).await;
+    let old = secret(&github, 501);
+    let request = pb::RotateWebhookSecretRequest {
+        request_id: fresh(),
+        repository: "acme/one".to_owned(),
+        ..Default::default()
+    };
+    let mut service = world.admin.repositories();
+    let answer = service.rotate_webhook_secret(request).await.unwrap();
+    assert_eq!(answer.into_inner().webhook_secret, "", "it stays with ck8s");
+    let new = secret(&github, 501);
+    assert_ne!(old, new);
+    for signed_with in [&old, &new] {
+        let body = issue(501, "acme/one").to_string().into_bytes();
+        let webhook = Webhook::new("issues", body, signed_with);
+        let sent = webhook.send_to(&world.ready.url).await;
+        assert_eq!(sent.unwrap().status, 202);
+    }
+    // Its ping showed that it is in use: the old one ends in minutes, not in a day.
+    until("the old one is retired", async || {
+        let until = get(&world, "acme/one").await.previous_secret_expire_time?;
+        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        (until.seconds - now <= 300).then_some(())
+    })
+    .await;
+    world.nowhere(&[("old", &old), ("new", &new)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_that_is_not_heard_is_undone_and_says_what_github_says() {
+    let (github, world, token) = scene().await;
+    let blind = Setup::without_worker().github(&github);
+    let nowhere = blind.env("CK8S_PUBLIC_URL", "http://127.0.0.1:9");
+    let deaf = World::start(nowhere).await;
+    deaf.admin.project("shop", 1).await;
+    let refused = try_add(&deaf, "shop", "acme/one", &token)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}");
+    for word in [
+        "waiting for the hook's ping",
+        "http://127.0.0.1:9",
+        "failed to connect",
+    ] {
+        assert!(refused.message().contains(word), "{word}: {refused:?}");
+    }
+    assert!(github.world().repository(501).hooks.is_empty());
+    let named = deaf.admin.repositories_named().await;
+    assert!(!named.contains(&"acme/one".to_owned()));
+    // The same repository is nobody's, so that whoever is heard may add it.
+    add(&world, "shop", "acme/one", &token).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_comes_twice_at_once_adds_once() {
+    let (github, world, token) = scene().await;
+    let request = request("shop", "acme/one", &token);
+    let add = async || {
+        let mut service = world.admin.repositories();
+        service.add_repository(request.clone()).await
+    };
+    let (one, other) = tokio::join!(add(), add());
+    for answer in [one, other] {
+        match answer {
+            Ok(added) => assert!(added.into_inner().repository.is_some()),
+            Err(status) => assert_eq!(status.code(), Code::Aborted, "{status:?}"),
+        }
+    }
+    let again = add().await.expect("the answer that was given");
+    assert_eq!(again.into_inner().repository.unwrap().full_name, "acme/one");
     assert_eq!(github.world().repository(501).hooks.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kill_while_the_secret_is_replaced_leaves_no_dead_secret() {
-    let (github, mut world, token) = scene().await;
+async fn a_limit_is_a_state_and_no_failure() {
+    let (github, world, token) = scene().await;
     add(&world, "shop", "acme/one", &token).await;
-    let old = secret(&github, 501);
-    let hook = github.world().repository(501).hooks[0].id;
-    let path = format!("/hooks/{hook}");
+    let limit = Fault::Spent(Duration::from_secs(8));
     github
         .world()
-        .switch_on(&path, Fault::Delay(Duration::from_secs(20)), 1);
-    let admin = world.admin.clone();
-    let rotating = tokio::spawn(async move {
-        let request = pb::RotateWebhookSecretRequest {
-            request_id: fresh(),
-            repository: "acme/one".to_owned(),
-            ..Default::default()
-        };
-        admin.repositories().rotate_webhook_secret(request).await
-    });
-    until("it is under way", async || {
-        let written: i64 = sqlx::query_scalar("SELECT count(*) FROM repositories.works")
-            .fetch_one(&world.owner)
-            .await
-            .unwrap();
-        (written == 1).then_some(())
+        .switch_on("/collaborators/ada/permission", limit, 1);
+    let payload = comment(501, "acme/one", "ada", "User");
+    assert_eq!(github.emit(501, "issue_comment", &payload).await, [202]);
+    let waits = until("it says what it waits for", async || {
+        let all = world.admin.all_deliveries().await;
+        all.into_iter()
+            .find(|d| d.sender == "ada" && !d.reason.is_empty())
     })
     .await;
-    assert_eq!(
-        github.emit(501, "issues", &issue(501, "acme/one")).await,
-        [202]
+    assert_eq!(waits.state(), DeliveryState::Received, "{waits:?}");
+    assert!(
+        waits.reason.contains("waits for GitHub until "),
+        "{waits:?}"
     );
-    world.restart().await;
-    assert!(rotating.await.unwrap().is_err());
-    until("GitHub has the new secret", async || {
-        (secret(&github, 501) != old).then_some(())
-    })
-    .await;
-    assert_eq!(
-        github.emit(501, "issues", &issue(501, "acme/one")).await,
-        [202]
-    );
-    // Its ping showed that it is in use: the old one ends in minutes, not in a day.
-    until("the old one is retired", async || {
-        let until = get(&world, "acme/one").await.previous_secret_expire_time?;
-        let left = until.seconds - i64::try_from(now_s()).unwrap();
-        (left <= 300).then_some(())
-    })
-    .await;
-}
-
-fn now_s() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.unwrap().as_secs()
+    let limited = get(&world, "acme/one").await;
+    assert!(limited.wait_until.is_some(), "{limited:?}");
+    let found = check(&world, "acme/one").await;
+    let rate = found.iter().find(|f| f.0 == "rate_limit").unwrap();
+    assert!(rate.2.starts_with("waits for GitHub until "), "{rate:?}");
+    assert!(found.iter().all(|f| f.1 != Standing::Wrong), "{found:#?}");
+    let ran = became(&world, "issue_comment", "ada").await;
+    assert_eq!(ran.state(), DeliveryState::RunCreated, "{ran:?}");
+    assert_eq!(ran.reason, "");
 }
 
 #[tokio::test(flavor = "multi_thread")]

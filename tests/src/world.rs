@@ -192,8 +192,8 @@ impl World {
         .map(str::to_owned)
         .to_vec();
         args.extend(setup.args);
-        let mut env = setup.env;
-        env.push(("CK8S_PUBLIC_URL".to_owned(), format!("http://{address}")));
+        let mut env = vec![("CK8S_PUBLIC_URL".to_owned(), format!("http://{address}"))];
+        env.extend(setup.env);
         env.push(("DATABASE_URL".to_owned(), db.url().to_owned()));
         let mut server = Node::start("server", dir.path(), format!("http://{address}"), args, env);
         let ready = ready(&mut server, dir.path()).await;
@@ -253,6 +253,12 @@ impl World {
             ("CK8S_RUN_TOKEN_KEY".to_owned(), kept("run-token-key")),
             ("CK8S_WEBHOOK_SECRET".to_owned(), kept("webhook-secret")),
         ]
+    }
+
+    /// Where the server's key ring lies.
+    #[must_use]
+    pub fn key_ring(&self) -> PathBuf {
+        self.dir.path().join("data/key-ring")
     }
 
     /// Any other process of the program; its log lies with the others. `url` is where `/readyz` is; empty: nowhere.

@@ -21,7 +21,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ck8s-rpc", &["ck8s-proto", "ck8s-types", "ck8s-pki"]),
     (
         "ck8s-cli",
-        &["ck8s-proto", "ck8s-rpc", "ck8s-types", "ck8s-pki"],
+        &[
+            "ck8s-proto",
+            "ck8s-rpc",
+            "ck8s-types",
+            "ck8s-pki",
+            "ck8s-sealing",
+        ],
     ),
     (
         "ck8s-worker",

@@ -14,7 +14,7 @@ use http::{
 };
 
 use super::{
-    Shared,
+    API, Shared,
     answer::api_error,
     api::Writing,
     lock,
@@ -45,7 +45,54 @@ pub(crate) struct Switched {
     left: usize,
 }
 
+/// When a request that is held stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// GitHub has not done it.
+    Before,
+    /// GitHub has done it, and nobody hears of it.
+    After,
+}
+
+/// A request that is to be held.
+pub(crate) struct Hold {
+    /// So many come before it.
+    before: usize,
+    moment: Moment,
+}
+
 impl GitHubWorld {
+    /// The API's request after so many others is never answered.
+    pub fn hold(&mut self, before: usize, moment: Moment) {
+        self.hold = Some(Hold { before, moment });
+        self.held = None;
+    }
+
+    /// None is held any more, and none was.
+    pub fn hold_none(&mut self) {
+        self.hold = None;
+        self.held = None;
+    }
+
+    /// What was asked by the one that was held.
+    #[must_use]
+    pub fn held(&self) -> Option<String> {
+        self.held.clone()
+    }
+
+    fn next_hold(&mut self, asked: &str) -> Option<Moment> {
+        let hold = self.hold.as_mut()?;
+        if hold.before > 0 {
+            hold.before -= 1;
+            return None;
+        }
+        let moment = self.hold.take()?.moment;
+        if moment == Moment::Before {
+            self.held = Some(asked.to_owned());
+        }
+        Some(moment)
+    }
+
     /// The next `times` requests of paths that end so meet this fault.
     pub fn switch_on(&mut self, path: &str, fault: Fault, times: usize) {
         self.faults.push(Switched {
@@ -74,7 +121,16 @@ pub(super) async fn strike(State(world): State<Shared>, request: Request, next: 
         request.method().to_string(),
         request.uri().path().to_owned(),
     );
-    let _writing = Writing::begin(&world, &request);
+    let asked = format!("{method} {path}");
+    let held = if path.starts_with(API) {
+        lock(&world).next_hold(&asked)
+    } else {
+        None
+    };
+    if held == Some(Moment::Before) {
+        return std::future::pending().await;
+    }
+    let writing = Writing::begin(&world, &request);
     let fault = lock(&world).next_fault(&path);
     let response = match fault {
         None => next.run(request).await,
@@ -133,5 +189,10 @@ pub(super) async fn strike(State(world): State<Shared>, request: Request, next: 
         path,
         status,
     });
+    if held == Some(Moment::After) {
+        drop(writing);
+        lock(&world).held = Some(asked);
+        return std::future::pending().await;
+    }
     response
 }

@@ -28,7 +28,7 @@ use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 pub use api::Exchange;
-pub use fault::Fault;
+pub use fault::{Fault, Moment};
 pub use repository::{Attempt, Comment, Hook, Repository, Status};
 pub use tokens::Installation;
 pub use world::{Account, App, Call, Email, GitHubWorld};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     api::{AfterPage, Exchange, Quotas},
-    fault::Switched,
+    fault::{Hold, Switched},
     repository::Repository,
     tokens::{Installation, May, Token},
 };
@@ -178,6 +178,10 @@ pub struct GitHubWorld {
     ids: u64,
     /// Faults that are switched on.
     pub(crate) faults: Vec<Switched>,
+    /// The request that is to be held.
+    pub(crate) hold: Option<Hold>,
+    /// The one that was.
+    pub(crate) held: Option<String>,
     /// What it has ever given out that is secret: what it is, and the secret.
     secrets: Vec<(&'static str, String)>,
     codes: HashMap<String, Grant>,
@@ -216,6 +220,8 @@ impl GitHubWorld {
             after_page: None,
             ids: 1_000_000,
             faults: Vec::new(),
+            hold: None,
+            held: None,
             codes: HashMap::new(),
             devices: HashMap::new(),
             tokens: HashMap::new(),

@@ -10,7 +10,9 @@ use crate::scene::{Scene, credential, pace};
 /// Until when, in seconds from now.
 fn wait(error: &ProviderError) -> i64 {
     match error {
-        ProviderError::Limited { until, .. } => (*until - OffsetDateTime::now_utc()).whole_seconds(),
+        ProviderError::Limited { until, .. } => {
+            (*until - OffsetDateTime::now_utc()).whole_seconds()
+        }
         other => panic!("{other:?}"),
     }
 }
