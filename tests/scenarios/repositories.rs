@@ -414,6 +414,13 @@ async fn a_push_is_read_and_a_broken_file_leaves_the_good_one_and_marks_its_comm
         (after.services_problem.is_empty() && triggers == 1).then_some(())
     })
     .await;
+
+    let deaf = "version: 1\ntriggers: [{name: b, on: {event: star}, run: {command: x}}]\n";
+    let deaf = [(FILE, Some(deaf))];
+    github.world().repository(501).push("main", &deaf);
+    let found = check(&world, "acme/one").await;
+    let wrong = found.iter().find(|f| f.1 == Standing::Wrong).unwrap();
+    assert!(wrong.2.contains("does not hear"), "{found:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,12 +6,16 @@ use ck8s_provider::{
 };
 use time::OffsetDateTime;
 
-use crate::{GitHub, NAME};
+use crate::{EVENTS, GitHub, NAME};
 
 #[async_trait]
 impl RepositoryProvider for GitHub {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn hears(&self, event: &str) -> bool {
+        EVENTS.contains(&event)
     }
 
     fn quota(&self, credential: &Credential) -> Option<Quota> {

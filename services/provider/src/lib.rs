@@ -20,6 +20,9 @@ pub trait RepositoryProvider: Send + Sync {
     /// Its name, for people: `GitHub`.
     fn name(&self) -> &'static str;
 
+    /// Whether the hooks that ck8s makes hear of this event.
+    fn hears(&self, event: &str) -> bool;
+
     /// How much the credential may still ask, as the provider's last answer to it said; none: this process has not asked yet. Asks nothing.
     fn quota(&self, credential: &Credential) -> Option<Quota>;
 

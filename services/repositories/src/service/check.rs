@@ -6,6 +6,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{Call, Repositories, detached, outside::Far, reached};
 use crate::{
+    domain::services_yaml,
     error::{Error, moment, words},
     store::{
         remote,
@@ -56,6 +57,7 @@ impl Repositories {
             findings.push(delivery(&far, &repository).await);
         }
         findings.push(services(&repository));
+        findings.extend(unheard(&far, &repository));
         findings.push(rate(&far, &repository));
         Ok(findings)
     }
@@ -243,6 +245,18 @@ fn services(repository: &Repository) -> pb::Finding {
         .map(|c| format!(" of {c}"))
         .unwrap_or_default();
     ok("services_yaml", &format!("{path}{at} is in force"))
+}
+
+/// A trigger that waits for what no hook tells.
+fn unheard(far: &Far, repository: &Repository) -> Option<pb::Finding> {
+    let services = services_yaml::parse(&repository.services_text).ok()?;
+    let mut triggers = services.triggers.iter();
+    let waits = triggers.find(|trigger| !far.api().hears(&trigger.event))?;
+    let message = format!(
+        "trigger {:?} waits for the event {:?}, of which the hook does not hear",
+        waits.name, waits.event
+    );
+    Some(wrong("services_yaml", &message, "name another event"))
 }
 
 fn rate(far: &Far, repository: &Repository) -> pb::Finding {
