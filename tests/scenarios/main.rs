@@ -16,6 +16,7 @@ mod payloads;
 mod people;
 mod recovery;
 mod replicas;
+mod repo_cli;
 mod reporting;
 mod repositories;
 mod runs;

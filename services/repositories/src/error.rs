@@ -167,10 +167,11 @@ pub fn words(lacking: &[Lacking]) -> String {
     each.join(", ")
 }
 
-/// A time, in UTC, in seconds.
+/// A time, in UTC, in seconds, as people read it.
 pub fn moment(at: OffsetDateTime) -> String {
     let seconds = at.replace_nanosecond(0).unwrap_or(at);
-    seconds.format(&Rfc3339).unwrap_or_default()
+    let text = seconds.format(&Rfc3339).unwrap_or_default();
+    text.replace('T', " ")
 }
 
 fn provider(step: &str, error: &ProviderError) -> Status {

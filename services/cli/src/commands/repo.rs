@@ -37,7 +37,7 @@ pub enum RepoVerb {
     },
     /// Adds a repository. With a credential, ck8s makes its webhook and reads its services.yaml; without, it shows the webhook secret, once.
     #[command(
-        after_help = "Example:\n  ck8s repo add acme/shop --project shop --token-file token.txt\n  ck8s repo add acme/shop --project shop --external-id 123456 --services-file services.yaml"
+        after_help = "Example:\n  ck8s repo add acme/shop --project shop --access-token-file token.txt\n  ck8s repo add acme/shop --project shop --external-id 123456 --services-file services.yaml"
     )]
     Add(Add),
     /// Shows one repository.
@@ -73,7 +73,9 @@ pub enum RepoVerb {
         overlap: Option<Duration>,
     },
     /// Gives ck8s another credential for a repository.
-    #[command(after_help = "Example:\n  ck8s repo rotate-token acme/shop --token-file token.txt")]
+    #[command(
+        after_help = "Example:\n  ck8s repo rotate-token acme/shop --access-token-file token.txt"
+    )]
     RotateToken {
         /// Its id or owner/name.
         repository: String,
@@ -110,13 +112,13 @@ pub struct Add {
     #[arg(long)]
     pub project: String,
     /// GitHub's numeric repository id, where there is no credential to ask for it.
-    #[arg(long, value_name = "N", required_unless_present_any = ["token_file", "app_id"])]
+    #[arg(long, value_name = "N", required_unless_present_any = ["access_token_file", "app_id"])]
     pub external_id: Option<String>,
     /// The text of services.yaml (-: standard input), where there is no credential to read it.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["token_file", "app_id"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["access_token_file", "app_id"])]
     pub services_file: Option<PathBuf>,
     /// Reads the webhook secret from a file; without it, a random one is made and shown.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["token_file", "app_id"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["access_token_file", "app_id"])]
     pub webhook_secret_file: Option<PathBuf>,
     /// What ck8s shows to GitHub.
     #[command(flatten)]

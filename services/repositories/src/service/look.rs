@@ -79,7 +79,7 @@ impl Repositories {
                 self.noted(repository, look).await;
             }
             Fetched::File { text, etag, commit } => {
-                let fault = services_yaml::parse(&text).err().map(|e| e.to_string());
+                let fault = services_yaml::parse(&text).err().map(|e| e.problem);
                 let look = Look {
                     text: fault.is_none().then_some(text.as_str()),
                     etag: Some(&etag),

@@ -18,9 +18,9 @@ use crate::{
 pub struct Shown {
     /// Reads a personal access token from a file (-: standard input).
     #[arg(long, value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
+    pub access_token_file: Option<PathBuf>,
     /// A GitHub App's id, in place of a token.
-    #[arg(long, value_name = "N", conflicts_with = "token_file", requires_all = ["installation_id", "private_key_file"])]
+    #[arg(long, value_name = "N", conflicts_with = "access_token_file", requires_all = ["installation_id", "private_key_file"])]
     pub app_id: Option<String>,
     /// The id of its installation.
     #[arg(long, value_name = "N", requires = "app_id")]
@@ -37,7 +37,7 @@ enum Read {
 
 impl Shown {
     fn read(&self) -> Result<Option<Read>, Fault> {
-        if let Some(path) = &self.token_file {
+        if let Some(path) = &self.access_token_file {
             return Ok(Some(Read::Token(read_secret(Some(path))?)));
         }
         let Some(app_id) = self.app_id.clone() else {
@@ -70,7 +70,7 @@ pub(super) async fn rotate(
         Fault::usage(
             &what,
             "there is none",
-            "name a file with --token-file, or an app with --app-id",
+            "name a file with --access-token-file, or an app with --app-id",
         )
     })?;
     let credential = match credential {

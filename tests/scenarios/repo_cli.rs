@@ -1,0 +1,119 @@
+//! `ck8s repo` as a person types it, for a repository at a GitHub.
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use ck8s_tests::{GitHub, World, program::binary, until};
+
+use crate::repositories::{issue, scene};
+
+/// A person at a terminal, who may do everything.
+struct Terminal<'a>(&'a World);
+
+impl Terminal<'_> {
+    fn file(&self, name: &str, text: &str) -> String {
+        let path: PathBuf = self.0.dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// What `ck8s repo` ends with, and what it says.
+    fn repo(&self, args: &[&str]) -> (i32, String) {
+        let output = Command::new(binary())
+            .arg("repo")
+            .args(args)
+            .env_clear()
+            .env("CK8S_URL", &self.0.ready.url)
+            .env("CK8S_TOKEN", &self.0.ready.admin_token)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        println!("$ ck8s repo {}\n{said}", args.join(" "));
+        (output.status.code().unwrap(), said)
+    }
+}
+
+/// The second words of the lines that are as they should be, or not.
+fn standing(screen: &str, how: &str) -> Vec<String> {
+    let lines = screen.lines().filter(|line| line.starts_with(how));
+    lines
+        .map(|line| line.split_whitespace().nth(1).unwrap().to_owned())
+        .collect()
+}
+
+async fn a_run(github: &GitHub, world: &World) {
+    let told = issue(501, "acme/one");
+    assert_eq!(github.emit(501, "issues", &told).await, [202]);
+    until("its run", async || world.admin.all_runs("").await.pop()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_is_added_checked_mended_and_removed() {
+    let (github, world, token) = scene().await;
+    let terminal = Terminal(&world);
+    let weak = github
+        .world()
+        .fine_token("ada", 501, &[("metadata", "read"), ("contents", "read")]);
+    let weak = terminal.file("weak", &weak);
+    let good = terminal.file("good", &token);
+    let add = |file: &str| {
+        terminal.repo(&[
+            "add",
+            "acme/one",
+            "--project",
+            "shop",
+            "--access-token-file",
+            file,
+        ])
+    };
+    let (code, said) = add(&weak);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("Webhooks: Read and write"), "{said}");
+    assert_eq!(said.lines().count(), 1, "an error is one line: {said}");
+    let (code, said) = add(&good);
+    assert_eq!(code, 0, "{said}");
+    a_run(&github, &world).await;
+
+    let (code, screen) = terminal.repo(&["check", "acme/one"]);
+    assert_eq!(code, 0);
+    let all = [
+        "token",
+        "permissions",
+        "hook",
+        "delivery",
+        "services.yaml",
+        "run",
+        "rate",
+    ];
+    assert_eq!(standing(&screen, "ok"), all, "{screen}");
+
+    github.world().repository(501).hooks[0].active = false;
+    let broken = [(".ck8s/services.yaml", Some("version: 1\ntrigers: []\n"))];
+    github.world().repository(501).push("main", &broken);
+    let (code, screen) = terminal.repo(&["check", "acme/one"]);
+    assert_eq!(code, 1);
+    assert_eq!(
+        standing(&screen, "WRONG"),
+        ["hook", "services.yaml"],
+        "{screen}"
+    );
+    assert!(screen.contains("trigers"), "{screen}");
+    let (code, screen) = terminal.repo(&["mend", "acme/one"]);
+    assert_eq!(code, 1, "the file is not ours to mend");
+    assert_eq!(standing(&screen, "WRONG"), ["services.yaml"], "{screen}");
+
+    let fresh = github.world().classic_token("robot", &["repo"]);
+    let fresh = terminal.file("fresh", &fresh);
+    let rotate = ["rotate-token", "acme/one", "--access-token-file", &fresh];
+    assert_eq!(terminal.repo(&rotate).0, 0);
+    assert_eq!(terminal.repo(&["rotate-secret", "acme/one"]).0, 0);
+    github.world().revoke(&token);
+    a_run(&github, &world).await;
+    let (code, said) = terminal.repo(&["remove", "acme/one"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(github.world().repository(501).hooks.is_empty());
+    assert_eq!(terminal.repo(&["check", "acme/one"]).0, 3);
+}
