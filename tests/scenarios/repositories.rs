@@ -476,6 +476,35 @@ async fn a_hook_that_is_gone_is_named_and_mended_and_goes_with_its_repository() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hook_that_is_turned_off_is_noticed_unasked() {
+    let (github, world, token) = scene().await;
+    add(&world, "shop", "acme/one", &token).await;
+    // As if ten minutes had gone.
+    let looked_at = async |on: bool| {
+        github.world().repository(501).hooks[0].active = on;
+        sqlx::query("UPDATE repositories.repositories SET services_checked_at = now() - interval '11 minutes' WHERE external_id = '501'")
+            .execute(&world.owner)
+            .await
+            .unwrap();
+        until("it is noticed", async || {
+            let problem = get(&world, "acme/one").await.hook_problem;
+            (problem.is_empty() == on).then_some(problem)
+        })
+        .await
+    };
+    let problem = looked_at(false).await;
+    assert!(problem.contains("is turned off"), "{problem}");
+    looked_at(true).await;
+    let told: Vec<String> = sqlx::query_scalar(
+        "SELECT kind FROM audit.flow_events WHERE kind LIKE 'repository.hook_%' ORDER BY xact, seq",
+    )
+    .fetch_all(&world.owner)
+    .await
+    .unwrap();
+    assert_eq!(told, ["repository.hook_lost", "repository.hook_found"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_token_takes_over_and_the_old_one_may_go() {
     let (github, world, token) = scene().await;
     add(&world, "shop", "acme/one", &token).await;

@@ -111,31 +111,19 @@ impl Repositories {
 
     async fn hook(&self, far: &Far, repository: &Repository) -> Result<pb::Finding, Error> {
         const MEND: &str = "ck8s repo mend makes it what it should be";
-        let url = &far.outside.hook_url;
-        let found = far.api().hooks(&far.credential, &far.remote, url).await;
-        let found = match found {
+        let found = match self.look_at_hook(far, repository).await {
             Ok(found) => found,
-            Err(error) => return Ok(unknown("hook", &error)),
-        };
-        let problem = match found.as_slice() {
-            [] => Some("no hook posts to ck8s".to_owned()),
-            [hook] if !hook.active => Some(format!("hook {} is turned off", hook.id)),
-            [hook] if !hook.complete => {
-                Some(format!("hook {} does not hear of every event", hook.id))
-            }
-            [_] => None,
-            more => Some(format!("{} hooks post to ck8s", more.len())),
+            Err(Error::Provider { error, .. }) => return Ok(unknown("hook", &error)),
+            Err(error) => return Err(error),
         };
         let mut conn = self.pool.acquire().await?;
-        remote::set_hook_problem(&mut conn, repository.id, problem.as_deref()).await?;
         let old = webhook_secrets::valid(&mut conn, &[repository.id])
             .await?
             .into_iter()
             .find_map(|secret| secret.expires_at);
-        Ok(match (problem, found.first()) {
-            (Some(problem), _) => wrong("hook", &problem, MEND),
-            (None, hook) => {
-                let id = hook.map_or("", |hook| hook.id.as_str());
+        Ok(match found {
+            Err(problem) => wrong("hook", &problem, MEND),
+            Ok(id) => {
                 let old = old.map_or_else(String::new, |until| {
                     format!("; the old secret counts until {}", moment(until))
                 });

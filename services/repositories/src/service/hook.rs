@@ -3,15 +3,24 @@ use std::time::Duration;
 
 use ck8s_provider::{HookSpec, ProviderError};
 use secrecy::SecretString;
+use serde_json::json;
 use time::OffsetDateTime;
 use tokio::{sync::broadcast::error::RecvError, time::timeout};
 use uuid::Uuid;
 
 use super::{
     Repositories,
+    change::record,
     outside::{Far, at},
+    recover::ACTOR,
 };
-use crate::{error::Error, store::remote};
+use crate::{
+    error::Error,
+    store::{
+        remote,
+        repositories::{self, Repository},
+    },
+};
 
 /// What is named in an error where it stopped.
 pub const LOOKING: &str = "looking for hooks";
@@ -89,6 +98,39 @@ impl Far {
 }
 
 impl Repositories {
+    /// How a repository's hook stands at its provider: its id, or what is wrong. What is news is written down.
+    pub(super) async fn look_at_hook(
+        &self,
+        far: &Far,
+        repository: &Repository,
+    ) -> Result<Result<String, String>, Error> {
+        let url = &far.outside.hook_url;
+        let found = far.api().hooks(&far.credential, &far.remote, url).await;
+        let found = found.map_err(at(LOOKING))?;
+        let stands = match found.as_slice() {
+            [] => Err("no hook posts to ck8s".to_owned()),
+            [hook] if !hook.active => Err(format!("hook {} is turned off", hook.id)),
+            [hook] if !hook.complete => {
+                Err(format!("hook {} does not hear of every event", hook.id))
+            }
+            [hook] => Ok(hook.id.clone()),
+            more => Err(format!("{} hooks post to ck8s", more.len())),
+        };
+        let problem = stands.as_ref().err();
+        let mut tx = self.pool.begin().await?;
+        if remote::set_hook_problem(&mut tx, repository.id, problem.map(String::as_str)).await? {
+            repositories::touch(&mut tx, repository.id).await?;
+            let (kind, how) = match problem {
+                Some(problem) => ("repository.hook_lost", problem.as_str()),
+                None => ("repository.hook_found", "its hook is as it should be"),
+            };
+            let message = format!("repository {}: {how}", repository.full_name);
+            record(&mut tx, ACTOR, kind, repository, message, json!({})).await?;
+        }
+        tx.commit().await?;
+        Ok(stands)
+    }
+
     /// Has a repository's hook post a ping until one has come here.
     pub(super) async fn ping_until_heard(
         &self,

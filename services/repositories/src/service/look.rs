@@ -11,6 +11,7 @@ use crate::{
     store::{
         remote::{self, Look},
         repositories::{self, Repository},
+        works,
     },
 };
 
@@ -143,7 +144,7 @@ impl Repositories {
         Ok(())
     }
 
-    /// Looks at those that nobody has looked at for ten minutes.
+    /// Looks at those that nobody has looked at for ten minutes: at the file, and at the hook.
     pub(crate) async fn look_at_due(&self) -> Result<(), Error> {
         let due = {
             let mut conn = self.pool.acquire().await?;
@@ -153,6 +154,24 @@ impl Repositories {
             if let Err(error) = self.look_now(id).await {
                 tracing::warn!(repository.id = %id, %error, "services.yaml was not looked at");
             }
+            if let Err(error) = self.look_at_hook_now(id).await {
+                tracing::warn!(repository.id = %id, %error, "its hook was not looked at");
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_at_hook_now(&self, id: Uuid) -> Result<(), Error> {
+        let mut conn = self.pool.acquire().await?;
+        let repository = repositories::get(&mut conn, id).await?;
+        // One that ck8s made no hook for has its own.
+        if repository.hook_id.is_none() || works::of(&mut conn, id).await?.is_some() {
+            return Ok(());
+        }
+        let far = self.far(&mut conn, &repository).await?;
+        drop(conn);
+        if let Err(problem) = self.look_at_hook(&far, &repository).await? {
+            tracing::warn!(repository.id = %id, problem, "the hook is not what it should be");
         }
         Ok(())
     }

@@ -17,8 +17,8 @@ use crate::{
     },
 };
 
-/// As flow events name whoever ends what others left.
-const ACTOR: &str = "service:repositories";
+/// As flow events name whoever does what nobody asked for.
+pub(super) const ACTOR: &str = "service:repositories";
 
 impl Repositories {
     /// Takes the lock of a repository for a change at its provider; what was left before is brought to its end first.
