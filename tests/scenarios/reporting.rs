@@ -1,6 +1,7 @@
 //! What GitHub is told of runs: statuses, one comment in a thread, a reaction; once, also after a crash.
 use std::time::Duration;
 
+use ck8s_proto::repositories::v1 as pb;
 use ck8s_tests::{Fault, until};
 use serde_json::json;
 
@@ -89,4 +90,38 @@ async fn a_thread_has_one_comment_also_after_a_kill_and_the_asking_one_a_reactio
     let all = github.world().repository(501).comments_in(1);
     let theirs = all.into_iter().find(|c| c.id == asked).unwrap();
     assert_eq!(theirs.reactions, [(8, "eyes".to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_revoked_token_could_not_tell_is_told_with_the_next() {
+    let (github, world, token) = scene().await;
+    add(&world, "shop", "acme/one", &token).await;
+    let payload = comment(501, "acme/one", "ada", "User");
+    assert_eq!(github.emit(501, "issue_comment", &payload).await, [202]);
+    let ours = async |text: &str| {
+        until("the issue says so", async || {
+            let all = github.world().repository(501).comments_in(1);
+            all.into_iter().find(|c| c.by == 8 && c.body.contains(text))
+        })
+        .await
+    };
+    ours("pending").await;
+    github.world().revoke(&token);
+    let run = world.admin.all_runs("").await.pop().unwrap();
+    world.admin.cancel(&run.id).await.expect("is canceled");
+    until("GitHub refuses it", async || {
+        let world = github.world();
+        let mut calls = world.calls.iter();
+        calls.any(|call| call.status == 401).then_some(())
+    })
+    .await;
+    let fresh = github.world().classic_token("robot", &["repo"]);
+    let rotate = pb::RotateCredentialRequest {
+        request_id: ck8s_tests::fresh(),
+        repository: "acme/one".to_owned(),
+        credential: Some(pb::rotate_credential_request::Credential::Token(fresh)),
+    };
+    let mut service = world.admin.repositories();
+    service.rotate_credential(rotate).await.unwrap();
+    ours("canceled").await;
 }

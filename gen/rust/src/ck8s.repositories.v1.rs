@@ -492,6 +492,9 @@ pub struct MayWriteRequest {
     /// Their name at the provider.
     #[prost(string, tag = "2")]
     pub login: ::prost::alloc::string::String,
+    /// The provider's own id of them, which stays when they are renamed; empty: it is not known.
+    #[prost(string, tag = "3")]
+    pub external_id: ::prost::alloc::string::String,
 }
 /// What the provider says.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -263,6 +263,8 @@ pub(crate) struct Found {
 /// Somebody who wants to trigger something.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Asks {
+    /// The provider's id of them, which stays when they are renamed.
+    pub(crate) id: Option<u64>,
     /// Their name at the provider.
     pub(crate) login: String,
     /// A bot, and the trigger allows bots.
@@ -272,6 +274,7 @@ pub(crate) struct Asks {
 impl Found {
     pub(crate) fn new(known: &Known, wanted: Wanted) -> Self {
         let asks = known.looked_after.then(|| Asks {
+            id: wanted.by_id,
             login: wanted.trigger.actor.clone(),
             allowed_bot: wanted.by_bot,
         });

@@ -36,7 +36,7 @@ pub(crate) async fn upkeep(repositories: Repositories, shutdown: CancellationTok
     }
 }
 
-/// Hears that pings came and that runs changed, until shutdown.
+/// Hears that pings came, and that runs and repositories changed, until shutdown.
 pub(crate) async fn hear(outside: Arc<Outside>, shutdown: CancellationToken) {
     tokio::select! {
         () = hear_all(&outside) => {}
@@ -47,7 +47,8 @@ pub(crate) async fn hear(outside: Arc<Outside>, shutdown: CancellationToken) {
 async fn hear_all(outside: &Outside) {
     let url = outside.database_url.expose_secret();
     let mut listener = loop {
-        match Listener::connect(url, &[channels::RUNS, channels::HOOKS]).await {
+        let channels = [channels::RUNS, channels::HOOKS, channels::REPOSITORIES];
+        match Listener::connect(url, &channels).await {
             Ok(listener) => break listener,
             Err(error) => tracing::warn!(%error, "cannot hear of pings and runs yet"),
         }
@@ -61,7 +62,14 @@ async fn hear_all(outside: &Outside) {
                     let _ = outside.pings.send(repository);
                 }
             }
-            Wake::Notified { .. } | Wake::Reconnected => outside.runs_changed.notify_one(),
+            Wake::Notified { channel, .. } if channel == channels::REPOSITORIES => {
+                outside.repositories_changed.notify_one();
+            }
+            Wake::Notified { .. } => outside.runs_changed.notify_one(),
+            Wake::Reconnected => {
+                outside.runs_changed.notify_one();
+                outside.repositories_changed.notify_one();
+            }
         }
     }
 }

@@ -50,6 +50,7 @@ pub(crate) struct Repository<'a> {
 #[derive(Deserialize, Default, Debug)]
 #[serde(default)]
 pub(crate) struct User<'a> {
+    pub(crate) id: Number,
     #[serde(borrow)]
     pub(crate) login: Text<'a>,
     #[serde(borrow, rename = "type")]
@@ -150,6 +151,11 @@ impl<'a> Payload<'a> {
     /// GitHub's id of the repository.
     pub(crate) fn repository_id(&self) -> Option<u64> {
         self.repository.0.as_ref()?.id.0
+    }
+
+    /// Who did it.
+    pub(crate) fn sender_id(&self) -> Option<u64> {
+        self.sender.0.as_ref()?.id.0
     }
 
     /// Who did it.

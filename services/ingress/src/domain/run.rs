@@ -25,6 +25,8 @@ pub(crate) struct Wanted {
     pub(crate) spec: RunSpec,
     /// A bot triggers it, and may.
     pub(crate) by_bot: bool,
+    /// The provider's id of whoever triggers it.
+    pub(crate) by_id: Option<u64>,
 }
 
 /// The run that this trigger makes of this delivery.
@@ -38,6 +40,7 @@ pub(super) fn wanted(trigger: &Trigger, spec: &RunSpec, happening: Happening<'_>
         trigger: made_by,
         spec,
         by_bot: is_bot(happening.payload),
+        by_id: happening.payload.sender_id(),
     }
 }
 

@@ -67,6 +67,7 @@ impl Provider {
         let mut request = Request::new(MayWriteRequest {
             repository_id: repository.to_string(),
             login: asks.login.clone(),
+            external_id: asks.id.map(|id| id.to_string()).unwrap_or_default(),
         });
         request.set_timeout(DEADLINE);
         let mut client = self.client.clone();

@@ -1,6 +1,10 @@
 //! Finds deliveries that a hook made and that never arrived, or failed here, and has the provider make them again. On start and every
 //! five minutes; one replica at a time.
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use ck8s_db::events::{self, NewEvent};
 use ck8s_proto::repositories::v1::{
@@ -8,6 +12,7 @@ use ck8s_proto::repositories::v1::{
 };
 use sqlx::PgPool;
 use time::OffsetDateTime;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{error::IngressError, peers::provider::Provider, store::recovery};
@@ -23,11 +28,15 @@ const MOST: usize = 20;
 /// Deliveries that are remembered as asked for.
 const REMEMBERED: usize = 100_000;
 
-/// What recovery works with.
+/// Repositories that are looked at at once: one from which much is missing takes minutes.
+const ABREAST: usize = 16;
+
+/// What recovery works with; a clone is the same.
+#[derive(Clone)]
 pub(crate) struct Recovery {
     pool: PgPool,
     provider: Provider,
-    asked: HashMap<String, u8>,
+    asked: Arc<Mutex<HashMap<String, u8>>>,
 }
 
 impl Recovery {
@@ -35,12 +44,12 @@ impl Recovery {
         Self {
             pool,
             provider,
-            asked: HashMap::new(),
+            asked: Arc::default(),
         }
     }
 
     /// Goes its rounds until shutdown.
-    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
         let rounds = async {
             loop {
                 let pause = match self.round().await {
@@ -60,12 +69,13 @@ impl Recovery {
     }
 
     /// One look at every hook.
-    async fn round(&mut self) -> Result<(), IngressError> {
+    async fn round(&self) -> Result<(), IngressError> {
         let Some(_alone) = recovery::alone(&self.pool).await? else {
             return Ok(());
         };
         let mut page_token = String::new();
-        let mut failed = None;
+        let mut looking = JoinSet::new();
+        let mut failed = Ok(());
         loop {
             let page = self
                 .provider
@@ -74,18 +84,29 @@ impl Recovery {
             let page = page.map_err(|status| away(&status))?;
             page_token.clone_from(&page.next_page_token);
             // One repository hinders no other.
-            if page.until.is_some()
-                && let Err(error) = self.look(page).await
-            {
-                failed = Some(error);
+            if page.until.is_some() {
+                let this = self.clone();
+                looking.spawn(async move { this.look(page).await });
+            }
+            let most = if page_token.is_empty() { 0 } else { ABREAST };
+            while looking.len() > most {
+                match looking.join_next().await {
+                    Some(Ok(Ok(()))) | None => {}
+                    Some(Ok(Err(error))) => failed = Err(error),
+                    Some(Err(fault)) => tracing::error!(%fault, "a look for deliveries ended"),
+                }
             }
             if page_token.is_empty() {
-                return failed.map_or(Ok(()), Err);
+                return failed;
             }
         }
     }
 
-    async fn look(&mut self, page: ListHookDeliveriesResponse) -> Result<(), IngressError> {
+    fn asked(&self) -> MutexGuard<'_, HashMap<String, u8>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn look(&self, page: ListHookDeliveriesResponse) -> Result<(), IngressError> {
         let keys: Vec<&str> = page
             .deliveries
             .iter()
@@ -95,12 +116,14 @@ impl Recovery {
             let mut conn = self.pool.acquire().await?;
             recovery::arrived(&mut conn, &keys).await?
         };
-        let missing: Vec<HookDelivery> = page
-            .deliveries
-            .into_iter()
-            .filter(|delivery| !arrived.contains(&delivery.delivery_id))
-            .filter(|d| self.asked.get(&d.delivery_id).is_none_or(|n| *n < TRIES))
-            .collect();
+        let missing: Vec<HookDelivery> = {
+            let asked = self.asked();
+            page.deliveries
+                .into_iter()
+                .filter(|delivery| !arrived.contains(&delivery.delivery_id))
+                .filter(|d| asked.get(&d.delivery_id).is_none_or(|n| *n < TRIES))
+                .collect()
+        };
         // The last of many says up to when all were looked for.
         let mut parts = missing.chunks(MOST).peekable();
         loop {
@@ -122,11 +145,14 @@ impl Recovery {
                 break;
             }
         }
-        if self.asked.len() > REMEMBERED {
-            self.asked.clear();
-        }
-        for delivery in &missing {
-            *self.asked.entry(delivery.delivery_id.clone()).or_default() += 1;
+        {
+            let mut asked = self.asked();
+            if asked.len() > REMEMBERED {
+                asked.clear();
+            }
+            for delivery in &missing {
+                *asked.entry(delivery.delivery_id.clone()).or_default() += 1;
+            }
         }
         self.tell(&page.repository_id, &missing).await
     }

@@ -5,7 +5,7 @@ use ck8s_rpc::{access, convert, page, status};
 use tonic::{Request, Status};
 
 use super::{call, named};
-use crate::service::{Heard, Repositories};
+use crate::service::{Heard, Repositories, Who};
 
 /// As the contract says, for one call.
 const MOST_REDELIVERED: usize = 1_000;
@@ -71,7 +71,11 @@ pub(super) async fn may_write(
     if asked.login.is_empty() {
         return Err(status::invalid("login", "must be a name at the provider"));
     }
-    Ok(Repositories::may_write(repositories, repository, &asked.login).await?)
+    let who = Who {
+        login: asked.login,
+        external_id: asked.external_id,
+    };
+    Ok(Repositories::may_write(repositories, repository, &who).await?)
 }
 
 pub(super) async fn list_hook_deliveries(

@@ -51,6 +51,15 @@ impl Repositories {
             self.note_error(&repository, error).await;
         }
         let usable = looked.is_ok();
+        if let Ok((found, _)) = &looked
+            && found.external_id != repository.external_id
+        {
+            let message = format!(
+                "{} is another repository by now: {} instead of {}",
+                repository.full_name, found.external_id, repository.external_id
+            );
+            findings.push(wrong("name", &message, "ck8s repo update R --full-name"));
+        }
         findings.extend(credential(&repository, looked.map(|(_, lacking)| lacking)));
         if usable {
             findings.push(self.hook(&far, &repository).await?);

@@ -11,7 +11,11 @@ use uuid::Uuid;
 use super::{Repositories, outside::at};
 use crate::{
     error::Error,
-    store::{remote, repositories, webhook_secrets, works},
+    store::{
+        remote,
+        repositories::{self, Repository},
+        webhook_secrets, works,
+    },
 };
 
 /// What a hook tried so long ago is not looked for: providers forget it.
@@ -27,6 +31,27 @@ pub struct Heard {
     pub event: String,
     pub branch: String,
     pub signed_with_current: bool,
+}
+
+/// Somebody at the provider.
+pub struct Who {
+    pub login: String,
+    /// Empty: it is not known.
+    pub external_id: String,
+}
+
+impl Who {
+    /// Whether this is whom a repository's credential acts as; logins change, ids do not.
+    fn is_actor_of(&self, repository: &Repository) -> bool {
+        let actor = repository.actor_id.as_deref();
+        match actor.filter(|_| !self.external_id.is_empty()) {
+            Some(id) => id == self.external_id,
+            None => repository
+                .actor_login
+                .as_deref()
+                .is_some_and(|own| own.eq_ignore_ascii_case(&self.login)),
+        }
+    }
 }
 
 impl Repositories {
@@ -74,15 +99,15 @@ impl Repositories {
     pub(crate) async fn may_write(
         &self,
         repository: RepositoryId,
-        login: &str,
+        who: &Who,
     ) -> Result<pb::MayWriteResponse, Error> {
+        let login = who.login.as_str();
         let id = repository.uuid();
         let mut conn = self.pool.acquire().await?;
         let repository = repositories::get(&mut conn, id).await?;
         let far = self.far(&mut conn, &repository).await?;
         drop(conn);
-        let own = repository.actor_login.as_deref();
-        if own.is_some_and(|own| own.eq_ignore_ascii_case(login)) {
+        if who.is_actor_of(&repository) {
             return Ok(pb::MayWriteResponse {
                 may_write: false,
                 is_own_actor: true,

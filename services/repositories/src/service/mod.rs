@@ -36,7 +36,7 @@ use tonic::{Code, Status};
 
 pub use self::{
     change::{Add, Rotate, Set, Update},
-    heard::Heard,
+    heard::{Heard, Who},
     outside::{LookAfter, Outside},
 };
 use self::{parsed::Parsed, report::Reporter};

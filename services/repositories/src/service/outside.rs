@@ -42,6 +42,8 @@ pub struct Outside {
     pub pings: broadcast::Sender<Uuid>,
     /// Runs changed.
     pub runs_changed: Notify,
+    /// Repositories changed: a credential, perhaps.
+    pub repositories_changed: Notify,
     pub database_url: SecretString,
 }
 
@@ -57,6 +59,7 @@ impl Outside {
             writers: Writers::default(),
             pings: broadcast::channel(PINGS).0,
             runs_changed: Notify::new(),
+            repositories_changed: Notify::new(),
             database_url: with.database_url,
         }
     }

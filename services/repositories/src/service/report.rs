@@ -1,11 +1,18 @@
 //! Telling the provider of runs: a commit's status, one comment in an issue or pull request, a reaction to the comment that asked.
 //! Flow events say of which; one replica tells, many repositories at once, and of one repository one run after the other.
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use ck8s_proto::runs::v1::{GetRunRequest, Run};
 use ck8s_provider::{CommitStatus, ProviderError, Reaction, Thread};
 use ck8s_types::RunId;
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use uuid::Uuid;
@@ -28,13 +35,15 @@ const BATCH: i64 = 500;
 /// Repositories whose provider is told of runs at once.
 const ABREAST: usize = 16;
 /// Between rounds, if nobody says that runs changed.
-const PERIOD: Duration = Duration::from_secs(15);
+const PERIOD: Duration = Duration::from_secs(5);
 /// How long changes of runs gather.
 const GATHER: Duration = Duration::from_millis(100);
 /// After a change: what was still being written then, is there now.
 const SOON: Duration = Duration::from_secs(1);
 /// How long a repository rests whose provider did not take what it was told.
 const REST: Duration = Duration::from_secs(5);
+/// How long one rests whose credential is refused: somebody has to give another one.
+const LONG_REST: Duration = Duration::from_secs(300);
 
 /// Tells of runs.
 pub(crate) struct Reporter {
@@ -42,9 +51,11 @@ pub(crate) struct Reporter {
     outside: Arc<Outside>,
     /// That no other replica does.
     alone: Option<Alone>,
-    telling: JoinSet<Uuid>,
-    /// Whose provider is being told, or rests.
+    /// Repositories of which something is told, and how long each rests then.
+    telling: JoinSet<(Uuid, Duration)>,
     busy: HashSet<Uuid>,
+    /// Until when.
+    resting: HashMap<Uuid, Instant>,
 }
 
 impl Reporter {
@@ -55,6 +66,7 @@ impl Reporter {
             alone: None,
             telling: JoinSet::new(),
             busy: HashSet::new(),
+            resting: HashMap::new(),
         }
     }
 
@@ -77,8 +89,12 @@ impl Reporter {
                     sleep(GATHER).await;
                     pause = SOON;
                 }
+                () = self.outside.repositories_changed.notified() => self.resting.clear(),
                 Some(done) = self.telling.join_next() => match done {
-                    Ok(repository) => { self.busy.remove(&repository); }
+                    Ok((repository, rest)) => {
+                        self.busy.remove(&repository);
+                        self.resting.insert(repository, Instant::now() + rest);
+                    }
                     // Who it was is not known; a round without anybody finds out.
                     Err(_) => self.stop().await,
                 },
@@ -95,7 +111,10 @@ impl Reporter {
         }
         while self.repositories.read_events().await? {}
         let room = ABREAST.saturating_sub(self.telling.len());
-        let busy: Vec<Uuid> = self.busy.iter().copied().collect();
+        let now = Instant::now();
+        self.resting.retain(|_, until| *until > now);
+        let not_now = self.busy.iter().chain(self.resting.keys());
+        let busy: Vec<Uuid> = not_now.copied().collect();
         let due = {
             let mut conn = self.repositories.pool.acquire().await?;
             reports::due(&mut conn, &busy, room).await?
@@ -104,11 +123,17 @@ impl Reporter {
             self.busy.insert(repository);
             let this = self.repositories.clone();
             self.telling.spawn(async move {
-                if let Err(error) = this.tell_of_all(repository).await {
-                    tracing::warn!(repository.id = %repository, %error, "the provider is told later");
-                    sleep(REST).await;
-                }
-                repository
+                let rest = match this.tell_of_all(repository).await {
+                    Ok(()) => Duration::ZERO,
+                    Err(error) => {
+                        tracing::warn!(repository.id = %repository, %error, "the provider is told later");
+                        match error {
+                            Error::Provider { error, .. } if !error.passes() => LONG_REST,
+                            _ => REST,
+                        }
+                    }
+                };
+                (repository, rest)
             });
         }
         Ok(())
@@ -221,7 +246,7 @@ impl Repositories {
         ] {
             let Err(error) = told else { continue };
             self.note_error(&repository, &error).await;
-            if error.passes() {
+            if error.passes() || error == ProviderError::Unauthenticated {
                 return Err(at("telling of a run")(error));
             }
         }

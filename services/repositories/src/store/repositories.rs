@@ -36,6 +36,7 @@ pub struct Repository {
     /// When a delivery of the hook last came, by the minute.
     pub hook_seen_at: Option<OffsetDateTime>,
     /// Whom its credential acts as.
+    pub actor_id: Option<String>,
     pub actor_login: Option<String>,
     /// The provider wants no questions until then.
     pub waits_until: Option<OffsetDateTime>,
@@ -85,7 +86,7 @@ pub async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Rep
                   (SELECT max(w.expires_at) FROM repositories.webhook_secrets w
                    WHERE w.repository_id = r.id AND w.expires_at > now()) AS previous_secret_expires_at,
                   c.kind AS "credential?", r.services_path, r.services_etag, r.services_problem, r.services_commit,
-                  r.services_checked_at, r.hook_id, r.hook_problem, r.hook_seen_at, r.actor_login, r.waits_until, r.recovered_until
+                  r.services_checked_at, r.hook_id, r.hook_problem, r.hook_seen_at, r.actor_id, r.actor_login, r.waits_until, r.recovered_until
            FROM repositories.repositories r LEFT JOIN repositories.credentials c ON c.repository_id = r.id
            WHERE r.id = ANY($1) AND r.removed_at IS NULL"#,
         ids
