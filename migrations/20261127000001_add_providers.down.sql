@@ -10,7 +10,7 @@ SELECT
     d.size_bytes, d.payload
 FROM ingress.deliveries AS d
 LEFT JOIN ingress.waiting AS w ON w.delivery_id = d.id;
-ALTER TABLE ingress.waiting DROP COLUMN reason;
+ALTER TABLE ingress.waiting DROP COLUMN reason, DROP COLUMN not_before;
 DROP TABLE repositories.cursors;
 DROP TABLE repositories.comments;
 DROP TABLE repositories.reports;
@@ -18,6 +18,7 @@ DROP TABLE repositories.works;
 DROP TABLE repositories.credentials;
 ALTER TABLE repositories.repositories
     DROP COLUMN services_path,
+    DROP COLUMN follows_default_branch,
     DROP COLUMN services_etag,
     DROP COLUMN services_commit,
     DROP COLUMN services_problem,

@@ -3,6 +3,7 @@ SET LOCAL lock_timeout = '5s';
 
 ALTER TABLE repositories.repositories
     ADD COLUMN services_path text NOT NULL DEFAULT '.ck8s/services.yaml' CHECK (length(services_path) BETWEEN 1 AND 500),
+    ADD COLUMN follows_default_branch boolean NOT NULL DEFAULT true,
     ADD COLUMN services_etag text,
     ADD COLUMN services_commit text,
     ADD COLUMN services_problem text,
@@ -14,6 +15,7 @@ ALTER TABLE repositories.repositories
     ADD COLUMN actor_login text,
     ADD COLUMN waits_until timestamptz,
     ADD COLUMN recovered_until timestamptz;
+COMMENT ON COLUMN repositories.repositories.follows_default_branch IS 'default_branch is the provider''s; false: somebody chose it.';
 COMMENT ON COLUMN repositories.repositories.services_problem IS 'Why the file at the provider is not in force; the last good one stays. Unset: it is.';
 COMMENT ON COLUMN repositories.repositories.hook_problem IS 'What is wrong with the hook. Unset: nothing that is known.';
 COMMENT ON COLUMN repositories.repositories.actor_id IS 'As whom the credential acts at the provider: its own doings trigger nothing.';
@@ -44,6 +46,7 @@ COMMENT ON TABLE repositories.works IS 'Changes at the provider that are under w
 CREATE TABLE repositories.reports (
     run_id uuid PRIMARY KEY,
     repository_id uuid NOT NULL REFERENCES repositories.repositories (id),
+    trigger_name text NOT NULL,
     commit_sha text,
     thread bigint,
     state text NOT NULL,
@@ -51,6 +54,7 @@ CREATE TABLE repositories.reports (
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX reports_thread ON repositories.reports (repository_id, thread, run_id) WHERE thread IS NOT NULL;
+CREATE INDEX reports_commit ON repositories.reports (repository_id, commit_sha, trigger_name, run_id) WHERE commit_sha IS NOT NULL;
 CREATE INDEX reports_due ON repositories.reports (repository_id, updated_at) WHERE said <> state;
 CREATE INDEX reports_told ON repositories.reports (updated_at) WHERE said = state;
 COMMENT ON COLUMN repositories.reports.state IS 'What the provider is to be told.';
@@ -74,7 +78,8 @@ COMMENT ON TABLE repositories.cursors IS 'Up to which flow event a reader has re
 GRANT SELECT, INSERT, UPDATE, DELETE ON repositories.credentials, repositories.works, repositories.reports, repositories.comments,
     repositories.cursors TO ck8s_repositories;
 
-ALTER TABLE ingress.waiting ADD COLUMN reason text NOT NULL DEFAULT '';
+ALTER TABLE ingress.waiting ADD COLUMN reason text NOT NULL DEFAULT '', ADD COLUMN not_before timestamptz;
+COMMENT ON COLUMN ingress.waiting.not_before IS 'Whoever could say is not asked before.';
 COMMENT ON COLUMN ingress.waiting.reason IS 'What it waits for, in words; empty: its turn.';
 CREATE OR REPLACE VIEW ingress.inbox AS
 SELECT

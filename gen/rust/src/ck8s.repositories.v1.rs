@@ -538,13 +538,17 @@ pub struct RedeliverHookDeliveriesRequest {
     /// The provider's ids of the tries.
     #[prost(string, repeated, tag = "2")]
     pub attempt_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Up to when everything was looked for.
+    /// Up to when everything was looked for; unset: not everything was.
     #[prost(message, optional, tag = "3")]
     pub until: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// The provider was asked.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RedeliverHookDeliveriesResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RedeliverHookDeliveriesResponse {
+    /// Those that it did not take now; `until` is not noted then.
+    #[prost(string, repeated, tag = "1")]
+    pub later_attempt_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 /// A webhook secret to replace.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RotateWebhookSecretRequest {

@@ -30,6 +30,14 @@ impl RepositoryProvider for GitHub {
         self.repository(credential, full_name).await
     }
 
+    async fn identify(
+        &self,
+        credential: &Credential,
+        repository: &Remote,
+    ) -> Result<Remote, ProviderError> {
+        self.known(credential, repository).await
+    }
+
     async fn actor(&self, credential: &Credential) -> Result<Actor, ProviderError> {
         self.whose(credential).await
     }

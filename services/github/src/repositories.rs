@@ -23,6 +23,17 @@ pub(crate) fn path(full_name: &str) -> Result<String, ProviderError> {
     Ok(format!("/repos/{owner}/{name}"))
 }
 
+impl From<Repository> for Remote {
+    fn from(found: Repository) -> Self {
+        Self {
+            external_id: found.id.to_string(),
+            full_name: found.full_name,
+            default_branch: found.default_branch,
+            url: found.html_url,
+        }
+    }
+}
+
 impl GitHub {
     pub(crate) async fn repository(
         &self,
@@ -38,13 +49,24 @@ impl GitHub {
         let lacking = self
             .lacking(credential, scope, &path, &answer, &found)
             .await?;
-        let remote = Remote {
-            external_id: found.id.to_string(),
-            full_name: found.full_name,
-            default_branch: found.default_branch,
-            url: found.html_url,
-        };
-        Ok((remote, lacking))
+        Ok((found.into(), lacking))
+    }
+
+    /// GitHub leads from a former name to the one of today, until another repository takes the former one.
+    pub(crate) async fn known(
+        &self,
+        credential: &Credential,
+        repository: &Remote,
+    ) -> Result<Remote, ProviderError> {
+        let ask = Ask::get(path(&repository.full_name)?, needs::REPOSITORY);
+        let scope = Scope::Id(&repository.external_id);
+        let answer = self.ask(credential, scope, ask).await?;
+        let found: Repository = answer.good(needs::REPOSITORY)?.read()?;
+        let found = Remote::from(found);
+        if found.external_id != repository.external_id {
+            return Err(ProviderError::NotFound(needs::REPOSITORY.thing));
+        }
+        Ok(found)
     }
 
     /// Whose the credential is: of a person's token the person, of an app its bot. It stays, so it is asked once.

@@ -23,7 +23,7 @@ use crate::{
     },
     store::{
         deliveries::State,
-        inbox::{self, Outcome},
+        inbox::{self, Outcome, Wait},
     },
 };
 
@@ -270,8 +270,12 @@ impl Handler {
                 Some(Ok(Verdict::Unsaid(reason))) => {
                     sifted.refused.push(outcome(State::Failed, reason));
                 }
-                Some(Ok(Verdict::Later { why, away })) => {
-                    sifted.waits.push((id, said(why)));
+                Some(Ok(Verdict::Later { why, until, away })) => {
+                    sifted.waits.push(Wait {
+                        id,
+                        reason: said(why),
+                        until: *until,
+                    });
                     sifted.away = away.clone().or(sifted.away);
                 }
                 Some(Err(away)) => sifted.away = Some(away.clone()),
@@ -368,8 +372,8 @@ struct Sifted {
     may: Vec<Pending>,
     /// They may not.
     refused: Vec<Outcome>,
-    /// The provider does not say now: why, in words.
-    waits: Vec<(DeliveryId, String)>,
+    /// The provider does not say now.
+    waits: Vec<Wait>,
     /// Who could say is away.
     away: Option<Away>,
 }

@@ -33,6 +33,14 @@ pub trait RepositoryProvider: Send + Sync {
         full_name: &str,
     ) -> Result<(Remote, Vec<Lacking>), ProviderError>;
 
+    /// A repository that is known, as it is now: it may have another name and another default branch.
+    /// [`ProviderError::NotFound`]: what has its name is another one.
+    async fn identify(
+        &self,
+        credential: &Credential,
+        repository: &Remote,
+    ) -> Result<Remote, ProviderError>;
+
     /// Whom the credential acts as: its own doings trigger nothing.
     async fn actor(&self, credential: &Credential) -> Result<Actor, ProviderError>;
 

@@ -62,6 +62,9 @@ pub enum Error {
         /// What the provider says of its last try.
         said: String,
     },
+    /// It was checked a moment ago.
+    #[error("checked too often; again in {0:?}")]
+    TooOften(std::time::Duration),
     /// Another service said no, in the contract's words.
     #[error("a peer answered {}", .0.code())]
     Peer(Box<Status>),
@@ -135,6 +138,7 @@ impl From<Error> for Status {
                 ),
                 &[("url", &url), ("said", &said)],
             ),
+            Error::TooOften(wait) => status::limited("checks of one repository", wait),
             Error::Peer(status) => *status,
             Error::Database(e) if ck8s_db::is_unavailable(&e) || ck8s_db::is_retryable(&e) => {
                 status::unavailable("the database", &e)
@@ -183,10 +187,12 @@ fn provider(step: &str, error: &ProviderError) -> Status {
         ProviderError::Limited { .. } => (Code::Unavailable, "PROVIDER_LIMITED"),
         ProviderError::Unavailable(_) => (Code::Unavailable, "PROVIDER_UNAVAILABLE"),
     };
-    status::error(
-        code,
-        reason,
-        format!("stopped at {step}: {error}"),
-        &[("step", step), ("why", &error.to_string())],
-    )
+    let why = error.to_string();
+    let mut told = vec![("step", step), ("why", why.as_str())];
+    let until = match error {
+        ProviderError::Limited { until, .. } => until.format(&Rfc3339).ok(),
+        _ => None,
+    };
+    told.extend(until.as_deref().map(|until| ("until", until)));
+    status::error(code, reason, format!("stopped at {step}: {error}"), &told)
 }

@@ -24,7 +24,7 @@ pub(crate) async fn upkeep(repositories: Repositories, shutdown: CancellationTok
             if let Err(error) = repositories.look_at_due().await {
                 tracing::warn!(%error, "no services.yaml was looked at");
             }
-            if let Err(error) = repositories.forget_told().await {
+            if let Err(error) = repositories.forget_old().await {
                 tracing::warn!(%error, "what was told long ago is kept");
             }
             tokio::time::sleep(PERIOD).await;

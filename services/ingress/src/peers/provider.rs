@@ -1,5 +1,5 @@
 //! What only the provider of a repository knows, asked through the repositories service: who may write there; and what is told to it.
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{HashMap, HashSet};
 
 use ck8s_proto::repositories::v1::{
     GetRepositoryRequest, ListHookDeliveriesRequest, ListHookDeliveriesResponse, MayWriteRequest,
@@ -8,12 +8,16 @@ use ck8s_proto::repositories::v1::{
 };
 use ck8s_rpc::mesh::Channel;
 use ck8s_types::{ProjectId, RepositoryId};
+use futures::{StreamExt, stream};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
 use super::{Away, DEADLINE};
 use crate::ingest::Asks;
 
+/// Repositories whose provider is asked at once.
+const ABREAST: usize = 16;
 /// The provider pages through a hook's deliveries, and makes them again one by one.
 const LONG: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -30,7 +34,9 @@ pub(crate) enum Verdict {
     Later {
         /// Why, in words.
         why: String,
-        /// It does not answer at all; none: it said until when it wants no questions.
+        /// Until when it wants no questions.
+        until: Option<OffsetDateTime>,
+        /// It does not answer at all.
         away: Option<Away>,
     },
 }
@@ -113,16 +119,16 @@ impl Provider {
         Ok(client.list_hook_deliveries(request).await?.into_inner())
     }
 
-    /// Has these delivered again.
+    /// Has these delivered again. Those that the provider did not take now.
     pub(crate) async fn redeliver(
         &self,
         again: RedeliverHookDeliveriesRequest,
-    ) -> Result<(), Status> {
+    ) -> Result<Vec<String>, Status> {
         let mut request = Request::new(again);
         request.set_timeout(LONG);
         let mut client = self.client.clone();
-        client.redeliver_hook_deliveries(request).await?;
-        Ok(())
+        let answer = client.redeliver_hook_deliveries(request).await?;
+        Ok(answer.into_inner().later_attempt_ids)
     }
 
     /// The project of a repository, and its owner/name.
@@ -139,19 +145,34 @@ impl Provider {
         Ok((repository.project_id.parse().ok(), repository.full_name))
     }
 
-    /// The verdicts on many, each asked for once.
+    /// The verdicts on many, each asked for once: of several repositories at once. A provider that does not say is not asked about
+    /// anybody else of that repository.
     pub(crate) async fn verdicts(
         &self,
         asked: impl Iterator<Item = (RepositoryId, Asks)>,
     ) -> HashMap<(RepositoryId, Asks), Result<Verdict, Away>> {
-        let mut verdicts = HashMap::new();
+        let mut by_repository: HashMap<RepositoryId, HashSet<Asks>> = HashMap::new();
         for (repository, asks) in asked {
-            if let Entry::Vacant(vacant) = verdicts.entry((repository, asks)) {
-                let verdict = self.may_trigger(repository, &vacant.key().1).await;
-                vacant.insert(verdict);
-            }
+            by_repository.entry(repository).or_default().insert(asks);
         }
-        verdicts
+        let of_one = |(repository, asked): (RepositoryId, HashSet<Asks>)| async move {
+            let mut verdicts = Vec::with_capacity(asked.len());
+            let mut silent = None;
+            for asks in asked {
+                let verdict = match &silent {
+                    Some(silent) => Clone::clone(silent),
+                    None => self.may_trigger(repository, &asks).await,
+                };
+                if matches!(verdict, Err(_) | Ok(Verdict::Later { .. })) {
+                    silent = Some(verdict.clone());
+                }
+                verdicts.push(((repository, asks), verdict));
+            }
+            verdicts
+        };
+        let all = stream::iter(by_repository.into_iter().map(of_one));
+        let all: Vec<_> = all.buffer_unordered(ABREAST).collect().await;
+        all.into_iter().flatten().collect()
     }
 }
 
@@ -161,14 +182,17 @@ fn unsaid(status: &Status) -> Result<Verdict, Away> {
     let why = info.and_then(|info| info.metadata.get("why")).cloned();
     match info.map(|info| info.reason.as_str()) {
         Some("PROVIDER_LIMITED") => {
+            let until = info.and_then(|info| info.metadata.get("until"));
             return Ok(Verdict::Later {
                 why: why.unwrap_or_default(),
+                until: until.and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok()),
                 away: None,
             });
         }
         Some("PROVIDER_UNAVAILABLE") => {
             let why = why.unwrap_or_default();
             return Ok(Verdict::Later {
+                until: None,
                 away: Some(Away {
                     service: "the provider",
                     cause: why.clone(),

@@ -256,7 +256,7 @@ pub(crate) struct Waiting {
     pub(crate) payload: Vec<u8>,
 }
 
-/// Ids of deliveries that wait, in order, after one key and before another.
+/// Ids of deliveries that wait and may be tried, in order, after one key and before another.
 pub(crate) async fn waiting_ids(
     conn: &mut PgConnection,
     after: DeliveryId,
@@ -264,7 +264,9 @@ pub(crate) async fn waiting_ids(
     limit: i64,
 ) -> sqlx::Result<Vec<DeliveryId>> {
     let ids = sqlx::query_scalar!(
-        "SELECT delivery_id FROM ingress.waiting WHERE delivery_id > $1 AND delivery_id < $2 ORDER BY delivery_id LIMIT $3",
+        "SELECT delivery_id FROM ingress.waiting
+         WHERE delivery_id > $1 AND delivery_id < $2 AND (not_before IS NULL OR not_before < now())
+         ORDER BY delivery_id LIMIT $3",
         after.uuid(),
         before.uuid(),
         limit,

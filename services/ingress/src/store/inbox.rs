@@ -3,6 +3,7 @@ use std::collections::HashSet;
 
 use ck8s_types::{DeliveryId, RunId};
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::deliveries::State;
@@ -103,19 +104,28 @@ pub(crate) async fn made(conn: &mut PgConnection, ids: &[DeliveryId]) -> sqlx::R
     Ok(())
 }
 
-/// Says what these wait for, in words.
-pub(crate) async fn wait_for(
-    conn: &mut PgConnection,
-    waits: &[(DeliveryId, String)],
-) -> sqlx::Result<()> {
-    let ids: Vec<Uuid> = waits.iter().map(|(id, _)| id.uuid()).collect();
-    let reasons: Vec<&str> = waits.iter().map(|(_, reason)| reason.as_str()).collect();
+/// What a delivery waits for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Wait {
+    pub(crate) id: DeliveryId,
+    /// In words.
+    pub(crate) reason: String,
+    /// Nobody tries before, but once a minute: there may be another credential.
+    pub(crate) until: Option<OffsetDateTime>,
+}
+
+/// Says what these wait for.
+pub(crate) async fn wait_for(conn: &mut PgConnection, waits: &[Wait]) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = waits.iter().map(|wait| wait.id.uuid()).collect();
+    let reasons: Vec<&str> = waits.iter().map(|wait| wait.reason.as_str()).collect();
+    let untils: Vec<Option<OffsetDateTime>> = waits.iter().map(|wait| wait.until).collect();
     sqlx::query!(
-        "UPDATE ingress.waiting AS w SET reason = n.reason
-         FROM unnest($1::uuid[], $2::text[]) AS n (id, reason)
-         WHERE w.delivery_id = n.id AND w.reason <> n.reason",
+        "UPDATE ingress.waiting AS w SET reason = n.reason, not_before = least(n.until, now() + interval '1 minute')
+         FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS n (id, reason, until)
+         WHERE w.delivery_id = n.id",
         &ids,
         &reasons as &[&str],
+        &untils as &[Option<OffsetDateTime>],
     )
     .execute(conn)
     .await?;

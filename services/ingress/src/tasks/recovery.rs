@@ -19,12 +19,14 @@ use crate::{error::IngressError, peers::provider::Provider, store::recovery};
 
 /// Between rounds.
 const PERIOD: Duration = Duration::from_secs(300);
-/// After a round that failed.
+/// After a round that could not begin.
 const PAUSE: Duration = Duration::from_secs(10);
+/// After a round in which some repository was not looked at.
+const AGAIN: Duration = Duration::from_secs(60);
 /// How often one delivery is asked for: what fails as often fails for a reason.
 const TRIES: u8 = 5;
-/// Asked for in one call: a provider wants a second between any two.
-const MOST: usize = 20;
+/// Asked for in one call: a provider wants a second between any two, of all repositories of one credential.
+const MOST: usize = 3;
 /// Deliveries that are remembered as asked for.
 const REMEMBERED: usize = 100_000;
 
@@ -53,9 +55,10 @@ impl Recovery {
         let rounds = async {
             loop {
                 let pause = match self.round().await {
-                    Ok(()) => PERIOD,
+                    Ok(true) => PERIOD,
+                    Ok(false) => AGAIN,
                     Err(error) => {
-                        tracing::warn!(%error, "not every delivery was looked for");
+                        tracing::warn!(%error, "no delivery was looked for");
                         PAUSE
                     }
                 };
@@ -68,14 +71,14 @@ impl Recovery {
         }
     }
 
-    /// One look at every hook.
-    async fn round(&self) -> Result<(), IngressError> {
+    /// One look at every hook; whether all went well.
+    async fn round(&self) -> Result<bool, IngressError> {
         let Some(_alone) = recovery::alone(&self.pool).await? else {
-            return Ok(());
+            return Ok(true);
         };
         let mut page_token = String::new();
         let mut looking = JoinSet::new();
-        let mut failed = Ok(());
+        let mut well = true;
         loop {
             let page = self
                 .provider
@@ -92,12 +95,15 @@ impl Recovery {
             while looking.len() > most {
                 match looking.join_next().await {
                     Some(Ok(Ok(()))) | None => {}
-                    Some(Ok(Err(error))) => failed = Err(error),
+                    Some(Ok(Err(error))) => {
+                        tracing::warn!(%error, "not every delivery was looked for");
+                        well = false;
+                    }
                     Some(Err(fault)) => tracing::error!(%fault, "a look for deliveries ended"),
                 }
             }
             if page_token.is_empty() {
-                return failed;
+                return Ok(well);
             }
         }
     }
@@ -106,7 +112,7 @@ impl Recovery {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn look(&self, page: ListHookDeliveriesResponse) -> Result<(), IngressError> {
+    async fn look(&self, mut page: ListHookDeliveriesResponse) -> Result<(), IngressError> {
         let keys: Vec<&str> = page
             .deliveries
             .iter()
@@ -118,43 +124,60 @@ impl Recovery {
         };
         let missing: Vec<HookDelivery> = {
             let asked = self.asked();
-            page.deliveries
+            std::mem::take(&mut page.deliveries)
                 .into_iter()
                 .filter(|delivery| !arrived.contains(&delivery.delivery_id))
                 .filter(|d| asked.get(&d.delivery_id).is_none_or(|n| *n < TRIES))
                 .collect()
         };
-        // The last of many says up to when all were looked for.
+        let mut recovered = Vec::new();
+        let asked = self.ask_for(&page, missing, &mut recovered).await;
+        self.tell(&page.repository_id, &recovered).await?;
+        asked
+    }
+
+    /// Asks for these, some at a time. The last of many says up to when all were looked for, if all were.
+    async fn ask_for(
+        &self,
+        page: &ListHookDeliveriesResponse,
+        missing: Vec<HookDelivery>,
+        recovered: &mut Vec<HookDelivery>,
+    ) -> Result<(), IngressError> {
         let mut parts = missing.chunks(MOST).peekable();
+        let mut complete = true;
         loop {
             let part = parts.next().unwrap_or_default();
             let last = parts.peek().is_none();
-            let until = if last {
-                page.until
-            } else {
-                part.first().and_then(|d| d.time)
+            let until = match last {
+                true => page.until,
+                false => part.first().and_then(|d| d.time),
             };
+            self.count(part);
             let again = RedeliverHookDeliveriesRequest {
                 repository_id: page.repository_id.clone(),
                 attempt_ids: part.iter().map(|d| d.attempt_id.clone()).collect(),
-                until,
+                until: until.filter(|_| complete),
             };
-            let asked = self.provider.redeliver(again).await;
-            asked.map_err(|status| away(&status))?;
+            let later = self.provider.redeliver(again).await;
+            let later = later.map_err(|status| away(&status))?;
+            complete &= later.is_empty();
+            let taken = part.iter().filter(|d| !later.contains(&d.attempt_id));
+            recovered.extend(taken.cloned());
             if last {
-                break;
+                return Ok(());
             }
         }
-        {
-            let mut asked = self.asked();
-            if asked.len() > REMEMBERED {
-                asked.clear();
-            }
-            for delivery in &missing {
-                *asked.entry(delivery.delivery_id.clone()).or_default() += 1;
-            }
+    }
+
+    /// These are asked for once more.
+    fn count(&self, deliveries: &[HookDelivery]) {
+        let mut asked = self.asked();
+        if asked.len() > REMEMBERED {
+            asked.clear();
         }
-        self.tell(&page.repository_id, &missing).await
+        for delivery in deliveries {
+            *asked.entry(delivery.delivery_id.clone()).or_default() += 1;
+        }
     }
 
     async fn tell(

@@ -33,7 +33,7 @@ pub(super) async fn check_repository(
 ) -> Result<pb::CheckRepositoryResponse, Status> {
     let access = access::of(&request);
     let name = named(&request.get_ref().repository)?;
-    let findings = repositories.check(&access, name).await?;
+    let findings = repositories.check_in_time(&access, name).await?;
     Ok(pb::CheckRepositoryResponse { findings })
 }
 
@@ -97,12 +97,11 @@ pub(super) async fn redeliver_hook_deliveries(
         return Err(status::invalid("attempt_ids", "more than 1,000"));
     }
     let until = asked.until.as_ref();
-    let until = until.ok_or_else(|| status::invalid("until", "must be a time"))?;
-    let until = convert::moment("until", until)?;
-    repositories
-        .redeliver(repository, &asked.attempt_ids, until)
+    let until = until.map(|until| convert::moment("until", until));
+    let later_attempt_ids = repositories
+        .redeliver(repository, &asked.attempt_ids, until.transpose()?)
         .await?;
-    Ok(pb::RedeliverHookDeliveriesResponse {})
+    Ok(pb::RedeliverHookDeliveriesResponse { later_attempt_ids })
 }
 
 /// What a request to add shows, if anything.

@@ -30,6 +30,7 @@ struct Adoption {
     id: RepositoryId,
     project_id: ProjectId,
     services_path: Option<String>,
+    follows_default_branch: bool,
     secret: SecretString,
     far: Far,
     actor: ck8s_provider::Actor,
@@ -96,6 +97,7 @@ impl Repositories {
             ..found
         };
         Ok(Adoption {
+            follows_default_branch: add.default_branch.is_empty(),
             id: RepositoryId::new(),
             project_id,
             services_path,
@@ -158,6 +160,7 @@ impl Repositories {
             external_id: &remote.external_id,
             full_name: &remote.full_name,
             default_branch: &remote.default_branch,
+            follows_default_branch: adoption.follows_default_branch,
             services_text: "",
             services_path: adoption.services_path.as_deref(),
         };
@@ -188,7 +191,7 @@ impl Repositories {
         adoption: &Adoption,
     ) -> Result<pb::AddRepositoryResponse, Error> {
         let id = adoption.id.uuid();
-        let hook_id = adoption.far.put_hook(&adoption.secret).await?;
+        let hook_id = adoption.far.put_hook(None, &adoption.secret).await?;
         {
             let mut conn = self.pool.acquire().await?;
             remote::set_hook(&mut conn, id, &hook_id).await?;

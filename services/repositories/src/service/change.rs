@@ -97,6 +97,7 @@ impl Repositories {
             external_id,
             full_name,
             default_branch,
+            follows_default_branch: add.default_branch.is_empty(),
             services_text: &add.services_text,
             services_path,
         };
@@ -139,6 +140,7 @@ impl Repositories {
         }
         if let Some(branch) = &update.default_branch {
             change.default_branch = Some(field::default_branch(branch)?);
+            change.follows_default_branch = Some(false);
             fields.push("default_branch");
         }
         if let Some(text) = &update.services_text {

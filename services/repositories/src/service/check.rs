@@ -19,6 +19,25 @@ use crate::{
 const BACK: Duration = Duration::days(1);
 
 impl Repositories {
+    /// The same, not more often than the provider's limits allow.
+    pub(crate) async fn check_in_time(
+        &self,
+        access: &Access,
+        name: &str,
+    ) -> Result<Vec<pb::Finding>, Error> {
+        let mut conn = self.pool.acquire().await?;
+        let id = repositories::find(&mut conn, name).await?;
+        let repository = repositories::get(&mut conn, id).await?;
+        drop(conn);
+        reached(access, &repository, name)?;
+        if let Some(outside) = &self.outside
+            && let Err(wait) = outside.checks.take(id, std::time::Instant::now())
+        {
+            return Err(Error::TooOften(wait));
+        }
+        self.check(access, name).await
+    }
+
     /// Asks the provider, looks at services.yaml, and says how it all stands.
     pub(crate) async fn check(
         &self,
@@ -91,8 +110,8 @@ impl Repositories {
     }
 
     async fn mend_now(&self, repository: &Repository) -> Result<(), Error> {
-        let held = self.hold(repository).await?;
-        let mended = self.mend_held(repository).await;
+        let (held, repository) = self.hold(repository).await?;
+        let mended = self.mend_held(&repository).await;
         held.release().await;
         mended
     }
@@ -103,7 +122,7 @@ impl Repositories {
             let far = self.far(&mut conn, repository).await?;
             (far, self.current_secret(&mut conn, repository).await?)
         };
-        let hook_id = far.put_hook(&secret).await?;
+        let hook_id = far.put_hook(repository.hook_id.as_deref(), &secret).await?;
         {
             let mut tx = self.pool.begin().await?;
             if remote::set_hook(&mut tx, repository.id, &hook_id).await? {

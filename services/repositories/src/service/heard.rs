@@ -6,6 +6,7 @@ use ck8s_provider::{HookAttempt, ProviderError};
 use ck8s_rpc::convert::timestamp;
 use ck8s_types::RepositoryId;
 use time::{Duration, OffsetDateTime};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{Repositories, outside::at};
@@ -24,6 +25,9 @@ const LONGEST_BACK: Duration = Duration::days(3);
 const OVERLAP: Duration = Duration::minutes(1);
 /// What is younger may not be on the provider's list yet.
 const YOUNGEST: Duration = Duration::seconds(30);
+
+/// Listing may take so long: less than whoever asks waits.
+const LISTING: std::time::Duration = std::time::Duration::from_secs(45);
 
 /// A delivery that came.
 pub struct Heard {
@@ -76,19 +80,21 @@ impl Repositories {
         if repository.credential.is_none() {
             return Ok(());
         }
-        let renamed = heard.event == "repository";
+        let moved = heard.event == "repository";
         let pushed = heard.event == "push" && heard.branch == repository.default_branch;
-        if renamed || pushed {
-            let this = self.clone();
+        if (moved || pushed)
+            && let Some(outside) = &self.outside
+            && outside.looks.begin(id)
+        {
+            let (this, outside) = (self.clone(), outside.clone());
             tokio::spawn(async move {
-                let done = async {
-                    if renamed {
-                        this.rename(id).await?;
+                loop {
+                    if let Err(error) = this.look_now(id).await {
+                        tracing::warn!(repository.id = %id, %error, "a delivery's consequences wait for the next look");
                     }
-                    this.look_now(id).await
-                };
-                if let Err(error) = done.await {
-                    tracing::warn!(repository.id = %id, %error, "a delivery's consequences wait for the next look");
+                    if !outside.looks.again(id) {
+                        return;
+                    }
                 }
             });
         }
@@ -145,6 +151,9 @@ impl Repositories {
         &self,
         after: Uuid,
     ) -> Result<pb::ListHookDeliveriesResponse, Error> {
+        if self.outside.is_none() {
+            return Ok(pb::ListHookDeliveriesResponse::default());
+        }
         let mut conn = self.pool.acquire().await?;
         let Some(id) = remote::next_hooked(&mut conn, after).await? else {
             return Ok(pb::ListHookDeliveriesResponse::default());
@@ -154,17 +163,40 @@ impl Repositories {
             next_page_token: ck8s_rpc::page::encode(&id),
             ..Default::default()
         };
-        let repository = repositories::get(&mut conn, id).await?;
-        let far = match self.far(&mut conn, &repository).await {
-            Ok(far) => far,
-            Err(Error::NoProvider) => return Ok(pb::ListHookDeliveriesResponse::default()),
-            Err(error) => return Err(error),
-        };
         drop(conn);
         let now = OffsetDateTime::now_utc();
+        // One repository hinders no other: what stands in the way here is told in the log, and looked for the next time.
+        match timeout(LISTING, self.attempts(id, now)).await {
+            Ok(Ok(Some(attempts))) => {
+                // A ping tells nothing that somebody could miss.
+                let told = attempts.into_iter().filter(|tried| tried.event != "ping");
+                answer.until = Some(timestamp(now - YOUNGEST));
+                answer.deliveries = by_delivery(told);
+            }
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(repository.id = %id, %error, "its deliveries were not looked for");
+            }
+            Err(_) => {
+                tracing::warn!(repository.id = %id, "listing its deliveries takes too long");
+            }
+        }
+        Ok(answer)
+    }
+
+    /// What a repository's hook tried since it was last asked about; none: it is not to be asked now.
+    async fn attempts(
+        &self,
+        id: Uuid,
+        now: OffsetDateTime,
+    ) -> Result<Option<Vec<HookAttempt>>, Error> {
+        let mut conn = self.pool.acquire().await?;
+        let repository = repositories::get(&mut conn, id).await?;
+        let far = self.far(&mut conn, &repository).await?;
+        drop(conn);
         let asked = repository.hook_id.as_deref();
         let Some(hook_id) = asked.filter(|_| repository.waits().is_none()) else {
-            return Ok(answer);
+            return Ok(None);
         };
         let since = repository.recovered_until.unwrap_or(repository.created_at);
         let since = (since - OVERLAP).max(now - LONGEST_BACK);
@@ -172,12 +204,7 @@ impl Repositories {
             .api()
             .hook_attempts(&far.credential, &far.remote, hook_id, since);
         match tried.await {
-            Ok(attempts) => {
-                answer.until = Some(timestamp(now - YOUNGEST));
-                // A ping tells nothing that somebody could miss.
-                let told = attempts.into_iter().filter(|tried| tried.event != "ping");
-                answer.deliveries = by_delivery(told);
-            }
+            Ok(attempts) => Ok(Some(attempts)),
             Err(error) => {
                 self.note_error(&repository, &error).await;
                 if matches!(error, ProviderError::NotFound(_)) {
@@ -185,23 +212,24 @@ impl Repositories {
                     let mut conn = self.pool.acquire().await?;
                     remote::set_hook_problem(&mut conn, id, Some(problem)).await?;
                 }
+                Ok(None)
             }
         }
-        Ok(answer)
     }
 
-    /// Has the provider deliver these again, then notes up to when everything was looked for.
+    /// Has the provider deliver these again, then notes up to when everything was looked for. Those that it did not take now.
     pub(crate) async fn redeliver(
         &self,
         repository: RepositoryId,
         attempts: &[String],
-        until: OffsetDateTime,
-    ) -> Result<(), Error> {
+        until: Option<OffsetDateTime>,
+    ) -> Result<Vec<String>, Error> {
         let mut conn = self.pool.acquire().await?;
         let repository = repositories::get(&mut conn, repository.uuid()).await?;
         let far = self.far(&mut conn, &repository).await?;
         drop(conn);
         let hook_id = repository.hook_id.as_deref().unwrap_or_default();
+        let mut later = Vec::new();
         for attempt in attempts {
             let asked = far
                 .api()
@@ -212,15 +240,22 @@ impl Repositories {
                 Err(ProviderError::NotFound(_) | ProviderError::Invalid(_)) => {
                     tracing::warn!(repository.id = %repository.id, attempt, "a delivery is not to be had again");
                 }
+                // This one fails; others may not.
+                Err(ProviderError::Unavailable(why)) => {
+                    tracing::warn!(repository.id = %repository.id, attempt, why, "a delivery is asked for later");
+                    later.push(attempt.clone());
+                }
                 Err(error) => {
                     self.note_error(&repository, &error).await;
                     return Err(at("asking for deliveries again")(error));
                 }
             }
         }
-        let mut conn = self.pool.acquire().await?;
-        remote::set_recovered_until(&mut conn, repository.id, until).await?;
-        Ok(())
+        if let Some(until) = until.filter(|_| later.is_empty()) {
+            let mut conn = self.pool.acquire().await?;
+            remote::set_recovered_until(&mut conn, repository.id, until).await?;
+        }
+        Ok(later)
     }
 }
 

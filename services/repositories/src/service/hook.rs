@@ -32,28 +32,41 @@ const PING_TAKES: Duration = Duration::from_secs(5);
 const PINGS: usize = 3;
 
 impl Far {
-    /// Has exactly one hook post to our address, with this secret, turned on, for everything that ck8s hears of. One that is there is
-    /// taken over; any more are removed. Returns its id.
-    pub async fn put_hook(&self, secret: &SecretString) -> Result<String, Error> {
+    /// Has exactly one hook post to our address, with this secret, turned on, for everything that ck8s hears of. One that is there, or
+    /// that is known and posts to where we were before, is taken over; any more are removed. Returns its id.
+    pub async fn put_hook(
+        &self,
+        known: Option<&str>,
+        secret: &SecretString,
+    ) -> Result<String, Error> {
         let spec = HookSpec {
             url: self.outside.hook_url.clone(),
             secret: secret.clone(),
         };
         let (credential, remote) = (&self.credential, &self.remote);
         let found = self.api().hooks(credential, remote, &spec.url).await;
-        let mut found = found.map_err(at(LOOKING))?.into_iter();
-        let hook = match found.next() {
-            Some(hook) => {
-                self.api()
-                    .update_hook(credential, remote, &hook.id, &spec)
-                    .await
+        let found = found.map_err(at(LOOKING))?.into_iter();
+        let mut ids: Vec<String> = known.map(str::to_owned).into_iter().collect();
+        ids.extend(
+            found
+                .map(|hook| hook.id)
+                .filter(|id| known != Some(id.as_str())),
+        );
+        let mut ids = ids.into_iter();
+        let hook = loop {
+            let Some(id) = ids.next() else {
+                break self.api().create_hook(credential, remote, &spec).await;
+            };
+            match self.api().update_hook(credential, remote, &id, &spec).await {
+                // Somebody removed it.
+                Err(ProviderError::NotFound(_)) => {}
+                done => break done,
             }
-            None => self.api().create_hook(credential, remote, &spec).await,
         };
         let hook = hook.map_err(at(MAKING))?;
-        for other in found {
+        for other in ids {
             self.api()
-                .delete_hook(credential, remote, &other.id)
+                .delete_hook(credential, remote, &other)
                 .await
                 .map_err(at("removing a second hook"))?;
         }
@@ -80,14 +93,23 @@ impl Far {
         last.map_or_else(|| "nothing".to_owned(), |attempt| attempt.answer)
     }
 
-    /// Removes every hook that posts to our address, and the one that is known.
-    pub async fn drop_hooks(&self, known: Option<&str>) -> Result<(), ProviderError> {
+    /// Removes every hook that posts to our address, or to the one that was ours when the work began, and the one that is known.
+    pub async fn drop_hooks(
+        &self,
+        known: Option<&str>,
+        begun_at: Option<&str>,
+    ) -> Result<(), ProviderError> {
         let (credential, remote) = (&self.credential, &self.remote);
-        let url = &self.outside.hook_url;
+        let url = self.outside.hook_url.as_str();
         let mut ids: Vec<String> = known.map(str::to_owned).into_iter().collect();
-        for hook in self.api().hooks(credential, remote, url).await? {
-            if !ids.contains(&hook.id) {
-                ids.push(hook.id);
+        for url in [Some(url), begun_at.filter(|begun| *begun != url)]
+            .into_iter()
+            .flatten()
+        {
+            for hook in self.api().hooks(credential, remote, url).await? {
+                if !ids.contains(&hook.id) {
+                    ids.push(hook.id);
+                }
             }
         }
         for id in ids {
@@ -113,6 +135,10 @@ impl Repositories {
             [hook] if !hook.complete => {
                 Err(format!("hook {} does not hear of every event", hook.id))
             }
+            [hook] if repository.hook_id.as_ref() != Some(&hook.id) => Err(format!(
+                "hook {} posts to ck8s, which ck8s did not make",
+                hook.id
+            )),
             [hook] => Ok(hook.id.clone()),
             more => Err(format!("{} hooks post to ck8s", more.len())),
         };

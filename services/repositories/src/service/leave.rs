@@ -35,8 +35,16 @@ impl Repositories {
         call: &Call,
         repository: &Repository,
     ) -> Result<pb::RemoveRepositoryResponse, Error> {
-        let held = self.hold(repository).await?;
-        let left = self.leave_held(call, repository, &held).await;
+        let (held, repository) = match self.hold(repository).await {
+            // The same call may have come twice at once.
+            Err(Error::NotFound(name)) => {
+                let mut tx = self.pool.begin().await?;
+                let answer = requests::answered(&mut tx, call.request, METHOD).await?;
+                return answer.ok_or(Error::NotFound(name));
+            }
+            held => held?,
+        };
+        let left = self.leave_held(call, &repository, &held).await;
         held.release().await;
         left
     }
@@ -54,7 +62,7 @@ impl Repositories {
             tx.commit().await?;
             far
         };
-        let dropped = far.drop_hooks(repository.hook_id.as_deref()).await;
+        let dropped = far.drop_hooks(repository.hook_id.as_deref(), None).await;
         let hook_left = dropped.err().map(|error| left(&error)).unwrap_or_default();
         let mut tx = self.pool.begin().await?;
         forget(&mut tx, held, repository).await?;

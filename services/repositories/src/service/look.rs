@@ -1,12 +1,12 @@
 //! services.yaml as it stands at the provider: read by etag, in force if it is good; if not, the last good one stays, and the commit
 //! that broke it says so.
 use ck8s_provider::{CommitState, CommitStatus, Fetched, ProviderError};
-use sqlx::PgConnection;
+use serde_json::json;
 use uuid::Uuid;
 
-use super::{Repositories, outside::Far};
+use super::{Repositories, change::record, outside::Far, recover::ACTOR};
 use crate::{
-    domain::services_yaml,
+    domain::{repository as field, services_yaml},
     error::Error,
     store::{
         remote::{self, Look},
@@ -24,13 +24,17 @@ const EVERY_SECONDS: f64 = 600.0;
 /// Looked at in one round.
 const MOST: i64 = 20;
 
+/// So often a look that was overtaken by another is repeated.
+const LOOKS: usize = 3;
+
 impl Repositories {
-    /// Looks at the file, and writes down what there is. The provider's error: nothing is known, and nothing changes.
+    /// Looks at the file, and writes down what there is; false: somebody else looked, or changed where to look. The provider's error:
+    /// nothing is known, and nothing changes.
     pub(super) async fn look(
         &self,
         far: &Far,
         repository: &Repository,
-    ) -> Result<(), ProviderError> {
+    ) -> Result<bool, ProviderError> {
         let etag = repository.services_etag.as_deref();
         let fetched = far
             .api()
@@ -39,32 +43,24 @@ impl Repositories {
                 &far.remote,
                 &repository.default_branch,
                 &repository.services_path,
-                etag,
+                etag.filter(|etag| !etag.is_empty()),
             )
             .await;
         let fetched = match fetched {
             Ok(fetched) => fetched,
             Err(error) => {
-                self.note_error(repository, &error).await;
-                if !error.passes() {
-                    let problem = format!("it cannot be read: {error}");
-                    let look = Look {
-                        problem: Some(&problem),
-                        ..Look::default()
-                    };
-                    self.noted(repository, look).await;
-                }
+                self.unread(repository, &error).await;
                 return Err(error);
             }
         };
         let before = repository.services_problem.as_deref();
-        match fetched {
+        Ok(match fetched {
             Fetched::Unchanged => {
                 let look = Look {
-                    problem: before.filter(|problem| !problem.starts_with("it cannot be read")),
+                    problem: before,
                     ..Look::default()
                 };
-                self.noted(repository, look).await;
+                self.noted(repository, look).await
             }
             Fetched::Missing => {
                 let problem = format!(
@@ -77,41 +73,64 @@ impl Repositories {
                     problem: Some(&problem),
                     ..Look::default()
                 };
-                self.noted(repository, look).await;
+                self.noted(repository, look).await
             }
             Fetched::File { text, etag, commit } => {
                 let fault = services_yaml::parse(&text).err().map(|e| e.problem);
+                let verdict = match (&fault, before) {
+                    (Some(fault), _) => Some((CommitState::Error, fault.as_str())),
+                    (None, Some(_)) => Some((CommitState::Success, "it is in force")),
+                    (None, None) => None,
+                };
+                // What the commit does not say yet, the next look says.
+                let said = match verdict {
+                    Some((state, words)) => self.say(far, repository, &commit, state, words).await,
+                    None => true,
+                };
                 let look = Look {
                     text: fault.is_none().then_some(text.as_str()),
-                    etag: Some(&etag),
+                    etag: Some(if said { &etag } else { "" }),
                     commit: Some(&commit),
                     problem: fault.as_deref(),
                 };
-                self.noted(repository, look).await;
-                let (state, description) = match (&fault, before) {
-                    (Some(fault), _) => (CommitState::Error, fault.as_str()),
-                    (None, Some(_)) => (CommitState::Success, "it is in force"),
-                    (None, None) => return Ok(()),
-                };
-                self.say(far, repository, &commit, state, description).await;
+                self.noted(repository, look).await
             }
-        }
-        Ok(())
+        })
     }
 
-    async fn noted(&self, repository: &Repository, look: Look<'_>) {
+    /// Notes why the file cannot be read. What passes is noted nowhere; after what does not, the next look reads it whole.
+    async fn unread(&self, repository: &Repository, error: &ProviderError) {
+        self.note_error(repository, error).await;
+        if error.passes() {
+            return;
+        }
+        let problem = format!("it cannot be read: {error}");
+        let look = Look {
+            etag: Some(""),
+            problem: Some(&problem),
+            ..Look::default()
+        };
+        self.noted(repository, look).await;
+    }
+
+    /// Writes down a look; false: it was overtaken.
+    async fn noted(&self, repository: &Repository, look: Look<'_>) -> bool {
         let noted = async {
             let mut tx = self.pool.begin().await?;
-            if remote::looked(&mut tx, repository.id, look).await? {
+            let news = remote::looked(&mut tx, repository, look).await?;
+            if news == Some(true) {
                 repositories::touch(&mut tx, repository.id).await?;
             }
-            tx.commit().await
+            tx.commit().await?;
+            Ok(news.is_some())
         };
-        if let Err(error) = noted.await {
+        noted.await.unwrap_or_else(|error: sqlx::Error| {
             tracing::warn!(%error, repository.id = %repository.id, "a look at services.yaml was not written down");
-        }
+            true
+        })
     }
 
+    /// Says on a commit how its services.yaml is; false: it is to be said later.
     async fn say(
         &self,
         far: &Far,
@@ -119,7 +138,7 @@ impl Repositories {
         commit: &str,
         state: CommitState,
         description: &str,
-    ) {
+    ) -> bool {
         let status = CommitStatus {
             state,
             context: CONTEXT.to_owned(),
@@ -128,19 +147,41 @@ impl Repositories {
         };
         let api = far.api();
         let said = api.set_status(&far.credential, &far.remote, commit, &status);
-        if let Err(error) = said.await {
-            self.note_error(repository, &error).await;
+        match said.await {
+            Ok(()) => true,
+            Err(error) => {
+                self.note_error(repository, &error).await;
+                !error.passes()
+            }
         }
     }
 
-    /// Looks now.
+    /// Looks now, under the name of today.
     pub(crate) async fn look_now(&self, id: Uuid) -> Result<(), Error> {
-        let mut conn = self.pool.acquire().await?;
-        let repository = repositories::get(&mut conn, id).await?;
-        let far = self.far(&mut conn, &repository).await?;
-        drop(conn);
-        // What it says is written down and logged there.
-        let _ = self.look(&far, &repository).await;
+        for _ in 0..LOOKS {
+            let mut conn = self.pool.acquire().await?;
+            let repository = repositories::get(&mut conn, id).await?;
+            let far = self.far(&mut conn, &repository).await?;
+            drop(conn);
+            match far.api().identify(&far.credential, &far.remote).await {
+                Ok(found) => match self.follow(&repository, &found).await {
+                    Ok(true) => continue,
+                    Ok(false) => {}
+                    // The provider leads from the old name to the new one.
+                    Err(error) => {
+                        tracing::warn!(repository.id = %id, %error, "it keeps its former name");
+                    }
+                },
+                Err(error) => {
+                    self.unread(&repository, &error).await;
+                    return Ok(());
+                }
+            }
+            // What it says is written down and logged there.
+            if self.look(&far, &repository).await.unwrap_or(true) {
+                return Ok(());
+            }
+        }
         Ok(())
     }
 
@@ -176,46 +217,42 @@ impl Repositories {
         Ok(())
     }
 
-    /// The provider knows it by another name or another default branch.
-    pub(super) async fn rename(&self, id: Uuid) -> Result<(), Error> {
-        let mut conn = self.pool.acquire().await?;
-        let repository = repositories::get(&mut conn, id).await?;
-        let far = self.far(&mut conn, &repository).await?;
-        drop(conn);
-        let looked = far.api().look_up(&far.credential, &repository.full_name);
-        let found = match looked.await {
-            Ok((found, _)) => found,
-            Err(error) => {
-                self.note_error(&repository, &error).await;
-                return Ok(());
-            }
-        };
-        let same = found.full_name == repository.full_name
-            && found.default_branch == repository.default_branch;
-        if found.external_id != repository.external_id || same {
-            return Ok(());
-        }
-        let mut tx = self.pool.begin().await?;
-        self.renamed(&mut tx, &repository, &found).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    async fn renamed(
+    /// Follows the provider to another name or default branch; whether there was one.
+    async fn follow(
         &self,
-        conn: &mut PgConnection,
         repository: &Repository,
         found: &ck8s_provider::Remote,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
+        let name = Some(found.full_name.as_str()).filter(|name| *name != repository.full_name);
+        let branch = Some(found.default_branch.as_str()).filter(|branch| {
+            repository.follows_default_branch && *branch != repository.default_branch
+        });
+        if name.is_none() && branch.is_none() {
+            return Ok(false);
+        }
         let change = repositories::Change {
-            full_name: Some(crate::domain::repository::full_name(&found.full_name)?),
-            default_branch: Some(crate::domain::repository::default_branch(
-                &found.default_branch,
-            )?),
+            full_name: name.map(field::full_name).transpose()?,
+            default_branch: branch.map(field::default_branch).transpose()?,
             ..repositories::Change::default()
         };
-        repositories::update(conn, repository, change).await?;
-        repositories::touch(conn, repository.id).await?;
-        Ok(())
+        let mut tx = self.pool.begin().await?;
+        repositories::update(&mut tx, repository, change).await?;
+        repositories::touch(&mut tx, repository.id).await?;
+        let message = format!(
+            "repository {} is {} at its provider now, with the default branch {}",
+            repository.full_name, found.full_name, found.default_branch
+        );
+        let data = json!({ "now": found.full_name });
+        record(
+            &mut tx,
+            ACTOR,
+            "repository.followed",
+            repository,
+            message,
+            data,
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(true)
     }
 }

@@ -9,6 +9,7 @@ mod heard;
 mod hook;
 mod leave;
 mod look;
+mod looks;
 mod outside;
 mod parsed;
 mod read;

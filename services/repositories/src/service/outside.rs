@@ -2,13 +2,14 @@
 use std::sync::Arc;
 
 use ck8s_provider::{Credential, ProviderError, Remote, RepositoryProvider};
+use ck8s_rpc::rate::Rate;
 use ck8s_types::RepositoryId;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 use tokio::sync::{Notify, broadcast};
 use uuid::Uuid;
 
-use super::{Repositories, writers::Writers};
+use super::{Repositories, looks::Looks, writers::Writers};
 use crate::{
     domain::row::Row,
     error::Error,
@@ -38,6 +39,9 @@ pub struct Outside {
     pub hook_url: String,
     pub console_url: String,
     pub writers: Writers,
+    pub looks: Looks,
+    /// How often each repository is checked: a check is a dozen questions.
+    pub checks: Rate<Uuid>,
     /// The repositories whose hook's ping came, whichever replica heard of it.
     pub pings: broadcast::Sender<Uuid>,
     /// Runs changed.
@@ -47,6 +51,8 @@ pub struct Outside {
     pub database_url: SecretString,
 }
 
+/// Checks of one repository in a minute.
+const CHECKS: u32 = 12;
 /// Pings that a waiter may be behind.
 const PINGS: usize = 64;
 
@@ -57,6 +63,8 @@ impl Outside {
             hook_url: with.hook_url,
             console_url: with.console_url,
             writers: Writers::default(),
+            looks: Looks::default(),
+            checks: Rate::per_minute(CHECKS),
             pings: broadcast::channel(PINGS).0,
             runs_changed: Notify::new(),
             repositories_changed: Notify::new(),

@@ -21,13 +21,18 @@ use crate::{
 pub(super) const ACTOR: &str = "service:repositories";
 
 impl Repositories {
-    /// Takes the lock of a repository for a change at its provider; what was left before is brought to its end first.
-    pub(super) async fn hold(&self, repository: &Repository) -> Result<Held, Error> {
+    /// Takes the lock of a repository for a change at its provider, and reads it again; what was left before is brought to its end first.
+    pub(super) async fn hold(&self, repository: &Repository) -> Result<(Held, Repository), Error> {
         let busy = || Error::Busy(repository.full_name.clone());
         let held = self.locked(repository.id).await?;
         let held = held.ok_or_else(busy)?;
-        match self.recover(&held).await {
-            Ok(()) => Ok(held),
+        let ready = async {
+            self.recover(&held).await?;
+            let mut conn = self.pool.acquire().await?;
+            repositories::get(&mut conn, repository.id).await
+        };
+        match ready.await {
+            Ok(repository) => Ok((held, repository)),
             Err(error) => {
                 held.release().await;
                 Err(error)
@@ -44,17 +49,23 @@ impl Repositories {
 
     /// Brings what was left of a repository to its end. Fails where the provider is away: then it is for later.
     pub(super) async fn recover(&self, held: &Held) -> Result<(), Error> {
-        let (kind, repository) = {
+        let (left, repository) = {
             let mut conn = self.pool.acquire().await?;
-            let Some(kind) = works::of(&mut conn, held.repository).await? else {
+            let Some(left) = works::of(&mut conn, held.repository).await? else {
                 return Ok(());
             };
-            (kind, repositories::get(&mut conn, held.repository).await?)
+            match repositories::get(&mut conn, held.repository).await {
+                Ok(repository) => (left, repository),
+                // It was removed by hand meanwhile.
+                Err(Error::NotFound(_)) => return Ok(works::end(&mut conn, held).await?),
+                Err(error) => return Err(error),
+            }
         };
+        let kind = left.kind;
         match kind {
             Kind::Rotate => self.end_rotation(held, &repository).await,
             Kind::Add | Kind::Remove => {
-                let left = self.without_hook(&repository).await?;
+                let left = self.without_hook(&repository, &left.hook_url).await?;
                 let mut tx = self.pool.begin().await?;
                 let (kind, done) = match kind {
                     Kind::Add => ("repository.undone", "was not added: it is undone"),
@@ -71,11 +82,16 @@ impl Repositories {
     }
 
     /// Removes the hook; what it says is why it cannot, ever. An error: it may later.
-    async fn without_hook(&self, repository: &Repository) -> Result<Option<String>, Error> {
+    async fn without_hook(
+        &self,
+        repository: &Repository,
+        begun_at: &str,
+    ) -> Result<Option<String>, Error> {
         let mut conn = self.pool.acquire().await?;
         let far = self.far(&mut conn, repository).await?;
         drop(conn);
-        match far.drop_hooks(repository.hook_id.as_deref()).await {
+        let known = repository.hook_id.as_deref();
+        match far.drop_hooks(known, Some(begun_at)).await {
             Ok(()) => Ok(None),
             Err(error) if error.passes() => {
                 self.note_error(repository, &error).await;
@@ -98,7 +114,7 @@ impl Repositories {
             let far = self.far(&mut conn, repository).await?;
             (far, self.current_secret(&mut conn, repository).await?)
         };
-        let put = far.put_hook(&secret).await;
+        let put = far.put_hook(repository.hook_id.as_deref(), &secret).await;
         if let Err(Error::Provider { error, .. }) = &put
             && !error.passes()
         {

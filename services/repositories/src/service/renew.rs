@@ -95,8 +95,8 @@ impl Repositories {
         repository: &Repository,
         secret: &SecretString,
     ) -> Result<pb::RotateWebhookSecretResponse, Error> {
-        let held = self.hold(repository).await?;
-        let renewed = self.renew_held(call, repository, secret, &held).await;
+        let (held, repository) = self.hold(repository).await?;
+        let renewed = self.renew_held(call, &repository, secret, &held).await;
         held.release().await;
         renewed
     }
@@ -110,6 +110,10 @@ impl Repositories {
     ) -> Result<pb::RotateWebhookSecretResponse, Error> {
         const METHOD: &str = "RotateWebhookSecret";
         let mut tx = self.pool.begin().await?;
+        // The same call may have come twice at once.
+        if let Some(answer) = requests::answered(&mut tx, call.request, METHOD).await? {
+            return Ok(answer);
+        }
         let url = self.outside()?.hook_url.clone();
         works::begin(&mut tx, held, Kind::Rotate, &url).await?;
         webhook_secrets::supersede(&mut tx, repository.id, field::overlap_seconds(0)?).await?;

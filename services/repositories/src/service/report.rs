@@ -25,8 +25,8 @@ use super::{
 use crate::{
     error::Error,
     store::{
-        reports::{self, Alone, Due},
-        repositories,
+        reports::{self, Alone, Due, Wanted},
+        repositories, requests,
     },
 };
 
@@ -51,6 +51,8 @@ pub(crate) struct Reporter {
     outside: Arc<Outside>,
     /// That no other replica does.
     alone: Option<Alone>,
+    /// When it was last asked for.
+    tried: Option<Instant>,
     /// Repositories of which something is told, and how long each rests then.
     telling: JoinSet<(Uuid, Duration)>,
     busy: HashSet<Uuid>,
@@ -64,6 +66,7 @@ impl Reporter {
             repositories,
             outside,
             alone: None,
+            tried: None,
             telling: JoinSet::new(),
             busy: HashSet::new(),
             resting: HashMap::new(),
@@ -148,6 +151,11 @@ impl Reporter {
             // Another replica may tell by now.
             self.stop().await;
         }
+        self.alone = None;
+        if self.tried.is_some_and(|tried| tried.elapsed() < PERIOD) {
+            return Ok(false);
+        }
+        self.tried = Some(Instant::now());
         self.alone = reports::alone(&self.repositories.pool).await?;
         Ok(self.alone.is_some())
     }
@@ -159,10 +167,11 @@ impl Reporter {
 }
 
 impl Repositories {
-    /// Forgets what was told long ago.
-    pub(crate) async fn forget_told(&self) -> Result<(), Error> {
+    /// Forgets what was told, and answered, long ago.
+    pub(crate) async fn forget_old(&self) -> Result<(), Error> {
         let mut conn = self.pool.acquire().await?;
-        Ok(reports::sweep(&mut conn).await?)
+        reports::sweep(&mut conn).await?;
+        Ok(requests::sweep(&mut conn).await?)
     }
 
     /// Tells the provider of what happened to a repository's runs, one after the other.
@@ -204,10 +213,15 @@ impl Repositories {
             let Some(trigger) = run.trigger.as_ref().filter(|t| !t.name.is_empty()) else {
                 continue;
             };
-            let commit = Some(trigger.commit_sha.as_str()).filter(|sha| !sha.is_empty());
-            let thread = Some(trigger.number).filter(|number| *number > 0);
-            let state = report::word(run.state());
-            reports::wanted(&mut tx, id, repository, commit, thread, state).await?;
+            let wanted = Wanted {
+                run: id,
+                repository,
+                trigger: &trigger.name,
+                commit: Some(trigger.commit_sha.as_str()).filter(|sha| !sha.is_empty()),
+                thread: Some(trigger.number).filter(|number| *number > 0),
+                state: report::word(run.state()),
+            };
+            reports::wanted(&mut tx, &wanted).await?;
         }
         reports::advance(&mut tx, last).await?;
         tx.commit().await?;
@@ -230,7 +244,7 @@ impl Repositories {
     async fn tell(&self, due: &Due) -> Result<(), Error> {
         let Some(run) = self.run(due.run).await? else {
             let mut conn = self.pool.acquire().await?;
-            return Ok(reports::said(&mut conn, due.run, &due.state).await?);
+            return Ok(reports::said(&mut conn, due, &due.state).await?);
         };
         let (repository, far) = {
             let mut conn = self.pool.acquire().await?;
@@ -251,7 +265,7 @@ impl Repositories {
             }
         }
         let mut conn = self.pool.acquire().await?;
-        reports::said(&mut conn, due.run, report::word(run.state())).await?;
+        reports::said(&mut conn, due, report::word(run.state())).await?;
         Ok(())
     }
 
@@ -263,7 +277,7 @@ impl Repositories {
         run: &Run,
         page: &str,
     ) -> Result<Result<(), ProviderError>, Error> {
-        let Some(number) = due.thread.filter(|_| due.newest) else {
+        let Some(number) = due.thread.filter(|_| due.newest_of_thread) else {
             return Ok(Ok(()));
         };
         let known = {
@@ -318,7 +332,7 @@ async fn react(far: &Far, due: &Due, run: &Run) -> Result<(), ProviderError> {
 }
 
 async fn status(far: &Far, due: &Due, run: &Run, page: &str) -> Result<(), ProviderError> {
-    let Some(commit) = due.commit.as_deref() else {
+    let Some(commit) = due.commit.as_deref().filter(|_| due.newest_of_commit) else {
         return Ok(());
     };
     let trigger = run.trigger.as_ref().map_or("", |t| t.name.as_str());

@@ -4,6 +4,8 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::repositories::Repository;
+
 /// Whom its credential acts as.
 pub async fn set_actor(
     conn: &mut PgConnection,
@@ -119,27 +121,36 @@ pub struct Look<'a> {
     pub problem: Option<&'a str>,
 }
 
-/// Writes down a look; whether what people see of it is new.
-pub async fn looked(conn: &mut PgConnection, id: Uuid, look: Look<'_>) -> sqlx::Result<bool> {
-    let news = sqlx::query_scalar!(
+/// Writes down a look at a repository as it was read; whether what people see of it is new. None: somebody looked meanwhile, or changed
+/// where to look: look again.
+pub async fn looked(
+    conn: &mut PgConnection,
+    at: &Repository,
+    look: Look<'_>,
+) -> sqlx::Result<Option<bool>> {
+    sqlx::query_scalar!(
         r#"WITH before AS (
             SELECT id, services_text, services_problem FROM repositories.repositories
-            WHERE id = $1 AND removed_at IS NULL FOR NO KEY UPDATE
+            WHERE id = $1 AND removed_at IS NULL AND services_etag IS NOT DISTINCT FROM $6
+              AND services_path = $7 AND default_branch = $8
+            FOR NO KEY UPDATE
         )
         UPDATE repositories.repositories r
         SET services_text = coalesce($2, r.services_text), services_etag = coalesce($3, r.services_etag),
             services_commit = coalesce($4, r.services_commit), services_problem = $5, services_checked_at = now(), waits_until = NULL
         FROM before WHERE r.id = before.id
         RETURNING (before.services_problem IS DISTINCT FROM $5 OR before.services_text IS DISTINCT FROM coalesce($2, before.services_text)) AS "news!""#,
-        id,
+        at.id,
         look.text,
         look.etag,
         look.commit,
-        look.problem
+        look.problem,
+        at.services_etag,
+        at.services_path,
+        at.default_branch
     )
     .fetch_optional(conn)
-    .await?;
-    Ok(news.unwrap_or_default())
+    .await
 }
 
 /// Takes repositories whose services.yaml nobody has looked at for so many seconds, oldest first; no other replica takes them too.

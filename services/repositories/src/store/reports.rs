@@ -24,13 +24,13 @@ impl Alone {
 
 /// The lock of the reporter; none: another replica has it.
 pub async fn alone(pool: &PgPool) -> sqlx::Result<Option<Alone>> {
-    let mut conn = pool.acquire().await?.detach();
+    let mut conn = pool.acquire().await?;
     let taken = sqlx::query_scalar!(
         r#"SELECT pg_try_advisory_lock(hashtextextended('repositories.reports', 0)) AS "taken!""#
     )
-    .fetch_one(&mut conn)
+    .fetch_one(&mut *conn)
     .await?;
-    Ok(taken.then_some(Alone(conn)))
+    Ok(taken.then(|| Alone(conn.detach())))
 }
 
 /// Up to where events were read. The first time: up to now, so that nothing old is told.
@@ -92,24 +92,28 @@ pub async fn events(
         .collect())
 }
 
+/// A run whose provider is to be told of it.
+pub struct Wanted<'a> {
+    pub run: RunId,
+    pub repository: Uuid,
+    pub trigger: &'a str,
+    pub commit: Option<&'a str>,
+    pub thread: Option<i64>,
+    pub state: &'a str,
+}
+
 /// The provider is to be told that a run is in this state, if ck8s looks after its repository.
-pub async fn wanted(
-    conn: &mut PgConnection,
-    run: RunId,
-    repository: Uuid,
-    commit: Option<&str>,
-    thread: Option<i64>,
-    state: &str,
-) -> sqlx::Result<()> {
+pub async fn wanted(conn: &mut PgConnection, wanted: &Wanted<'_>) -> sqlx::Result<()> {
     sqlx::query!(
-        "INSERT INTO repositories.reports (run_id, repository_id, commit_sha, thread, state)
-         SELECT $1, c.repository_id, $3, $4, $5 FROM repositories.credentials c WHERE c.repository_id = $2
+        "INSERT INTO repositories.reports (run_id, repository_id, trigger_name, commit_sha, thread, state)
+         SELECT $1, c.repository_id, $3, $4, $5, $6 FROM repositories.credentials c WHERE c.repository_id = $2
          ON CONFLICT (run_id) DO UPDATE SET state = excluded.state, updated_at = now()",
-        run.uuid(),
-        repository,
-        commit,
-        thread,
-        state
+        wanted.run.uuid(),
+        wanted.repository,
+        wanted.trigger,
+        wanted.commit,
+        wanted.thread,
+        wanted.state
     )
     .execute(conn)
     .await?;
@@ -127,7 +131,9 @@ pub struct Due {
     /// What it was told; empty: nothing yet.
     pub said: String,
     /// No newer run is of the same thread.
-    pub newest: bool,
+    pub newest_of_thread: bool,
+    /// No newer run of the same trigger is of the same commit.
+    pub newest_of_commit: bool,
 }
 
 /// Repositories whose provider is to be told of runs, and takes questions; those that waited longest first.
@@ -151,7 +157,10 @@ pub async fn due_of(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<V
     let rows = sqlx::query!(
         r#"SELECT p.run_id, p.repository_id, p.commit_sha, p.thread, p.state, p.said,
                   NOT EXISTS (SELECT FROM repositories.reports n
-                              WHERE n.repository_id = p.repository_id AND n.thread = p.thread AND n.run_id > p.run_id) AS "newest!"
+                              WHERE n.repository_id = p.repository_id AND n.thread = p.thread AND n.run_id > p.run_id) AS "newest_of_thread!",
+                  NOT EXISTS (SELECT FROM repositories.reports n
+                              WHERE n.repository_id = p.repository_id AND n.commit_sha = p.commit_sha AND n.trigger_name = p.trigger_name
+                                AND n.run_id > p.run_id) AS "newest_of_commit!"
            FROM repositories.reports p
            WHERE p.repository_id = $1 AND p.said <> p.state
            ORDER BY p.updated_at, p.run_id LIMIT $2"#,
@@ -167,17 +176,21 @@ pub async fn due_of(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<V
         thread: row.thread,
         state: row.state,
         said: row.said,
-        newest: row.newest,
+        newest_of_thread: row.newest_of_thread,
+        newest_of_commit: row.newest_of_commit,
     });
     Ok(due.collect())
 }
 
-/// The provider was told.
-pub async fn said(conn: &mut PgConnection, run: RunId, state: &str) -> sqlx::Result<()> {
+/// The provider was told this, when it was to be told what is due; what it is to be told since then, stays so.
+pub async fn said(conn: &mut PgConnection, due: &Due, state: &str) -> sqlx::Result<()> {
     sqlx::query!(
-        "UPDATE repositories.reports SET said = $2, state = $2, updated_at = now() WHERE run_id = $1",
-        run.uuid(),
-        state
+        "UPDATE repositories.reports
+         SET said = $2, state = CASE WHEN state = $3 THEN $2 ELSE state END, updated_at = now()
+         WHERE run_id = $1",
+        due.run.uuid(),
+        state,
+        due.state
     )
     .execute(conn)
     .await?;

@@ -15,6 +15,8 @@ pub struct Repository {
     pub external_id: String,
     pub full_name: String,
     pub default_branch: String,
+    /// Nobody chose another one than the provider's.
+    pub follows_default_branch: bool,
     pub services_text: String,
     pub version: i64,
     pub created_at: OffsetDateTime,
@@ -58,6 +60,8 @@ pub struct New<'a> {
     pub external_id: &'a str,
     pub full_name: &'a str,
     pub default_branch: &'a str,
+    /// Nobody chose another one than the provider's.
+    pub follows_default_branch: bool,
     pub services_text: &'a str,
     /// None: the usual one.
     pub services_path: Option<&'a str>,
@@ -68,6 +72,7 @@ pub struct New<'a> {
 pub struct Change<'a> {
     pub full_name: Option<&'a str>,
     pub default_branch: Option<&'a str>,
+    pub follows_default_branch: Option<bool>,
     pub services_text: Option<&'a str>,
     pub services_path: Option<&'a str>,
 }
@@ -79,7 +84,7 @@ pub type PageKey = (String, Uuid);
 pub async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Repository>> {
     sqlx::query_as!(
         Repository,
-        r#"SELECT r.id, r.project_id, r.external_id, r.full_name, r.default_branch, r.services_text, r.version,
+        r#"SELECT r.id, r.project_id, r.external_id, r.full_name, r.default_branch, r.follows_default_branch, r.services_text, r.version,
                   r.created_at, r.updated_at,
                   ARRAY(SELECT s.name FROM repositories.secrets s
                         WHERE s.repository_id = r.id ORDER BY s.name) AS "secret_names!",
@@ -191,15 +196,17 @@ pub async fn list(
 pub async fn insert(conn: &mut PgConnection, new: &New<'_>) -> Result<(), Error> {
     let done = sqlx::query!(
         "INSERT INTO repositories.repositories
-             (id, project_id, provider, external_id, full_name, default_branch, services_text, services_path)
-         VALUES ($1, $2, 'github', $3, $4, $5, $6, coalesce($7, '.ck8s/services.yaml'))",
+             (id, project_id, provider, external_id, full_name, default_branch, services_text, services_path,
+             follows_default_branch)
+         VALUES ($1, $2, 'github', $3, $4, $5, $6, coalesce($7, '.ck8s/services.yaml'), $8)",
         new.id.uuid(),
         new.project_id.uuid(),
         new.external_id,
         new.full_name,
         new.default_branch,
         new.services_text,
-        new.services_path
+        new.services_path,
+        new.follows_default_branch
     )
     .execute(conn)
     .await;
@@ -220,13 +227,15 @@ pub async fn update(
         "UPDATE repositories.repositories
          SET full_name = coalesce($2, full_name), default_branch = coalesce($3, default_branch),
              services_text = coalesce($4, services_text), services_path = coalesce($5, services_path),
+             follows_default_branch = coalesce($6, follows_default_branch),
              services_etag = CASE WHEN $3::text IS NULL AND $5::text IS NULL THEN services_etag END
          WHERE id = $1",
         repository.id,
         change.full_name,
         change.default_branch,
         change.services_text,
-        change.services_path
+        change.services_path,
+        change.follows_default_branch
     )
     .execute(conn)
     .await;

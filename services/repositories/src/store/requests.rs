@@ -54,3 +54,11 @@ pub async fn remember<M: Message>(
     .await?;
     Ok(())
 }
+
+/// Forgets answers that nobody repeats any more.
+pub async fn sweep(conn: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM repositories.requests WHERE created_at < now() - interval '7 days'")
+        .execute(conn)
+        .await?;
+    Ok(())
+}

@@ -100,20 +100,28 @@ pub async fn retire(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<b
     Ok(done.rows_affected() > 0)
 }
 
-/// The one before is the current one again.
+/// The one before is the current one again. The one that was, counts for a month: nobody knows whether the provider took it.
 pub async fn restore(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<()> {
+    let before = sqlx::query_scalar!(
+        "SELECT id FROM repositories.webhook_secrets WHERE repository_id = $1 AND expires_at > now()
+         ORDER BY expires_at DESC LIMIT 1",
+        repository
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(before) = before else {
+        return Ok(());
+    };
     sqlx::query!(
-        "DELETE FROM repositories.webhook_secrets w WHERE w.repository_id = $1 AND w.expires_at IS NULL
-           AND EXISTS (SELECT FROM repositories.webhook_secrets o WHERE o.repository_id = $1 AND o.expires_at > now())",
+        "UPDATE repositories.webhook_secrets SET expires_at = now() + interval '30 days'
+         WHERE repository_id = $1 AND expires_at IS NULL",
         repository
     )
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
-        "UPDATE repositories.webhook_secrets SET expires_at = NULL
-         WHERE id = (SELECT id FROM repositories.webhook_secrets WHERE repository_id = $1
-                     ORDER BY expires_at DESC NULLS FIRST LIMIT 1)",
-        repository
+        "UPDATE repositories.webhook_secrets SET expires_at = NULL WHERE id = $1",
+        before
     )
     .execute(conn)
     .await?;

@@ -115,17 +115,27 @@ pub async fn end(conn: &mut PgConnection, held: &Held) -> sqlx::Result<()> {
 }
 
 /// What is under way with a repository, or was left.
-pub async fn of(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<Option<Kind>> {
-    let kind = sqlx::query_scalar!(
-        "SELECT kind FROM repositories.works WHERE repository_id = $1",
+pub struct Work {
+    pub kind: Kind,
+    /// Where hooks posted to when it was begun.
+    pub hook_url: String,
+}
+
+/// What is under way with a repository, or was left.
+pub async fn of(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<Option<Work>> {
+    let row = sqlx::query!(
+        "SELECT kind, hook_url FROM repositories.works WHERE repository_id = $1",
         repository
     )
     .fetch_optional(conn)
     .await?;
-    Ok(kind.map(|kind| match kind.as_str() {
-        "add" => Kind::Add,
-        "remove" => Kind::Remove,
-        _ => Kind::Rotate,
+    Ok(row.map(|row| Work {
+        kind: match row.kind.as_str() {
+            "add" => Kind::Add,
+            "remove" => Kind::Remove,
+            _ => Kind::Rotate,
+        },
+        hook_url: row.hook_url,
     }))
 }
 
