@@ -125,3 +125,67 @@ async fn what_a_revoked_token_could_not_tell_is_told_with_the_next() {
     service.rotate_credential(rotate).await.unwrap();
     ours("canceled").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_while_it_is_told_is_told_too() {
+    let (github, world, token) = scene().await;
+    add(&world, "shop", "acme/one", &token).await;
+    let slow = Fault::Delay(Duration::from_millis(1500));
+    github.world().switch_on("/issues/1/comments", slow, 1);
+    let payload = comment(501, "acme/one", "ada", "User");
+    assert_eq!(github.emit(501, "issue_comment", &payload).await, [202]);
+    until("it is being told", async || {
+        let world = github.world();
+        let mut calls = world.calls.iter();
+        calls
+            .any(|call| call.path.ends_with("/reactions"))
+            .then_some(())
+    })
+    .await;
+    let run = world.admin.all_runs("").await.pop().unwrap();
+    world.admin.cancel(&run.id).await.expect("is canceled");
+    until("its end is told", async || {
+        let all = github.world().repository(501).comments_in(1);
+        all.into_iter()
+            .find(|c| c.by == 8 && c.body.contains("canceled"))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_shows_its_newest_run() {
+    let (github, world, token) = scene().await;
+    let services = "version: 1\ntriggers: [{name: build, on: {event: push}, run: {command: x}}]\n";
+    let sha = github
+        .world()
+        .repository(501)
+        .push("main", &[(".ck8s/services.yaml", Some(services))]);
+    add(&world, "shop", "acme/one", &token).await;
+    for _ in 0..2 {
+        assert_eq!(github.emit(501, "push", &push(&sha)).await, [202]);
+    }
+    let runs = until("both are there", async || {
+        let runs = world.admin.all_runs("").await;
+        (runs.len() == 2).then_some(runs)
+    })
+    .await;
+    let older = runs.iter().map(|run| &run.id).min().unwrap();
+    let newer = runs.iter().map(|run| &run.id).max().unwrap();
+    let shown = async |run: &str, state: &str| {
+        until("the commit shows it", async || {
+            let shown = github.world().repository(501).shown_statuses(&sha);
+            let status = shown.get("ck8s/build")?;
+            (status.target_url.ends_with(run) && status.state == state).then_some(())
+        })
+        .await;
+    };
+    shown(newer, "pending").await;
+    world.admin.cancel(older).await.expect("is canceled");
+    world.admin.cancel(newer).await.expect("is canceled");
+    shown(newer, "error").await;
+    let statuses = github.world().repository(501).statuses.clone();
+    let mut after = statuses
+        .iter()
+        .skip_while(|s| !s.target_url.ends_with(newer));
+    assert!(after.all(|s| s.target_url.ends_with(newer)), "{statuses:?}");
+}

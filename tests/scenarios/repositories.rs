@@ -505,6 +505,96 @@ async fn a_hook_that_is_turned_off_is_noticed_unasked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hook_that_posts_to_where_we_were_is_taken_along() {
+    let (github, world, token) = scene().await;
+    add(&world, "shop", "acme/one", &token).await;
+    let (id, url) = {
+        let mut at_github = github.world();
+        let hook = &mut at_github.repository(501).hooks[0];
+        let before = (hook.id, hook.url.clone());
+        hook.url = "http://127.0.0.1:9/where/we/were".to_owned();
+        before
+    };
+    let found = check(&world, "acme/one").await;
+    let hook = found.iter().find(|f| f.0 == "hook").unwrap();
+    assert_eq!(hook.1, Standing::Wrong, "{hook:?}");
+    let request = pb::MendRepositoryRequest {
+        request_id: fresh(),
+        repository: "acme/one".to_owned(),
+    };
+    let mut service = world.admin.repositories();
+    service.mend_repository(request).await.unwrap();
+    let hooks = github.world().repository(501).hooks.clone();
+    let all: Vec<_> = hooks.iter().map(|hook| (hook.id, &hook.url)).collect();
+    assert_eq!(all, [(id, &url)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_name_is_followed_and_a_chosen_branch_stays() {
+    let (github, world, token) = scene().await;
+    let mut request = request("shop", "acme/one", &token);
+    let release = [(FILE, Some(SERVICES))];
+    github.world().repository(501).push("release", &release);
+    request.default_branch = "release".to_owned();
+    let mut service = world.admin.repositories();
+    service.add_repository(request).await.expect("is added");
+    add(&world, "shop", "acme/two", &token).await;
+    for (id, name) in [(501, "acme/uno"), (502, "acme/due")] {
+        let mut at_github = github.world();
+        let repository = at_github.repository(id);
+        repository.push("trunk", &release);
+        repository.default_branch = "trunk".to_owned();
+        repository.rename(name);
+    }
+    for (id, name, branch) in [(501, "acme/uno", "release"), (502, "acme/due", "trunk")] {
+        let payload = json!({
+            "action": "renamed",
+            "repository": { "id": id, "full_name": name },
+            "sender": { "login": "ada", "type": "User" },
+        });
+        assert_eq!(github.emit(id, "repository", &payload).await, [202]);
+        until("it is followed", async || {
+            let named = world.admin.repositories_named().await;
+            named.contains(&name.to_owned()).then_some(())
+        })
+        .await;
+        assert_eq!(get(&world, name).await.default_branch, branch);
+    }
+    for name in ["acme/uno", "acme/due"] {
+        let found = check(&world, name).await;
+        assert!(found.iter().all(|f| f.1 != Standing::Wrong), "{found:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_taken_the_name_is_not_taken_for_ours() {
+    let (github, world, token) = scene().await;
+    add(&world, "shop", "acme/one", &token).await;
+    {
+        let mut at_github = github.world();
+        at_github.repository(501).rename("acme/moved");
+        let evil = "version: 1\ntriggers: [{name: evil, on: {event: push}, run: {command: x}}]\n";
+        let other = github::Repository::new(600, "acme/one")
+            .with("ada", "admin")
+            .with("robot", "admin")
+            .file(FILE, evil);
+        at_github.repositories.insert(600, other);
+    }
+    let found = check(&world, "acme/one").await;
+    let wrong: Vec<&str> = found
+        .iter()
+        .filter(|f| f.1 == Standing::Wrong)
+        .map(|f| f.0.as_str())
+        .collect();
+    assert!(
+        wrong.contains(&"name") && wrong.contains(&"services_yaml"),
+        "{found:#?}"
+    );
+    let ours = get(&world, "acme/one").await.services.unwrap();
+    assert_eq!(ours.triggers[0].name, "label", "the last good one stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_token_takes_over_and_the_old_one_may_go() {
     let (github, world, token) = scene().await;
     add(&world, "shop", "acme/one", &token).await;

@@ -176,6 +176,33 @@ async fn replacing_a_secret_leaves_one_that_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_github_took_counts_though_it_says_no_since() {
+    let mut stage = Stage::new().await;
+    add(&stage.world, "shop", "acme/one", &stage.token).await;
+    // After its list comes the change.
+    stage.github.world().hold(1, Moment::After);
+    let admin = stage.world.admin.clone();
+    let rotating = tokio::spawn(async move {
+        let request = pb::RotateWebhookSecretRequest {
+            request_id: fresh(),
+            repository: "acme/one".to_owned(),
+            ..Default::default()
+        };
+        admin.repositories().rotate_webhook_secret(request).await
+    });
+    let held = until("it is held", async || stage.github.world().held()).await;
+    assert!(held.starts_with("PATCH "), "{held}");
+    stage.github.world().revoke(&stage.token);
+    stage.world.restart().await;
+    assert!(rotating.await.unwrap().is_err());
+    until("nothing is half done", async || {
+        (stage.works().await == 0).then_some(())
+    })
+    .await;
+    stage.is_heard("after it was refused").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn replacing_a_token_leaves_one_that_counts() {
     let mut stage = Stage::new().await;
     add(&stage.world, "shop", "acme/one", &stage.token).await;

@@ -120,7 +120,8 @@ pub(crate) async fn wait_for(conn: &mut PgConnection, waits: &[Wait]) -> sqlx::R
     let reasons: Vec<&str> = waits.iter().map(|wait| wait.reason.as_str()).collect();
     let untils: Vec<Option<OffsetDateTime>> = waits.iter().map(|wait| wait.until).collect();
     sqlx::query!(
-        "UPDATE ingress.waiting AS w SET reason = n.reason, not_before = least(n.until, now() + interval '1 minute')
+        "UPDATE ingress.waiting AS w SET reason = n.reason, 
+             not_before = CASE WHEN n.until IS NOT NULL THEN least(n.until, now() + interval '1 minute') END
          FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS n (id, reason, until)
          WHERE w.delivery_id = n.id",
         &ids,
