@@ -266,6 +266,7 @@ impl Engine {
     pub fn set_draining(&self, worker: &str, draining: bool) {
         if let Some(session) = self.board().session(worker) {
             session.draining = draining;
+            session.drains += 1;
         }
         self.wake_dispatcher();
     }

@@ -203,11 +203,11 @@ async fn give_back(engine: &Engine, lease: &LeaseRow) -> Result<(), RunsError> {
 
 /// What other replicas changed about the workers that are connected here: drained, canceled.
 async fn refresh_sessions(engine: &Engine) -> Result<(), RunsError> {
-    let ids: Vec<String> = engine
+    let (ids, drains): (Vec<String>, HashMap<u64, u64>) = engine
         .board()
         .sessions()
-        .map(|s| s.worker().to_owned())
-        .collect();
+        .map(|s| (s.worker().to_owned(), (s.id, s.drains)))
+        .unzip();
     if ids.is_empty() {
         return Ok(());
     }
@@ -217,6 +217,10 @@ async fn refresh_sessions(engine: &Engine) -> Result<(), RunsError> {
     drop(conn);
     let mut board = engine.board();
     for session in board.sessions() {
+        // What somebody said here meanwhile is newer than what was read.
+        if drains.get(&session.id) != Some(&session.drains) {
+            continue;
+        }
         session.draining = draining.iter().any(|d| d == session.worker());
     }
     // A lease that was releasing at the last sweep as well: its worker may not have heard that it has to stop.

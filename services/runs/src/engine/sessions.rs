@@ -31,6 +31,8 @@ pub struct Session {
     /// Places that are planned for and not leased yet.
     pub reserved: i32,
     pub draining: bool,
+    /// How often that was set here: what a sweep read before counts less.
+    pub drains: u64,
     /// It has said Drain on this stream: it goes. Unlike `draining`, nobody can undo that.
     pub leaving: bool,
     /// Until when its leases live, as last stored.
@@ -174,6 +176,7 @@ impl Engine {
             untold: HashSet::new(),
             reserved: 0,
             draining: known.draining,
+            drains: 0,
             leaving: false,
             lease_until: known.lease_until,
             arrival,
@@ -300,6 +303,7 @@ impl Session {
             untold: HashSet::new(),
             reserved: 0,
             draining: false,
+            drains: 0,
             leaving: false,
             lease_until: OffsetDateTime::now_utc(),
             arrival,
