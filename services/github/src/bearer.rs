@@ -63,21 +63,14 @@ impl GitHub {
         Ok(minted)
     }
 
-    /// Forgets a token that GitHub does not take any more; true: there may be another.
-    pub(crate) async fn forget(
-        &self,
-        caller: &Caller,
-        scope: Scope<'_>,
-        refused: &SecretString,
-    ) -> bool {
+    /// Forgets a token that GitHub does not take any more, unless there is another one already.
+    pub(crate) async fn forget(&self, caller: &Caller, scope: Scope<'_>, refused: &SecretString) {
         let mut tokens = caller.tokens.lock().await;
         let key = format!("{scope:?}");
         let same = |minted: &Minted| minted.token.expose_secret() == refused.expose_secret();
         if tokens.get(&key).is_some_and(same) {
             tokens.remove(&key);
-            return true;
         }
-        false
     }
 
     async fn mint(

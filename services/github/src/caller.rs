@@ -6,6 +6,7 @@ use std::{
 };
 
 use ck8s_provider::{Actor, Credential, ProviderError, Quota};
+use http::StatusCode;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
@@ -59,6 +60,10 @@ impl Caller {
 
     /// Takes from an answer what it says of limits.
     pub(crate) fn note(&self, answer: &Answer) -> Result<(), ProviderError> {
+        // What stands there then is of our address, and of nobody.
+        if answer.status == StatusCode::UNAUTHORIZED {
+            return Ok(());
+        }
         let now = OffsetDateTime::now_utc();
         if let Some(quota) = limits::quota(answer) {
             *locked(&self.quota) = Some(quota);

@@ -38,12 +38,14 @@ impl GitHub {
             CommitState::Error => "error",
         };
         let description: String = status.description.chars().take(DESCRIPTION).collect();
-        let body = json!({
+        let mut body = json!({
             "state": state,
-            "target_url": status.url,
             "description": description,
             "context": status.context,
         });
+        if !status.url.is_empty() {
+            body["target_url"] = json!(status.url);
+        }
         let path = path(&repository.full_name)?;
         let path = format!("{path}/statuses/{}", part(commit));
         let ask = Ask::new(Method::POST, path, needs::STATUS).with(body);

@@ -50,7 +50,7 @@ impl GitHub {
         Err(unavailable("it was asked too often"))
     }
 
-    /// Asks with what the credential shows; an app's token that was revoked before its end is replaced once.
+    /// Asks with what the credential shows; an app's token that was revoked before its end is replaced once, by whoever is first.
     async fn with_bearer(
         &self,
         caller: &Caller,
@@ -61,7 +61,9 @@ impl GitHub {
         let bearer = self.bearer(caller, credential, scope).await?;
         let answer = self.attempt(caller, ask, &bearer).await;
         let refused = matches!(answer, Err(ProviderError::Unauthenticated));
-        if refused && self.forget(caller, scope, &bearer).await {
+        let minted = matches!(credential, Credential::App { .. }) && !matches!(scope, Scope::App);
+        if refused && minted {
+            self.forget(caller, scope, &bearer).await;
             let bearer = self.bearer(caller, credential, scope).await?;
             return self.attempt(caller, ask, &bearer).await;
         }

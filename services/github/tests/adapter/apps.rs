@@ -46,6 +46,11 @@ async fn a_token_that_was_revoked_is_replaced_once() {
     scene.github.world().revoke_installed();
     assert_eq!(may().await, Ok(true));
     assert_eq!(scene.asked("POST", MINT), 2);
+    // Of many who meet the revoked one, each goes on with the same new one.
+    scene.github.world().revoke_installed();
+    let (a, b, c) = tokio::join!(may(), may(), may());
+    assert_eq!([a, b, c], [Ok(true), Ok(true), Ok(true)]);
+    assert_eq!(scene.asked("POST", MINT), 3);
 }
 
 #[tokio::test]
