@@ -38,7 +38,6 @@ CREATE TABLE repositories.works (
     repository_id uuid PRIMARY KEY REFERENCES repositories.repositories (id),
     kind text NOT NULL CHECK (kind IN ('add', 'remove', 'rotate')),
     hook_url text NOT NULL,
-    hook_id text,
     started_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE repositories.works IS 'Changes at the provider that are under way: written before the first step, removed with the last. What is left is undone or ended at start.';

@@ -1,7 +1,5 @@
 //! What ck8s says: statuses of commits, comments, reactions.
-use ck8s_provider::{
-    CommitState, CommitStatus, Credential, ProviderError, Reaction, Remote, Thread,
-};
+use ck8s_provider::{CommitState, CommitStatus, Credential, ProviderError, Remote, Thread};
 use http::Method;
 use serde_json::json;
 
@@ -110,20 +108,16 @@ impl GitHub {
         answer.good(needs::COMMENT).map(|_| ())
     }
 
-    pub(crate) async fn reaction(
+    /// GitHub takes a second one of the same for the first.
+    pub(crate) async fn eyes(
         &self,
         credential: &Credential,
         repository: &Remote,
         comment_id: &str,
-        reaction: Reaction,
     ) -> Result<(), ProviderError> {
-        let content = match reaction {
-            Reaction::Eyes => "eyes",
-            Reaction::Confused => "confused",
-        };
         let path = path(&repository.full_name)?;
         let path = format!("{path}/issues/comments/{}/reactions", part(comment_id));
-        let ask = Ask::new(Method::POST, path, needs::COMMENT).with(json!({ "content": content }));
+        let ask = Ask::new(Method::POST, path, needs::COMMENT).with(json!({ "content": "eyes" }));
         let scope = Scope::Id(&repository.external_id);
         let answer = self.ask(credential, scope, ask).await?;
         answer.good(needs::COMMENT).map(|_| ())

@@ -2,7 +2,7 @@
 use async_trait::async_trait;
 use ck8s_provider::{
     Actor, CommitStatus, Credential, Fetched, Hook, HookAttempt, HookSpec, Lacking, ProviderError,
-    Quota, Reaction, Remote, RepositoryProvider, Thread,
+    Quota, Remote, RepositoryProvider, Thread,
 };
 use time::OffsetDateTime;
 
@@ -171,14 +171,12 @@ impl RepositoryProvider for GitHub {
         self.rewrite(credential, repository, comment_id, body).await
     }
 
-    async fn react(
+    async fn acknowledge(
         &self,
         credential: &Credential,
         repository: &Remote,
         comment_id: &str,
-        reaction: Reaction,
     ) -> Result<(), ProviderError> {
-        self.reaction(credential, repository, comment_id, reaction)
-            .await
+        self.eyes(credential, repository, comment_id).await
     }
 }

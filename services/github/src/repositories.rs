@@ -29,7 +29,6 @@ impl From<Repository> for Remote {
             external_id: found.id.to_string(),
             full_name: found.full_name,
             default_branch: found.default_branch,
-            url: found.html_url,
         }
     }
 }

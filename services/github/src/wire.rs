@@ -7,7 +7,6 @@ pub(crate) struct Repository {
     pub id: i64,
     pub full_name: String,
     pub default_branch: String,
-    pub html_url: String,
     #[serde(default)]
     pub private: bool,
     /// What the token's person may; an app's token has none.

@@ -10,8 +10,8 @@ use time::OffsetDateTime;
 pub use credential::Credential;
 pub use error::ProviderError;
 pub use types::{
-    Actor, CommitState, CommitStatus, Fetched, Hook, HookAttempt, HookSpec, Lacking, Quota,
-    Reaction, Remote, Thread,
+    Actor, CommitState, CommitStatus, Fetched, Hook, HookAttempt, HookSpec, Lacking, Quota, Remote,
+    Thread,
 };
 
 /// A place where repositories live. Every call may fail as [`ProviderError`] says, and is safe to repeat unless it says otherwise.
@@ -157,12 +157,11 @@ pub trait RepositoryProvider: Send + Sync {
         body: &str,
     ) -> Result<(), ProviderError>;
 
-    /// Reacts to a comment; once, however often it is said.
-    async fn react(
+    /// Shows on a comment that it is seen, without words; once, however often it is said.
+    async fn acknowledge(
         &self,
         credential: &Credential,
         repository: &Remote,
         comment_id: &str,
-        reaction: Reaction,
     ) -> Result<(), ProviderError>;
 }

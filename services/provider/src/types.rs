@@ -11,8 +11,6 @@ pub struct Remote {
     pub full_name: String,
     /// The branch that counts.
     pub default_branch: String,
-    /// Its page.
-    pub url: String,
 }
 
 /// What a credential lacks.
@@ -121,15 +119,6 @@ pub struct CommitStatus {
 pub struct Thread {
     /// Its number.
     pub number: i64,
-}
-
-/// How a comment is answered without words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reaction {
-    /// Seen: work begins.
-    Eyes,
-    /// Refused.
-    Confused,
 }
 
 /// How much a credential may still ask.

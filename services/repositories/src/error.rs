@@ -3,7 +3,7 @@ use ck8s_provider::{Lacking, ProviderError};
 use ck8s_rpc::{convert, status};
 use ck8s_types::{Invalid, ProjectId, RequestId};
 use thiserror::Error;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::format_description::well_known::Rfc3339;
 use tonic::{Code, Status};
 
 use ck8s_sealing::{OpenError, SealError};
@@ -169,13 +169,6 @@ pub fn words(lacking: &[Lacking]) -> String {
         .map(|l| format!("{:?} (for {})", l.permission, l.needed_for))
         .collect();
     each.join(", ")
-}
-
-/// A time, in UTC, in seconds, as people read it.
-pub fn moment(at: OffsetDateTime) -> String {
-    let seconds = at.replace_nanosecond(0).unwrap_or(at);
-    let text = seconds.format(&Rfc3339).unwrap_or_default();
-    text.replace('T', " ")
 }
 
 fn provider(step: &str, error: &ProviderError) -> Status {

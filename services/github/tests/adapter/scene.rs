@@ -71,7 +71,6 @@ impl Scene {
                 external_id: APP.to_string(),
                 full_name: "acme/app".to_owned(),
                 default_branch: "main".to_owned(),
-                url: format!("{}/acme/app", github.url),
             },
             github,
         }

@@ -1,5 +1,5 @@
 //! Nothing that the adapter says holds a secret; and every request that it can make is one that GitHub describes.
-use ck8s_provider::{CommitState, CommitStatus, HookSpec, Reaction, RepositoryProvider, Thread};
+use ck8s_provider::{CommitState, CommitStatus, HookSpec, RepositoryProvider, Thread};
 use ck8s_tests::Fault;
 use time::OffsetDateTime;
 
@@ -116,12 +116,7 @@ async fn everything(scene: &Scene, credential: &ck8s_provider::Credential) -> Ve
             .await
             .err(),
     );
-    note(
-        adapter
-            .react(credential, remote, &id, Reaction::Eyes)
-            .await
-            .err(),
-    );
+    note(adapter.acknowledge(credential, remote, &id).await.err());
     said
 }
 

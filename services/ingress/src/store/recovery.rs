@@ -1,20 +1,12 @@
 //! What recovery compares with: which deliveries arrived.
 use std::collections::HashSet;
 
+use ck8s_db::Lock;
 use sqlx::{PgConnection, PgPool};
 
-/// The connection that holds the lock of recovery; dropping it lets another replica.
-pub(crate) struct Alone(#[allow(dead_code)] PgConnection);
-
 /// The lock of recovery; none: another replica has it.
-pub(crate) async fn alone(pool: &PgPool) -> sqlx::Result<Option<Alone>> {
-    let mut conn = pool.acquire().await?.detach();
-    let taken = sqlx::query_scalar!(
-        r#"SELECT pg_try_advisory_lock(hashtextextended('ingress.recovery', 0)) AS "taken!""#
-    )
-    .fetch_one(&mut conn)
-    .await?;
-    Ok(taken.then_some(Alone(conn)))
+pub(crate) async fn alone(pool: &PgPool) -> sqlx::Result<Option<Lock>> {
+    Lock::take(pool, "ingress.recovery").await
 }
 
 /// Those of the provider's ids that arrived and did not fail.

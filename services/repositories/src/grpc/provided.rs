@@ -33,7 +33,7 @@ pub(super) async fn check_repository(
 ) -> Result<pb::CheckRepositoryResponse, Status> {
     let access = access::of(&request);
     let name = named(&request.get_ref().repository)?;
-    let findings = repositories.check_in_time(&access, name).await?;
+    let findings = repositories.check(&access, name).await?;
     Ok(pb::CheckRepositoryResponse { findings })
 }
 

@@ -201,9 +201,7 @@ impl Repositories {
             let mut conn = self.pool.acquire().await?;
             repositories::get(&mut conn, id).await?
         };
-        self.look(&adoption.far, &repository)
-            .await
-            .map_err(at("reading services.yaml"))?;
+        self.look(&adoption.far, &repository).await?;
         let mut tx = self.pool.begin().await?;
         works::end(&mut tx, held).await?;
         repositories::touch(&mut tx, id).await?;

@@ -1,13 +1,16 @@
 //! How a repository stands, in words: credential, permissions, hook, deliveries, services.yaml, the provider's limits.
+use std::time::Instant;
+
 use ck8s_proto::repositories::v1 as pb;
 use ck8s_provider::{HookAttempt, Lacking, ProviderError};
 use ck8s_rpc::access::Access;
-use time::{Duration, OffsetDateTime};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+use uuid::Uuid;
 
 use super::{Call, Repositories, detached, outside::Far, reached};
 use crate::{
     domain::services_yaml,
-    error::{Error, moment, words},
+    error::{Error, words},
     store::{
         remote,
         repositories::{self, Repository},
@@ -19,41 +22,30 @@ use crate::{
 const BACK: Duration = Duration::days(1);
 
 impl Repositories {
-    /// The same, not more often than the provider's limits allow.
-    pub(crate) async fn check_in_time(
-        &self,
-        access: &Access,
-        name: &str,
-    ) -> Result<Vec<pb::Finding>, Error> {
-        let mut conn = self.pool.acquire().await?;
-        let id = repositories::find(&mut conn, name).await?;
-        let repository = repositories::get(&mut conn, id).await?;
-        drop(conn);
-        reached(access, &repository, name)?;
-        if let Some(outside) = &self.outside
-            && let Err(wait) = outside.checks.take(id, std::time::Instant::now())
-        {
-            return Err(Error::TooOften(wait));
-        }
-        self.check(access, name).await
-    }
-
-    /// Asks the provider, looks at services.yaml, and says how it all stands.
+    /// Says how a repository stands; not more often than the provider's limits allow.
     pub(crate) async fn check(
         &self,
         access: &Access,
         name: &str,
     ) -> Result<Vec<pb::Finding>, Error> {
-        let id = {
+        let repository = {
             let mut conn = self.pool.acquire().await?;
             let id = repositories::find(&mut conn, name).await?;
-            let repository = repositories::get(&mut conn, id).await?;
-            reached(access, &repository, name)?;
-            if repository.credential.is_none() {
-                return Ok(by_hand(&repository));
-            }
-            id
+            repositories::get(&mut conn, id).await?
         };
+        reached(access, &repository, name)?;
+        if repository.credential.is_none() {
+            return Ok(by_hand(&repository));
+        }
+        let checks = &self.outside()?.checks;
+        checks
+            .take(repository.id, Instant::now())
+            .map_err(Error::TooOften)?;
+        self.findings(repository.id).await
+    }
+
+    /// Asks the provider, looks at services.yaml, and says how it all stands.
+    async fn findings(&self, id: Uuid) -> Result<Vec<pb::Finding>, Error> {
         self.look_now(id).await?;
         let (repository, far) = {
             let mut conn = self.pool.acquire().await?;
@@ -103,10 +95,9 @@ impl Repositories {
             }
             repository
         };
-        let this = self.clone();
-        let name = repository.id.to_string();
+        let (this, id) = (self.clone(), repository.id);
         detached(async move { this.mend_now(&repository).await }).await?;
-        self.check(&call.access, &name).await
+        self.findings(id).await
     }
 
     async fn mend_now(&self, repository: &Repository) -> Result<(), Error> {
@@ -210,7 +201,10 @@ async fn delivery(far: &Far, repository: &Repository) -> pb::Finding {
     match tried.map(|tried| tried.into_iter().max_by_key(|attempt| attempt.at)) {
         Ok(Some(last)) => last_delivery(&last),
         Ok(None) => match repository.hook_seen_at {
-            Some(at) => ok("delivery", &format!("the last one came {}", moment(at))),
+            Some(at) => ok(
+                "delivery",
+                &format!("the last one that was noted came {}", moment(at)),
+            ),
             None => finding("delivery", pb::Standing::Unknown, "none was made yet"),
         },
         Err(ProviderError::NotFound(_)) => wrong(
@@ -236,11 +230,9 @@ fn last_delivery(last: &HookAttempt) -> pb::Finding {
 fn services(repository: &Repository) -> pb::Finding {
     let path = &repository.services_path;
     if let Some(problem) = &repository.services_problem {
-        let missing = problem.starts_with("there is no ");
-        let stays = if missing {
-            ""
-        } else {
-            "; the last good one stays in force"
+        let stays = match repository.services_text.as_str() {
+            "" => "",
+            _ => "; the last good one stays in force",
         };
         return wrong(
             "services_yaml",
@@ -296,6 +288,13 @@ fn rate(far: &Far, repository: &Repository) -> pb::Finding {
             "the provider has not said",
         ),
     }
+}
+
+/// A time, in UTC, in seconds, as people read it.
+fn moment(at: OffsetDateTime) -> String {
+    let seconds = at.replace_nanosecond(0).unwrap_or(at);
+    let text = seconds.format(&Rfc3339).unwrap_or_default();
+    text.replace('T', " ")
 }
 
 fn finding(subject: &str, standing: pb::Standing, message: &str) -> pb::Finding {

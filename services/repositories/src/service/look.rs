@@ -4,7 +4,12 @@ use ck8s_provider::{CommitState, CommitStatus, Fetched, ProviderError};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Repositories, change::record, outside::Far, recover::ACTOR};
+use super::{
+    Repositories,
+    change::record,
+    outside::{Far, at},
+    recover::ACTOR,
+};
 use crate::{
     domain::{repository as field, services_yaml},
     error::Error,
@@ -24,17 +29,15 @@ const EVERY_SECONDS: f64 = 600.0;
 /// Looked at in one round.
 const MOST: i64 = 20;
 
+/// What is named in an error where it stopped.
+const READING: &str = "reading services.yaml";
 /// So often a look that was overtaken by another is repeated.
 const LOOKS: usize = 3;
 
 impl Repositories {
     /// Looks at the file, and writes down what there is; false: somebody else looked, or changed where to look. The provider's error:
     /// nothing is known, and nothing changes.
-    pub(super) async fn look(
-        &self,
-        far: &Far,
-        repository: &Repository,
-    ) -> Result<bool, ProviderError> {
+    pub(super) async fn look(&self, far: &Far, repository: &Repository) -> Result<bool, Error> {
         let etag = repository.services_etag.as_deref();
         let fetched = far
             .api()
@@ -49,12 +52,12 @@ impl Repositories {
         let fetched = match fetched {
             Ok(fetched) => fetched,
             Err(error) => {
-                self.unread(repository, &error).await;
-                return Err(error);
+                self.unread(repository, &error).await?;
+                return Err(at(READING)(error));
             }
         };
         let before = repository.services_problem.as_deref();
-        Ok(match fetched {
+        match fetched {
             Fetched::Unchanged => {
                 let look = Look {
                     problem: before,
@@ -100,14 +103,14 @@ impl Repositories {
                 };
                 self.noted(repository, look).await
             }
-        })
+        }
     }
 
     /// Notes why the file cannot be read. What passes is noted nowhere; after what does not, the next look reads it whole.
-    async fn unread(&self, repository: &Repository, error: &ProviderError) {
+    async fn unread(&self, repository: &Repository, error: &ProviderError) -> Result<(), Error> {
         self.note_error(repository, error).await;
         if error.passes() {
-            return;
+            return Ok(());
         }
         let problem = format!("it cannot be read: {error}");
         let look = Look {
@@ -115,24 +118,18 @@ impl Repositories {
             problem: Some(&problem),
             ..Look::default()
         };
-        self.noted(repository, look).await;
+        self.noted(repository, look).await.map(drop)
     }
 
     /// Writes down a look; false: it was overtaken.
-    async fn noted(&self, repository: &Repository, look: Look<'_>) -> bool {
-        let noted = async {
-            let mut tx = self.pool.begin().await?;
-            let news = remote::looked(&mut tx, repository, look).await?;
-            if news == Some(true) {
-                repositories::touch(&mut tx, repository.id).await?;
-            }
-            tx.commit().await?;
-            Ok(news.is_some())
-        };
-        noted.await.unwrap_or_else(|error: sqlx::Error| {
-            tracing::warn!(%error, repository.id = %repository.id, "a look at services.yaml was not written down");
-            true
-        })
+    async fn noted(&self, repository: &Repository, look: Look<'_>) -> Result<bool, Error> {
+        let mut tx = self.pool.begin().await?;
+        let news = remote::looked(&mut tx, repository, look).await?;
+        if news == Some(true) {
+            repositories::touch(&mut tx, repository.id).await?;
+        }
+        tx.commit().await?;
+        Ok(news.is_some())
     }
 
     /// Says on a commit how its services.yaml is; false: it is to be said later.
@@ -177,14 +174,13 @@ impl Repositories {
                         tracing::warn!(repository.id = %id, %error, "it keeps its former name");
                     }
                 },
-                Err(error) => {
-                    self.unread(&repository, &error).await;
-                    return Ok(());
-                }
+                Err(error) => return self.unread(&repository, &error).await,
             }
-            // What it says is written down and logged there.
-            if self.look(&far, &repository).await.unwrap_or(true) {
-                return Ok(());
+            match self.look(&far, &repository).await {
+                Ok(false) => {}
+                // What the provider says is written down and logged there.
+                Ok(true) | Err(Error::Provider { .. }) => return Ok(()),
+                Err(error) => return Err(error),
             }
         }
         Ok(())

@@ -119,7 +119,6 @@ impl Repositories {
                 external_id: repository.external_id.clone(),
                 full_name: repository.full_name.clone(),
                 default_branch: repository.default_branch.clone(),
-                url: String::new(),
             },
         })
     }

@@ -6,8 +6,9 @@ use std::{
     time::Duration,
 };
 
+use ck8s_db::Lock;
 use ck8s_proto::runs::v1::{GetRunRequest, Run};
-use ck8s_provider::{CommitStatus, ProviderError, Reaction, Thread};
+use ck8s_provider::{CommitStatus, ProviderError, Thread};
 use ck8s_types::RunId;
 use tokio::{
     task::JoinSet,
@@ -25,7 +26,7 @@ use super::{
 use crate::{
     error::Error,
     store::{
-        reports::{self, Alone, Due, Wanted},
+        reports::{self, Due, Wanted},
         repositories, requests,
     },
 };
@@ -50,7 +51,7 @@ pub(crate) struct Reporter {
     repositories: Repositories,
     outside: Arc<Outside>,
     /// That no other replica does.
-    alone: Option<Alone>,
+    alone: Option<Lock>,
     /// When it was last asked for.
     tried: Option<Instant>,
     /// Repositories of which something is told, and how long each rests then.
@@ -327,7 +328,7 @@ async fn react(far: &Far, due: &Due, run: &Run) -> Result<(), ProviderError> {
         return Ok(());
     }
     far.api()
-        .react(&far.credential, &far.remote, comment, Reaction::Eyes)
+        .acknowledge(&far.credential, &far.remote, comment)
         .await
 }
 

@@ -1,6 +1,7 @@
 //! What the provider is to be told of runs, what it was told, and up to where flow events were read for it.
+use ck8s_db::Lock;
 use ck8s_types::RunId;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 /// The reader's name among the cursors.
@@ -12,25 +13,9 @@ const MOST: i64 = 50;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor(pub i64, pub i64);
 
-/// The connection that holds the reporter's lock; dropping it lets another replica.
-pub struct Alone(PgConnection);
-
-impl Alone {
-    /// Whether the lock is still ours: it goes with its connection.
-    pub async fn still(&mut self) -> bool {
-        self.0.ping().await.is_ok()
-    }
-}
-
-/// The lock of the reporter; none: another replica has it.
-pub async fn alone(pool: &PgPool) -> sqlx::Result<Option<Alone>> {
-    let mut conn = pool.acquire().await?;
-    let taken = sqlx::query_scalar!(
-        r#"SELECT pg_try_advisory_lock(hashtextextended('repositories.reports', 0)) AS "taken!""#
-    )
-    .fetch_one(&mut *conn)
-    .await?;
-    Ok(taken.then(|| Alone(conn.detach())))
+/// The reporter's lock; none: another replica has it.
+pub async fn alone(pool: &PgPool) -> sqlx::Result<Option<Lock>> {
+    Lock::take(pool, "repositories.reports").await
 }
 
 /// Up to where events were read. The first time: up to now, so that nothing old is told.

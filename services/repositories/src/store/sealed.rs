@@ -35,6 +35,7 @@ pub async fn under_others(
     let rows = sqlx::query!(
         r#"SELECT repository_id AS "repository!", id, name, sealed AS "sealed!", key_id AS "key_id!" FROM (
             SELECT repository_id, id, NULL::text AS name, sealed, key_id FROM repositories.webhook_secrets
+            WHERE expires_at IS NULL OR expires_at > now()
             UNION ALL SELECT repository_id, NULL, name, sealed, key_id FROM repositories.secrets
             UNION ALL SELECT repository_id, NULL, NULL, sealed, key_id FROM repositories.credentials
          ) AS s WHERE key_id <> $1 LIMIT $2"#,

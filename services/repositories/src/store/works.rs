@@ -1,6 +1,7 @@
 //! Changes at a provider that are under way. A row is written before the first step and removed with the last; whoever takes the
 //! steps holds the repository's lock, on a connection of its own that the lock goes with. A row that nobody holds was left by a crash.
-use sqlx::{Connection, PgConnection, PgPool};
+use ck8s_db::Lock;
+use sqlx::{PgConnection, PgPool};
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
@@ -29,60 +30,36 @@ impl Kind {
 pub struct Held {
     /// The repository.
     pub repository: Uuid,
-    conn: PgConnection,
+    lock: Lock,
     _room: OwnedSemaphorePermit,
 }
 
 impl Held {
     /// Keeps others also from adding what has this id at the provider; false: somebody is at it.
     pub async fn also_adding(&mut self, external_id: &str) -> sqlx::Result<bool> {
-        sqlx::query_scalar!(
-            r#"SELECT pg_try_advisory_lock(hashtextextended('repositories.adding' || $1::text, 0)) AS "taken!""#,
-            external_id
-        )
-        .fetch_one(&mut self.conn)
-        .await
+        self.lock
+            .also(&format!("repositories.adding {external_id}"))
+            .await
     }
 
     /// Lets others, at once.
-    pub async fn release(mut self) {
-        // Closing alone lets others only when the server has noticed.
-        let unlocked = sqlx::query!("SELECT pg_advisory_unlock_all()")
-            .execute(&mut self.conn)
-            .await;
-        if let Err(error) = unlocked {
-            tracing::debug!(%error, "the lock goes with its connection");
-        }
-        if let Err(error) = self.conn.close().await {
-            tracing::debug!(%error, "the lock goes with its connection");
-        }
+    pub async fn release(self) {
+        self.lock.release().await;
     }
 }
 
-/// Takes the lock of a repository; none: somebody has it. No row is locked and no transaction is open meanwhile. `room` bounds how
-/// many are held at once.
+/// Takes the lock of a repository; none: somebody has it. `room` bounds how many are held at once.
 pub async fn hold(
     pool: &PgPool,
     room: OwnedSemaphorePermit,
     repository: Uuid,
 ) -> sqlx::Result<Option<Held>> {
-    let mut conn = pool.acquire().await?.detach();
-    let taken = sqlx::query_scalar!(
-        r#"SELECT pg_try_advisory_lock(hashtextextended('repositories.works' || $1::text, 0)) AS "taken!""#,
-        repository.to_string()
-    )
-    .fetch_one(&mut conn)
-    .await?;
-    let held = Held {
+    let lock = Lock::take(pool, &format!("repositories.works {repository}")).await?;
+    Ok(lock.map(|lock| Held {
         repository,
-        conn,
+        lock,
         _room: room,
-    };
-    if taken {
-        return Ok(Some(held));
-    }
-    held.release().await;
-    Ok(None)
+    }))
 }
 
 /// Writes down what is about to be done, before the first step.
