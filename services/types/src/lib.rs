@@ -10,6 +10,6 @@ pub use id::{
     SessionId, TokenId, UserId, WorkerId,
 };
 pub use role::ProjectRole;
-pub use run::{Epoch, RunReason, RunState, UnknownWord};
+pub use run::{Epoch, LeaseRef, RunReason, RunState, Slot, UnknownWord};
 pub use spec::{Invalid, RunSpec, RunTrigger, Timeouts};
 pub use time::{from_unix_ms, now_ms};
