@@ -47,6 +47,8 @@ fn main() -> Result<()> {
         .out_dir(&out)
         .bytes(".ck8s.ingress.v1.Webhook.body")
         .bytes(".ck8s.runs.v1.LogChunk.data")
+        // Ordered, so that the same message has the same encoding each time: request ids compare it.
+        .btree_map(".ck8s.runs.v1.RunSpec.env")
         .compile_fds(set)?;
     Ok(())
 }

@@ -10,7 +10,7 @@ pub struct RunSpec {
     pub command: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Environment variables; not CK8S\_\*.
     #[prost(map = "string, string", tag = "3")]
-    pub env: ::std::collections::HashMap<
+    pub env: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,

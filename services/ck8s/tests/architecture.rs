@@ -11,6 +11,7 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     ("ck8s-proto", &[]),
     ("ck8s-types", &[]),
+    ("ck8s-batch", &[]),
     ("ck8s-telemetry", &["ck8s-types"]),
     ("ck8s-kube", &["ck8s-types"]),
     ("ck8s-db", &["ck8s-types"]),
@@ -50,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Services never depend on each other: they call each other's generated client.
 const SERVICE: &[&str] = &[
     "ck8s-proto",
+    "ck8s-batch",
     "ck8s-pki",
     "ck8s-rpc",
     "ck8s-db",

@@ -7,6 +7,7 @@ pub mod listen;
 mod lock;
 pub mod migrate;
 mod pool;
+pub mod requests;
 #[cfg(feature = "test")]
 pub mod test;
 

@@ -5,10 +5,11 @@
 )]
 use ck8s_db::{
     ServiceRole,
-    events::{NewEvent, record},
+    events::{FlowEvent, record},
     is_retryable, is_unavailable,
     test::TestDb,
 };
+use ck8s_types::EventKind;
 use sqlx::{AssertSqlSafe, PgPool};
 
 async fn code(pool: &PgPool, statement: &str) -> String {
@@ -30,8 +31,8 @@ async fn the_audit_trail_is_append_only_for_everybody() {
     for &role in ServiceRole::ALL {
         let pool = db.pool(role).await;
         let mut tx = pool.begin().await.unwrap();
-        let event = |message: &str| NewEvent {
-            kind: "test.happened",
+        let event = |message: &str| FlowEvent {
+            kind: EventKind::ServerStarted,
             project_id: None,
             run_id: None,
             actor: role.as_str().to_owned(),
@@ -41,7 +42,7 @@ async fn the_audit_trail_is_append_only_for_everybody() {
         record(&mut tx, &[event("one"), event("two")])
             .await
             .unwrap();
-        record(&mut tx, &[]).await.unwrap();
+        record(&mut tx, &[] as &[FlowEvent]).await.unwrap();
         tx.commit().await.unwrap();
         let messages = sqlx::query_scalar!(
             "SELECT message FROM audit.flow_events WHERE actor = $1 ORDER BY xact, seq",
@@ -74,8 +75,8 @@ async fn a_partition_of_the_audit_trail_is_no_way_round() {
     let owner = db.owner().await;
     let runs = db.pool(ServiceRole::Runs).await;
     let mut conn = runs.acquire().await.unwrap();
-    let event = NewEvent {
-        kind: "test.happened",
+    let event = FlowEvent {
+        kind: EventKind::ServerStarted,
         project_id: None,
         run_id: None,
         actor: "test".to_owned(),

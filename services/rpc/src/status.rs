@@ -186,3 +186,17 @@ pub fn internal(cause: &dyn Display) -> Status {
         &[],
     )
 }
+
+/// INVALID_ARGUMENT: the request id was used for another request before.
+#[must_use]
+pub fn request_id_reused(id: ck8s_types::RequestId) -> Status {
+    let problem = "was used for another request: take a fresh one";
+    let id = id.to_string();
+    let mut details = info("REQUEST_ID_REUSED", &[("request_id", &id)]);
+    details.add_bad_request_violation("request_id", problem);
+    Status::with_error_details(
+        Code::InvalidArgument,
+        format!("request_id: {id} {problem}"),
+        details,
+    )
+}

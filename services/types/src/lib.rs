@@ -1,15 +1,21 @@
-//! Ids, value objects and closed sets that every crate shares; knows no async, no SQL, no wire.
+#![doc = include_str!("../README.md")]
+mod closed_set;
+mod event;
 mod id;
+mod lease;
 mod role;
 mod run;
 mod spec;
 mod time;
 
+pub use closed_set::UnknownWord;
+pub use event::EventKind;
 pub use id::{
     DeliveryId, InstanceId, InvalidId, ProjectId, ReplicaId, RepositoryId, RequestId, RunId,
     SessionId, TokenId, UserId, WorkerId,
 };
+pub use lease::{Epoch, LeaseRef, Slot};
 pub use role::ProjectRole;
-pub use run::{Epoch, LeaseRef, RunReason, RunState, Slot, UnknownWord};
+pub use run::{RunReason, RunState};
 pub use spec::{Invalid, RunSpec, RunTrigger, Timeouts};
 pub use time::{from_unix_ms, now_ms};
