@@ -2,7 +2,7 @@
 # What the scripts beside this one share: words, root, packages. To be sourced; changes to the repository's root.
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 ROOT=$PWD
-RUST_VERSION=1.95 # as in Cargo.toml
+RUST_VERSION=1.95 # as in Cargo.toml and rust-toolchain.toml
 export PATH="$HOME/.cargo/bin:$PATH"
 export SQLX_OFFLINE=true # queries are checked against the committed .sqlx; bootstrap/local/sqlx makes it
 export CARGO_TERM_PROGRESS_WHEN=never
@@ -50,11 +50,15 @@ rust_version() { cargo --version 2>/dev/null | cut -d' ' -f2 | cut -d- -f1; }
 need_rust() {
   local version
   version=$(rust_version || true)
+  if [[ -z $version ]] && have rustup; then
+    # The pinned toolchain cannot be fetched: the newest one that is here will do if it is new enough.
+    version=$(RUSTUP_TOOLCHAIN=stable rust_version || true)
+    [[ -n $version ]] && version_ge "$version" "$RUST_VERSION" && export RUSTUP_TOOLCHAIN=stable
+  fi
   if [[ -n $version ]] && version_ge "$version" "$RUST_VERSION"; then return; fi
   if have rustup; then
     say "updating Rust ($version is older than $RUST_VERSION)"
-    rustup toolchain install --profile minimal -c clippy -c rustfmt stable >&2 || die "Rust $RUST_VERSION or newer is missing, and rustup cannot fetch it"
-    rustup default stable >/dev/null 2>&1 || true
+    rustup toolchain install >&2 || die "Rust $RUST_VERSION or newer is missing, and rustup cannot fetch it"
   else
     have curl || packages curl ca-certificates
     say "installing Rust with rustup"
@@ -62,7 +66,7 @@ need_rust() {
     installer=$(mktemp)
     curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs -o "$installer" ||
       die "Rust $RUST_VERSION or newer is missing, and https://sh.rustup.rs cannot be reached: install Rust, then run this again"
-    sh "$installer" -y --no-modify-path --profile minimal -c clippy -c rustfmt >&2 || die "rustup could not install Rust"
+    sh "$installer" -y --no-modify-path --default-toolchain none >&2 || die "rustup could not install Rust"
     rm -f "$installer"
   fi
   version=$(rust_version || true)
