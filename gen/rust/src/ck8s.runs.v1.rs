@@ -9,7 +9,7 @@ pub struct RunSpec {
     #[prost(string, repeated, tag = "2")]
     pub command: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Environment variables; not CK8S\_\*.
-    #[prost(map = "string, string", tag = "3")]
+    #[prost(btree_map = "string, string", tag = "3")]
     pub env: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
