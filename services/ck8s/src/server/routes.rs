@@ -1,8 +1,8 @@
 //! The services of the roles, each on its own connections to the database and its own channel of the mesh.
 use anyhow::{Context, Result};
-use ck8s_auth::Auth;
+use ck8s_auth::{Auth, CertificateConfig};
 use ck8s_db::ServiceRole;
-use ck8s_ingress::{Ingress, IngressConfig};
+use ck8s_ingress::{Ingress, IngressConfig, IngressDeps};
 use ck8s_repositories::Repositories;
 use ck8s_rpc::mesh::{Channel, Mesh};
 use ck8s_runs::Runs;
@@ -12,7 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use super::Options;
-use crate::roles::{ROLES, Role};
+use crate::{
+    roles::{ROLES, Role},
+    sign_in,
+};
 
 /// What was built.
 pub(super) struct Built {
@@ -57,13 +60,13 @@ impl Built {
         let routes = std::mem::take(&mut self.routes);
         self.routes = match role.name {
             "auth" => {
-                let service = match &options.mesh.mesh_ca {
-                    Some(dir) => Auth::new(pool)
-                        .signing(dir, options.mesh.worker_certificate_life())
-                        .context("--mesh-ca")?,
-                    None => Auth::new(pool),
-                };
-                let service = options.sign_in.set_up(service, &options.secrets).await?;
+                let certificates = options.mesh.mesh_ca.clone().map(|dir| CertificateConfig {
+                    authority_dir: dir,
+                    ttl: options.mesh.worker_certificate_life(),
+                });
+                let config = options.sign_in.auth(&options.secrets, certificates)?;
+                let started = Auth::start(pool, config, stopping.clone()).await;
+                let service = started.map_err(sign_in::start_error)?;
                 let routes = routes
                     .add_service(service.auth_server())
                     .add_service(service.projects_server());
@@ -86,7 +89,8 @@ impl Built {
                 let config = IngressConfig {
                     platform_secret: options.secrets.webhook_secret.clone(),
                 };
-                let service = Ingress::start(pool, channel, config, stopping.clone());
+                let deps = IngressDeps { pool, channel };
+                let service = Ingress::start(deps, config, stopping.clone());
                 routes.add_service(service.server())
             }
             "runs" => {

@@ -1,8 +1,8 @@
-//! Mutating calls that were answered, so that a repeated one does nothing twice; and what is kept no longer.
+//! The requests that were answered (`ingress.requests`), so that a repeated call does nothing twice.
 use ck8s_types::RequestId;
 use sqlx::PgConnection;
 
-/// Takes a request id. False: it was taken before.
+/// Takes a request id, with what is answered to it. Returns false if it was taken before.
 pub(crate) async fn take(
     conn: &mut PgConnection,
     request: RequestId,
@@ -20,7 +20,7 @@ pub(crate) async fn take(
     Ok(done.rows_affected() == 1)
 }
 
-/// What was answered.
+/// Returns what was answered to a request.
 pub(crate) async fn answered(
     conn: &mut PgConnection,
     request: RequestId,
@@ -35,21 +35,11 @@ pub(crate) async fn answered(
     .await
 }
 
-/// Drops requests of more than a week ago. Returns how many.
-pub(crate) async fn forget(conn: &mut PgConnection) -> sqlx::Result<u64> {
+/// Deletes requests that are older than a week, and returns how many.
+pub(crate) async fn delete_old(conn: &mut PgConnection) -> sqlx::Result<u64> {
     let done =
         sqlx::query!("DELETE FROM ingress.requests WHERE created_at < now() - interval '7 days'")
             .execute(conn)
             .await?;
-    Ok(done.rows_affected())
-}
-
-/// Drops keys whose deliveries are gone with their partition: five months back, which is more than deliveries are kept.
-pub(crate) async fn forget_keys(conn: &mut PgConnection) -> sqlx::Result<u64> {
-    let done = sqlx::query!(
-        "DELETE FROM ingress.delivery_keys WHERE delivery_id < ck8s.uuid_floor(now() - interval '5 months')"
-    )
-    .execute(conn)
-    .await?;
     Ok(done.rows_affected())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ck8s_db::{ServiceRole, test::TestDb};
-use ck8s_ingress::{Ingress, IngressConfig};
+use ck8s_ingress::{Ingress, IngressConfig, IngressDeps};
 use ck8s_proto::ingress::v1::{
     Delivery, DeliveryState, IngestResult, IngestWebhookRequest, ListDeliveriesRequest, Webhook,
     ingress_service_client::IngressServiceClient,
@@ -137,7 +137,11 @@ async fn start(db: &TestDb, shutdown: CancellationToken) -> Ingress {
     let config = IngressConfig {
         platform_secret: Some(SECRET.to_owned().into()),
     };
-    Ingress::start(db.pool(ServiceRole::Ingress).await, away, config, shutdown)
+    let deps = IngressDeps {
+        pool: db.pool(ServiceRole::Ingress).await,
+        channel: away,
+    };
+    Ingress::start(deps, config, shutdown)
 }
 
 /// A webhook in order, signed with the platform's secret.
