@@ -1,15 +1,15 @@
-//! GitHub's own description of its API, and whether requests and answers are as it says: paths, parameters, bodies. Of a request no field
-//! may be sent that the description does not know.
+//! Checks requests and responses against GitHub's own OpenAPI description: paths, parameters, bodies. A request may send no field that
+//! the description does not list.
 use std::{collections::BTreeSet, path::PathBuf, process::Command, sync::OnceLock};
 
 use ck8s_tests::github::Exchange;
 use jsonschema::Draft;
 use serde_json::{Map, Value, json};
 
-/// Refusals that any request may meet, whether its description names them or not.
+/// Refusals that any request may get, whether its description lists them or not.
 const REFUSALS: [u16; 7] = [301, 307, 401, 403, 404, 422, 429];
 
-/// The description, cut to what the adapter asks; none: it cannot be had here, and this says so.
+/// Loads the description, cut to what the client uses. Prints SKIPPED and returns none if it cannot be had on this machine.
 fn description() -> Option<&'static Value> {
     static ONCE: OnceLock<Option<Value>> = OnceLock::new();
     let load = || {
@@ -28,7 +28,7 @@ fn description() -> Option<&'static Value> {
     ONCE.get_or_init(load).as_ref()
 }
 
-/// Each exchange is as described.
+/// Asserts that each exchange is as described.
 pub fn check(exchanges: &[Exchange]) {
     let Some(description) = description() else {
         return;
@@ -43,7 +43,7 @@ pub fn check(exchanges: &[Exchange]) {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// What was asked, as the description calls it: `GET /repos/{owner}/{repo}`.
+/// Returns the operations that were used, as the description calls them: `GET /repos/{owner}/{repo}`.
 pub fn operations(exchanges: &[Exchange]) -> Option<BTreeSet<String>> {
     let description = description()?;
     let named = exchanges.iter().filter_map(|exchange| {
@@ -136,7 +136,7 @@ fn valid(description: &Value, schema: &Value, value: &Value) -> Result<(), Strin
     Err(errors.join("; ").chars().take(1000).collect())
 }
 
-/// The path's description with the fewest gaps that fits.
+/// Finds the description of the exchange's path: of all that match, the one with the fewest parameters.
 fn operation<'a>(description: &'a Value, exchange: &Exchange) -> Option<(&'a str, &'a Value)> {
     let paths = description["paths"].as_object()?;
     let method = exchange.method.to_lowercase();
@@ -147,7 +147,7 @@ fn operation<'a>(description: &'a Value, exchange: &Exchange) -> Option<(&'a str
     Some((best.0, &best.1[&method]))
 }
 
-/// Only a file's path has slashes in it.
+/// Splits a path like its template. Only the path of a file contains slashes.
 fn pieces<'a>(template: &str, path: &'a str) -> Vec<&'a str> {
     let parts = template.split('/').count();
     match template.ends_with("/{path}") {
@@ -174,7 +174,7 @@ fn values(template: &str, path: &str) -> Vec<(String, String)> {
     .collect()
 }
 
-/// A value of a path or a query, as its description has it.
+/// Converts a value of a path or a query to the type that its description has.
 fn typed(value: &str, schema: &Value) -> Value {
     let number = value
         .parse::<i64>()
@@ -190,7 +190,7 @@ fn resolved<'a>(description: &'a Value, value: &'a Value) -> &'a Value {
     })
 }
 
-/// OpenAPI 3.0 says `nullable` where JSON Schema has a type `null`.
+/// Converts OpenAPI 3.0 to JSON Schema, which has a type `null` instead of `nullable`.
 fn as_json_schema(value: Value) -> Value {
     match value {
         Value::Array(all) => all.into_iter().map(as_json_schema).collect(),
@@ -218,7 +218,7 @@ fn as_json_schema(value: Value) -> Value {
     }
 }
 
-/// Knows no other fields than those that are named.
+/// Forbids all fields that a schema does not list.
 fn strict(schema: Value) -> Value {
     match schema {
         Value::Array(all) => all.into_iter().map(strict).collect(),
@@ -237,7 +237,7 @@ fn strict(schema: Value) -> Value {
 }
 
 #[test]
-fn the_description_refuses_what_it_does_not_know() {
+fn the_description_refuses_what_it_does_not_list() {
     if description().is_none() {
         return;
     }

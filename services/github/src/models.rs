@@ -1,4 +1,4 @@
-//! GitHub's answers, as far as they are read.
+//! The JSON bodies of GitHub's API, as far as this crate reads them.
 use serde::Deserialize;
 use time::OffsetDateTime;
 
@@ -9,7 +9,7 @@ pub(crate) struct Repository {
     pub default_branch: String,
     #[serde(default)]
     pub private: bool,
-    /// What the token's person may; an app's token has none.
+    /// The rights of the token's owner; absent for an app's token.
     pub permissions: Option<Permissions>,
 }
 
@@ -32,8 +32,9 @@ pub(crate) struct App {
     pub slug: String,
 }
 
+/// A token of an app's installation.
 #[derive(Deserialize)]
-pub(crate) struct Installed {
+pub(crate) struct InstallationToken {
     pub token: String,
     #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
@@ -61,7 +62,7 @@ pub(crate) struct HookConfig {
     pub url: String,
     #[serde(default)]
     pub content_type: String,
-    /// A text or a number.
+    /// GitHub sends a text or a number.
     #[serde(default)]
     pub insecure_ssl: serde_json::Value,
 }
@@ -105,21 +106,21 @@ pub(crate) struct Comment {
     pub user: Option<User>,
 }
 
-/// Why not.
+/// The body of a refusal.
 #[derive(Default, Deserialize)]
-pub(crate) struct Refusal {
+pub(crate) struct ErrorBody {
     #[serde(default)]
     message: String,
     #[serde(default)]
     errors: serde_json::Value,
 }
 
-impl Refusal {
-    /// The message, and what it says of single fields.
+impl ErrorBody {
+    /// Joins the message and the errors of single fields.
     pub(crate) fn text(&self) -> String {
         let mut text = self.message.clone();
         for error in self.errors.as_array().unwrap_or(&Vec::new()) {
-            let said = ["message", "field", "code"].iter().find_map(|name| {
+            let detail = ["message", "field", "code"].iter().find_map(|name| {
                 let value = if error.is_string() {
                     error
                 } else {
@@ -127,9 +128,9 @@ impl Refusal {
                 };
                 value.as_str()
             });
-            if let Some(said) = said {
+            if let Some(detail) = detail {
                 text.push_str("; ");
-                text.push_str(said);
+                text.push_str(detail);
             }
         }
         text

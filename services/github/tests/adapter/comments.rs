@@ -1,7 +1,7 @@
 //! Statuses, comments, reactions.
 use ck8s_provider::{CommitState, CommitStatus, ProviderError, RepositoryProvider, Thread};
 
-use crate::scene::{ADA, APP, EVERYTHING, Scene};
+use crate::fixture::{ADA, ALL_PERMISSIONS, APP, Fixture};
 
 const THREAD: Thread = Thread { number: 5 };
 const MARKER: &str = "<!-- ck8s:run -->";
@@ -17,12 +17,12 @@ fn status(state: CommitState, description: &str) -> CommitStatus {
 
 #[tokio::test]
 async fn the_latest_status_of_a_context_counts() {
-    let scene = Scene::start().await;
-    let sha = scene.github.world().repository(APP).head("main");
+    let fixture = Fixture::start().await;
+    let sha = fixture.github.world().repository(APP).head("main");
     let set = async |sha: &str, status: &CommitStatus| {
-        scene
-            .adapter
-            .set_status(&scene.ada, &scene.remote, sha, status)
+        fixture
+            .client
+            .set_status(&fixture.ada, &fixture.remote, sha, status)
             .await
     };
     for state in [
@@ -39,7 +39,7 @@ async fn the_latest_status_of_a_context_counts() {
         ..status(CommitState::Pending, &long)
     };
     set(&sha, &other).await.unwrap();
-    let shown = scene.github.world().repository(APP).shown_statuses(&sha);
+    let shown = fixture.github.world().repository(APP).shown_statuses(&sha);
     assert_eq!(shown.len(), 2);
     assert_eq!(shown["ck8s/label"].state, "success");
     assert_eq!(shown["ck8s/label"].target_url, "https://ck8s.test/runs/1");
@@ -52,18 +52,18 @@ async fn the_latest_status_of_a_context_counts() {
 }
 
 #[tokio::test]
-async fn a_comment_is_written_found_and_replaced() {
-    let scene = Scene::start().await;
-    let adapter = &scene.adapter;
-    for (credential, written) in [(scene.ada.clone(), 1), (scene.app(&EVERYTHING), 2)] {
+async fn a_comment_is_created_found_and_updated() {
+    let fixture = Fixture::start().await;
+    let client = &fixture.client;
+    for (credential, written) in [(fixture.ada.clone(), 1), (fixture.app(&ALL_PERMISSIONS), 2)] {
         let find = async || {
-            adapter
-                .find_comment(&credential, &scene.remote, &THREAD, MARKER)
+            client
+                .find_comment(&credential, &fixture.remote, &THREAD, MARKER)
                 .await
         };
-        // Somebody else writes our marker.
+        // Somebody else writes a comment with our marker.
         {
-            let mut world = scene.github.world();
+            let mut world = fixture.github.world();
             let id = world.next_id();
             world
                 .repository(APP)
@@ -71,29 +71,29 @@ async fn a_comment_is_written_found_and_replaced() {
         }
         assert_eq!(find().await, Ok(None));
         let body = format!("{MARKER}\nrunning");
-        let id = adapter
-            .create_comment(&credential, &scene.remote, &THREAD, &body)
+        let id = client
+            .create_comment(&credential, &fixture.remote, &THREAD, &body)
             .await
             .unwrap();
         assert_eq!(find().await, Ok(Some(id.clone())));
-        adapter
-            .update_comment(&credential, &scene.remote, &id, "done")
+        client
+            .update_comment(&credential, &fixture.remote, &id, "done")
             .await
             .unwrap();
-        let comments = scene.github.world().repository(APP).comments_in(5);
+        let comments = fixture.github.world().repository(APP).comments_in(5);
         let ours: Vec<_> = comments.iter().filter(|c| c.by != 11).collect();
         assert_eq!(ours.len(), written);
         let last = ours.last().unwrap();
         assert_eq!((last.body.as_str(), last.edits), ("done", 1));
-        scene
+        fixture
             .github
             .world()
             .repository(APP)
             .comments
             .retain(|c| c.id.to_string() != id || written == 1);
     }
-    let gone = adapter
-        .update_comment(&scene.ada, &scene.remote, "1", "x")
+    let gone = client
+        .update_comment(&fixture.ada, &fixture.remote, "1", "x")
         .await;
     assert_eq!(
         gone,
@@ -102,15 +102,15 @@ async fn a_comment_is_written_found_and_replaced() {
         ))
     );
     let nowhere = Thread { number: 99 };
-    let nowhere = adapter
-        .create_comment(&scene.ada, &scene.remote, &nowhere, "x")
+    let nowhere = client
+        .create_comment(&fixture.ada, &fixture.remote, &nowhere, "x")
         .await;
     assert!(
         matches!(nowhere, Err(ProviderError::NotFound(_))),
         "{nowhere:?}"
     );
-    let empty = adapter
-        .create_comment(&scene.ada, &scene.remote, &THREAD, " ")
+    let empty = client
+        .create_comment(&fixture.ada, &fixture.remote, &THREAD, " ")
         .await;
     assert_eq!(
         empty,
@@ -121,27 +121,27 @@ async fn a_comment_is_written_found_and_replaced() {
 }
 
 #[tokio::test]
-async fn a_reaction_is_there_once() {
-    let scene = Scene::start().await;
+async fn a_repeated_reaction_is_kept_once() {
+    let fixture = Fixture::start().await;
     let id = {
-        let mut world = scene.github.world();
+        let mut world = fixture.github.world();
         let id = world.next_id();
         world.repository(APP).say(id, 5, 8, "/run")
     };
     let comment = id.to_string();
     for _ in 0..2 {
-        scene
-            .adapter
-            .acknowledge(&scene.ada, &scene.remote, &comment)
+        fixture
+            .client
+            .acknowledge(&fixture.ada, &fixture.remote, &comment)
             .await
             .unwrap();
     }
-    let comments = scene.github.world().repository(APP).comments_in(5);
+    let comments = fixture.github.world().repository(APP).comments_in(5);
     let expected = [(ADA, "eyes".to_owned())];
     assert_eq!(comments[0].reactions, expected);
-    let gone = scene
-        .adapter
-        .acknowledge(&scene.ada, &scene.remote, "1")
+    let gone = fixture
+        .client
+        .acknowledge(&fixture.ada, &fixture.remote, "1")
         .await;
     assert!(matches!(gone, Err(ProviderError::NotFound(_))), "{gone:?}");
 }

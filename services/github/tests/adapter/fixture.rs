@@ -1,16 +1,16 @@
-//! A GitHub with some people and a repository, and the adapter before it.
+//! A fake GitHub with some people and a repository, and a client of it.
 use std::time::Duration;
 
-use ck8s_github::{GitHub as Adapter, Pace};
+use ck8s_github::{GitHub as Client, GitHubConfig};
 use ck8s_provider::{Credential, Remote, RepositoryProvider};
 use ck8s_tests::{Account, GitHub, GitHubWorld, github::Repository};
 
-use crate::description;
+use crate::api_description;
 
 pub const APP: u64 = 7001;
 pub const ADA: u64 = 7;
-/// What an app needs in a repository.
-pub const EVERYTHING: [(&str, &str); 6] = [
+/// All permissions that ck8s needs in a repository, by their names for apps.
+pub const ALL_PERMISSIONS: [(&str, &str); 6] = [
     ("metadata", "read"),
     ("contents", "read"),
     ("repository_hooks", "write"),
@@ -19,27 +19,27 @@ pub const EVERYTHING: [(&str, &str); 6] = [
     ("pull_requests", "write"),
 ];
 
-/// One of a test's own.
-pub struct Scene {
+/// What each test starts with.
+pub struct Fixture {
     pub github: GitHub,
-    pub adapter: Adapter,
+    pub client: Client,
     /// Ada's classic token, with the scope `repo`.
     pub token: String,
     pub ada: Credential,
     pub remote: Remote,
 }
 
-/// In a hurry: tests do not wait.
-pub fn pace() -> Pace {
-    Pace {
-        deadline: Duration::from_millis(500),
-        pause: Duration::from_millis(1),
-        burst: 1000,
-        ..Pace::default()
+/// Short timeouts, so that tests do not wait.
+pub fn config() -> GitHubConfig {
+    GitHubConfig {
+        request_timeout: Duration::from_millis(500),
+        retry_delay: Duration::from_millis(1),
+        write_burst: 1000,
+        ..GitHubConfig::default()
     }
 }
 
-impl Scene {
+impl Fixture {
     pub async fn start() -> Self {
         let repository = Repository::new(APP, "acme/app")
             .with("ada", "admin")
@@ -57,14 +57,14 @@ impl Scene {
             .with(person(11, "eve"))
             .having(repository);
         let github = GitHub::start(world).await;
-        let adapter = Adapter::paced(&github.api_url(), pace()).unwrap();
+        let client = Client::with_config(&github.api_url(), config()).unwrap();
         let token = {
             let mut world = github.world();
             world.exchanges = Some(Vec::new());
             world.classic_token("ada", &["repo"])
         };
         Self {
-            adapter,
+            client,
             ada: credential(&token),
             token,
             remote: Remote {
@@ -76,8 +76,8 @@ impl Scene {
         }
     }
 
-    /// How often something was asked: a method and the end of a path.
-    pub fn asked(&self, method: &str, path: &str) -> usize {
+    /// Counts the requests with this method and this end of the path.
+    pub fn count_requests(&self, method: &str, path: &str) -> usize {
         let world = self.github.world();
         let calls = world.calls.iter();
         calls
@@ -85,25 +85,32 @@ impl Scene {
             .count()
     }
 
-    /// What the adapter says a credential lacks.
-    pub async fn lacking(&self, credential: &Credential) -> Vec<String> {
-        let (remote, lacking) = self.adapter.look_up(credential, "acme/app").await.unwrap();
+    /// Returns the permissions that the client reports as missing.
+    pub async fn missing_permissions(&self, credential: &Credential) -> Vec<String> {
+        let (remote, missing) = self
+            .client
+            .find_repository(credential, "acme/app")
+            .await
+            .unwrap();
         assert_eq!(remote, self.remote);
         assert!(
-            lacking.iter().all(|l| !l.needed_for.is_empty()),
-            "{lacking:?}"
+            missing.iter().all(|one| !one.needed_for.is_empty()),
+            "{missing:?}"
         );
-        lacking.into_iter().map(|l| l.permission).collect()
+        missing.into_iter().map(|one| one.permission).collect()
     }
 
-    pub fn fine(&self, login: &str, may: &[(&str, &str)]) -> Credential {
+    /// Creates a fine-grained token.
+    pub fn fine_token(&self, login: &str, may: &[(&str, &str)]) -> Credential {
         credential(&self.github.world().fine_token(login, APP, may))
     }
 
-    pub fn classic(&self, login: &str, scopes: &[&str]) -> Credential {
+    /// Creates a classic token.
+    pub fn classic_token(&self, login: &str, scopes: &[&str]) -> Credential {
         credential(&self.github.world().classic_token(login, scopes))
     }
 
+    /// Installs an app in the repository.
     pub fn app(&self, may: &[(&str, &str)]) -> Credential {
         let installed = self.github.world().install("ck8s", &[APP], may);
         Credential::App {
@@ -118,11 +125,11 @@ pub fn credential(token: &str) -> Credential {
     Credential::Token(token.to_owned().into())
 }
 
-impl Drop for Scene {
+impl Drop for Fixture {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             let exchanges = self.github.world().exchanges.take();
-            description::check(&exchanges.unwrap_or_default());
+            api_description::check(&exchanges.unwrap_or_default());
         }
     }
 }
