@@ -1,10 +1,9 @@
 //! Starts the service: puts its parts together and starts its tasks.
-use std::sync::Arc;
-
+use ck8s_batch::Batches;
 use ck8s_proto::ingress::v1::ingress_service_server::{IngressService, IngressServiceServer};
 use ck8s_rpc::mesh::Channel;
 use sqlx::PgPool;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -21,9 +20,9 @@ use crate::{
         ingest::Ingest,
         repair_queue::RepairQueue,
         run_creator::RunCreator,
-        run_worker::{RUN_WORKERS, RunWorker},
+        run_worker::{MAX_BATCH_DELIVERIES, RUN_WORKERS, RunWorker},
         verify::Verifier,
-        writer::{WRITE_QUEUE_CAPACITY, WRITERS, WriteRequest, Writer},
+        writer::{MAX_BATCH_ROWS, WRITE_QUEUE_CAPACITY, WRITERS, WriteRequest, Writer},
     },
     service::{deliveries::Deliveries, recover_deliveries::Recovery, reprocess::Reprocessor},
     tasks::{
@@ -95,19 +94,17 @@ impl Ingress {
 
 fn start_run_workers(creator: RunCreator, in_flight: InFlight, repair: RepairQueue) -> Handoff {
     let (queue, pending) = mpsc::channel(HANDOFF_CAPACITY);
-    let pending = Arc::new(Mutex::new(pending));
     let worker = RunWorker::new(creator, in_flight.clone());
-    for _ in 0..RUN_WORKERS {
-        tokio::spawn(worker.clone().run(pending.clone()));
+    for batches in Batches::new(pending, MAX_BATCH_DELIVERIES).workers(RUN_WORKERS) {
+        tokio::spawn(worker.clone().run(batches));
     }
     Handoff::new(queue, in_flight, repair)
 }
 
 fn start_writers(pool: &PgPool, handoff: &Handoff) -> mpsc::Sender<WriteRequest> {
     let (queue, requests) = mpsc::channel(WRITE_QUEUE_CAPACITY);
-    let requests = Arc::new(Mutex::new(requests));
-    for _ in 0..WRITERS {
-        tokio::spawn(Writer::new(pool.clone(), requests.clone(), handoff.clone()).run());
+    for batches in Batches::new(requests, MAX_BATCH_ROWS).workers(WRITERS) {
+        tokio::spawn(Writer::new(pool.clone(), handoff.clone()).run(batches));
     }
     queue
 }

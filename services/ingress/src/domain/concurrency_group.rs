@@ -38,7 +38,8 @@ fn substitute(template: &str, trigger: &RunTrigger, event: WebhookEvent<'_>) -> 
     filled
 }
 
-/// Keeps the beginning of a group that is too long and replaces its end by a hash, so that different groups stay different.
+/// Keeps the beginning of a group that is too long and replaces its end by a hash, so that different groups stay
+/// different.
 fn shorten(group: &str) -> String {
     let group = group.replace('\0', "\u{fffd}");
     if group.len() <= MAX_GROUP_BYTES {

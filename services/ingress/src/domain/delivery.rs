@@ -100,7 +100,8 @@ pub(crate) struct NewDelivery {
     pub(crate) sender: String,
     pub(crate) project_id: Option<ProjectId>,
     pub(crate) repository_id: Option<RepositoryId>,
-    /// The state that it is going to have: `Ignored`, and it has it at once; or `RunCreated`, and it waits until the run exists.
+    /// The state that it is going to have: `Ignored`, and it has it at once; or `RunCreated`, and it waits until the
+    /// run exists.
     pub(crate) state: DeliveryState,
     pub(crate) reason: String,
     /// The size of the raw body.

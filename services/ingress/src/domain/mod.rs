@@ -1,4 +1,5 @@
-//! Types and pure decisions: is a webhook well-formed, is it genuine, which run does it ask for. No async, SQL, wire types or clock.
+//! Types and pure decisions: is a webhook well-formed, is it genuine, which run does it ask for. No async, SQL, wire
+//! types or clock.
 pub(crate) mod concurrency_group;
 pub(crate) mod delivery;
 pub(crate) mod delivery_notice;

@@ -44,7 +44,8 @@ impl WebhookSecrets {
             .any(|secret| secret.verify(body, signature))
     }
 
-    /// Returns whether the current secret signed this body while a previous one still counts: the provider has the new one.
+    /// Returns whether the current secret signed this body while a previous one still counts: the provider has the new
+    /// one.
     pub(crate) fn proves_rotation(&self, body: &[u8], signature: &Signature) -> bool {
         let current = self.current.as_ref();
         !self.previous.is_empty() && current.is_some_and(|secret| secret.verify(body, signature))

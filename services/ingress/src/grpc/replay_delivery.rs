@@ -1,6 +1,8 @@
 //! The call ReplayDelivery.
+use ck8s_db::requests::RequestKey;
 use ck8s_proto::ingress::v1::{ReplayDeliveryRequest, ReplayDeliveryResponse};
 use ck8s_rpc::{access, caller::caller, convert::id};
+use prost::Message;
 use tonic::{Request, Status};
 
 use crate::{
@@ -12,11 +14,13 @@ pub(super) async fn call(
     deliveries: &Deliveries,
     request: &Request<ReplayDeliveryRequest>,
 ) -> Result<ReplayDeliveryResponse, Status> {
+    let message = request.get_ref();
+    let request_id = id("request_id", &message.request_id)?;
     let replay = ReplayRequest {
-        delivery: request.get_ref().delivery.clone(),
+        delivery: message.delivery.clone(),
         access: access::of(request),
         actor: caller(request).actor(),
-        request_id: id("request_id", &request.get_ref().request_id)?,
+        key: RequestKey::new(request_id, "ReplayDelivery", &message.encode_to_vec()),
     };
     let delivery = deliveries.replay(replay).await?;
     Ok(ReplayDeliveryResponse {

@@ -1,4 +1,5 @@
-//! Clients of the other services: repositories, which knows repositories and asks their providers, and runs, which creates the runs.
+//! Clients of the other services: repositories, which knows repositories and asks their providers, and runs, which
+//! creates the runs.
 mod batch_cache;
 pub(crate) mod delivery_notices;
 pub(crate) mod hook_deliveries;

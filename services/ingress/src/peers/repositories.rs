@@ -1,4 +1,5 @@
-//! The repositories that webhooks name, by the provider's id: resolved through the repositories service, cached for seconds.
+//! The repositories that webhooks name, by the provider's id: resolved through the repositories service, cached for
+//! seconds.
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use ck8s_proto::repositories::v1::{
@@ -15,8 +16,8 @@ use crate::{
     domain::{repository::Repository, unavailable::ServiceUnavailable},
 };
 
-/// How long what was resolved counts. A lost notification of a change is made good within five seconds, a repository that was just
-/// added works within one, and a busy repository, refreshed beside its use, never waits.
+/// How long what was resolved counts. A lost notification of a change is made good within five seconds, a repository
+/// that was just added works within one, and a busy repository, refreshed beside its use, never waits.
 const POLICY: Policy = Policy {
     found_lifetime: Duration::from_secs(5),
     absent_lifetime: Duration::from_secs(1),

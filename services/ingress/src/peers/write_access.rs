@@ -36,8 +36,8 @@ impl WriteAccessClient {
         }
     }
 
-    /// Checks many senders, each once, and several repositories at once. When a provider does not answer for one sender, it is not asked
-    /// about the other senders of that repository.
+    /// Checks many senders, each once, and several repositories at once. When a provider does not answer for one
+    /// sender, it is not asked about the other senders of that repository.
     pub(crate) async fn check_all(
         &self,
         senders: impl Iterator<Item = (RepositoryId, Sender)>,

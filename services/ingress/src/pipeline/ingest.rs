@@ -1,4 +1,5 @@
-//! The way of webhooks into the database: parse, resolve the repository, prepare, store. Many at once; none hinders another.
+//! The way of webhooks into the database: parse, resolve the repository, prepare, store. Many at once; none hinders
+//! another.
 use std::{collections::HashMap, sync::Arc};
 
 use tokio::sync::{mpsc, oneshot};

@@ -1,8 +1,8 @@
 //! Writes the outcomes of deliveries, with a flow event for each that failed.
 use std::collections::HashSet;
 
-use ck8s_db::events::{self, NewEvent};
-use ck8s_types::{DeliveryId, ProjectId};
+use ck8s_db::events::{self, FlowEvent};
+use ck8s_types::{DeliveryId, EventKind, ProjectId};
 use sqlx::{Connection, PgPool};
 
 use crate::{
@@ -33,15 +33,15 @@ pub(super) async fn write(
     let failed = outcomes
         .iter()
         .filter(|o| o.state == DeliveryState::Failed && settled.contains(&o.id));
-    let failures: Vec<NewEvent> = failed.map(|outcome| failure(outcome, projects)).collect();
+    let failures: Vec<FlowEvent> = failed.map(|outcome| failure(outcome, projects)).collect();
     events::record(&mut tx, &failures).await?;
     tx.commit().await
 }
 
-fn failure(outcome: &DeliveryOutcome, projects: &Projects) -> NewEvent {
+fn failure(outcome: &DeliveryOutcome, projects: &Projects) -> FlowEvent {
     let project = projects.iter().find(|(id, _)| *id == outcome.id);
-    NewEvent {
-        kind: "delivery.failed",
+    FlowEvent {
+        kind: EventKind::DeliveryFailed,
         project_id: project.map(|(_, project)| *project),
         run_id: None,
         actor: "service:ingress".to_owned(),

@@ -7,7 +7,8 @@ use crate::domain::{
     webhook::Webhook,
 };
 
-/// Bounds the bodies that are parsed on the spot. Larger ones take milliseconds and more, and are parsed where they hold up nobody.
+/// Bounds the bodies that are parsed on the spot. Larger ones take milliseconds and more, and are parsed where they
+/// hold up nobody.
 const MAX_INLINE_BODY_BYTES: usize = 512 * 1024;
 /// The only provider so far.
 const GITHUB: &str = "github";

@@ -40,7 +40,8 @@ impl RunCreator {
         }
     }
 
-    /// Creates runs and writes the outcomes, together with outcomes that are known already. Returns how many deliveries wait no longer.
+    /// Creates runs and writes the outcomes, together with outcomes that are known already. Returns how many deliveries
+    /// wait no longer.
     pub(crate) async fn handle(
         &self,
         pending: Vec<PendingRun>,
@@ -55,7 +56,8 @@ impl RunCreator {
             .map_or(Ok(known.len()), |cause| Err(cause.into()))
     }
 
-    /// Does the same for deliveries that were just stored. Nearly all of them end as they were stored, and then only stop waiting.
+    /// Does the same for deliveries that were just stored. Nearly all of them end as they were stored, and then only
+    /// stop waiting.
     pub(crate) async fn handle_new(&self, pending: Vec<PendingRun>) -> Result<(), IngressError> {
         let handled = self.create(pending).await?;
         metrics::deliveries_handled(&handled.outcomes);

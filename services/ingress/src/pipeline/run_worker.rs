@@ -1,9 +1,10 @@
-//! Run workers: they take stored deliveries from the queue and create their runs. Nothing here can be lost, because all of it follows
-//! from the stored delivery: what does not fit, or fails for now, is left to the repair task.
+//! Run workers: they take stored deliveries from the queue and create their runs. Nothing here can be lost, because all
+//! of it follows from the stored delivery: what does not fit, or fails for now, is left to the repair task.
 use std::sync::Arc;
 
+use ck8s_batch::Batches;
 use ck8s_types::DeliveryId;
-use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::sync::Semaphore;
 
 use super::{in_flight::InFlight, run_creator::RunCreator};
 use crate::{domain::run_request::PendingRun, metrics};
@@ -11,7 +12,7 @@ use crate::{domain::run_request::PendingRun, metrics};
 /// How many run workers there are: while one waits for runs, the other writes outcomes.
 pub(crate) const RUN_WORKERS: usize = 2;
 /// Bounds the deliveries that a worker takes at once.
-const MAX_BATCH_DELIVERIES: usize = 256;
+pub(crate) const MAX_BATCH_DELIVERIES: usize = 256;
 /// Bounds the batches that wait for a provider at once; more are left to repair.
 const MAX_PROVIDER_BATCHES: usize = 32;
 
@@ -33,26 +34,18 @@ impl RunWorker {
     }
 
     /// Handles what is queued until nobody can queue any more.
-    pub(crate) async fn run(self, queue: Arc<Mutex<mpsc::Receiver<PendingRun>>>) {
-        let mut pending = Vec::with_capacity(MAX_BATCH_DELIVERIES);
-        loop {
-            let received = queue
-                .lock()
-                .await
-                .recv_many(&mut pending, MAX_BATCH_DELIVERIES)
-                .await;
-            if received == 0 {
-                return;
-            }
-            let (asking, plain): (Vec<_>, Vec<_>) = std::mem::take(&mut pending)
-                .into_iter()
-                .partition(|p| p.request.sender.is_some());
+    pub(crate) async fn run(self, mut batches: Batches<PendingRun>) {
+        while let Some(batch) = batches.next().await {
+            let (asking, plain): (Vec<_>, Vec<_>) = batch
+                .drain(..)
+                .partition(|pending| pending.request.sender.is_some());
             self.handle_aside(asking);
             self.handle(plain).await;
         }
     }
 
-    /// Handles deliveries whose provider must be asked in a task of their own: it may be slow, and the others do not wait for it.
+    /// Handles deliveries whose provider must be asked in a task of their own: it may be slow, and the others do not
+    /// wait for it.
     fn handle_aside(&self, pending: Vec<PendingRun>) {
         if pending.is_empty() {
             return;

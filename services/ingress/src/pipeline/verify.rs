@@ -15,7 +15,8 @@ use crate::domain::{
 pub(crate) struct Verifier {
     /// Signs the events that come without a repository.
     platform: Option<WebhookSecret>,
-    /// Nobody knows it. Where there is no secret to check against, this one is checked, so that the rejection takes as long.
+    /// Nobody knows it. Where there is no secret to check against, this one is checked, so that the rejection takes as
+    /// long.
     decoy: WebhookSecret,
 }
 

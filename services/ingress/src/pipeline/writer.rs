@@ -1,11 +1,12 @@
-//! Stores deliveries by group commit: whatever waits when a writer is free is written in one statement. There is no timer: a lone delivery
-//! is written at once, and under load the batches grow by themselves.
-use std::{collections::HashSet, sync::Arc, time::Duration};
+//! Stores deliveries by group commit: whatever waits when a writer is free is written in one statement. There is no
+//! timer: a lone delivery is written at once, and under load the batches grow by themselves.
+use std::{collections::HashSet, time::Duration};
 
-use ck8s_db::events::{self, NewEvent};
-use ck8s_types::DeliveryId;
+use ck8s_batch::{Batches, split_by_size};
+use ck8s_db::events::{self, FlowEvent};
+use ck8s_types::{DeliveryId, EventKind};
 use sqlx::{Connection, PgPool, Postgres, pool::PoolConnection};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::handoff::Handoff;
 use crate::{
@@ -24,7 +25,7 @@ pub(crate) const WRITERS: usize = 2;
 /// Bounds the deliveries that wait for the writers; more wait outside.
 pub(crate) const WRITE_QUEUE_CAPACITY: usize = 1_024;
 /// Bounds the rows of one statement.
-const MAX_BATCH_ROWS: usize = 256;
+pub(crate) const MAX_BATCH_ROWS: usize = 256;
 /// Bounds the bytes of one statement: one of the largest bodies goes alone or with a few.
 const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
 /// Bounds how long a writer waits for a connection before it tells those who wait for it.
@@ -39,46 +40,30 @@ pub(crate) struct WriteRequest {
     pub(crate) reply: oneshot::Sender<WebhookOutcome>,
 }
 
-/// One writer. Ends when nobody can send any more.
+/// One writer.
 pub(crate) struct Writer {
     pool: PgPool,
-    queue: Arc<Mutex<mpsc::Receiver<WriteRequest>>>,
     handoff: Handoff,
     conn: Option<PoolConnection<Postgres>>,
 }
 
 impl Writer {
-    pub(crate) fn new(
-        pool: PgPool,
-        queue: Arc<Mutex<mpsc::Receiver<WriteRequest>>>,
-        handoff: Handoff,
-    ) -> Self {
+    pub(crate) fn new(pool: PgPool, handoff: Handoff) -> Self {
         Self {
             pool,
-            queue,
             handoff,
             conn: None,
         }
     }
 
-    pub(crate) async fn run(mut self) {
-        let mut items = Vec::with_capacity(MAX_BATCH_ROWS);
-        loop {
-            let received = self
-                .queue
-                .lock()
-                .await
-                .recv_many(&mut items, MAX_BATCH_ROWS)
-                .await;
-            if received == 0 {
-                return;
-            }
+    /// Writes what is queued until nobody can queue any more.
+    pub(crate) async fn run(mut self, mut batches: Batches<WriteRequest>) {
+        while let Some(batch) = batches.next().await {
             // Sorted by key: two writers that have the same keys wait for each other and never deadlock.
-            items.sort_by(|a, b| a.delivery.key.cmp(&b.delivery.key));
-            while !items.is_empty() {
-                let batch = first_of(&mut items);
-                metrics::batch_written(batch.len());
-                self.write(batch).await;
+            batch.sort_by(|a, b| a.delivery.key.cmp(&b.delivery.key));
+            for part in split_by_size(batch, MAX_BATCH_BYTES, |r| r.delivery.payload.len()) {
+                metrics::batch_written(part.len());
+                self.write(part).await;
             }
         }
     }
@@ -122,7 +107,8 @@ impl Writer {
     ) -> sqlx::Result<HashSet<DeliveryId>> {
         let was_kept = self.conn.is_some();
         match self.insert_once(rows).await {
-            // The kept connection was lost while it was idle. If the first attempt was stored after all, the second one finds a duplicate.
+            // The kept connection was lost while it was idle. If the first attempt was stored after all, the second one
+            // finds a duplicate.
             Err(error) if was_kept && ck8s_db::is_unavailable(&error) => {
                 self.insert_once(rows).await
             }
@@ -194,10 +180,10 @@ impl Writer {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let mut tx = self.conn().await?.begin().await?;
         let revived = waiting::revive_failed(&mut tx, &keys).await?;
-        let replays: Vec<NewEvent> = revived
+        let replays: Vec<FlowEvent> = revived
             .iter()
-            .map(|(id, project)| NewEvent {
-                kind: "delivery.replayed",
+            .map(|(id, project)| FlowEvent {
+                kind: EventKind::DeliveryReplayed,
                 project_id: *project,
                 run_id: None,
                 actor: "service:ingress".to_owned(),
@@ -224,18 +210,6 @@ async fn working_connection(pool: &PgPool) -> sqlx::Result<PoolConnection<Postgr
             Err(_) => drop(conn.detach()),
         }
     }
-}
-
-/// Takes as many from the front as fit one statement, but at least one.
-fn first_of(items: &mut Vec<WriteRequest>) -> Vec<WriteRequest> {
-    let mut size = 0;
-    let fit = items.iter().take_while(|item| {
-        size += item.delivery.payload.len();
-        size <= MAX_BATCH_BYTES
-    });
-    let count = fit.count().clamp(1, items.len());
-    let rest = items.split_off(count);
-    std::mem::replace(items, rest)
 }
 
 fn reject(batch: Vec<WriteRequest>, error: &sqlx::Error) {

@@ -60,7 +60,8 @@ impl Deliveries {
     }
 }
 
-/// Checks that the caller may do to this delivery what they want. Only those who see everything see a delivery of no project.
+/// Checks that the caller may do to this delivery what they want. Only those who see everything see a delivery of no
+/// project.
 pub(super) fn check_access(
     access: &Access,
     delivery: &Delivery,

@@ -1,4 +1,5 @@
-//! The use cases: people list, get and replay deliveries; tasks process stored deliveries again and recover missing ones.
+//! The use cases: people list, get and replay deliveries; tasks process stored deliveries again and recover missing
+//! ones.
 pub(crate) mod deliveries;
 mod get_delivery;
 mod list_deliveries;

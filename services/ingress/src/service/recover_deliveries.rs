@@ -1,11 +1,12 @@
-//! Recovers deliveries that a hook made and that never arrived, or failed here: the provider is asked to deliver them again.
+//! Recovers deliveries that a hook made and that never arrived, or failed here: the provider is asked to deliver them
+//! again.
 use std::{collections::HashMap, sync::Arc};
 
 use ck8s_db::{
     Lock,
-    events::{self, NewEvent},
+    events::{self, FlowEvent},
 };
-use ck8s_types::RepositoryId;
+use ck8s_types::{EventKind, RepositoryId};
 use parking_lot::Mutex;
 use sqlx::PgPool;
 use tokio::task::JoinSet;
@@ -21,7 +22,8 @@ use crate::{
 const LOCK: &str = "ingress.recovery";
 /// Bounds how often one delivery is asked for: what fails as often fails for a reason.
 const MAX_REDELIVERIES: u8 = 5;
-/// Bounds the deliveries of one call: a provider wants a second between any two, over all repositories of one credential.
+/// Bounds the deliveries of one call: a provider wants a second between any two, over all repositories of one
+/// credential.
 const MAX_REDELIVERIES_PER_CALL: usize = 3;
 /// Bounds the deliveries that are remembered as asked for.
 const MAX_REMEMBERED_DELIVERIES: usize = 100_000;
@@ -189,8 +191,8 @@ impl Recovery {
             hours_and_minutes(last),
         );
         tracing::info!(repository.id = %repository_id, count, "deliveries are recovered");
-        let event = NewEvent {
-            kind: "delivery.recovered",
+        let event = FlowEvent {
+            kind: EventKind::DeliveryRecovered,
             project_id,
             run_id: None,
             actor: "service:ingress".to_owned(),

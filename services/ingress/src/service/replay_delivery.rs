@@ -1,17 +1,18 @@
 //! Replays a delivery: one that was ignored or failed is processed again, one that created a run is not.
-use ck8s_db::events::{self, NewEvent};
+use ck8s_db::{
+    events::{self, FlowEvent},
+    requests::{Claim, RequestKey},
+};
 use ck8s_rpc::access::Access;
-use ck8s_types::RequestId;
+use ck8s_types::{DeliveryId, EventKind};
+use uuid::Uuid;
 
 use super::deliveries::{Deliveries, check_access};
 use crate::{
     domain::delivery::{Delivery, DeliveryState},
     error::IngressError,
-    store::{requests, waiting},
+    store::{requests::REQUESTS, waiting},
 };
-
-/// The method's name among the answered requests.
-const METHOD: &str = "ReplayDelivery";
 
 /// A person's request to replay a delivery.
 pub(crate) struct ReplayRequest {
@@ -21,16 +22,17 @@ pub(crate) struct ReplayRequest {
     /// Who asks, for the audit trail.
     pub(crate) actor: String,
     /// Makes the request safe to repeat.
-    pub(crate) request_id: RequestId,
+    pub(crate) key: RequestKey,
 }
 
-/// Whether a replay has something to process.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reopened {
+/// What a request to replay comes to.
+enum Replay {
     /// The delivery waits, so that it can be processed.
     Waits,
-    /// The request was answered before, or the delivery has its run.
-    Nothing,
+    /// The delivery has its run: there is nothing to process.
+    HasRun,
+    /// The same request was answered before with this delivery.
+    Answered(DeliveryId),
 }
 
 impl Deliveries {
@@ -38,51 +40,40 @@ impl Deliveries {
     pub(crate) async fn replay(&self, request: ReplayRequest) -> Result<Delivery, IngressError> {
         let name = &request.delivery;
         let delivery = self.find(&request.access, name).await?;
-        if let Some(answered) = self.answered(&request).await? {
-            return Ok(answered);
-        }
-        if self.reopen(&request, &delivery).await? == Reopened::Waits {
-            let waiting = {
-                let mut conn = self.pool.acquire().await?;
-                waiting::load(&mut conn, &[delivery.id], 1).await?
-            };
-            self.reprocessor.reprocess(waiting).await?;
+        match self.reopen(&request, &delivery).await? {
+            Replay::Waits => {
+                let waiting = {
+                    let mut conn = self.pool.acquire().await?;
+                    waiting::load(&mut conn, &[delivery.id], 1).await?
+                };
+                self.reprocessor.reprocess(waiting).await?;
+            }
+            Replay::HasRun => {}
+            Replay::Answered(id) => {
+                let answered = self.read(id, name).await?;
+                check_access(&request.access, &answered, name)?;
+                return Ok(answered);
+            }
         }
         self.read(delivery.id, name).await
     }
 
-    /// Returns the delivery that this request was answered with before.
-    async fn answered(&self, request: &ReplayRequest) -> Result<Option<Delivery>, IngressError> {
-        let answer = {
-            let mut conn = self.pool.acquire().await?;
-            requests::answered(&mut conn, request.request_id, METHOD).await?
-        };
-        let Some(answer) = answer else {
-            return Ok(None);
-        };
-        let name = &request.delivery;
-        let id = answer.try_into().map(uuid::Uuid::from_bytes);
-        let id = id.map_err(|_| IngressError::NotFound(name.to_owned()))?;
-        let delivery = self.read(id.into(), name).await?;
-        check_access(&request.access, &delivery, name)?;
-        Ok(Some(delivery))
-    }
-
-    /// Takes the request id and lets the delivery wait, in one transaction.
+    /// Claims the request id and lets the delivery wait, in one transaction.
     async fn reopen(
         &self,
         request: &ReplayRequest,
         delivery: &Delivery,
-    ) -> Result<Reopened, IngressError> {
+    ) -> Result<Replay, IngressError> {
         let mut tx = self.pool.begin().await?;
-        let answer = delivery.id.uuid();
-        if !requests::take(&mut tx, request.request_id, METHOD, answer.as_bytes()).await? {
-            return Ok(Reopened::Nothing);
+        if let Claim::Answered(response) = REQUESTS.claim(&mut tx, &request.key).await? {
+            let id = Uuid::from_slice(&response);
+            let id = id.map_err(|_| IngressError::NotFound(request.delivery.clone()))?;
+            return Ok(Replay::Answered(id.into()));
         }
         let was_reopened = waiting::reopen(&mut tx, delivery.id).await?;
         if was_reopened {
-            let replayed = NewEvent {
-                kind: "delivery.replayed",
+            let replayed = FlowEvent {
+                kind: EventKind::DeliveryReplayed,
                 project_id: delivery.project_id,
                 run_id: None,
                 actor: request.actor.clone(),
@@ -91,11 +82,16 @@ impl Deliveries {
             };
             events::record(&mut tx, &[replayed]).await?;
         }
+        let response = delivery.id.uuid();
+        REQUESTS
+            .answer(&mut tx, &request.key, response.as_bytes())
+            .await?;
         tx.commit().await?;
         Ok(
-            match was_reopened || delivery.state == DeliveryState::Received {
-                true => Reopened::Waits,
-                false => Reopened::Nothing,
+            if was_reopened || delivery.state == DeliveryState::Received {
+                Replay::Waits
+            } else {
+                Replay::HasRun
             },
         )
     }

@@ -1,5 +1,5 @@
-//! Processes stored deliveries again: after a crash, after a service was unavailable, and on request. The decision is the same as on
-//! arrival, but with the services.yaml that is in force now.
+//! Processes stored deliveries again: after a crash, after a service was unavailable, and on request. The decision is
+//! the same as on arrival, but with the services.yaml that is in force now.
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
@@ -56,7 +56,8 @@ impl StoredDelivery {
         let payload = self
             .payload()
             .map_err(|cause| DeliveryOutcome::failed(delivery.id, &cause))?;
-        // It was verified for one repository. If the provider's id belongs to another one by now, that one must not act on it.
+        // It was verified for one repository. If the provider's id belongs to another one by now, that one must not act
+        // on it.
         let repository = repository.filter(|r| Some(r.id) == delivery.repository_id);
         if delivery.repository_id.is_some() && repository.is_none() {
             return Err(DeliveryOutcome::ignored(delivery.id, REPOSITORY_REMOVED));
@@ -74,8 +75,8 @@ impl Reprocessor {
         }
     }
 
-    /// Processes deliveries that wait, and returns how many wait no longer. An error says that a service is unavailable that some of them
-    /// need; these go on waiting.
+    /// Processes deliveries that wait, and returns how many wait no longer. An error says that a service is unavailable
+    /// that some of them need; these go on waiting.
     pub(crate) async fn reprocess(
         &self,
         waiting: Vec<WaitingDelivery>,

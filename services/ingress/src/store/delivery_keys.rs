@@ -19,8 +19,8 @@ pub(crate) async fn arrived(
     Ok(arrived.into_iter().collect())
 }
 
-/// Deletes the keys of deliveries that are gone with their partition, and returns how many. Keys stay for five months, which is longer than
-/// deliveries are kept.
+/// Deletes the keys of deliveries that are gone with their partition, and returns how many. Keys stay for five months,
+/// which is longer than deliveries are kept.
 pub(crate) async fn delete_old(conn: &mut PgConnection) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         "DELETE FROM ingress.delivery_keys WHERE delivery_id < ck8s.uuid_floor(now() - interval '5 months')"

@@ -26,7 +26,8 @@ pub(crate) async fn ids(
     Ok(ids.into_iter().map(DeliveryId::from).collect())
 }
 
-/// Reads those of these deliveries that still wait, in order: as many as fit into `max_bytes` of raw bodies, but at least one.
+/// Reads those of these deliveries that still wait, in order: as many as fit into `max_bytes` of raw bodies, but at
+/// least one.
 pub(crate) async fn load(
     conn: &mut PgConnection,
     ids: &[DeliveryId],
@@ -101,8 +102,8 @@ pub(crate) async fn postpone(
     Ok(())
 }
 
-/// Writes the outcomes of deliveries that wait and ends their waiting. A delivery that waits no longer stays as it is. Returns the ids of
-/// those that were written.
+/// Writes the outcomes of deliveries that wait and ends their waiting. A delivery that waits no longer stays as it is.
+/// Returns the ids of those that were written.
 pub(crate) async fn settle(
     conn: &mut PgConnection,
     outcomes: &[DeliveryOutcome],
@@ -131,7 +132,8 @@ pub(crate) async fn settle(
     Ok(settled.into_iter().map(DeliveryId::from).collect())
 }
 
-/// Lets those of these deliveries that failed wait again: the provider sent them once more. Returns them with their projects.
+/// Lets those of these deliveries that failed wait again: the provider sent them once more. Returns them with their
+/// projects.
 pub(crate) async fn revive_failed(
     conn: &mut PgConnection,
     keys: &[&str],

@@ -1,4 +1,5 @@
-//! Tells the repositories service of deliveries that a repository's own state depends on, after their commit and beside their handling.
+//! Tells the repositories service of deliveries that a repository's own state depends on, after their commit and beside
+//! their handling.
 use tokio::sync::mpsc;
 
 use crate::{domain::delivery_notice::DeliveryNotice, peers::delivery_notices::DeliveryNotices};

@@ -1,5 +1,5 @@
-//! Repairs: handles deliveries that are stored but were not handled, after a crash, after a service was unavailable, or when memory was
-//! full. Idempotent: a run's id follows from its delivery's, and an outcome is written only once.
+//! Repairs: handles deliveries that are stored but were not handled, after a crash, after a service was unavailable, or
+//! when memory was full. Idempotent: a run's id follows from its delivery's, and an outcome is written only once.
 use std::time::Duration;
 
 use ck8s_types::{DeliveryId, now_ms};
@@ -17,7 +17,8 @@ use crate::{
 
 /// The pause between sweeps.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3);
-/// The age from which a sweep handles a delivery, in milliseconds: younger ones are probably being handled, here or by another replica.
+/// The age from which a sweep handles a delivery, in milliseconds: younger ones are probably being handled, here or by
+/// another replica.
 const MIN_AGE_MS: i64 = 5_000;
 /// Bounds the ids that a sweep reads at once.
 const MAX_SWEEP_IDS: i64 = 1_000;
@@ -38,7 +39,8 @@ pub(crate) struct Repair {
     reprocessor: Reprocessor,
     in_flight: InFlight,
     queue: RepairQueue,
-    /// Where the last sweep gave up. The next one goes on there, so that deliveries that always fail do not hold up the rest.
+    /// Where the last sweep gave up. The next one goes on there, so that deliveries that always fail do not hold up the
+    /// rest.
     after: DeliveryId,
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{delivery_keys, requests};
+use crate::store::{delivery_keys, requests::REQUESTS};
 
 /// The pause between rounds: one round reads the keys' table once.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(12 * 3_600);
@@ -38,7 +38,7 @@ pub(crate) async fn run(pool: PgPool, shutdown: CancellationToken) {
 async fn delete_old(pool: &PgPool) -> sqlx::Result<RetentionOutcome> {
     let mut conn = pool.acquire().await?;
     Ok(RetentionOutcome {
-        requests: requests::delete_old(&mut conn).await?,
+        requests: REQUESTS.sweep(&mut conn).await?,
         keys: delivery_keys::delete_old(&mut conn).await?,
     })
 }

@@ -153,8 +153,8 @@ fn sender(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mismatch> {
     }
     let association = match (&payload.comment.0, payload.subject()) {
         (Some(comment), _) => comment.author_association.as_str(),
-        // Anybody may open an issue or a pull request, so what its author does to it needs write access too. GitHub itself asks
-        // for write access when somebody else sets a label or the like.
+        // Anybody may open an issue or a pull request, so what its author does to it needs write access too. GitHub
+        // itself asks for write access when somebody else sets a label or the like.
         (None, Some(subject)) if is_author(subject, login) => {
             match subject.author_association.as_str() {
                 "" => return None,

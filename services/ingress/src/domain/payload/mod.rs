@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use self::tolerant_json::{Flag, List, Number, Object, Text};
 
-/// Bounds the nesting of a body: other JSON readers refuse deeper ones too, no real payload comes near, and what is stored must be
-/// readable.
+/// Bounds the nesting of a body: other JSON readers refuse deeper ones too, no real payload comes near, and what is
+/// stored must be readable.
 const MAX_DEPTH: usize = 128;
 
 /// The fields of a payload that matter.
@@ -186,10 +186,11 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// Returns whether a body is nested too deep. serde_json skips unknown fields without recursion, so depth is checked here; counting
-/// brackets is enough for nearly all bodies.
+/// Returns whether a body is nested too deep. serde_json skips unknown fields without recursion, so depth is checked
+/// here; counting brackets is enough for nearly all bodies.
 fn nested_too_deep(body: &[u8]) -> bool {
-    // With this bit set, `[` becomes `{`. The sum of a piece of less than 256 bytes fits a byte, so that many are added at once.
+    // With this bit set, `[` becomes `{`. The sum of a piece of less than 256 bytes fits a byte, so that many are added
+    // at once.
     let opening: usize = body
         .chunks(192)
         .map(|piece| {

@@ -1,5 +1,6 @@
-//! JSON values that borrow from the body and tolerate surprises: a field of an unexpected type counts as absent, because a provider may
-//! change a payload and no delivery must be lost for it. Only a body that is not JSON is an error.
+//! JSON values that borrow from the body and tolerate surprises: a field of an unexpected type counts as absent,
+//! because a provider may change a payload and no delivery must be lost for it. Only a body that is not JSON is an
+//! error.
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{

@@ -1,4 +1,5 @@
-//! A cache that loads many keys in one call. Concurrent callers share the call for a key, and values are refreshed beside their use.
+//! A cache that loads many keys in one call. Concurrent callers share the call for a key, and values are refreshed
+//! beside their use.
 use std::{
     collections::HashMap,
     future::Future,
@@ -39,7 +40,8 @@ type SharedLoad<V> = Shared<BoxFuture<'static, Loaded<V>>>;
 
 type LoadFn<V> = dyn Fn(Vec<u64>) -> BoxFuture<'static, Loaded<V>> + Send + Sync;
 
-/// A key within one generation. Clearing the cache begins another generation, so that a load that began before is not found after it.
+/// A key within one generation. Clearing the cache begins another generation, so that a load that began before is not
+/// found after it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     generation: u64,

@@ -1,4 +1,5 @@
-//! Pages of deliveries, newest first. Each kind of scope has a statement of its own, so that each has the plan of its index.
+//! Pages of deliveries, newest first. Each kind of scope has a statement of its own, so that each has the plan of its
+//! index.
 use ck8s_rpc::access::Scope;
 use ck8s_types::{DeliveryId, RepositoryId};
 use sqlx::PgConnection;

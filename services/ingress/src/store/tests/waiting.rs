@@ -1,9 +1,10 @@
 //! Deliveries that wait: their outcomes, replays, and what is read of them.
+use ck8s_db::requests::{Claim, RequestError, RequestKey};
 use ck8s_types::{RequestId, RunId};
 use uuid::Uuid;
 
 use super::{
-    super::{deliveries, delivery_keys, requests, waiting},
+    super::{deliveries, delivery_keys, requests::REQUESTS, waiting},
     world,
 };
 use crate::domain::{delivery::DeliveryState, stored_body};
@@ -122,33 +123,21 @@ async fn a_replay_reopens_ignored_deliveries_and_takes_its_request_once() {
             .await
             .expect("open already")
     );
-    let request = RequestId::new();
-    assert!(
-        requests::take(&mut conn, request, "M", b"x")
-            .await
-            .expect("taken")
-    );
-    assert!(
-        !requests::take(&mut conn, request, "M", b"y")
-            .await
-            .expect("taken before")
-    );
+    let key = RequestKey::new(RequestId::new(), "M", b"content");
+    let claim = REQUESTS.claim(&mut conn, &key).await.expect("claimed");
+    assert_eq!(claim, Claim::First);
+    REQUESTS
+        .answer(&mut conn, &key, b"x")
+        .await
+        .expect("answered");
+    let claim = REQUESTS.claim(&mut conn, &key).await.expect("claimed");
+    assert_eq!(claim, Claim::Answered(b"x".to_vec()));
+    let other = RequestKey::new(key.id, "Other", b"content");
+    let reused = REQUESTS.claim(&mut conn, &other).await;
+    assert!(matches!(reused, Err(RequestError::Reused(id)) if id == key.id));
+    assert_eq!(REQUESTS.sweep(&mut conn).await.expect("swept"), 0);
     assert_eq!(
-        requests::answered(&mut conn, request, "M")
-            .await
-            .expect("read")
-            .as_deref(),
-        Some(&b"x"[..])
-    );
-    assert_eq!(
-        requests::answered(&mut conn, request, "Other")
-            .await
-            .expect("read"),
-        None
-    );
-    assert_eq!(requests::delete_old(&mut conn).await.expect("tidied"), 0);
-    assert_eq!(
-        delivery_keys::delete_old(&mut conn).await.expect("tidied"),
+        delivery_keys::delete_old(&mut conn).await.expect("deleted"),
         0
     );
 }
@@ -159,24 +148,30 @@ async fn a_delivery_that_creates_its_own_run_only_stops_waiting() {
     let rows = ["a", "b"].map(|key| world.delivery(key, DeliveryState::RunCreated));
     let (ids, _) = world.insert(&rows).await;
     let mut conn = world.pool.acquire().await.expect("a connection");
-    let waits = deliveries::get(&mut conn, ids[0])
+    let waiting_delivery = deliveries::get(&mut conn, ids[0])
         .await
         .expect("read")
         .expect("there");
     assert_eq!(
-        (waits.state, waits.run_id, waits.handled_at),
+        (
+            waiting_delivery.state,
+            waiting_delivery.run_id,
+            waiting_delivery.handled_at
+        ),
         (DeliveryState::Received, None, None)
     );
-    waiting::finish(&mut conn, &ids[..1]).await.expect("made");
-    let made = deliveries::get(&mut conn, ids[0])
+    waiting::finish(&mut conn, &ids[..1])
+        .await
+        .expect("finished");
+    let finished = deliveries::get(&mut conn, ids[0])
         .await
         .expect("read")
         .expect("there");
     assert_eq!(
-        (made.state, made.run_id),
+        (finished.state, finished.run_id),
         (DeliveryState::RunCreated, Some(RunId::of_delivery(ids[0])))
     );
-    assert!(made.handled_at.is_some());
+    assert!(finished.handled_at.is_some());
     assert_eq!(world.state(ids[1]).await, DeliveryState::Received);
     assert!(
         world
