@@ -3,9 +3,9 @@ use anyhow::{Context, Result};
 use ck8s_auth::{Auth, CertificateConfig};
 use ck8s_db::ServiceRole;
 use ck8s_ingress::{Ingress, IngressConfig, IngressDeps};
-use ck8s_repositories::Repositories;
+use ck8s_repositories::{Repositories, RepositoriesConfig, RepositoriesDeps};
 use ck8s_rpc::mesh::{Channel, Mesh};
-use ck8s_runs::Runs;
+use ck8s_runs::{Runs, RunsDeps};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -74,15 +74,15 @@ impl Built {
                 routes
             }
             "repositories" => {
-                let key_ring = options.secrets.key_ring()?;
-                let service = Repositories::new(pool, key_ring, channel);
-                service.verify_key_ring().await.context("CK8S_KEY_RING")?;
                 let url = options.database_url.as_ref().context("no database")?;
-                let service = match options.sign_in.looked_after(url)? {
-                    Some(with) => service.looking_after(with),
-                    None => service,
+                let config = RepositoriesConfig {
+                    key_ring: options.secrets.key_ring()?,
+                    provider: options.sign_in.managed_provider(url)?,
                 };
-                service.start(stopping);
+                let deps = RepositoriesDeps { pool, channel };
+                let service = Repositories::start(deps, config, stopping.clone())
+                    .await
+                    .context("CK8S_KEY_RING")?;
                 routes.add_service(service.server())
             }
             "ingress" => {
@@ -96,8 +96,12 @@ impl Built {
             "runs" => {
                 let config = options.tuning.runs(options.secrets.run_token_key()?)?;
                 let url = options.database_url.as_ref().context("no database")?;
-                let url = url.expose_secret().to_owned();
-                let service = Runs::start(pool, url, channel, config, stopping.clone()).await?;
+                let deps = RunsDeps {
+                    pool,
+                    database_url: url.expose_secret().to_owned(),
+                    channel,
+                };
+                let service = Runs::start(deps, config, stopping.clone()).await?;
                 routes
                     .add_service(service.runs_server())
                     .add_service(service.lease_server())
