@@ -22,8 +22,8 @@ pub struct GitHub {
 }
 
 impl GitHub {
-    /// Creates a client of the API at an address: `https://api.github.com`, or `https://HOST/api/v3`. Call it inside a Tokio runtime;
-    /// the client needs that runtime for as long as it lives.
+    /// Creates a client of the API at an address: `https://api.github.com`, or `https://HOST/api/v3`. Call it inside a
+    /// Tokio runtime; the client needs that runtime for as long as it lives.
     ///
     /// # Errors
     /// [`ProviderError::Invalid`]: the text is not a URL. [`ProviderError::Unavailable`]: this machine has no certificate authorities.
@@ -44,8 +44,8 @@ impl GitHub {
         })
     }
 
-    /// Sends a request once, with this token. Fails at once while the credential is limited, and records what the response says about
-    /// limits.
+    /// Sends a request once, with this token. Fails at once while the credential is limited, and records what the
+    /// response says about limits.
     pub(crate) async fn send_once(
         &self,
         state: &CredentialState,
