@@ -1,41 +1,41 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { Again, backoff, live, type LiveOptions, type LiveState } from "./live";
+import { backoff, runLiveStream, StreamRestart, type LiveState, type LiveStreamOptions } from "./live-stream";
 
-/** One try of the stream: its messages, then its error or its orderly end. */
-interface Try {
+/** One attempt to run the stream: its messages, then its error or its orderly end. */
+interface Attempt {
   messages?: string[];
   error?: Error;
   hang?: boolean;
 }
 
-function setup(tries: Try[], more: Partial<LiveOptions<string>> = {}) {
+function setup(attempts: Attempt[], more: Partial<LiveStreamOptions<string>> = {}) {
   const states: LiveState[] = [];
   const messages: string[] = [];
   const waits: number[] = [];
   const fatal: ConnectError[] = [];
   const end = new AbortController();
   let opens = 0;
-  const done = live<string>({
+  const done = runLiveStream<string>({
     open: (signal, opened) => {
-      const now = tries[opens];
+      const attempt = attempts[opens];
       opens += 1;
       return (async function* () {
-        if (now === undefined) {
+        if (attempt === undefined) {
           end.abort();
           return;
         }
         opened();
-        yield* now.messages ?? [];
-        if (now.error !== undefined) throw now.error;
-        if (now.hang === true) {
+        yield* attempt.messages ?? [];
+        if (attempt.error !== undefined) throw attempt.error;
+        if (attempt.hang === true) {
           await new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("aborted"))));
         }
       })();
     },
-    message: (message) => messages.push(message),
-    state: (state) => states.at(-1) === state || states.push(state),
-    fatal: (error) => fatal.push(error),
+    onMessage: (message) => messages.push(message),
+    onState: (state) => states.at(-1) === state || states.push(state),
+    onFatal: (error) => fatal.push(error),
     signal: end.signal,
     sleep: async (milliseconds) => void waits.push(milliseconds),
     random: () => 1,
@@ -53,23 +53,23 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test("goes on after a break, and says so", async () => {
+test("a stream continues after a break, and reports the break", async () => {
   const it = setup([{ messages: ["a"], error: broken }, { messages: ["b"] }]);
   await it.done;
   expect(it.messages).toEqual(["a", "b"]);
   expect(it.states.slice(0, 4)).toEqual(["connecting", "live", "reconnecting", "live"]);
 });
 
-test("waits longer each time while nothing holds", async () => {
+test("the waits grow while no stream lasts", async () => {
   const it = setup(Array.from({ length: 9 }, () => ({ error: broken })));
   await it.done;
   expect(it.waits).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 10_000]);
 });
 
-test("starts from the shortest wait after a stream that lived", async () => {
+test("the waits start from the shortest again after a stream that lasted", async () => {
   let first = true;
   const it = setup([{ error: broken }, { error: broken }, { messages: ["a"], error: broken }, { error: broken }], {
-    message: () => {
+    onMessage: () => {
       if (first) vi.setSystemTime(Date.now() + 6_000);
       first = false;
     },
@@ -78,7 +78,7 @@ test("starts from the shortest wait after a stream that lived", async () => {
   expect(it.waits).toEqual([250, 500, 250, 500]);
 });
 
-describe("what was fetched before", () => {
+describe("the list that a stream continues from", () => {
   test("is fetched first, and again only when the cursor is too old", async () => {
     const fetch = vi.fn(async () => {});
     const it = setup([{ error: broken }, { error: new ConnectError("old", Code.OutOfRange) }, { messages: ["a"] }], { fetch });
@@ -93,7 +93,7 @@ describe("what was fetched before", () => {
     expect(fetch).not.toHaveBeenCalled();
   });
 
-  test("is tried again until it succeeds, before the stream is opened", async () => {
+  test("is fetched until that succeeds, before the stream is opened", async () => {
     let fails = 2;
     const it = setup([{ messages: ["a"] }], {
       fetch: async () => {
@@ -107,7 +107,7 @@ describe("what was fetched before", () => {
   });
 });
 
-test.each([Code.Unauthenticated, Code.PermissionDenied, Code.NotFound])("gives up on code %i", async (code) => {
+test.each([Code.Unauthenticated, Code.PermissionDenied, Code.NotFound])("a stream gives up on code %i", async (code) => {
   const it = setup([{ error: new ConnectError("no", code) }, { messages: ["never"] }]);
   await it.done;
   expect(it.opens()).toBe(1);
@@ -118,7 +118,7 @@ test.each([Code.Unauthenticated, Code.PermissionDenied, Code.NotFound])("gives u
 test("an orderly end is the end only if its owner says so", async () => {
   let over = false;
   const it = setup([{ messages: ["a"] }, { messages: ["b"] }], {
-    finished: async () => {
+    isFinished: async () => {
       const was = over;
       over = true;
       return was;
@@ -129,8 +129,8 @@ test("an orderly end is the end only if its owner says so", async () => {
   expect(it.states.at(-1)).toBe("ended");
 });
 
-test("a stream that says nothing is opened anew, without alarm", async () => {
-  const it = setup([{ hang: true }, { messages: ["a"], hang: true }], { idle: 1_000 });
+test("a silent stream is opened again without alarm", async () => {
+  const it = setup([{ hang: true }, { messages: ["a"], hang: true }], { idleTimeout: 1_000 });
   await vi.advanceTimersByTimeAsync(1_500);
   expect(it.messages).toEqual(["a"]);
   expect(it.states).toEqual(["connecting", "live"]);
@@ -139,7 +139,7 @@ test("a stream that says nothing is opened anew, without alarm", async () => {
   await it.done;
 });
 
-test("its signal ends it without another word", async () => {
+test("the signal ends a stream without another call", async () => {
   const it = setup([{ messages: ["a"], hang: true }]);
   await vi.advanceTimersByTimeAsync(0);
   const states = it.states.length;
@@ -149,13 +149,13 @@ test("its signal ends it without another word", async () => {
   expect(it.fatal).toEqual([]);
 });
 
-test("waits are spread from half to whole", () => {
+test("waits are random from half to whole", () => {
   expect([backoff(0, () => 0), backoff(0, () => 1)]).toEqual([125, 250]);
   expect(backoff(1_000, () => 1)).toBe(10_000);
 });
 
-test("a stream whose token was renewed goes on at once, without alarm", async () => {
-  const it = setup([{ messages: ["a"], error: new Again() }, { messages: ["b"], hang: true }]);
+test("a stream whose token was renewed continues at once, without alarm", async () => {
+  const it = setup([{ messages: ["a"], error: new StreamRestart() }, { messages: ["b"], hang: true }]);
   await vi.waitFor(() => expect(it.messages).toEqual(["a", "b"]));
   expect(it.waits).toEqual([]);
   expect(it.states).toEqual(["connecting", "live"]);
@@ -163,7 +163,7 @@ test("a stream whose token was renewed goes on at once, without alarm", async ()
   await it.done;
 });
 
-test("a stream that was allowed and is no more asks what is left, and gives up when that is nothing", async () => {
+test("a stream that is no longer authorized fetches the list, and gives up if nothing is left", async () => {
   const denied = new ConnectError("your access changed", Code.PermissionDenied);
   let fetches = 0;
   const it = setup([{ messages: ["a"], error: denied }, { error: denied }], {

@@ -1,47 +1,47 @@
-// A run's log as its pieces come in: bytes to lines, in order, without gaps or repetitions. Pure.
+// Turns the chunks of a run's log into lines, in order, without gaps or repetitions. Pure.
 import { LogStream, type LogChunk } from "../../../../gen/ts/ck8s/runs/v1/runs_pb";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 
 /** One line. */
 export interface Line {
-  /** Counts from 1 in this attempt. */
+  /** The line's number in this attempt, from 1. */
   number: number;
-  /** Without escape codes and without its end. */
+  /** Its text, without escape codes and without its end. */
   text: string;
-  /** What ck8s itself says, not the workload. */
+  /** Whether ck8s itself wrote it, not the workload. */
   system: boolean;
-  /** When the worker read its first byte; milliseconds; 0: not known. */
+  /** When the worker read its first byte; milliseconds since 1970, 0 if that is unknown. */
   time: number;
 }
 
-/** A page holds at most so many lines; older ones are dropped from the picture, not from the log. */
-export const MOST_LINES = 5_000;
+/** Bounds the lines that a page shows. Older ones are dropped from the page, not from the log. */
+export const MAX_LINES = 5_000;
 
-// A line longer than this is shown in pieces: no browser likes one line of a megabyte.
-const LONGEST_LINE = 16_384;
+// A longer line is shown in parts: browsers are slow with a line of a megabyte; characters.
+const MAX_LINE_LENGTH = 16_384;
 
 // CSI and OSC sequences, then the two-character ones; then what else does not print, but for the tab.
 const ESCAPES = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\|$)|\x1b\[[0-?]*[ -/]*$|\x1b[ -/]*[0-~]|\x1b$/g;
 const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f]/g;
 
-/** What a terminal would show of a line: no colours, and of a line that draws over itself the last state. */
-export function plain(line: string): string {
+/** Returns what a terminal would show of a line: without colours, and of a line that overwrites itself the last state. */
+export function plainText(line: string): string {
   const drawn = line.replace(/\r+$/, "");
   const last = drawn.slice(drawn.lastIndexOf("\r") + 1);
   return last.replace(ESCAPES, "").replace(CONTROLS, "");
 }
 
-/** Puts the pieces of one attempt's log together. */
-export class LogBook {
+/** The lines of one attempt's log. */
+export class LogLines {
   /** The lines that are shown, oldest first. */
   lines: readonly Line[] = [];
   /** The next byte to read from. */
   offset = 0n;
-  /** Lines that were dropped from the picture. */
+  /** How many lines were dropped from the page. */
   dropped = 0;
-  /** Bytes that the server no longer has, or never had. */
+  /** How many bytes the server does not have. */
   missing = 0n;
-  /** The server cut the log at its size cap. */
+  /** Whether the server cut the log at its size limit. */
   truncated = false;
 
   private decoder = new TextDecoder();
@@ -51,7 +51,7 @@ export class LogBook {
   private full: Line[] = [];
   private count = 0;
 
-  /** Takes a piece. Bytes that are known already are skipped; bytes that were never sent are counted as missing. */
+  /** Adds a chunk. Bytes that are known already are skipped; bytes that were never sent are counted as missing. */
   push(chunk: LogChunk): void {
     let data = chunk.data;
     const end = chunk.offset + BigInt(data.length);
@@ -72,7 +72,7 @@ export class LogBook {
     this.show();
   }
 
-  /** The log has ended: what is left is its last line. */
+  /** Ends the log: what is left is its last line. */
   end(): void {
     this.close();
     this.show();
@@ -87,18 +87,18 @@ export class LogBook {
       from = at + 1;
     }
     this.open += text.slice(from);
-    while (this.open.length > LONGEST_LINE) {
-      this.add(this.open.slice(0, LONGEST_LINE));
-      this.open = this.open.slice(LONGEST_LINE);
+    while (this.open.length > MAX_LINE_LENGTH) {
+      this.add(this.open.slice(0, MAX_LINE_LENGTH));
+      this.open = this.open.slice(MAX_LINE_LENGTH);
     }
   }
 
   private add(text: string): void {
     this.count += 1;
-    this.full.push({ number: this.count, text: plain(text), system: this.openSystem, time: this.openTime });
-    // In blocks, so that a long log does not move all of its lines for each new one.
-    if (this.full.length > MOST_LINES + MOST_LINES / 10) {
-      const over = this.full.length - MOST_LINES;
+    this.full.push({ number: this.count, text: plainText(text), system: this.openSystem, time: this.openTime });
+    // In blocks, so that a long log does not move all its lines for each new one.
+    if (this.full.length > MAX_LINES + MAX_LINES / 10) {
+      const over = this.full.length - MAX_LINES;
       this.full.splice(0, over);
       this.dropped += over;
     }
@@ -113,7 +113,7 @@ export class LogBook {
   private show(): void {
     const shown = this.full.slice();
     if (this.open !== "") {
-      shown.push({ number: this.count + 1, text: plain(this.open), system: this.openSystem, time: this.openTime });
+      shown.push({ number: this.count + 1, text: plainText(this.open), system: this.openSystem, time: this.openTime });
     }
     this.lines = shown;
   }
