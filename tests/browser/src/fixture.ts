@@ -12,7 +12,10 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 interface Fixtures {
   /** A page that is signed in with the admin's token and shows the runs. */
   console: Page;
-  /** The errors that pages have reported, refused scripts and styles among them. If there are any, the test fails at its end. */
+  /**
+   * The errors that pages have reported, refused scripts and styles among them. If there are any, the test fails at its
+   * end.
+   */
   pageErrors: string[];
 }
 

@@ -1,5 +1,5 @@
-// The fake GitHub, as a process: `tests/examples/fake_github.rs`. The browser knows it as `localhost` and ck8s as 127.0.0.1, which are two sites:
-// cookies travel between them as they do between github.com and an installation.
+// The fake GitHub, as a process: `tests/examples/fake_github.rs`. The browser knows it as `localhost` and ck8s as
+// 127.0.0.1, which are two sites: cookies travel between them as they do between github.com and an installation.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";

@@ -15,7 +15,8 @@ function isUnauthenticated(cause: unknown): boolean {
   return ConnectError.from(cause).code === Code.Unauthenticated;
 }
 
-// Passes on the messages of a stream. If its token was refused and there is another one, the owner opens the stream again.
+// Passes on the messages of a stream. If its token was refused and there is another one, the owner opens the stream
+// again.
 async function* restartable<T>(token: string, messages: AsyncIterable<T>): AsyncIterable<T> {
   try {
     yield* messages;

@@ -1,5 +1,5 @@
-// The client of the server's sign-in endpoints: requests that begin, renew and end a session. The refresh token is in a cookie that no script can
-// read. No DOM, no framework.
+// The client of the server's sign-in endpoints: requests that begin, renew and end a session. The refresh token is in a
+// cookie that no script can read. No DOM, no framework.
 
 /** The answer to a request for a session. */
 export type AuthResult =
@@ -64,7 +64,8 @@ function post(fetch: Fetch, path: AuthPath, body: object): Promise<Response> {
     body: JSON.stringify(body),
     credentials: "same-origin",
     cache: "no-store",
-    // The request survives its page: otherwise a page that is closed meanwhile loses the next cookie, and the one before it is spent.
+    // The request survives its page: otherwise a page that is closed meanwhile loses the next cookie, and the one
+    // before it is spent.
     keepalive: true,
     signal: AbortSignal.timeout(REQUEST_TIMEOUT),
   });

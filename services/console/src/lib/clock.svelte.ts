@@ -3,7 +3,10 @@
 class Clock {
   /** Now, to the second; milliseconds since 1970. */
   now = $state(Date.now());
-  /** Whether somebody can see this tab. Streams are open only then: a browser allows few connections for all tabs together. */
+  /**
+   * Whether somebody can see this tab. Streams are open only then: a browser allows few connections for all tabs
+   * together.
+   */
   visible = $state(document.visibilityState !== "hidden");
 
   constructor() {

@@ -1,4 +1,5 @@
-// The user of this tab, as the server knows them. The server is asked once a session, and again when the tab becomes visible.
+// The user of this tab, as the server knows them. The server is asked once a session, and again when the tab becomes
+// visible.
 import type { WhoAmIResponse } from "../../../../gen/ts/ck8s/auth/v1/auth_service_pb";
 import { Caller, ProjectRole } from "../../../../gen/ts/ck8s/policy/v1/policy_pb";
 import { auth } from "./api";

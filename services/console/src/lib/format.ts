@@ -1,7 +1,10 @@
 // How times, ids and the server's messages are shown. Pure.
 import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 
-/** Returns a message of the server with a capital letter, as a sentence begins. A single word may be a name, and stays as it is. */
+/**
+ * Returns a message of the server with a capital letter, as a sentence begins. A single word may be a name, and stays
+ * as it is.
+ */
 export function sentence(message: string): string {
   return /^[a-z]+[,:]?\s/.test(message) ? message.charAt(0).toUpperCase() + message.slice(1) : message;
 }

@@ -1,4 +1,5 @@
-// A server stream that is reopened after a break: from the last cursor, with backoff. No DOM, no framework, no clock of its own.
+// A server stream that is reopened after a break: from the last cursor, with backoff. No DOM, no framework, no clock of
+// its own.
 import { Code, ConnectError } from "@connectrpc/connect";
 
 /** Thrown by a healthy stream that must be opened again, with another token. */
@@ -17,7 +18,9 @@ export interface LiveStreamOptions<T> {
   open: (signal: AbortSignal, opened: () => void) => AsyncIterable<T>;
   /** Called with each message. */
   onMessage: (message: T) => void;
-  /** Fetches what the stream continues from: before the first attempt, and when the server no longer knows the cursor. */
+  /**
+   * Fetches what the stream continues from: before the first attempt, and when the server no longer knows the cursor.
+   */
   fetch?: (signal: AbortSignal) => Promise<void>;
   /** Whether it was fetched before, and the cursor is still there: then the stream is opened without it. */
   resume?: boolean;
@@ -37,7 +40,8 @@ export interface LiveStreamOptions<T> {
   idleTimeout?: number;
 }
 
-// How long a stream may be silent: long enough to cost nothing, short enough to notice a connection that vanished; milliseconds.
+// How long a stream may be silent: long enough to cost nothing, short enough to notice a connection that vanished;
+// milliseconds.
 const IDLE_TIMEOUT = 60_000;
 // After a stream that lived so long, the waits start again from the shortest; milliseconds.
 const STABLE_AGE = 5_000;
@@ -49,7 +53,10 @@ const MAX_BACKOFF = 10_000;
 
 const FATAL = new Set([Code.Unauthenticated, Code.PermissionDenied, Code.NotFound, Code.InvalidArgument, Code.Unimplemented]);
 
-/** Returns the wait before retry number `tries` (from 0): it doubles up to ten seconds, and is random from half to whole, so that pages do not return all at once. */
+/**
+ * Returns the wait before retry number `tries` (from 0): it doubles up to ten seconds, and is random from half to
+ * whole, so that pages do not return all at once.
+ */
 export function backoff(tries: number, random: () => number): number {
   const whole = Math.min(MAX_BACKOFF, MIN_BACKOFF * 2 ** Math.min(tries, 16));
   return whole / 2 + (whole / 2) * random();

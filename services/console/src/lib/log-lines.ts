@@ -24,7 +24,9 @@ const MAX_LINE_LENGTH = 16_384;
 const ESCAPES = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\|$)|\x1b\[[0-?]*[ -/]*$|\x1b[ -/]*[0-~]|\x1b$/g;
 const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f]/g;
 
-/** Returns what a terminal would show of a line: without colours, and of a line that overwrites itself the last state. */
+/**
+ * Returns what a terminal would show of a line: without colours, and of a line that overwrites itself the last state.
+ */
 export function plainText(line: string): string {
   const drawn = line.replace(/\r+$/, "");
   const last = drawn.slice(drawn.lastIndexOf("\r") + 1);

@@ -4,7 +4,10 @@ import { SessionKeeper, type BrowserApi } from "./session-keeper";
 
 const MINUTE = 60_000;
 
-/** A browser, and a server with one session in a cookie. As at the edge, each refresh spends the refresh token before it. */
+/**
+ * A browser, and a server with one session in a cookie. As at the edge, each refresh spends the refresh token before
+ * it.
+ */
 class FakeServer {
   now = Date.parse("2026-01-01T00:00:00Z");
   /** How far the server's clock is ahead of ours; milliseconds. */

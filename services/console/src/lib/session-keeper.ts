@@ -1,5 +1,5 @@
-// Keeps a session alive: its access token is in memory, and renewed before it expires and once more when the server refuses it. One tab renews at a
-// time, because a refresh token works once. No DOM, no framework.
+// Keeps a session alive: its access token is in memory, and renewed before it expires and once more when the server
+// refuses it. One tab renews at a time, because a refresh token works once. No DOM, no framework.
 import { requestSession, requestSignOut, type AuthResult, type Fetch } from "./auth-client";
 
 /** What the keeper needs from the browser. */
@@ -16,11 +16,13 @@ export interface BrowserApi {
 /** Called when the token was replaced or is gone. */
 export type SessionListener = (result: AuthResult) => void;
 
-// How long before its expiry a token is renewed, or a quarter of its lifetime if that is less; milliseconds. A call needs it for a while.
+// How long before its expiry a token is renewed, or a quarter of its lifetime if that is less; milliseconds. A call
+// needs it for a while.
 const RENEWAL_LEAD = 60_000;
 // When to try again after the server could not answer; milliseconds.
 const RETRY_INTERVAL = 10_000;
-// A token that is refused at this age or younger is not worth renewing: the next one would be refused too; milliseconds.
+// A token that is refused at this age or younger is not worth renewing: the next one would be refused too;
+// milliseconds.
 const MIN_TOKEN_AGE = 5_000;
 
 interface AccessToken {

@@ -1,5 +1,6 @@
-// The session of this tab, and its agreement with the other tabs. A person's access token is in memory alone, and renewed by the cookie. An API token
-// that somebody pasted is in this tab's session storage; other open tabs of this origin get it only when they ask.
+// The session of this tab, and its agreement with the other tabs. A person's access token is in memory alone, and
+// renewed by the cookie. An API token that somebody pasted is in this tab's session storage; other open tabs of this
+// origin get it only when they ask.
 import type { AuthResult } from "./auth-client";
 import { SessionKeeper } from "./session-keeper";
 
@@ -31,7 +32,10 @@ function storedToken(): string | undefined {
   }
 }
 
-/** Runs the work while no other tab runs any. Locks exist in secure contexts only: without them two tabs may clash, and one has to sign in again. */
+/**
+ * Runs the work while no other tab runs any. Locks exist in secure contexts only: without them two tabs may clash, and
+ * one has to sign in again.
+ */
 function withLock<T>(work: () => Promise<T>): Promise<T> {
   if (!("locks" in navigator)) return work();
   return navigator.locks.request(LOCK_NAME, work) as Promise<T>;

@@ -1,7 +1,9 @@
 // The flow events of a run, in order, each once. Pure.
 import type { FlowEvent } from "../../../../gen/ts/ck8s/runs/v1/runs_pb";
 
-/** Adds the events that are not in the list yet. They come in order; what was listed and what is watched may overlap. */
+/**
+ * Adds the events that are not in the list yet. They come in order; what was listed and what is watched may overlap.
+ */
 export function addEvents(events: readonly FlowEvent[], more: readonly FlowEvent[]): readonly FlowEvent[] {
   const cursors = new Set(events.map((event) => event.cursor));
   const fresh = more.filter((event) => !cursors.has(event.cursor));
