@@ -26,7 +26,8 @@ impl GitHub {
     /// Tokio runtime; the client needs that runtime for as long as it lives.
     ///
     /// # Errors
-    /// [`ProviderError::Invalid`]: the text is not a URL. [`ProviderError::Unavailable`]: this machine has no certificate authorities.
+    /// [`ProviderError::Invalid`]: the text is not a URL.
+    /// [`ProviderError::Unavailable`]: this machine has no certificate authorities.
     pub fn new(api_url: &str) -> Result<Self, ProviderError> {
         Self::with_config(api_url, GitHubConfig::default())
     }

@@ -3,8 +3,8 @@ use super::GitHub;
 use crate::Browser;
 
 impl GitHub {
-    /// The person who is signed in authorizes the app, at the page of this address. Returns the code and the state that the
-    /// browser goes back with.
+    /// The person who is signed in authorizes the app, at the page of this address. Returns the code and the state that
+    /// the browser goes back with.
     ///
     /// # Panics
     /// When the page refuses.

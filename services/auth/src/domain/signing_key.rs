@@ -23,17 +23,6 @@ impl SigningKeyId {
     pub fn new() -> Self {
         Self(Uuid::now_v7())
     }
-
-    /// Returns the UUID, for SQL.
-    pub fn uuid(self) -> Uuid {
-        self.0
-    }
-}
-
-impl From<Uuid> for SigningKeyId {
-    fn from(id: Uuid) -> Self {
-        Self(id)
-    }
 }
 
 impl fmt::Display for SigningKeyId {

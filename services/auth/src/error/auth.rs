@@ -1,5 +1,4 @@
-//! The errors of the service, and the status that each becomes.
-
+//! The errors of the calls, and the status that each becomes.
 use ck8s_db::requests::RequestError;
 use ck8s_pki::PkiError;
 use ck8s_rpc::status;
@@ -125,83 +124,37 @@ impl From<AuthError> for Status {
     fn from(error: AuthError) -> Self {
         match error {
             AuthError::Invalid(fault) => ck8s_rpc::convert::invalid(&fault),
-            AuthError::UnknownToken => status::unauthenticated(),
-            AuthError::LinkRefused => status::error(
-                Code::Unauthenticated,
-                "LINK_REFUSED",
-                "this sign-in link is not valid: it works once, within an hour; ask for a new one",
-                &[],
-            ),
-            AuthError::JoinRefused => status::error(
-                Code::Unauthenticated,
-                "JOIN_REFUSED",
-                "this join token is not valid: it works once, before it expires; ask for a new one",
-                &[],
-            ),
-            AuthError::NoAuthority => status::precondition(
-                "JOINING_OFF",
-                "this server signs no certificates: its operator can turn that on with --mesh-ca on the role auth",
-            ),
-            AuthError::NoCertificate => status::precondition(
-                "NO_CERTIFICATE",
-                "only a worker with a certificate gets the next one: join first",
-            ),
             AuthError::CertificateRequest(cause) => {
                 status::invalid("certificate_request", cause.to_string())
             }
+            AuthError::RequestIdReused(id) => status::request_id_reused(id),
+            AuthError::UnknownToken => status::unauthenticated(),
+            AuthError::LinkRefused => unauthenticated("LINK_REFUSED", LINK_REFUSED),
+            AuthError::JoinRefused => unauthenticated("JOIN_REFUSED", JOIN_REFUSED),
+            AuthError::WiderToken => denied("TOKEN_SCOPED", WIDER_TOKEN),
+            AuthError::OwnTokensOnly => denied("OWN_TOKENS_ONLY", OWN_TOKENS_ONLY),
+            AuthError::NoAuthority => status::precondition("JOINING_OFF", NO_AUTHORITY),
+            AuthError::NoCertificate => status::precondition("NO_CERTIFICATE", NO_CERTIFICATE),
+            AuthError::LastAdmin => status::precondition("LAST_ADMIN", LAST_ADMIN),
+            AuthError::ProjectInUse { slug, what } => in_use(&slug, what),
             AuthError::TokenNotFound(token) => status::not_found("token", token),
             AuthError::ProjectNotFound(project) => status::not_found("project", project),
             AuthError::UserNotFound(user) => status::not_found("user", user),
             AuthError::MemberNotFound(user) => status::not_found("member", user),
             AuthError::UserExists(email) => status::exists("user", email),
             AuthError::MemberExists(user) => status::exists("member", user),
-            AuthError::LastAdmin => status::precondition(
-                "LAST_ADMIN",
-                "this is the last platform admin: make another user one first",
-            ),
-            AuthError::WiderToken => status::error(
-                Code::PermissionDenied,
-                "TOKEN_SCOPED",
-                "your token is limited: it cannot create one with more rights or a longer life, nor revoke another one",
-                &[],
-            ),
-            AuthError::OwnTokensOnly => status::error(
-                Code::PermissionDenied,
-                "OWN_TOKENS_ONLY",
-                "a person can create tokens of their own only: TOKEN_KIND_PERSON",
-                &[],
-            ),
             AuthError::TokenExists(name) => status::exists("token", name),
             AuthError::ProjectExists(slug) => status::exists("project", slug),
-            AuthError::ProjectInUse { slug, what } => status::error(
-                Code::FailedPrecondition,
-                "PROJECT_IN_USE",
-                format!("project {slug:?} still has {what}"),
-                &[("project", &slug), ("what", what)],
-            ),
-            AuthError::ProjectChanged(project) => status::error(
-                Code::Aborted,
-                "PROJECT_CHANGED",
-                format!("project {project:?} was changed since it was read: read it again"),
-                &[("project", &project)],
-            ),
+            AuthError::ProjectChanged(slug) => changed("PROJECT_CHANGED", "project", &slug),
+            AuthError::UserChanged(email) => changed("USER_CHANGED", "user", &email),
             AuthError::SignIn(refusal) => refusal.into(),
-            AuthError::Busy => {
-                status::aborted("CONFLICT", "another call was in the way; try again")
-            }
-            AuthError::UserChanged(user) => status::error(
-                Code::Aborted,
-                "USER_CHANGED",
-                format!("user {user:?} was changed since it was read: read it again"),
-                &[("user", &user)],
-            ),
-            AuthError::RequestIdReused(id) => status::request_id_reused(id),
+            AuthError::Busy => conflict(),
             AuthError::Database(cause) if ck8s_db::is_unavailable(&cause) => {
                 status::unavailable("the database", &cause)
             }
             AuthError::Database(cause) if ck8s_db::is_retryable(&cause) => {
                 tracing::debug!(%cause, "a transaction conflicted with another");
-                status::aborted("CONFLICT", "another call was in the way; try again")
+                conflict()
             }
             cause @ (AuthError::Database(_)
             | AuthError::Corrupt(_)
@@ -210,4 +163,42 @@ impl From<AuthError> for Status {
             | AuthError::SecretCreation) => status::internal(&cause),
         }
     }
+}
+
+const LINK_REFUSED: &str =
+    "this sign-in link is not valid: it works once, within an hour; ask for a new one";
+const JOIN_REFUSED: &str =
+    "this join token is not valid: it works once, before it expires; ask for a new one";
+const WIDER_TOKEN: &str = "your token is limited: it cannot create one with more rights or a longer life, nor revoke another one";
+const OWN_TOKENS_ONLY: &str = "a person can create tokens of their own only: TOKEN_KIND_PERSON";
+const NO_AUTHORITY: &str = "this server signs no certificates: its operator can turn that on with --mesh-ca on the role auth";
+const NO_CERTIFICATE: &str = "only a worker with a certificate gets the next one: join first";
+const LAST_ADMIN: &str = "this is the last platform admin: make another user one first";
+
+fn unauthenticated(reason: &'static str, message: &str) -> Status {
+    status::error(Code::Unauthenticated, reason, message, &[])
+}
+
+fn denied(reason: &'static str, message: &str) -> Status {
+    status::error(Code::PermissionDenied, reason, message, &[])
+}
+
+fn conflict() -> Status {
+    status::aborted("CONFLICT", "another call was in the way; try again")
+}
+
+fn changed(reason: &'static str, noun: &str, name: &str) -> Status {
+    let message = format!("{noun} {name:?} was changed since it was read: read it again");
+    status::error(Code::Aborted, reason, message, &[(noun, name)])
+}
+
+fn in_use(slug: &str, what: &str) -> Status {
+    let message = format!("project {slug:?} still has {what}");
+    let metadata = [("project", slug), ("what", what)];
+    status::error(
+        Code::FailedPrecondition,
+        "PROJECT_IN_USE",
+        message,
+        &metadata,
+    )
 }

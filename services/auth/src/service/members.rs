@@ -41,12 +41,12 @@ impl Auth {
             AddOutcome::AlreadyMember => return Err(AuthError::MemberExists(user.email)),
             AddOutcome::Gone => return Err(AuthError::UserNotFound(user.email)),
         }
-        let change = Change {
+        let event = MemberEvent {
             kind: EventKind::MemberAdded,
             message: format!("is a member with the role {role}"),
             data: json!({ "role": role }),
         };
-        record(&mut tx, &call, project, &user, change).await?;
+        record(&mut tx, &call, project, &user, event).await?;
         let member = members::get(&mut tx, key).await?;
         let member = member.ok_or(AuthError::MemberNotFound(user.email))?;
         call.keep(&mut tx, &member).await?;
@@ -69,12 +69,12 @@ impl Auth {
         let Some(former_role) = members::update(&mut tx, key, role).await? else {
             return Err(AuthError::MemberNotFound(user.email));
         };
-        let change = Change {
+        let event = MemberEvent {
             kind: EventKind::MemberUpdated,
             message: format!("has the role {role} now"),
             data: json!({ "role": role, "role_before": former_role }),
         };
-        record(&mut tx, &call, project, &user, change).await?;
+        record(&mut tx, &call, project, &user, event).await?;
         let member = members::get(&mut tx, key).await?;
         let member = member.ok_or(AuthError::MemberNotFound(user.email))?;
         call.keep(&mut tx, &member).await?;
@@ -96,20 +96,20 @@ impl Auth {
         if !members::remove(&mut tx, key).await? {
             return Err(AuthError::MemberNotFound(user.email));
         }
-        let change = Change {
+        let event = MemberEvent {
             kind: EventKind::MemberRemoved,
             message: "is no member any more".to_owned(),
             data: json!({}),
         };
-        record(&mut tx, &call, project, &user, change).await?;
+        record(&mut tx, &call, project, &user, event).await?;
         call.keep(&mut tx, &()).await?;
         tx.commit().await?;
         Ok(())
     }
 }
 
-/// What changed, for the flow event.
-struct Change {
+/// The flow event of a change.
+struct MemberEvent {
     kind: EventKind,
     /// Completes "ada@example.com … in demo".
     message: String,
@@ -134,9 +134,9 @@ async fn record(
     call: &Call,
     project: &Project,
     user: &User,
-    change: Change,
+    change: MemberEvent,
 ) -> Result<(), AuthError> {
-    let Change {
+    let MemberEvent {
         kind,
         message,
         mut data,

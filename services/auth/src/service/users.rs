@@ -46,12 +46,12 @@ impl Auth {
             return Ok(user);
         }
         let user = users::insert(&mut tx, &email, platform_admin).await?;
-        let change = Change {
+        let event = UserEvent {
             kind: EventKind::UserAdded,
             message: "may sign in",
             data: json!({ "platform_admin": platform_admin }),
         };
-        record(&mut tx, &call, &user, change).await?;
+        record(&mut tx, &call, &user, event).await?;
         call.keep(&mut tx, &user).await?;
         tx.commit().await?;
         Ok(user)
@@ -83,13 +83,13 @@ impl Auth {
             forget_identity: update.forget_identity,
             version,
         };
-        let user = users::update(&mut tx, current.id, change).await?;
+        let user = users::update(&mut tx, current.id, event).await?;
         let user = user.ok_or_else(changed)?;
         if update.forget_identity {
             // Whoever signed in with the identity must sign in again.
             sessions::delete_of_user(&mut tx, user.id).await?;
         }
-        let change = Change {
+        let event = UserEvent {
             kind: EventKind::UserUpdated,
             message: "was changed",
             data: json!({
@@ -98,7 +98,7 @@ impl Auth {
                 "identity_forgotten": update.forget_identity,
             }),
         };
-        record(&mut tx, &call, &user, change).await?;
+        record(&mut tx, &call, &user, event).await?;
         call.keep(&mut tx, &user).await?;
         tx.commit().await?;
         Ok(user)
@@ -114,12 +114,12 @@ impl Auth {
         if !users::delete(&mut tx, user.id).await? {
             return Err(AuthError::UserNotFound(reference.to_owned()));
         }
-        let change = Change {
+        let event = UserEvent {
             kind: EventKind::UserRemoved,
             message: "was removed, with all memberships, sessions and tokens",
             data: json!({}),
         };
-        record(&mut tx, &call, &user, change).await?;
+        record(&mut tx, &call, &user, event).await?;
         call.keep(&mut tx, &()).await?;
         tx.commit().await?;
         Ok(())
@@ -137,8 +137,8 @@ async fn check_not_last_admin(conn: &mut PgConnection, reference: &str) -> Resul
     Ok(())
 }
 
-/// What changed, for the flow event.
-struct Change {
+/// The flow event of a change.
+struct UserEvent {
     kind: EventKind,
     /// Completes "ada@example.com …".
     message: &'static str,
@@ -149,7 +149,7 @@ async fn record(
     conn: &mut PgConnection,
     call: &Call,
     user: &User,
-    change: Change,
+    change: UserEvent,
 ) -> Result<(), AuthError> {
     let mut data = change.data;
     data["user_id"] = json!(user.id);

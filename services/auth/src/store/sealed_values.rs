@@ -33,7 +33,7 @@ pub(crate) async fn list_under_other_keys(
     let sealed = |key_id, bytes| Sealed { key_id, bytes };
     let keys = keys.into_iter().map(|row| {
         (
-            SealedRow::SigningKey(row.id.into()),
+            SealedRow::SigningKey(SigningKeyId(row.id)),
             sealed(row.key_id, row.sealed),
         )
     });
@@ -54,7 +54,7 @@ pub(crate) async fn update(
         SealedRow::SigningKey(id) => {
             sqlx::query!(
                 "UPDATE auth.signing_keys SET sealed = $2, key_id = $3 WHERE id = $1",
-                id.uuid(),
+                id.0,
                 sealed.bytes,
                 sealed.key_id
             )

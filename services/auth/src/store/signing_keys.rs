@@ -35,7 +35,7 @@ pub(crate) async fn current(
     .fetch_optional(conn)
     .await?;
     Ok(row.map(|row| CurrentKey {
-        id: row.id.into(),
+        id: SigningKeyId(row.id),
         sealed: Sealed {
             key_id: row.key_id,
             bytes: row.sealed,
@@ -83,7 +83,7 @@ pub(crate) async fn insert(
     .await?;
     sqlx::query!(
         "INSERT INTO auth.signing_keys (id, public, sealed, key_id) VALUES ($1, $2, $3, $4)",
-        id.uuid(),
+        id.0,
         public.as_slice(),
         sealed.bytes,
         sealed.key_id,
@@ -101,7 +101,7 @@ pub(crate) async fn find_verifying(
     let row = sqlx::query!(
         r#"SELECT public, floor(extract(epoch FROM now()))::bigint AS "now!" FROM auth.signing_keys
            WHERE id = $1 AND (retires_at IS NULL OR retires_at > now())"#,
-        id.uuid(),
+        id.0,
     )
     .fetch_optional(conn)
     .await?;
@@ -119,7 +119,7 @@ pub(crate) async fn list_verifying(
     .fetch_all(conn)
     .await?
     .into_iter()
-    .map(|row| Ok((row.id.into(), public_key(&row.public)?)))
+    .map(|row| Ok((SigningKeyId(row.id), public_key(&row.public)?)))
     .collect()
 }
 

@@ -93,7 +93,7 @@ async fn every_invalid_access_token_gets_the_same_answer() {
     let good = key.sign(&key.header(), &claims);
     assert!(
         authenticate(&server, &good).await.is_ok(),
-        "what is signed here is believed"
+        "a token that the tests sign is valid"
     );
 
     let public = Ed25519KeyPair::from_pkcs8(&key.pkcs8).unwrap();
@@ -281,7 +281,7 @@ async fn an_old_key_is_replaced_once_despite_concurrent_sign_ins() {
         "{later:?}"
     );
     assert_eq!(later[0][1], all[0][0]);
-    // With the last token that it signed, the old one ends.
+    // The old key stops verifying with the last token that it signed.
     server
         .sql("UPDATE auth.signing_keys SET retires_at = now() WHERE retires_at IS NOT NULL")
         .await;

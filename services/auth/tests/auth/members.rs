@@ -1,5 +1,5 @@
-//! Roles in projects: given, changed, ended; what people see of projects; what goes with a project; refusals written
-//! down.
+//! Members: adding, changing and removing them, what people see of projects, the deletion of projects, and recorded
+//! denials.
 use ck8s_proto::{
     auth::v1::{self as pb, auth_service_client::AuthServiceClient},
     policy::v1::ProjectRole as Role,
@@ -162,7 +162,7 @@ async fn people_see_their_own_projects_only() {
         got.unwrap().into_inner().project.unwrap().role(),
         Role::Read
     );
-    // What is there and what is not are one answer.
+    // A hidden project and one that does not exist get the same answer.
     let nothing = uuid::Uuid::now_v7().to_string();
     for (there, not_there) in [(&*hidden.id, &*nothing), ("hidden", "nothing")] {
         let there = projects.get_project(with_bearer(&token, get(there))).await;

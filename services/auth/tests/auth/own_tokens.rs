@@ -1,4 +1,4 @@
-//! People's API tokens: their own, within limits, cut to what the user may at the moment.
+//! API tokens of people: limited to their scopes and to the current rights of their users.
 use ck8s_proto::{auth::v1 as pb, policy::v1::Caller, policy::v1::ProjectRole as Role};
 use tonic::Code;
 
@@ -83,7 +83,7 @@ async fn a_token_is_limited_to_its_scope_and_to_the_current_rights_of_its_user()
         roles(&server, &in_b.secret).await,
         [(b.id.clone(), Role::Read)]
     );
-    // As the user grows and shrinks, so does the token, up to its scope.
+    // The token's rights follow those of its user, up to its scope.
     let change = |role: Role| pb::UpdateMemberRequest {
         project: "b".into(),
         user: octo.id.clone(),
@@ -141,7 +141,7 @@ async fn a_token_creates_none_with_more_rights_or_a_longer_life() {
     }
     let narrower = until_soon(own("narrower", Role::Read, "a"), 60);
     let narrower = make(&server, &limited, narrower).await.unwrap();
-    // It ends itself, and no other.
+    // It revokes itself, and no other token.
     let mut auth = server.auth_client();
     let refused = auth
         .revoke_token(with_bearer(&limited, revoke("narrower")))
@@ -182,7 +182,7 @@ async fn people_create_see_and_revoke_their_own_tokens_only() {
     assert_eq!(
         refusal(others).0,
         Code::InvalidArgument,
-        "another's request id"
+        "the request id of another user"
     );
     let others = make(&server, &cat, own("ci", Role::Unspecified, ""))
         .await

@@ -69,7 +69,7 @@ async fn an_operator_can_let_an_admin_back_in() {
         }
     );
     sign_in(&server, &github).await.unwrap();
-    // The account at the provider is gone; there is another one with the same address.
+    // The account at the provider was deleted, and another one has the same address.
     set_account(&github, Account::new(2, "ada", "ada@example.com"));
     assert_eq!(
         reason(&sign_in(&server, &github).await.unwrap_err()),

@@ -1,4 +1,4 @@
-//! Projects: made, read, renamed, removed; repeated calls; what holds them.
+//! Projects: creating, reading, renaming and deleting them, repeated calls, and what prevents a deletion.
 use ck8s_proto::auth::v1 as pb;
 use tonic::Code;
 use tonic_types::StatusExt;

@@ -1,4 +1,4 @@
-//! Sessions: refresh, reuse, races, ends.
+//! Sessions: refreshing them, reuse and races of refresh tokens, and the ways in which they end.
 use ck8s_proto::auth::v1::{self as pb, auth_service_server::AuthService};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -111,14 +111,14 @@ async fn sign_out_ends_all_tokens_of_the_session() {
 async fn sign_out_by_access_token_ends_the_callers_session() {
     let (server, session) = signed_in().await;
     let request = with_bearer(&session.access_token, pb::SignOutRequest::default());
-    // The handler itself: it reads the bearer, whoever the guard made of it.
+    // The handler reads the bearer token itself, whatever caller the guard made of it.
     AuthService::sign_out(&server.auth, request).await.unwrap();
     assert!(!lives(&server, &session).await);
     let request = with_bearer(&server.admin, pb::SignOutRequest::default());
     AuthService::sign_out(&server.auth, request).await.unwrap();
     assert!(
         server.who_am_i(&server.admin).await.is_ok(),
-        "an API token is no session"
+        "an API token has no session"
     );
 }
 
@@ -144,7 +144,7 @@ async fn a_session_expires() {
     assert!(refresh(&server, &next.refresh_token).await.is_err());
     assert!(
         lives(&server, &next).await,
-        "who was idle for long did not steal anything"
+        "an expired token is not taken for a stolen one"
     );
     server
         .sql("UPDATE auth.sessions SET expires_at = now()")
@@ -216,7 +216,7 @@ async fn too_many_refreshes_are_asked_to_retry_later() {
     );
     assert!(
         lives(&server, &session).await,
-        "being limited spends nothing"
+        "a limited refresh spends no token"
     );
     assert_eq!(server.events("session.reused").await, 0);
 }

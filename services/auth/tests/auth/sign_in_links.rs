@@ -64,7 +64,7 @@ async fn an_expired_code_and_an_unknown_one_get_the_same_answer() {
             (old.code(), old.message(), old.details())
         );
     }
-    // Strangers cannot fill the audit trail.
+    // An unknown code is not recorded, so strangers cannot fill the audit trail.
     assert_eq!(server.events("link.refused").await, 1);
     assert_eq!(server.events("token.created").await, 1);
 }

@@ -1,4 +1,4 @@
-//! Tokens: made, listed, ended, used; repeated calls.
+//! API tokens: creating, listing, using and revoking them, and repeated calls.
 use ck8s_proto::auth::v1 as pb;
 use tonic::Code;
 

@@ -1,4 +1,4 @@
-//! The allow-list: who is on it, who may do everything, and that somebody always may.
+//! Users: the allow-list, and that one platform admin is always left.
 use ck8s_proto::{auth::v1 as pb, policy::v1::Caller};
 use tonic::Code;
 
@@ -115,7 +115,7 @@ async fn the_last_platform_admin_cannot_be_removed_or_demoted() {
     auth.remove_user(server.admin(remove("nobody@x")))
         .await
         .unwrap();
-    // As often as it takes to meet: two admins, each demoted or removed at once. One stays.
+    // Two admins are demoted and removed at the same time, often enough for the calls to meet. One of them stays.
     for round in 0..10 {
         let (two, _) = server.person(&format!("two{round}@x"), true).await;
         let (mut a, mut b) = (server.auth_client(), server.auth_client());

@@ -31,7 +31,7 @@ async fn token(server: &TestServer, name: &str) -> String {
     let made = server.create_token(request).await;
     assert!(
         made.secret.starts_with("ck8s_join_"),
-        "its kind can be seen"
+        "the prefix tells its kind"
     );
     let ends = made.token.unwrap().expire_time;
     assert!(ends.is_some(), "a join token ends by itself");
