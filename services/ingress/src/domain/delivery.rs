@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::text::sanitize;
 
-/// Bounds a reason, in characters: more than people read, and it lies in the delivery's row.
+/// Bounds a reason, in characters: more than people read, and it is part of the delivery's row.
 pub(crate) const MAX_REASON_CHARS: usize = 500;
 
 /// The state of a delivery, by the words of the schema.

@@ -1,4 +1,4 @@
-//! The notice of a delivery that the repositories service is told of, because a repository's own state depends on it.
+//! The notice to the repositories service about a delivery that a repository's own state depends on.
 use ck8s_types::RepositoryId;
 
 /// A delivery that a repository's own state depends on: a ping, a push, a change of the repository, or the proof of a

@@ -1,9 +1,9 @@
 //! The form of a webhook's headers.
 use super::rejection::Rejection;
 
-/// Bounds an event's name, which lies in every row. GitHub's have at most 40 bytes.
+/// Bounds an event's name, which is part of every row. GitHub's have at most 40 bytes.
 const MAX_EVENT_BYTES: usize = 100;
-/// Bounds the provider's id of a delivery, which lies in an index. GitHub's have 36 bytes.
+/// Bounds the provider's id of a delivery, which is part of an index. GitHub's have 36 bytes.
 const MAX_DELIVERY_KEY_BYTES: usize = 100;
 
 /// Checks the event's name and the provider's id of the delivery.

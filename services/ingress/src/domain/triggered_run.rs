@@ -3,7 +3,7 @@ use ck8s_types::{RunSpec, RunTrigger};
 
 use super::{concurrency_group, event::WebhookEvent, text::sanitize, trigger::Trigger};
 
-/// Bounds a title, in characters: it lies in a run's row and in every list of runs.
+/// Bounds a title, in characters: it is part of a run's row and of every list of runs.
 const MAX_TITLE_CHARS: usize = 300;
 /// Bounds branches, URLs and logins, in characters; longer ones are cut.
 const MAX_FIELD_CHARS: usize = 1_000;

@@ -1,4 +1,4 @@
-//! A webhook as the edge received it, and the outcome that the edge is told.
+//! A webhook as the edge received it, and its outcome.
 use bytes::Bytes;
 
 use super::rejection::Rejection;

@@ -1,4 +1,4 @@
-//! The sender of a delivery, and what the provider says of their write access.
+//! The sender of a delivery, and whether the provider grants them write access.
 use time::OffsetDateTime;
 
 use super::unavailable::ServiceUnavailable;

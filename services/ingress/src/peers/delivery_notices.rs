@@ -21,7 +21,7 @@ impl DeliveryNotices {
         }
     }
 
-    /// Sends a notice. The repositories service finds out by itself, later, what it is not told.
+    /// Sends a notice. Without it, the repositories service finds the same out by itself, later.
     pub(crate) async fn send(&self, notice: DeliveryNotice) -> Result<(), ServiceUnavailable> {
         let request = with_timeout(convert::note_delivery_request(notice), CALL_TIMEOUT);
         let sent = self.client.clone().note_delivery(request).await;

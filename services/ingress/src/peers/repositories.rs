@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How long what was resolved counts. A lost notification of a change is made good within five seconds, a repository
-/// that was just added works within one, and a busy repository, refreshed beside its use, never waits.
+/// that was just added works within one, and a busy repository is refreshed in the background and never waits.
 const POLICY: Policy = Policy {
     found_lifetime: Duration::from_secs(5),
     absent_lifetime: Duration::from_secs(1),

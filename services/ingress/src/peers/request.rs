@@ -10,7 +10,7 @@ pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(8);
 /// Bounds the calls in which a provider pages through the deliveries of a hook, or makes them again one by one.
 pub(super) const PROVIDER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Returns a request that tells the service how long its answer is waited for.
+/// Returns a request that carries its timeout to the service.
 pub(super) fn with_timeout<T>(message: T, timeout: Duration) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(timeout);

@@ -28,7 +28,7 @@ pub(super) struct PreparedWebhook {
     pub(super) delivery: NewDelivery,
     /// The run that it asks for.
     pub(super) run: Option<RunRequest>,
-    /// What the repositories service is told of it.
+    /// The notice for the repositories service.
     pub(super) notice: Option<DeliveryNotice>,
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn prepare_large(
         .unwrap_or(Err(Rejection::Unavailable))
 }
 
-/// Returns what the repositories service is told of a delivery, if anything.
+/// Returns the notice of a delivery, if the repositories service needs one.
 fn notice(
     webhook: &Webhook,
     payload: &Payload<'_>,

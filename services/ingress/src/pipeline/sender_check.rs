@@ -1,4 +1,4 @@
-//! Sorts deliveries by what the provider says of their senders' write access.
+//! Sorts deliveries by the write access of their senders, as the provider states it.
 use crate::{
     domain::{
         delivery::{DeliveryOutcome, MAX_REASON_CHARS, Postponement},

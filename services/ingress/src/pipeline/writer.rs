@@ -28,7 +28,7 @@ pub(crate) const WRITE_QUEUE_CAPACITY: usize = 1_024;
 pub(crate) const MAX_BATCH_ROWS: usize = 256;
 /// Bounds the bytes of one statement: one of the largest bodies goes alone or with a few.
 const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
-/// Bounds how long a writer waits for a connection before it tells those who wait for it.
+/// Bounds how long a writer waits for a connection before it rejects its batch.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A delivery on its way into the database.
@@ -36,7 +36,7 @@ pub(crate) struct WriteRequest {
     pub(crate) delivery: NewDelivery,
     /// The run that it asks for.
     pub(crate) run: Option<RunRequest>,
-    /// Is told the outcome after the commit.
+    /// Receives the outcome after the commit.
     pub(crate) reply: oneshot::Sender<WebhookOutcome>,
 }
 

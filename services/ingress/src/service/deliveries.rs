@@ -1,4 +1,4 @@
-//! The deliveries as people may see them. Each use case lies in a file of its own.
+//! The deliveries as people may see them. Each use case has a file of its own.
 use ck8s_rpc::access::{Access, Scope};
 use ck8s_types::DeliveryId;
 use sqlx::PgPool;

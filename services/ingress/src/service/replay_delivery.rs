@@ -25,7 +25,7 @@ pub(crate) struct ReplayRequest {
     pub(crate) key: RequestKey,
 }
 
-/// What a request to replay comes to.
+/// What a request to replay leads to.
 enum Replay {
     /// The delivery waits, so that it can be processed.
     Waits,

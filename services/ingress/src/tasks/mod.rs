@@ -1,4 +1,4 @@
-//! The tasks that run beside the calls.
+//! The background tasks of the service.
 pub(crate) mod delivery_notices;
 pub(crate) mod recovery;
 pub(crate) mod repair;

@@ -1,5 +1,5 @@
 //! A cache that loads many keys in one call. Concurrent callers share the call for a key, and values are refreshed
-//! beside their use.
+//! in the background.
 use std::{
     collections::HashMap,
     future::Future,
@@ -175,8 +175,8 @@ impl<V: Send + Sync + 'static> BatchCache<V> {
         results
     }
 
-    /// Starts one load for those keys that nobody else has begun to load meanwhile. Tells the entry of each key.
-    fn load_missing(&self, missing: &[(usize, Key)], mut tell: impl FnMut(usize, Entry<V>)) {
+    /// Starts one load for those keys that no other caller has begun to load meanwhile. Hands out the entry of each key.
+    fn load_missing(&self, missing: &[(usize, Key)], mut hand_out: impl FnMut(usize, Entry<V>)) {
         let (done, loaded) = oneshot::channel();
         let load: SharedLoad<V> = async move {
             let aborted = |_| Err(ServiceUnavailable::repositories("the call was aborted"));
@@ -191,7 +191,7 @@ impl<V: Send + Sync + 'static> BatchCache<V> {
             if entry.is_fresh() {
                 ours.push(*key);
             }
-            tell(*nr, entry.into_value());
+            hand_out(*nr, entry.into_value());
         }
         if ours.is_empty() {
             return;

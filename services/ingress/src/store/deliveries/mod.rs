@@ -1,4 +1,4 @@
-//! Deliveries one by one: for people, and for replay. Their pages and their insertion lie beside.
+//! Reads single deliveries; the submodules insert deliveries and read pages of them.
 mod insert;
 mod page;
 
