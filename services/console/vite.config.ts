@@ -3,7 +3,7 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
 
-// Where the dev server sends what is not the console: a running `ck8s up`.
+// Where the dev server sends requests that are not for the console: a running `ck8s up`.
 const server = process.env["CK8S_URL"] ?? "http://127.0.0.1:8080";
 
 export default defineConfig({

@@ -1,4 +1,4 @@
-// Where the page begins. A sign-in link's code leaves the address before anything else happens.
+// The entry point of the page. App.svelte first takes the code of a sign-in link out of the address.
 import { mount } from "svelte";
 import App from "./App.svelte";
 import "./app.css";

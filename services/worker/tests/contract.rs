@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use ck8s_types::{Epoch, RunReason, RunState};
 use ck8s_worker::{ExecutorError, WorkloadEvent, WorkloadRequest};
-use common::{Bench, Log, all, end, request, running, spec, within};
+use common::{Fixture, Log, end, fixtures, request, running, spec, within};
 
 #[tokio::test]
 async fn the_exit_code_decides_the_result_and_output_is_logged() {
-    for bench in all().await {
+    for fixture in fixtures().await {
         let cases = [
             (
                 "echo out; echo err >&2; echo $SECRET $CK8S_EVENT",
@@ -27,7 +27,7 @@ async fn the_exit_code_decides_the_result_and_output_is_logged() {
         for (script, code, reason, state) in cases {
             let (request, _lease) = request(spec(script));
             let log = Log::new();
-            let mut workload = bench
+            let mut workload = fixture
                 .executor
                 .start(&request, &log.sink)
                 .await
@@ -45,7 +45,7 @@ async fn the_exit_code_decides_the_result_and_output_is_logged() {
             lines.sort_unstable();
             assert_eq!(lines, ["err", "hunter22 push", "out"]);
             within(
-                bench
+                fixture
                     .executor
                     .remove(&request.id, Some(request.epoch), Duration::ZERO),
             )
@@ -54,7 +54,7 @@ async fn the_exit_code_decides_the_result_and_output_is_logged() {
             // A Job whose pods were removed is listed until the cluster's garbage collector has processed it.
             within(async {
                 loop {
-                    let left = bench.executor.leftovers().await.expect("lists");
+                    let left = fixture.executor.leftovers().await.expect("lists");
                     if left.iter().all(|t| t.run_id != request.id.run_id) {
                         break;
                     }
@@ -68,24 +68,24 @@ async fn the_exit_code_decides_the_result_and_output_is_logged() {
 
 #[tokio::test]
 async fn a_removed_workload_is_gone_soon() {
-    for bench in all().await {
+    for fixture in fixtures().await {
         let (request, _lease) = request(spec("echo up; while :; do sleep 1; done"));
-        assert_removed_within(&bench, &request, Duration::from_secs(5)).await;
+        assert_removed_within(&fixture, &request, Duration::from_secs(5)).await;
     }
 }
 
 /// A node gives a container at least 2 s, and checks it every second.
 #[tokio::test]
 async fn a_removed_workload_is_gone_even_if_it_ignores_sigterm() {
-    for bench in all().await {
+    for fixture in fixtures().await {
         let (request, _lease) = request(spec("trap '' TERM; echo up; while :; do sleep 1; done"));
-        assert_removed_within(&bench, &request, Duration::from_secs(15)).await;
+        assert_removed_within(&fixture, &request, Duration::from_secs(15)).await;
     }
 }
 
-async fn assert_removed_within(bench: &Bench, request: &WorkloadRequest, limit: Duration) {
+async fn assert_removed_within(fixture: &Fixture, request: &WorkloadRequest, limit: Duration) {
     let log = Log::new();
-    let mut workload = bench
+    let mut workload = fixture
         .executor
         .start(request, &log.sink)
         .await
@@ -94,7 +94,7 @@ async fn assert_removed_within(bench: &Bench, request: &WorkloadRequest, limit: 
     workload.expect_end();
     let start = Instant::now();
     within(
-        bench
+        fixture
             .executor
             .remove(&request.id, Some(request.epoch), Duration::from_secs(1)),
     )
@@ -108,7 +108,7 @@ async fn assert_removed_within(bench: &Bench, request: &WorkloadRequest, limit: 
     assert_eq!(output, "up\n");
     assert!(notes.iter().all(|n| !n.contains("removed")), "{notes:?}");
     within(
-        bench
+        fixture
             .executor
             .remove(&request.id, Some(request.epoch), Duration::ZERO),
     )
@@ -118,12 +118,12 @@ async fn assert_removed_within(bench: &Bench, request: &WorkloadRequest, limit: 
 
 #[tokio::test]
 async fn a_command_that_cannot_run_is_refused_with_a_message() {
-    for bench in all().await {
+    for fixture in fixtures().await {
         let mut bad = spec("true");
         bad.command = vec!["/no/such/program".to_owned()];
         let (request, _lease) = request(bad);
         let log = Log::new();
-        let exit = match bench.executor.start(&request, &log.sink).await {
+        let exit = match fixture.executor.start(&request, &log.sink).await {
             Ok(mut workload) => end(&mut workload).await.1.expect("ends"),
             Err(ExecutorError::Refused(exit)) => exit,
             Err(error) => panic!("{error}"),
@@ -134,7 +134,7 @@ async fn a_command_that_cannot_run_is_refused_with_a_message() {
             "{}",
             exit.message
         );
-        within(bench.executor.remove(&request.id, None, Duration::ZERO))
+        within(fixture.executor.remove(&request.id, None, Duration::ZERO))
             .await
             .expect("is removed");
     }
@@ -142,12 +142,12 @@ async fn a_command_that_cannot_run_is_refused_with_a_message() {
 
 #[tokio::test]
 async fn a_workload_that_does_not_exist_is_not_adopted() {
-    for bench in all().await {
+    for fixture in fixtures().await {
         let (mut request, _lease) = request(spec("true"));
         request.epoch = Epoch(2);
         let log = Log::new();
         assert!(
-            bench
+            fixture
                 .executor
                 .adopt(&request, &log.sink)
                 .await
@@ -159,23 +159,23 @@ async fn a_workload_that_does_not_exist_is_not_adopted() {
 
 #[tokio::test]
 async fn a_workload_that_is_started_twice_runs_once() {
-    for bench in all().await {
+    for fixture in fixtures().await {
         let (request, _lease) = request(spec("echo up; sleep 60"));
         let (log, other) = (Log::new(), Log::new());
-        let mut first = bench
+        let mut first = fixture
             .executor
             .start(&request, &log.sink)
             .await
             .expect("starts");
         running(&mut first).await;
         drop(first);
-        let mut second = bench
+        let mut second = fixture
             .executor
             .start(&request, &other.sink)
             .await
             .expect("starts");
         running(&mut second).await;
-        let left = bench.executor.leftovers().await.expect("lists");
+        let left = fixture.executor.leftovers().await.expect("lists");
         assert_eq!(
             left.iter()
                 .filter(|t| t.run_id == request.id.run_id)
@@ -183,7 +183,7 @@ async fn a_workload_that_is_started_twice_runs_once() {
             1
         );
         within(
-            bench
+            fixture
                 .executor
                 .remove(&request.id, Some(request.epoch), Duration::ZERO),
         )

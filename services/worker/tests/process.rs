@@ -46,17 +46,17 @@ fn read_pid_file(dir: &Path, run: impl std::fmt::Display, name: &str) -> Option<
 
 #[tokio::test]
 async fn a_workload_has_a_clean_environment_and_a_directory_of_its_own() {
-    let bench = process();
+    let fixture = process();
     let mut described = spec("env; pwd; ls -A; touch file");
     described.env.insert("MINE".to_owned(), "yes".to_owned());
     let (request, _lease) = request(described);
     let log = Log::new();
-    let mut workload = bench
+    let mut workload = fixture
         .executor
         .start(&request, &log.sink)
         .await
         .expect("starts");
-    let dir = bench.work_dir.join(request.id.run_id.to_string());
+    let dir = fixture.work_dir.join(request.id.run_id.to_string());
     assert_eq!(fs::metadata(&dir).expect("is there").mode() & 0o777, 0o700);
     end(&mut workload).await.1.expect("ends");
     drop(workload);
@@ -84,12 +84,12 @@ async fn a_workload_has_a_clean_environment_and_a_directory_of_its_own() {
             .any(|l| Path::new(l).ends_with(request.id.run_id.to_string())),
         "{output}"
     );
-    within(bench.executor.remove(&request.id, None, Duration::ZERO))
+    within(fixture.executor.remove(&request.id, None, Duration::ZERO))
         .await
         .expect("is removed");
     assert!(!dir.exists());
     assert_eq!(
-        fs::read_dir(&bench.work_dir).expect("is there").count(),
+        fs::read_dir(&fixture.work_dir).expect("is there").count(),
         0,
         "the lock is gone too"
     );
@@ -97,10 +97,10 @@ async fn a_workload_has_a_clean_environment_and_a_directory_of_its_own() {
 
 #[tokio::test]
 async fn secrets_are_in_no_argument_list() {
-    let bench = process();
+    let fixture = process();
     let (request, _lease) = request(spec("sleep 60"));
     let log = Log::new();
-    let workload = bench
+    let workload = fixture
         .executor
         .start(&request, &log.sink)
         .await
@@ -116,11 +116,11 @@ async fn secrets_are_in_no_argument_list() {
 
 #[tokio::test]
 async fn descendants_that_leave_the_group_end_with_the_workload() {
-    let bench = process();
+    let fixture = process();
     let script = "setsid sh -c 'echo $$ > away; exec sleep 60' & (sleep 60 & echo $! > near); while [ ! -s away ]; do sleep 0.01; done";
     let (request, _lease) = request(spec(script));
     let log = Log::new();
-    let mut workload = bench
+    let mut workload = fixture
         .executor
         .start(&request, &log.sink)
         .await
@@ -128,18 +128,18 @@ async fn descendants_that_leave_the_group_end_with_the_workload() {
     let exit = end(&mut workload).await.1.expect("ends");
     assert_eq!(exit.reason, RunReason::Completed);
     for name in ["away", "near"] {
-        let pid = read_pid_file(&bench.work_dir, request.id.run_id, name).expect("was written");
+        let pid = read_pid_file(&fixture.work_dir, request.id.run_id, name).expect("was written");
         assert!(!is_alive(pid), "{name} outlived its workload");
     }
 }
 
 #[tokio::test]
 async fn the_guard_alone_ends_a_workload_whose_lease_has_expired() {
-    let bench = process();
+    let fixture = process();
     let (request, lease) = request(spec("sleep 60"));
     lease.expire_in(Duration::from_millis(400));
     let log = Log::new();
-    let mut workload = bench
+    let mut workload = fixture
         .executor
         .start(&request, &log.sink)
         .await
@@ -160,10 +160,10 @@ async fn the_guard_alone_ends_a_workload_whose_lease_has_expired() {
 
 #[tokio::test]
 async fn a_dropped_workload_ends() {
-    let bench = process();
+    let fixture = process();
     let (request, _lease) = request(spec("trap '' TERM HUP; while :; do sleep 1; done"));
     let log = Log::new();
-    let workload = bench
+    let workload = fixture
         .executor
         .start(&request, &log.sink)
         .await
@@ -172,7 +172,7 @@ async fn a_dropped_workload_ends() {
     drop(workload);
     until("it is dead", || !is_alive(child)).await;
     assert!(
-        within(bench.executor.adopt(&request, &log.sink))
+        within(fixture.executor.adopt(&request, &log.sink))
             .await
             .expect("looks")
             .is_none()
@@ -181,10 +181,10 @@ async fn a_dropped_workload_ends() {
 
 #[tokio::test]
 async fn a_workload_ends_when_its_guard_is_killed() {
-    let bench = process();
+    let fixture = process();
     let (request, _lease) = request(spec("sleep 60 & sleep 60"));
     let log = Log::new();
-    let mut workload = bench
+    let mut workload = fixture
         .executor
         .start(&request, &log.sink)
         .await
@@ -198,10 +198,10 @@ async fn a_workload_ends_when_its_guard_is_killed() {
 
 #[tokio::test]
 async fn the_signal_that_killed_a_workload_is_reported() {
-    let bench = process();
+    let fixture = process();
     let (request, _lease) = request(spec("sleep 60"));
     let log = Log::new();
-    let mut workload = bench
+    let mut workload = fixture
         .executor
         .start(&request, &log.sink)
         .await
@@ -214,11 +214,11 @@ async fn the_signal_that_killed_a_workload_is_reported() {
 
 #[tokio::test]
 async fn a_run_without_a_command_is_refused_with_a_message() {
-    let bench = process();
+    let fixture = process();
     let mut empty = spec("");
     empty.command.clear();
     let (request, _lease) = request(empty);
-    let error = bench
+    let error = fixture
         .executor
         .start(&request, &Log::new().sink)
         .await

@@ -23,26 +23,22 @@ pub const GUARD: &str = env!("CARGO_BIN_EXE_ck8s-process-guard");
 pub const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An executor under test, and what it needs.
-pub struct Bench {
+pub struct Fixture {
     pub executor: Arc<dyn Executor>,
-    pub outlives_worker: bool,
-    pub cluster: Option<Cluster>,
     pub work_dir: PathBuf,
     _dir: tempfile::TempDir,
     _stop: tokio_util::sync::DropGuard,
 }
 
-pub fn process() -> Bench {
+pub fn process() -> Fixture {
     let dir = tempfile::tempdir().expect("a directory");
     let executor = ProcessExecutor::new(
         dir.path(),
         GUARD.into(),
         Some("http://127.0.0.1:1".to_owned()),
     );
-    Bench {
+    Fixture {
         executor: Arc::new(executor.expect("an executor")),
-        outlives_worker: false,
-        cluster: None,
         work_dir: dir.path().to_owned(),
         _dir: dir,
         _stop: CancellationToken::new().drop_guard(),
@@ -50,7 +46,7 @@ pub fn process() -> Bench {
 }
 
 /// Returns an executor on the test cluster. None, with a message, if no cluster is given.
-pub async fn kubernetes() -> Option<Bench> {
+pub async fn kubernetes() -> Option<Fixture> {
     let Some(kubeconfig) = std::env::var_os("CK8S_TEST_KUBECONFIG") else {
         eprintln!("skipped: CK8S_TEST_KUBECONFIG names no cluster");
         return None;
@@ -64,24 +60,18 @@ pub async fn kubernetes() -> Option<Bench> {
         .await
         .expect("the cluster answers");
     let dir = tempfile::tempdir().expect("a directory");
-    Some(Bench {
-        executor: Arc::new(KubernetesExecutor::new(
-            cluster.clone(),
-            "ck8s-".to_owned(),
-            None,
-        )),
-        outlives_worker: true,
-        cluster: Some(cluster),
+    Some(Fixture {
+        executor: Arc::new(KubernetesExecutor::new(cluster, "ck8s-".to_owned(), None)),
         work_dir: dir.path().to_owned(),
         _dir: dir,
         _stop: stop.drop_guard(),
     })
 }
 
-pub async fn all() -> Vec<Bench> {
-    let mut all = vec![process()];
-    all.extend(kubernetes().await);
-    all
+pub async fn fixtures() -> Vec<Fixture> {
+    let mut fixtures = vec![process()];
+    fixtures.extend(kubernetes().await);
+    fixtures
 }
 
 pub fn spec(script: &str) -> RunSpec {
