@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use anyhow::{Context, Result, bail};
 use ck8s_pki::Certificates;
 use ck8s_rpc::{
-    mesh::{Mesh, Peer, Remotes, names},
+    mesh::{Mesh, Peer, Remotes, Requirement, names},
     policy::Policy,
 };
 use tokio_util::sync::CancellationToken;
@@ -122,7 +122,11 @@ impl MeshOptions {
                 names(list).with_context(|| format!("CK8S_PEER_{}", role.name.to_uppercase()))?;
             let service = role.services.first().context("a peer serves something")?;
             let peer = Peer::start(role.name, service, names, certificates.clone());
-            remotes = remotes.with(peer, role.services, needed);
+            let requirement = match needed {
+                true => Requirement::Required,
+                false => Requirement::Optional,
+            };
+            remotes = remotes.with(peer, role.services, requirement);
         }
         Ok(Mesh::with(remotes))
     }

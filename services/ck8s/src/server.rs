@@ -5,16 +5,17 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use ck8s_auth::Auth;
-use ck8s_db::events::{self, NewEvent};
+use ck8s_db::events::{self, FlowEvent};
 use ck8s_edge::{EdgeConfig, Version};
 use ck8s_pki::Certificates;
 use ck8s_rpc::{
     guard::GuardLayer,
     identify::MeshIdentify,
-    mesh::{self, Mesh},
+    mesh::{self, Channel, Mesh, Services},
     policy::Policy,
     server::routes_with_standard,
 };
+use ck8s_types::EventKind;
 use secrecy::SecretString;
 use serde_json::json;
 use sqlx::PgPool;
@@ -139,7 +140,7 @@ impl Server {
             stops,
             roles: options.roles,
         };
-        let guard = GuardLayer::new(policy, identity);
+        let guard = GuardLayer::new(policy.clone(), identity);
         server.report(ServingStatus::Serving).await;
         if let Some(at) = options.mesh.listen() {
             let certificates = certificates.context("a mesh listener has certificates")?;
@@ -148,7 +149,8 @@ impl Server {
         server.serve_memory(&mesh, routes.clone(), guard.clone());
         if let Some(listener) = listener {
             let edge = options.sign_in.edge(options.tuning.edge())?;
-            server.serve_edge(listener, edge, &mesh, routes, guard);
+            let services = mesh.services(routes, &guard.public(), &guard.relay());
+            server.serve_edge(listener, edge, services, policy, mesh.channel("edge"));
         }
         server.follow_readiness();
         server.record_start();
@@ -164,8 +166,8 @@ impl Server {
             version, revision, ..
         } = Version::default();
         let roles = self.roles.names().collect::<Vec<_>>().join(", ");
-        let event = NewEvent {
-            kind: "server.started",
+        let event = FlowEvent {
+            kind: EventKind::ServerStarted,
             project_id: None,
             run_id: None,
             actor: "system".to_owned(),
@@ -216,11 +218,10 @@ impl Server {
         &mut self,
         listener: TcpListener,
         mut edge: EdgeConfig,
-        mesh: &Mesh,
-        routes: Routes,
-        guard: GuardLayer,
+        services: Services,
+        policy: Arc<Policy>,
+        channel: Channel,
     ) {
-        let (services, channel) = (mesh.services(routes), mesh.channel("edge"));
         let readiness = self.readiness.clone();
         edge.leaving = self.stops.leaving.clone();
         let (done, stop) = (self.stops.edge.part(), self.stops.edge.now.clone());
@@ -230,7 +231,7 @@ impl Server {
                 let readiness = readiness.clone();
                 async move { readiness.missing().await }
             };
-            ck8s_edge::serve(listener, edge, services, guard, channel, missing, stop).await?;
+            ck8s_edge::serve(listener, edge, services, policy, channel, missing, stop).await?;
             Ok(())
         });
     }

@@ -50,9 +50,10 @@ impl World {
         let auth = auth.signing_in(sign_in).unwrap();
         let routes = Routes::new(auth.auth_server()).add_service(auth.projects_server());
         let policy = Policy::from_descriptor_set(ck8s_proto::FILE_DESCRIPTOR_SET).unwrap();
+        let policy = Arc::new(policy);
         let mesh = Mesh::new();
         let identity = MeshIdentify::new(mesh.channel("edge"));
-        let guard = GuardLayer::new(Arc::new(policy), Arc::new(identity));
+        let guard = GuardLayer::new(policy.clone(), Arc::new(identity));
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -65,13 +66,14 @@ impl World {
             public_url: Some(PUBLIC_URL.to_owned()),
             ..config
         };
-        let (services, channel) = (mesh.services(routes), mesh.channel("edge"));
+        let services = mesh.services(routes, &guard.public(), &guard.relay());
+        let channel = mesh.channel("edge");
         let missing = || async { Vec::new() };
         let serving = ck8s_edge::serve(
             listener,
             config,
             services,
-            guard,
+            policy,
             channel,
             missing,
             stop.clone(),

@@ -1,9 +1,10 @@
 //! The guard in front of real connections: TCP, where only the bearer counts, and the mesh, where only the connection does.
-use std::{collections::HashMap, net::SocketAddr, sync::Mutex, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use ck8s_types::{ProjectId, ProjectRole, RunId, TokenId, UserId};
 use http::{HeaderValue, StatusCode};
 use http_body_util::BodyExt;
+use parking_lot::Mutex;
 use tokio::sync::mpsc::Sender;
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use tonic::{
@@ -54,12 +55,12 @@ impl Identify for Table {
         if self.down.load(std::sync::atomic::Ordering::SeqCst) {
             return Err(IdentifyError::Unavailable);
         }
-        let tokens = self.tokens.lock().unwrap();
+        let tokens = self.tokens.lock();
         tokens.get(bearer).cloned().ok_or(IdentifyError::Unknown)
     }
 
     async fn denied(&self, user_id: UserId, method: &str) {
-        let mut denials = self.denials.lock().unwrap();
+        let mut denials = self.denials.lock();
         denials.push((user_id, method.to_owned()));
     }
 }
@@ -86,9 +87,14 @@ fn person(project: ProjectId, role: ProjectRole) -> Caller {
     }
 }
 
-fn guard(identity: Arc<Table>) -> GuardLayer {
+fn mesh_guard(identity: Arc<Table>) -> GuardLayer {
     let policy = Policy::from_descriptor_set(ck8s_proto::FILE_DESCRIPTOR_SET).unwrap();
     GuardLayer::new(Arc::new(policy), identity)
+}
+
+/// A guard behind a listener that strangers reach.
+fn guard(identity: Arc<Table>) -> GuardLayer {
+    mesh_guard(identity).public()
 }
 
 /// A request as the server library hands it to the layer.
@@ -119,7 +125,7 @@ async fn seen(guard: GuardLayer, request: Request<Body>) -> (Code, String) {
 }
 
 #[tokio::test]
-async fn only_a_sound_known_bearer_is_believed_and_all_others_get_one_answer() {
+async fn only_a_valid_known_bearer_is_believed_and_all_others_get_the_same_answer() {
     let table = Table::with(&[("ck8s_adm_good", admin())]);
     let good = request(ADMIN_ONLY, &[("authorization", "bearer ck8s_adm_good")]);
     let (code, actor) = seen(guard(table.clone()), good).await;
@@ -166,7 +172,7 @@ async fn only_a_sound_known_bearer_is_believed_and_all_others_get_one_answer() {
 }
 
 #[tokio::test]
-async fn the_known_learn_what_they_may_not_and_what_is_not_there() {
+async fn known_callers_learn_what_they_may_not_do_and_what_is_not_served() {
     let run = Caller::Run {
         run_id: RunId::new(),
         project_id: ProjectId::new(),
@@ -180,7 +186,7 @@ async fn the_known_learn_what_they_may_not_and_what_is_not_there() {
 }
 
 #[tokio::test]
-async fn while_tokens_cannot_be_checked_callers_are_told_when_to_try_again() {
+async fn while_tokens_cannot_be_checked_callers_learn_when_to_try_again() {
     let table = Table::with(&[]);
     table.down.store(true, std::sync::atomic::Ordering::SeqCst);
     let refuse = guard(table).layer(tower::service_fn(|_: Request<Body>| async {
@@ -229,7 +235,7 @@ async fn a_stream_that_panics_ends_with_internal() {
         http_body_util::StreamBody::new(body),
     ))));
     let streams = tower::service_fn(move |_: Request<Body>| {
-        let body = body.lock().unwrap().take().unwrap();
+        let body = body.lock().take().unwrap();
         async move { Ok::<_, std::convert::Infallible>(Response::new(body)) }
     });
     let guarded = guard(Table::with(&[])).layer(streams);
@@ -348,7 +354,7 @@ async fn a_revoked_token_ends_its_open_streams() {
     tokio::time::timeout(Duration::from_millis(1200), answers.message())
         .await
         .expect_err("the stream ended");
-    table.tokens.lock().unwrap().clear();
+    table.tokens.lock().clear();
     table.down.store(false, std::sync::atomic::Ordering::SeqCst);
     let ended = tokio::time::timeout(Duration::from_secs(2), answers.message())
         .await
@@ -362,7 +368,7 @@ async fn a_revoked_token_ends_its_open_streams() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_when_what_its_caller_may_changes_and_not_for_a_new_name() {
+async fn a_stream_ends_when_the_rights_of_its_caller_change_and_not_for_a_new_name() {
     let project = ProjectId::new();
     let before = person(project, ProjectRole::Admin);
     let Caller::Person {
@@ -391,7 +397,7 @@ async fn a_stream_ends_when_what_its_caller_may_changes_and_not_for_a_new_name()
             person: who,
             projects,
         };
-        let mut tokens = table.tokens.lock().unwrap();
+        let mut tokens = table.tokens.lock();
         tokens.insert("ck8s_usr_x".to_owned(), caller);
     };
     set("cat", projects);
@@ -433,7 +439,7 @@ async fn handled(
 }
 
 #[tokio::test]
-async fn a_handler_that_answers_a_person_without_asking_is_a_fault_of_ours() {
+async fn a_handler_that_answers_a_person_without_checking_their_access_is_a_fault_of_ours() {
     const READ: &str = "/ck8s.runs.v1.RunsService/GetRun";
     const ANYONE: &str = "/ck8s.auth.v1.AuthService/ListTokens";
     let project = ProjectId::new();
@@ -452,12 +458,16 @@ async fn a_handler_that_answers_a_person_without_asking_is_a_fault_of_ours() {
     }
     let answer = handled(guard.clone(), "ck8s_usr_x", READ, asks).await;
     assert_eq!(answer.code(), Code::Ok);
-    let relay = handled(guard.handing_on(), "ck8s_usr_x", READ, forgets).await;
-    assert_eq!(relay.code(), Code::Ok, "the guard behind it looks");
+    let relay = handled(guard.relay(), "ck8s_usr_x", READ, forgets).await;
+    assert_eq!(
+        relay.code(),
+        Code::Ok,
+        "the guard of the other process looks"
+    );
 }
 
 #[tokio::test]
-async fn a_persons_refusals_are_told_once_a_minute_each() {
+async fn each_refusal_of_a_person_is_recorded_once_a_minute() {
     const START: &str = "/ck8s.runs.v1.RunsService/StartRun";
     let (reads, writes) = (ProjectId::new(), ProjectId::new());
     let octo = person(writes, ProjectRole::ReadWrite);
@@ -508,7 +518,7 @@ async fn a_persons_refusals_are_told_once_a_minute_each() {
     expected.sort();
     let told = async {
         loop {
-            let mut told = table.denials.lock().unwrap().clone();
+            let mut told = table.denials.lock().clone();
             told.sort();
             if told.len() >= expected.len() {
                 return told;
@@ -527,7 +537,7 @@ async fn on_the_mesh_the_connection_says_who_calls_and_no_header_does() {
     let down = CancellationToken::new();
     let edge = mesh.channel("edge");
     let serving = tokio::spawn({
-        let (mesh, guard, down) = (mesh.clone(), guard(table), down.clone());
+        let (mesh, guard, down) = (mesh.clone(), mesh_guard(table), down.clone());
         async move { mesh.serve(echo_routes(), guard, down).await }
     });
     // A role in a header is only a header. A token counts for a call that the edge hands on, and for no other role's.
@@ -572,6 +582,85 @@ async fn a_peer_of_the_mesh_counts_for_nothing_on_a_public_listener() {
     with_peer.extensions_mut().insert(MeshPeer::role("edge"));
     let (code, _) = seen(guard(Table::with(&[])), with_peer).await;
     assert_eq!(code, Code::Unauthenticated);
+}
+
+/// Counts the calls that metrics count.
+#[derive(Default)]
+struct CallCount(Arc<std::sync::atomic::AtomicU64>);
+
+impl metrics::Recorder for CallCount {
+    fn describe_counter(
+        &self,
+        _: metrics::KeyName,
+        _: Option<metrics::Unit>,
+        _: metrics::SharedString,
+    ) {
+    }
+    fn describe_gauge(
+        &self,
+        _: metrics::KeyName,
+        _: Option<metrics::Unit>,
+        _: metrics::SharedString,
+    ) {
+    }
+    fn describe_histogram(
+        &self,
+        _: metrics::KeyName,
+        _: Option<metrics::Unit>,
+        _: metrics::SharedString,
+    ) {
+    }
+
+    fn register_counter(&self, key: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Counter {
+        match key.name() {
+            "ck8s_grpc_requests_total" => metrics::Counter::from_arc(self.0.clone()),
+            _ => metrics::Counter::noop(),
+        }
+    }
+
+    fn register_gauge(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
+        metrics::Gauge::noop()
+    }
+
+    fn register_histogram(
+        &self,
+        _: &metrics::Key,
+        _: &metrics::Metadata<'_>,
+    ) -> metrics::Histogram {
+        metrics::Histogram::noop()
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_the_edge_reaches_in_its_own_process_is_guarded_once() {
+    const READ: &str = "/ck8s.runs.v1.RunsService/GetRun";
+    let counted = CallCount::default();
+    let _recorder = metrics::set_default_local_recorder(&counted);
+    let project = ProjectId::new();
+    let table = Table::with(&[("ck8s_usr_x", person(project, ProjectRole::Read))]);
+    let bearer = [("authorization", "Bearer ck8s_usr_x")];
+    let calls = || counted.0.load(std::sync::atomic::Ordering::Relaxed);
+    for (checks, expected) in [(false, Code::Internal), (true, Code::Ok)] {
+        let handler = move |request: axum::extract::Request| async move {
+            if checks {
+                let access = request.extensions().get::<Access>().unwrap();
+                let checked = access.project(project, || Status::not_found("hidden"));
+                checked.unwrap();
+            }
+            Response::new(axum::body::Body::empty())
+        };
+        let routes: Routes = axum::Router::new().fallback(handler).into();
+        let guard = mesh_guard(table.clone());
+        let services = Mesh::new().services(routes, &guard.public(), &guard.relay());
+        let before = calls();
+        let response = tower::ServiceExt::oneshot(services, request(READ, &bearer));
+        let response = response.await.unwrap();
+        let status = Status::from_header_map(response.headers());
+        let code = status.map_or(Code::Ok, |status| status.code());
+        assert_eq!(code, expected, "checks: {checks}");
+        drop(response);
+        assert_eq!(calls(), before + 1);
+    }
 }
 
 /// Routes that answer every path with who was seen, as the message of an OK status.
