@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034
-# What the scripts beside this one share. To be sourced; changes nothing.
+# Functions that the scripts beside this one share. To be sourced; it changes nothing.
 DEPLOY=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(dirname "$DEPLOY")
 NAMESPACE=${CK8S_NAMESPACE:-ck8s}
@@ -10,13 +10,13 @@ die() {
   printf 'error: %s\n' "$*" >&2
   exit 1
 }
-# Kubernetes, as kubectl finds it (KUBECONFIG, the current context), in the platform's namespace.
+# k ARGUMENT...: kubectl in the platform's namespace, with the current context.
 k() { kubectl --namespace "$NAMESPACE" "$@"; }
-# The server's minor version: 33 of v1.33.2.
+# Prints the server's minor version: 33 for v1.33.2.
 server_minor() {
   kubectl version -o json 2>/dev/null | sed -n '/"serverVersion"/,/}/s/.*"minor": "\([0-9]*\).*/\1/p'
 }
-# The PyYAML that deploy/manifests.py and the schema check need, in an environment of their own. Prints its python.
+# Installs what deploy/manifests.py and the schema check need into an environment of their own; prints its python.
 manifest_tools() {
   local venv=$ROOT/target/tools/manifests
   if [[ ! -x $venv/bin/kubernetes-validate ]]; then

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034
-# What the scripts beside this one share: words, root, packages. To be sourced; changes to the repository's root.
+# Functions that the scripts beside this one share. To be sourced; it changes the directory to the repository's root.
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 ROOT=$PWD
 RUST_VERSION=1.95 # as in Cargo.toml and rust-toolchain.toml
@@ -14,7 +14,7 @@ die() {
 }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# as_root COMMAND...: directly as root, else through sudo.
+# as_root COMMAND...: runs a command as root, through sudo if necessary.
 as_root() {
   if [[ $EUID -eq 0 ]]; then
     "$@"
@@ -25,7 +25,7 @@ as_root() {
   fi
 }
 
-# packages NAME...: installs Debian packages; names what is missing when it cannot.
+# packages NAME...: installs Debian packages, or fails with their names if it cannot.
 packages() {
   have apt-get || die "please install: $* (this script installs by itself only on Debian and Ubuntu)"
   say "installing $*"
@@ -37,12 +37,12 @@ packages() {
   fi
 }
 
-# version_ge A B: whether version A is at least B.
+# version_ge A B: succeeds if version A is at least version B.
 version_ge() { [[ $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -1) == "$2" ]]; }
 
 need_compiler() {
   have cc || packages gcc libc6-dev
-  # aws-lc (TLS) is C and assembly; it needs a C compiler, and make for nothing.
+  # aws-lc, the TLS provider, is written in C and assembly.
 }
 
 rust_version() { cargo --version 2>/dev/null | cut -d' ' -f2 | cut -d- -f1; }
@@ -51,7 +51,7 @@ need_rust() {
   local version
   version=$(rust_version || true)
   if [[ -z $version ]] && have rustup; then
-    # The pinned toolchain cannot be fetched: the newest one that is here will do if it is new enough.
+    # The pinned toolchain cannot be fetched. The installed stable one will do if it is new enough.
     version=$(RUSTUP_TOOLCHAIN=stable rust_version || true)
     [[ -n $version ]] && version_ge "$version" "$RUST_VERSION" && export RUSTUP_TOOLCHAIN=stable
   fi
@@ -75,7 +75,7 @@ need_rust() {
   fi
 }
 
-# Prints the directory of PostgreSQL's server programs, the newest; fails if there is none.
+# Prints the directory of the newest PostgreSQL server programs; fails if there are none.
 postgres_bin() {
   local dir
   if [[ -n ${CK8S_PG_BIN:-} ]]; then
@@ -95,7 +95,7 @@ postgres_bin() {
 need_postgres() {
   postgres_bin >/dev/null && return
   if have apt-get; then
-    # The programs alone are wanted: the package must not make and start a server of its own.
+    # Only the programs are needed: the package must not create and start a server of its own.
     as_root mkdir -p /etc/postgresql-common || die "please install: postgresql (needs root or sudo)"
     if [[ ! -e /etc/postgresql-common/createcluster.conf ]]; then
       echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null

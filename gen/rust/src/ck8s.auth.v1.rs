@@ -48,7 +48,8 @@ pub struct User {
     /// What the identity provider calls them; empty before the first sign-in.
     #[prost(string, tag = "3")]
     pub login: ::prost::alloc::string::String,
-    /// The identity provider's id for them, pinned at the first sign-in; empty before. Somebody else who gets the address later is refused.
+    /// The identity provider's id for them, pinned at the first sign-in; empty before. Somebody else who gets the address
+    /// later is refused.
     #[prost(string, tag = "4")]
     pub external_id: ::prost::alloc::string::String,
     /// May do everything, in every project.
@@ -80,7 +81,7 @@ pub struct Member {
     #[prost(message, optional, tag = "4")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
 }
-/// What a person gets who has signed in.
+/// What a person who has signed in gets.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Session {
     /// The session: every token that was refreshed from the same sign-in.
@@ -92,14 +93,14 @@ pub struct Session {
     /// When it ends, 15 minutes at most.
     #[prost(message, optional, tag = "3")]
     pub access_expire_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// For RefreshSession, once. A second use ends the session.
+    /// The token for RefreshSession. It works once; a second use ends the session.
     #[prost(string, tag = "4")]
     pub refresh_token: ::prost::alloc::string::String,
     /// When it ends.
     #[prost(message, optional, tag = "5")]
     pub refresh_expire_time: ::core::option::Option<::prost_types::Timestamp>,
 }
-/// Who a person is and where they may do what, as far as the token that they show lets them.
+/// Who a person is, and what they may do where, within the limits of the token that they show.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Person {
     /// The user.
@@ -162,7 +163,7 @@ pub enum TokenKind {
     Worker = 2,
     /// A role of the mesh that runs in another process; its name is in `service`.
     Service = 3,
-    /// A worker that joins: for AuthService.JoinWorker, once.
+    /// A worker that joins: good for one AuthService.JoinWorker.
     Join = 4,
     /// A person: acts as its user, within the token's scope.
     Person = 5,
@@ -202,7 +203,7 @@ pub struct AuthenticateRequest {
     #[prost(string, tag = "1")]
     pub token: ::prost::alloc::string::String,
 }
-/// Whose it is.
+/// Whom the token belongs to.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AuthenticateResponse {
     /// The token's id.
@@ -220,27 +221,27 @@ pub struct AuthenticateResponse {
     /// When it ends; unset: never.
     #[prost(message, optional, tag = "5")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// For TOKEN_KIND_PERSON: who, and what they may.
+    /// For TOKEN_KIND_PERSON: the person and what they may do.
     #[prost(message, optional, tag = "6")]
     pub person: ::core::option::Option<Person>,
     /// For an access token: its session.
     #[prost(string, tag = "7")]
     pub session_id: ::prost::alloc::string::String,
 }
-/// A refusal to write down.
+/// A refusal to record.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RecordDenialRequest {
     /// Who was refused.
     #[prost(string, tag = "1")]
     pub user_id: ::prost::alloc::string::String,
-    /// What: `/package.Service/Method`.
+    /// The method: `/package.Service/Method`.
     #[prost(string, tag = "2")]
     pub method: ::prost::alloc::string::String,
 }
-/// It is written down, or was within the last minute.
+/// The refusal is recorded, or was within the last minute.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RecordDenialResponse {}
-/// Nothing to say.
+/// The request has no content.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WhoAmIRequest {}
 /// The caller, as the server sees it.
@@ -252,7 +253,7 @@ pub struct WhoAmIResponse {
     /// Its name: a person's or a token's name, a worker's or a run's id.
     #[prost(string, tag = "2")]
     pub name: ::prost::alloc::string::String,
-    /// For people.
+    /// What people call the caller.
     #[prost(message, optional, tag = "3")]
     pub person: ::core::option::Option<Person>,
 }
@@ -263,7 +264,7 @@ pub struct RedeemLinkRequest {
     #[prost(string, tag = "1")]
     pub code: ::prost::alloc::string::String,
 }
-/// What it stands for.
+/// The session that the code stands for.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RedeemLinkResponse {
     /// An access token of the local admin.
@@ -276,7 +277,7 @@ pub struct RedeemLinkResponse {
     #[prost(message, optional, tag = "3")]
     pub session: ::core::option::Option<Session>,
 }
-/// A sign-in in the browser, begun.
+/// A sign-in in the browser to begin.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StartSignInRequest {
     /// Where the browser goes afterwards: a path of the console; empty: its start.
@@ -322,10 +323,10 @@ pub struct FinishSignInResponse {
     #[prost(string, tag = "2")]
     pub return_to: ::prost::alloc::string::String,
 }
-/// Nothing to say.
+/// The request has no content.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StartDeviceSignInRequest {}
-/// What to show to the person, and how to ask.
+/// What to show to the person, and how to poll.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StartDeviceSignInResponse {
     /// For PollDeviceSignIn; a secret.
@@ -337,10 +338,10 @@ pub struct StartDeviceSignInResponse {
     /// Where they type it.
     #[prost(string, tag = "3")]
     pub verification_url: ::prost::alloc::string::String,
-    /// Seconds between two questions, at least.
+    /// The least number of seconds between two polls.
     #[prost(int32, tag = "4")]
     pub interval: i32,
-    /// When it is too late.
+    /// When the sign-in expires.
     #[prost(message, optional, tag = "5")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
 }
@@ -351,27 +352,27 @@ pub struct PollDeviceSignInRequest {
     #[prost(string, tag = "1")]
     pub device_code: ::prost::alloc::string::String,
 }
-/// How far it is.
+/// The state of the sign-in.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PollDeviceSignInResponse {
-    /// Set once the person has confirmed.
+    /// The session; set once the person has confirmed.
     #[prost(message, optional, tag = "1")]
     pub session: ::core::option::Option<Session>,
-    /// Else: seconds to wait before the next question.
+    /// Otherwise: how many seconds to wait before the next poll.
     #[prost(int32, tag = "2")]
     pub interval: i32,
 }
-/// A session to go on with.
+/// A session to refresh.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RefreshSessionRequest {
     /// The refresh token.
     #[prost(string, tag = "1")]
     pub refresh_token: ::prost::alloc::string::String,
 }
-/// The session goes on.
+/// The refreshed session.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RefreshSessionResponse {
-    /// With fresh tokens.
+    /// The session with fresh tokens.
     #[prost(message, optional, tag = "1")]
     pub session: ::core::option::Option<Session>,
 }
@@ -385,7 +386,7 @@ pub struct SignOutRequest {
 /// The session has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SignOutResponse {}
-/// Nothing to say.
+/// The request has no content.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListSigningKeysRequest {}
 /// The public keys.
@@ -395,50 +396,50 @@ pub struct ListSigningKeysResponse {
     #[prost(string, tag = "1")]
     pub jwks: ::prost::alloc::string::String,
 }
-/// The next key, asked for.
+/// A request for the next signing key.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RotateSigningKeyRequest {
     /// A UUID that makes the call safe to repeat.
     #[prost(string, tag = "1")]
     pub request_id: ::prost::alloc::string::String,
-    /// The keys before verify no more from now on: everybody's access token is refused, and refreshed.
+    /// Whether the keys before stop verifying now. Every access token is then refused, and clients refresh theirs.
     #[prost(bool, tag = "2")]
     pub retire_others: bool,
 }
-/// The next key.
+/// The next signing key.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RotateSigningKeyResponse {
     /// Its id (kid).
     #[prost(string, tag = "1")]
     pub key_id: ::prost::alloc::string::String,
 }
-/// What lies under older keys, to be sealed again.
+/// A request to seal stored secrets again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResealRequest {
     /// A UUID that makes the call safe to repeat.
     #[prost(string, tag = "1")]
     pub request_id: ::prost::alloc::string::String,
 }
-/// It is sealed again.
+/// The result of sealing again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResealResponse {
-    /// The key ring's first key, under which everything lies now.
+    /// The id of the key ring's first key, which now seals everything.
     #[prost(string, tag = "1")]
     pub key_id: ::prost::alloc::string::String,
-    /// So many values were sealed again.
+    /// How many values were sealed again.
     #[prost(int64, tag = "2")]
     pub resealed: i64,
-    /// The other keys of this service's ring, which nothing here needs any more.
+    /// The ids of the ring's other keys, which this service no longer needs.
     #[prost(string, repeated, tag = "3")]
     pub idle_key_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A page of users to list.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListUsersRequest {
-    /// At most this many; 0: 50; never more than 200.
+    /// How many at most. 0 means 50; more than 200 means 200.
     #[prost(int32, tag = "1")]
     pub page_size: i32,
-    /// From an earlier answer; empty: the first page.
+    /// The token from an earlier answer; empty for the first page.
     #[prost(string, tag = "2")]
     pub page_token: ::prost::alloc::string::String,
 }
@@ -481,13 +482,13 @@ pub struct UpdateUserRequest {
     /// Id or address.
     #[prost(string, tag = "2")]
     pub user: ::prost::alloc::string::String,
-    /// Unset: as it is.
+    /// Unset: unchanged.
     #[prost(bool, optional, tag = "3")]
     pub platform_admin: ::core::option::Option<bool>,
     /// Forgets the provider's id, so that the next sign-in with this address pins another one.
     #[prost(bool, tag = "4")]
     pub forget_identity: bool,
-    /// From the user that was read; empty: whatever is there. Another one's is ABORTED.
+    /// The etag of the user that was read; empty: any version. A stale etag is ABORTED.
     #[prost(string, tag = "5")]
     pub etag: ::prost::alloc::string::String,
 }
@@ -508,7 +509,7 @@ pub struct RemoveUserRequest {
     #[prost(string, tag = "2")]
     pub user: ::prost::alloc::string::String,
 }
-/// The user is gone.
+/// The user was removed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RemoveUserResponse {}
 /// A token to make.
@@ -539,7 +540,7 @@ pub struct CreateTokenRequest {
 /// The token that was made.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateTokenResponse {
-    /// What is kept of it.
+    /// What is stored of the token.
     #[prost(message, optional, tag = "1")]
     pub token: ::core::option::Option<Token>,
     /// The token itself, shown here and never again.
@@ -549,13 +550,13 @@ pub struct CreateTokenResponse {
 /// A page of tokens to list.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListTokensRequest {
-    /// At most this many; 0: 50; never more than 200.
+    /// How many at most. 0 means 50; more than 200 means 200.
     #[prost(int32, tag = "1")]
     pub page_size: i32,
-    /// From an earlier answer; empty: the first page.
+    /// The token from an earlier answer; empty for the first page.
     #[prost(string, tag = "2")]
     pub page_token: ::prost::alloc::string::String,
-    /// Also those that were revoked or have expired.
+    /// Whether to include tokens that were revoked or have expired.
     #[prost(bool, tag = "3")]
     pub include_ended: bool,
 }
@@ -586,7 +587,7 @@ pub struct RevokeTokenResponse {
     #[prost(message, optional, tag = "1")]
     pub token: ::core::option::Option<Token>,
 }
-/// A worker's first certificate, asked for.
+/// A request for a worker's first certificate.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct JoinWorkerRequest {
     /// The join token, `ck8s_join_...`.
@@ -612,7 +613,7 @@ pub struct JoinWorkerResponse {
     #[prost(message, optional, tag = "3")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
 }
-/// A worker's next certificate, asked for.
+/// A request for a worker's next certificate.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RenewWorkerCertificateRequest {
     /// A certificate request (PKCS #10) in PEM. Its key counts; the names in it do not.
@@ -749,7 +750,7 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "Authenticate"));
             self.inner.unary(req, path, codec).await
         }
-        /// Writes down that a person was refused, for the audit trail: at most once a minute for each person and method.
+        /// Records that a person was refused, for the audit trail: at most once a minute for each person and method.
         pub async fn record_denial(
             &mut self,
             request: impl tonic::IntoRequest<super::RecordDenialRequest>,
@@ -846,8 +847,9 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "StartSignIn"));
             self.inner.unary(req, path, codec).await
         }
-        /// Ends it: what the provider sent the browser back with becomes a session. INVALID_ARGUMENT: the state is unknown, used, too old or
-        /// another browser's; PERMISSION_DENIED: the person is not allowed; UNAVAILABLE: the provider does not answer.
+        /// Ends it: what the provider sent the browser back with becomes a session. INVALID_ARGUMENT: the state is unknown,
+        /// used, too old or another browser's; PERMISSION_DENIED: the person is not allowed; UNAVAILABLE: the provider does
+        /// not answer.
         pub async fn finish_sign_in(
             &mut self,
             request: impl tonic::IntoRequest<super::FinishSignInRequest>,
@@ -899,8 +901,8 @@ pub mod auth_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Asks whether the person has confirmed it. PERMISSION_DENIED: they refused, or are not allowed; INVALID_ARGUMENT: the code is unknown,
-        /// used or too old.
+        /// Asks whether the person has confirmed it. PERMISSION_DENIED: they refused, or are not allowed; INVALID_ARGUMENT:
+        /// the code is unknown, used or too old.
         pub async fn poll_device_sign_in(
             &mut self,
             request: impl tonic::IntoRequest<super::PollDeviceSignInRequest>,
@@ -925,8 +927,8 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "PollDeviceSignIn"));
             self.inner.unary(req, path, codec).await
         }
-        /// Gives the next access and refresh token for a refresh token, which works once. Unknown, used and expired ones, and those of an ended
-        /// session, are all UNAUTHENTICATED; a used one ends the session.
+        /// Gives the next access and refresh token for a refresh token, which works once. Unknown, used and expired ones, and
+        /// those of an ended session, are all UNAUTHENTICATED; a used one ends the session.
         pub async fn refresh_session(
             &mut self,
             request: impl tonic::IntoRequest<super::RefreshSessionRequest>,
@@ -951,7 +953,8 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "RefreshSession"));
             self.inner.unary(req, path, codec).await
         }
-        /// Ends a session: that of the refresh token, else that of the caller. Without either, nothing is there to end, and it says OK.
+        /// Ends the session of the refresh token or, without one, of the caller. Without either there is nothing to end, and
+        /// it answers OK.
         pub async fn sign_out(
             &mut self,
             request: impl tonic::IntoRequest<super::SignOutRequest>,
@@ -1001,7 +1004,8 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "ListSigningKeys"));
             self.inner.unary(req, path, codec).await
         }
-        /// Makes the next signing key now. The ones before go on to verify while what they signed lives, unless they are retired with it.
+        /// Makes the next signing key now. The ones before go on to verify while what they signed lives, unless they are
+        /// retired with it.
         pub async fn rotate_signing_key(
             &mut self,
             request: impl tonic::IntoRequest<super::RotateSigningKeyRequest>,
@@ -1026,7 +1030,7 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "RotateSigningKey"));
             self.inner.unary(req, path, codec).await
         }
-        /// Seals again, under the key ring's first key, what lies here under another one.
+        /// Seals again every stored secret of this service that is not sealed under the key ring's first key.
         pub async fn reseal(
             &mut self,
             request: impl tonic::IntoRequest<super::ResealRequest>,
@@ -1098,7 +1102,8 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "AddUser"));
             self.inner.unary(req, path, codec).await
         }
-        /// Makes a user a platform admin or ends that, or forgets the pinned identity. The last platform admin stays one: FAILED_PRECONDITION.
+        /// Makes a user a platform admin or ends that, or forgets the pinned identity. The last platform admin stays one:
+        /// FAILED_PRECONDITION.
         pub async fn update_user(
             &mut self,
             request: impl tonic::IntoRequest<super::UpdateUserRequest>,
@@ -1123,7 +1128,8 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "UpdateUser"));
             self.inner.unary(req, path, codec).await
         }
-        /// Removes a user with their memberships, sessions and tokens, at once. The last platform admin stays: FAILED_PRECONDITION.
+        /// Removes a user with their memberships, sessions and tokens, at once. The last platform admin stays:
+        /// FAILED_PRECONDITION.
         pub async fn remove_user(
             &mut self,
             request: impl tonic::IntoRequest<super::RemoveUserRequest>,
@@ -1148,7 +1154,8 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "RemoveUser"));
             self.inner.unary(req, path, codec).await
         }
-        /// Makes a token; the answer is the only place where its secret is shown. A person makes tokens of their own (TOKEN_KIND_PERSON) alone.
+        /// Makes a token; the answer is the only place where its secret is shown. A person makes tokens of their own
+        /// (TOKEN_KIND_PERSON) alone.
         pub async fn create_token(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateTokenRequest>,
@@ -1223,8 +1230,8 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("ck8s.auth.v1.AuthService", "RevokeToken"));
             self.inner.unary(req, path, codec).await
         }
-        /// Signs a worker's first certificate, for a join token, which works once. Unknown, used and expired tokens are all UNAUTHENTICATED;
-        /// FAILED_PRECONDITION: this server signs nothing.
+        /// Signs a worker's first certificate, for a join token, which works once. Unknown, used and expired tokens are all
+        /// UNAUTHENTICATED; FAILED_PRECONDITION: this server signs nothing.
         pub async fn join_worker(
             &mut self,
             request: impl tonic::IntoRequest<super::JoinWorkerRequest>,
@@ -1299,7 +1306,7 @@ pub mod auth_service_server {
             tonic::Response<super::AuthenticateResponse>,
             tonic::Status,
         >;
-        /// Writes down that a person was refused, for the audit trail: at most once a minute for each person and method.
+        /// Records that a person was refused, for the audit trail: at most once a minute for each person and method.
         async fn record_denial(
             &self,
             request: tonic::Request<super::RecordDenialRequest>,
@@ -1328,8 +1335,9 @@ pub mod auth_service_server {
             tonic::Response<super::StartSignInResponse>,
             tonic::Status,
         >;
-        /// Ends it: what the provider sent the browser back with becomes a session. INVALID_ARGUMENT: the state is unknown, used, too old or
-        /// another browser's; PERMISSION_DENIED: the person is not allowed; UNAVAILABLE: the provider does not answer.
+        /// Ends it: what the provider sent the browser back with becomes a session. INVALID_ARGUMENT: the state is unknown,
+        /// used, too old or another browser's; PERMISSION_DENIED: the person is not allowed; UNAVAILABLE: the provider does
+        /// not answer.
         async fn finish_sign_in(
             &self,
             request: tonic::Request<super::FinishSignInRequest>,
@@ -1345,8 +1353,8 @@ pub mod auth_service_server {
             tonic::Response<super::StartDeviceSignInResponse>,
             tonic::Status,
         >;
-        /// Asks whether the person has confirmed it. PERMISSION_DENIED: they refused, or are not allowed; INVALID_ARGUMENT: the code is unknown,
-        /// used or too old.
+        /// Asks whether the person has confirmed it. PERMISSION_DENIED: they refused, or are not allowed; INVALID_ARGUMENT:
+        /// the code is unknown, used or too old.
         async fn poll_device_sign_in(
             &self,
             request: tonic::Request<super::PollDeviceSignInRequest>,
@@ -1354,8 +1362,8 @@ pub mod auth_service_server {
             tonic::Response<super::PollDeviceSignInResponse>,
             tonic::Status,
         >;
-        /// Gives the next access and refresh token for a refresh token, which works once. Unknown, used and expired ones, and those of an ended
-        /// session, are all UNAUTHENTICATED; a used one ends the session.
+        /// Gives the next access and refresh token for a refresh token, which works once. Unknown, used and expired ones, and
+        /// those of an ended session, are all UNAUTHENTICATED; a used one ends the session.
         async fn refresh_session(
             &self,
             request: tonic::Request<super::RefreshSessionRequest>,
@@ -1363,7 +1371,8 @@ pub mod auth_service_server {
             tonic::Response<super::RefreshSessionResponse>,
             tonic::Status,
         >;
-        /// Ends a session: that of the refresh token, else that of the caller. Without either, nothing is there to end, and it says OK.
+        /// Ends the session of the refresh token or, without one, of the caller. Without either there is nothing to end, and
+        /// it answers OK.
         async fn sign_out(
             &self,
             request: tonic::Request<super::SignOutRequest>,
@@ -1376,7 +1385,8 @@ pub mod auth_service_server {
             tonic::Response<super::ListSigningKeysResponse>,
             tonic::Status,
         >;
-        /// Makes the next signing key now. The ones before go on to verify while what they signed lives, unless they are retired with it.
+        /// Makes the next signing key now. The ones before go on to verify while what they signed lives, unless they are
+        /// retired with it.
         async fn rotate_signing_key(
             &self,
             request: tonic::Request<super::RotateSigningKeyRequest>,
@@ -1384,7 +1394,7 @@ pub mod auth_service_server {
             tonic::Response<super::RotateSigningKeyResponse>,
             tonic::Status,
         >;
-        /// Seals again, under the key ring's first key, what lies here under another one.
+        /// Seals again every stored secret of this service that is not sealed under the key ring's first key.
         async fn reseal(
             &self,
             request: tonic::Request<super::ResealRequest>,
@@ -1402,7 +1412,8 @@ pub mod auth_service_server {
             &self,
             request: tonic::Request<super::AddUserRequest>,
         ) -> std::result::Result<tonic::Response<super::AddUserResponse>, tonic::Status>;
-        /// Makes a user a platform admin or ends that, or forgets the pinned identity. The last platform admin stays one: FAILED_PRECONDITION.
+        /// Makes a user a platform admin or ends that, or forgets the pinned identity. The last platform admin stays one:
+        /// FAILED_PRECONDITION.
         async fn update_user(
             &self,
             request: tonic::Request<super::UpdateUserRequest>,
@@ -1410,7 +1421,8 @@ pub mod auth_service_server {
             tonic::Response<super::UpdateUserResponse>,
             tonic::Status,
         >;
-        /// Removes a user with their memberships, sessions and tokens, at once. The last platform admin stays: FAILED_PRECONDITION.
+        /// Removes a user with their memberships, sessions and tokens, at once. The last platform admin stays:
+        /// FAILED_PRECONDITION.
         async fn remove_user(
             &self,
             request: tonic::Request<super::RemoveUserRequest>,
@@ -1418,7 +1430,8 @@ pub mod auth_service_server {
             tonic::Response<super::RemoveUserResponse>,
             tonic::Status,
         >;
-        /// Makes a token; the answer is the only place where its secret is shown. A person makes tokens of their own (TOKEN_KIND_PERSON) alone.
+        /// Makes a token; the answer is the only place where its secret is shown. A person makes tokens of their own
+        /// (TOKEN_KIND_PERSON) alone.
         async fn create_token(
             &self,
             request: tonic::Request<super::CreateTokenRequest>,
@@ -1442,8 +1455,8 @@ pub mod auth_service_server {
             tonic::Response<super::RevokeTokenResponse>,
             tonic::Status,
         >;
-        /// Signs a worker's first certificate, for a join token, which works once. Unknown, used and expired tokens are all UNAUTHENTICATED;
-        /// FAILED_PRECONDITION: this server signs nothing.
+        /// Signs a worker's first certificate, for a join token, which works once. Unknown, used and expired tokens are all
+        /// UNAUTHENTICATED; FAILED_PRECONDITION: this server signs nothing.
         async fn join_worker(
             &self,
             request: tonic::Request<super::JoinWorkerRequest>,
@@ -2577,10 +2590,10 @@ pub mod auth_service_server {
 /// A page of projects to list.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListProjectsRequest {
-    /// At most this many; 0: 50; never more than 200.
+    /// How many at most. 0 means 50; more than 200 means 200.
     #[prost(int32, tag = "1")]
     pub page_size: i32,
-    /// From an earlier answer; empty: the first page.
+    /// The token from an earlier answer; empty for the first page.
     #[prost(string, tag = "2")]
     pub page_token: ::prost::alloc::string::String,
 }
@@ -2640,7 +2653,7 @@ pub struct UpdateProjectRequest {
     /// The new name.
     #[prost(string, tag = "3")]
     pub name: ::prost::alloc::string::String,
-    /// From the project that was read; empty: whatever is there. Another one's is ABORTED.
+    /// The etag of the project that was read; empty: any version. A stale etag is ABORTED.
     #[prost(string, tag = "4")]
     pub etag: ::prost::alloc::string::String,
 }
@@ -2663,17 +2676,17 @@ pub struct DeleteProjectRequest {
     /// The project's slug once more, so that nobody removes the wrong one.
     #[prost(string, tag = "3")]
     pub confirm_slug: ::prost::alloc::string::String,
-    /// Only says what would go, and what is in the way; confirm_slug may be empty then.
+    /// Whether only to say what would be removed and what is in the way; confirm_slug may then be empty.
     #[prost(bool, tag = "4")]
     pub validate_only: bool,
 }
-/// The project is gone, or would be.
+/// The project was removed, or would be.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteProjectResponse {
-    /// Memberships that go with it.
+    /// How many memberships are removed with it.
     #[prost(int32, tag = "1")]
     pub members: i32,
-    /// Tokens for this project alone that go with it.
+    /// How many tokens for this project alone are removed with it.
     #[prost(int32, tag = "2")]
     pub tokens: i32,
     /// What keeps it from being removed, in words; empty: nothing.
@@ -2686,10 +2699,10 @@ pub struct ListMembersRequest {
     /// Id or slug.
     #[prost(string, tag = "1")]
     pub project: ::prost::alloc::string::String,
-    /// At most this many; 0: 50; never more than 200.
+    /// How many at most. 0 means 50; more than 200 means 200.
     #[prost(int32, tag = "2")]
     pub page_size: i32,
-    /// From an earlier answer; empty: the first page.
+    /// The token from an earlier answer; empty for the first page.
     #[prost(string, tag = "3")]
     pub page_token: ::prost::alloc::string::String,
 }
@@ -3013,7 +3026,7 @@ pub mod projects_service_client {
                 .insert(GrpcMethod::new("ck8s.auth.v1.ProjectsService", "ListMembers"));
             self.inner.unary(req, path, codec).await
         }
-        /// Makes a user a member. NOT_FOUND: nobody with this address may sign in; ALREADY_EXISTS: is a member.
+        /// Makes a user a member. NOT_FOUND: nobody with this address may sign in; ALREADY_EXISTS: the user is a member.
         pub async fn add_member(
             &mut self,
             request: impl tonic::IntoRequest<super::AddMemberRequest>,
@@ -3151,7 +3164,7 @@ pub mod projects_service_server {
             tonic::Response<super::ListMembersResponse>,
             tonic::Status,
         >;
-        /// Makes a user a member. NOT_FOUND: nobody with this address may sign in; ALREADY_EXISTS: is a member.
+        /// Makes a user a member. NOT_FOUND: nobody with this address may sign in; ALREADY_EXISTS: the user is a member.
         async fn add_member(
             &self,
             request: tonic::Request<super::AddMemberRequest>,

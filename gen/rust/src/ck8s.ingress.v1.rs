@@ -26,7 +26,7 @@ pub struct Delivery {
     /// What became of it.
     #[prost(enumeration = "DeliveryState", tag = "8")]
     pub state: i32,
-    /// Why, in words.
+    /// The reason, in words.
     #[prost(string, tag = "9")]
     pub reason: ::prost::alloc::string::String,
     /// The run that it made; empty: none.
@@ -35,7 +35,7 @@ pub struct Delivery {
     /// When it was stored.
     #[prost(message, optional, tag = "11")]
     pub receive_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// When it was handled; unset: not yet.
+    /// When it was processed; unset: not yet.
     #[prost(message, optional, tag = "12")]
     pub handle_time: ::core::option::Option<::prost_types::Timestamp>,
     /// The payload's size in bytes.
@@ -51,13 +51,13 @@ pub struct Delivery {
 pub enum DeliveryState {
     /// Never sent.
     Unspecified = 0,
-    /// Stored and acknowledged, not handled yet.
+    /// It is stored and acknowledged, and not processed yet.
     Received = 1,
     /// It made a run.
     RunCreated = 2,
     /// It made none; `reason` says why.
     Ignored = 3,
-    /// Handling it failed; `reason` says why; it can be replayed.
+    /// Processing it failed; `reason` says why. It can be replayed.
     Failed = 4,
 }
 impl DeliveryState {
@@ -115,7 +115,7 @@ pub struct IngestWebhookRequest {
     #[prost(message, repeated, tag = "1")]
     pub webhooks: ::prost::alloc::vec::Vec<Webhook>,
 }
-/// What became of each.
+/// The outcome for each webhook.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct IngestWebhookResponse {
     /// In the request's order.
@@ -131,7 +131,7 @@ pub struct IngestResult {
     /// UPPER_SNAKE, stable: ACCEPTED, DUPLICATE, SIGNATURE_INVALID, ...
     #[prost(string, tag = "2")]
     pub code: ::prost::alloc::string::String,
-    /// For people.
+    /// The same in words, for people.
     #[prost(string, tag = "3")]
     pub message: ::prost::alloc::string::String,
 }
@@ -147,10 +147,10 @@ pub struct ListDeliveriesRequest {
     /// Only in this state; unspecified: all.
     #[prost(enumeration = "DeliveryState", tag = "3")]
     pub state: i32,
-    /// At most this many; 0: 50; never more than 200.
+    /// How many at most. 0 means 50; more than 200 means 200.
     #[prost(int32, tag = "4")]
     pub page_size: i32,
-    /// From an earlier answer; empty: the first page.
+    /// The token from an earlier answer; empty for the first page.
     #[prost(string, tag = "5")]
     pub page_token: ::prost::alloc::string::String,
 }
@@ -181,7 +181,7 @@ pub struct GetDeliveryResponse {
     #[prost(bytes = "vec", tag = "2")]
     pub payload: ::prost::alloc::vec::Vec<u8>,
 }
-/// A delivery to handle again.
+/// A delivery to process again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReplayDeliveryRequest {
     /// A UUID that makes the call safe to repeat.
@@ -191,7 +191,7 @@ pub struct ReplayDeliveryRequest {
     #[prost(string, tag = "2")]
     pub delivery: ::prost::alloc::string::String,
 }
-/// What became of it now.
+/// The delivery after it was processed.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReplayDeliveryResponse {
     /// The delivery.
@@ -204,15 +204,15 @@ pub struct ReplayDeliveryResponse {
 pub enum IngestOutcome {
     /// Never sent.
     Unspecified = 0,
-    /// Stored now. HTTP 202.
+    /// It was stored now. HTTP 202.
     Accepted = 1,
-    /// Stored before. HTTP 200.
+    /// It was stored before. HTTP 200.
     Duplicate = 2,
-    /// Bad or missing signature, or a repository that is not known. HTTP 401.
+    /// The signature is wrong or missing, or the repository is unknown. HTTP 401.
     Unauthenticated = 3,
-    /// Not a webhook: a header is missing or malformed, the body is not JSON. HTTP 400.
+    /// It is no webhook: a header is missing or malformed, or the body is not JSON. HTTP 400.
     Invalid = 4,
-    /// Not now. HTTP 503.
+    /// It cannot be stored now. HTTP 503.
     Unavailable = 5,
 }
 impl IngestOutcome {
@@ -254,7 +254,7 @@ pub mod ingress_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Takes webhooks in and keeps them.
+    /// Accepts webhooks and keeps them.
     #[derive(Debug, Clone)]
     pub struct IngressServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -335,7 +335,7 @@ pub mod ingress_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Verifies and stores webhooks, many at once, and answers after the commit. One that is refused does not hinder the others.
+        /// Verifies and stores webhooks, many at once, and answers after the commit. A refused one does not affect the others.
         pub async fn ingest_webhook(
             &mut self,
             request: impl tonic::IntoRequest<super::IngestWebhookRequest>,
@@ -416,7 +416,7 @@ pub mod ingress_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Handles a delivery again that failed or was ignored. One that made a run makes no second.
+        /// Processes a delivery again that failed or was ignored. A delivery that made a run makes no second one.
         pub async fn replay_delivery(
             &mut self,
             request: impl tonic::IntoRequest<super::ReplayDeliveryRequest>,
@@ -458,7 +458,7 @@ pub mod ingress_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with IngressServiceServer.
     #[async_trait]
     pub trait IngressService: std::marker::Send + std::marker::Sync + 'static {
-        /// Verifies and stores webhooks, many at once, and answers after the commit. One that is refused does not hinder the others.
+        /// Verifies and stores webhooks, many at once, and answers after the commit. A refused one does not affect the others.
         async fn ingest_webhook(
             &self,
             request: tonic::Request<super::IngestWebhookRequest>,
@@ -482,7 +482,7 @@ pub mod ingress_service_server {
             tonic::Response<super::GetDeliveryResponse>,
             tonic::Status,
         >;
-        /// Handles a delivery again that failed or was ignored. One that made a run makes no second.
+        /// Processes a delivery again that failed or was ignored. A delivery that made a run makes no second one.
         async fn replay_delivery(
             &self,
             request: tonic::Request<super::ReplayDeliveryRequest>,
@@ -491,7 +491,7 @@ pub mod ingress_service_server {
             tonic::Status,
         >;
     }
-    /// Takes webhooks in and keeps them.
+    /// Accepts webhooks and keeps them.
     #[derive(Debug)]
     pub struct IngressServiceServer<T> {
         inner: Arc<T>,

@@ -11,7 +11,8 @@ pub struct Rule {
     /// For CALLER_SERVICE: the roles of the mesh that may call (ingress, runs, ...).
     #[prost(string, repeated, tag = "3")]
     pub services: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// For CALLER_PERSON, instead of project_role: whoever is signed in, since the method is about no project or only about the caller's own.
+    /// For CALLER_PERSON, instead of project_role: whoever is signed in, since the method is about no project or only
+    /// about the caller's own.
     #[prost(bool, tag = "4")]
     pub any_person: bool,
 }

@@ -47,13 +47,14 @@ pub struct Repository {
     /// Where services.yaml is in the repository.
     #[prost(string, tag = "15")]
     pub services_path: ::prost::alloc::string::String,
-    /// Why the file at the provider is not in force: the last good one stays. Empty: it is, or nobody has looked.
+    /// Why the file at the provider is not in force; the last good one stays. Empty: it is in force, or has not been read
+    /// yet.
     #[prost(string, tag = "16")]
     pub services_problem: ::prost::alloc::string::String,
-    /// The commit that was looked at last.
+    /// The commit whose file was read last.
     #[prost(string, tag = "17")]
     pub services_commit: ::prost::alloc::string::String,
-    /// When the file was last looked at; unset: never.
+    /// When the file was last read; unset: never.
     #[prost(message, optional, tag = "18")]
     pub services_check_time: ::core::option::Option<::prost_types::Timestamp>,
     /// The hook at the provider; empty: ck8s made none.
@@ -62,7 +63,7 @@ pub struct Repository {
     /// What is wrong with the hook; empty: nothing that is known.
     #[prost(string, tag = "20")]
     pub hook_problem: ::prost::alloc::string::String,
-    /// The provider wants no questions until then; unset: it takes them.
+    /// The provider accepts no requests until then; unset: it accepts them.
     #[prost(message, optional, tag = "21")]
     pub wait_until: ::core::option::Option<::prost_types::Timestamp>,
 }
@@ -82,13 +83,13 @@ pub struct App {
 /// How one thing about a repository stands.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Finding {
-    /// What: token, permissions, hook, delivery, services_yaml, run, rate_limit.
+    /// The subject: token, permissions, hook, delivery, services_yaml, run, rate_limit.
     #[prost(string, tag = "1")]
     pub subject: ::prost::alloc::string::String,
-    /// How it stands.
+    /// The state of the subject.
     #[prost(enumeration = "Standing", tag = "2")]
     pub standing: i32,
-    /// In words.
+    /// The state in words.
     #[prost(string, tag = "3")]
     pub message: ::prost::alloc::string::String,
     /// What to do about it; empty: nothing.
@@ -101,16 +102,16 @@ pub struct HookDelivery {
     /// The delivery's id, the same for each try.
     #[prost(string, tag = "1")]
     pub delivery_id: ::prost::alloc::string::String,
-    /// The provider's id of the latest try.
+    /// The provider's id of the latest attempt.
     #[prost(string, tag = "2")]
     pub attempt_id: ::prost::alloc::string::String,
     /// The event's name.
     #[prost(string, tag = "3")]
     pub event: ::prost::alloc::string::String,
-    /// When the latest try was.
+    /// When the latest attempt was made.
     #[prost(message, optional, tag = "4")]
     pub time: ::core::option::Option<::prost_types::Timestamp>,
-    /// The latest try was answered with a success.
+    /// The receiver answered the latest attempt with a success.
     #[prost(bool, tag = "5")]
     pub succeeded: bool,
 }
@@ -121,7 +122,7 @@ pub struct Services {
     #[prost(message, repeated, tag = "1")]
     pub triggers: ::prost::alloc::vec::Vec<Trigger>,
 }
-/// When something runs, and what.
+/// When something runs, and what runs.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Trigger {
     /// Unique in the file.
@@ -133,13 +134,15 @@ pub struct Trigger {
     /// The payload's action; empty: any.
     #[prost(string, repeated, tag = "3")]
     pub actions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Any of these labels: the one that was set, or, for events without one, one that the issue or pull request has; empty: any.
+    /// Any of these labels: the one that was set, or, for events without one, one that the issue or pull request has;
+    /// empty: any.
     #[prost(string, repeated, tag = "4")]
     pub labels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// The first word of the comment, with its slash: /run; empty: any.
     #[prost(string, tag = "5")]
     pub comment: ::prost::alloc::string::String,
-    /// Globs for the branch that was pushed to, or that a pull request goes to; `$default` is the default branch; empty: any.
+    /// Globs for the branch that was pushed to, or that a pull request goes to; `$default` is the default branch; empty:
+    /// any.
     #[prost(string, repeated, tag = "6")]
     pub branches: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Globs for the files that a push changed; empty: any.
@@ -154,7 +157,7 @@ pub struct Trigger {
     /// A branch pattern that starts with ! excludes; likewise for paths. Kept apart here: branches to leave out.
     #[prost(string, repeated, tag = "10")]
     pub branches_ignore: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Paths that do not count.
+    /// Globs for files that do not count.
     #[prost(string, repeated, tag = "11")]
     pub paths_ignore: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
@@ -220,17 +223,17 @@ impl CredentialKind {
         }
     }
 }
-/// How something stands.
+/// The state of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Standing {
     /// Never sent.
     Unspecified = 0,
-    /// As it should.
+    /// It is as it should be.
     Ok = 1,
     /// It does not work.
     Wrong = 2,
-    /// It could not be found out now, or nothing has happened yet.
+    /// It could not be checked now, or nothing has happened yet.
     Unknown = 3,
 }
 impl Standing {
@@ -263,10 +266,10 @@ pub struct ListRepositoriesRequest {
     /// Id or slug; empty: of all projects.
     #[prost(string, tag = "1")]
     pub project: ::prost::alloc::string::String,
-    /// At most this many; 0: 50; never more than 200.
+    /// How many at most. 0 means 50; more than 200 means 200.
     #[prost(int32, tag = "2")]
     pub page_size: i32,
-    /// From an earlier answer; empty: the first page.
+    /// The token from an earlier answer; empty for the first page.
     #[prost(string, tag = "3")]
     pub page_token: ::prost::alloc::string::String,
 }
@@ -369,7 +372,7 @@ pub struct UpdateRepositoryRequest {
     /// The text of services.yaml.
     #[prost(string, tag = "6")]
     pub services_text: ::prost::alloc::string::String,
-    /// From the repository that was read; empty: whatever is there. Another one's is ABORTED.
+    /// The etag of the repository that was read; empty: any version. A stale etag is ABORTED.
     #[prost(string, tag = "7")]
     pub etag: ::prost::alloc::string::String,
     /// Where services.yaml is in the repository.
@@ -393,10 +396,10 @@ pub struct RemoveRepositoryRequest {
     #[prost(string, tag = "2")]
     pub repository: ::prost::alloc::string::String,
 }
-/// The repository is gone.
+/// The repository was removed.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RemoveRepositoryResponse {
-    /// Why its hook is still at the provider; empty: it is gone, or ck8s made none.
+    /// Why its hook is still at the provider; empty: the hook is gone, or ck8s made none.
     #[prost(string, tag = "1")]
     pub hook_left: ::prost::alloc::string::String,
 }
@@ -440,7 +443,7 @@ pub struct CheckRepositoryRequest {
     #[prost(string, tag = "1")]
     pub repository: ::prost::alloc::string::String,
 }
-/// What was found.
+/// The findings.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CheckRepositoryResponse {
     /// One for each subject, in the order in which they depend on each other.
@@ -457,10 +460,10 @@ pub struct MendRepositoryRequest {
     #[prost(string, tag = "2")]
     pub repository: ::prost::alloc::string::String,
 }
-/// What was found afterwards.
+/// The findings after mending.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct MendRepositoryResponse {
-    /// As CheckRepository says it.
+    /// As CheckRepository reports them.
     #[prost(message, repeated, tag = "1")]
     pub findings: ::prost::alloc::vec::Vec<Finding>,
 }
@@ -480,29 +483,29 @@ pub struct NoteDeliveryRequest {
     #[prost(bool, tag = "4")]
     pub signed_with_current: bool,
 }
-/// It is noted.
+/// The delivery is noted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NoteDeliveryResponse {}
-/// Somebody who wants to trigger something.
+/// A person whose write access is in question.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MayWriteRequest {
     /// The repository's id.
     #[prost(string, tag = "1")]
     pub repository_id: ::prost::alloc::string::String,
-    /// Their name at the provider.
+    /// The person's name at the provider.
     #[prost(string, tag = "2")]
     pub login: ::prost::alloc::string::String,
-    /// The provider's own id of them, which stays when they are renamed; empty: it is not known.
+    /// The provider's own id of the person, which survives a rename; empty if it is not known.
     #[prost(string, tag = "3")]
     pub external_id: ::prost::alloc::string::String,
 }
 /// What the provider says.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MayWriteResponse {
-    /// They may write.
+    /// The person may write.
     #[prost(bool, tag = "1")]
     pub may_write: bool,
-    /// They are ck8s itself: whom its credential acts as.
+    /// The person is ck8s itself: the actor of its credential.
     #[prost(bool, tag = "2")]
     pub is_own_actor: bool,
 }
@@ -513,7 +516,7 @@ pub struct ListHookDeliveriesRequest {
     #[prost(string, tag = "1")]
     pub page_token: ::prost::alloc::string::String,
 }
-/// What one hook tried.
+/// The deliveries that one hook attempted.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListHookDeliveriesResponse {
     /// The repository's id; empty: there is none.
@@ -522,30 +525,30 @@ pub struct ListHookDeliveriesResponse {
     /// Oldest first.
     #[prost(message, repeated, tag = "2")]
     pub deliveries: ::prost::alloc::vec::Vec<HookDelivery>,
-    /// Up to when they are complete.
+    /// Until when the list is complete.
     #[prost(message, optional, tag = "3")]
     pub until: ::core::option::Option<::prost_types::Timestamp>,
     /// Empty: there are no more repositories.
     #[prost(string, tag = "4")]
     pub next_page_token: ::prost::alloc::string::String,
 }
-/// What did not arrive.
+/// Deliveries that did not arrive.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RedeliverHookDeliveriesRequest {
     /// The repository's id.
     #[prost(string, tag = "1")]
     pub repository_id: ::prost::alloc::string::String,
-    /// The provider's ids of the tries.
+    /// The provider's ids of the attempts.
     #[prost(string, repeated, tag = "2")]
     pub attempt_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Up to when everything was looked for; unset: not everything was.
+    /// Until when all deliveries were compared; unset if some were not.
     #[prost(message, optional, tag = "3")]
     pub until: ::core::option::Option<::prost_types::Timestamp>,
 }
-/// The provider was asked.
+/// The provider's answers.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RedeliverHookDeliveriesResponse {
-    /// Those that it did not take now; `until` is not noted then.
+    /// The attempts that the provider refused to repeat now. If there are any, `until` is not noted.
     #[prost(string, repeated, tag = "1")]
     pub later_attempt_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
@@ -598,30 +601,30 @@ pub struct SetSecretResponse {
     #[prost(message, optional, tag = "1")]
     pub repository: ::core::option::Option<Repository>,
 }
-/// What lies under older keys, to be sealed again.
+/// A request to seal stored secrets again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResealRequest {
     /// A UUID that makes the call safe to repeat.
     #[prost(string, tag = "1")]
     pub request_id: ::prost::alloc::string::String,
 }
-/// It is sealed again.
+/// The result of sealing again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResealResponse {
-    /// The key ring's first key, under which everything lies now.
+    /// The id of the key ring's first key, which now seals everything.
     #[prost(string, tag = "1")]
     pub key_id: ::prost::alloc::string::String,
-    /// So many values were sealed again.
+    /// How many values were sealed again.
     #[prost(int64, tag = "2")]
     pub resealed: i64,
-    /// The other keys of this service's ring, which nothing here needs any more.
+    /// The ids of the ring's other keys, which this service no longer needs.
     #[prost(string, repeated, tag = "3")]
     pub idle_key_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Repositories to resolve.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResolveRepositoriesRequest {
-    /// Where they live.
+    /// Where the repositories live.
     #[prost(enumeration = "Provider", tag = "1")]
     pub provider: i32,
     /// The provider's own ids, at most 1,000.
@@ -631,7 +634,7 @@ pub struct ResolveRepositoriesRequest {
 /// What is needed to verify and match.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ResolveRepositoriesResponse {
-    /// Those that are known, in no order; an id that is missing here is not known.
+    /// The repositories that ck8s knows, in no order; an id that is missing here is unknown.
     #[prost(message, repeated, tag = "1")]
     pub repositories: ::prost::alloc::vec::Vec<ResolvedRepository>,
 }
@@ -644,7 +647,7 @@ pub struct ResolvedRepository {
     /// The current secret first, then the previous one while it is valid.
     #[prost(string, repeated, tag = "2")]
     pub webhook_secrets: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// When the last of them ends; unset: never.
+    /// When the last of the secrets ends; unset: never.
     #[prost(message, optional, tag = "3")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
 }
@@ -654,14 +657,14 @@ pub struct OpenSecretsRequest {
     /// The repository's id.
     #[prost(string, tag = "1")]
     pub repository_id: ::prost::alloc::string::String,
-    /// Which.
+    /// The names of the secrets.
     #[prost(string, repeated, tag = "2")]
     pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Secrets in the clear; never logged, never stored.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OpenSecretsResponse {
-    /// Value by name; a name that is not set is missing.
+    /// The values by name; a name without a secret is missing.
     #[prost(map = "string, string", tag = "1")]
     pub secrets: ::std::collections::HashMap<
         ::prost::alloc::string::String,
@@ -679,8 +682,8 @@ pub mod repositories_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Repositories, their webhook secrets, the secrets of their runs, and services.yaml. A repository is named by its id or its
-    /// owner/name wherever a request names one.
+    /// Repositories, their webhook secrets, the secrets of their runs, and services.yaml. A repository is named by its id or
+    /// its owner/name wherever a request names one.
     #[derive(Debug, Clone)]
     pub struct RepositoriesServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -821,9 +824,9 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Adds a repository. With a credential, ck8s asks the provider for its id and default branch, makes the hook, and reads services.yaml;
-        /// what fails on the way undoes what was done, and the error says where it stopped. Without one, all of that is done by hand, and the
-        /// webhook secret (a random one, unless given) is shown once.
+        /// Adds a repository. With a credential, ck8s asks the provider for its id and default branch, makes the hook, and
+        /// reads services.yaml; what fails on the way undoes what was done, and the error says where it stopped. Without one,
+        /// all of that is done by hand, and the webhook secret (a random one, unless given) is shown once.
         pub async fn add_repository(
             &mut self,
             request: impl tonic::IntoRequest<super::AddRepositoryRequest>,
@@ -943,7 +946,7 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Gives ck8s another credential for a repository, once it was seen to suffice.
+        /// Replaces the credential of a repository after checking that the new one suffices.
         pub async fn rotate_credential(
             &mut self,
             request: impl tonic::IntoRequest<super::RotateCredentialRequest>,
@@ -973,7 +976,8 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Says in words what is right and wrong with credential, hook, last delivery, services.yaml, last run, rate limit.
+        /// Says in words what is right and wrong with the credential, hook, last delivery, services.yaml, last run and rate
+        /// limit.
         pub async fn check_repository(
             &mut self,
             request: impl tonic::IntoRequest<super::CheckRepositoryRequest>,
@@ -1003,7 +1007,7 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Makes, turns on or completes the hook, and reads services.yaml.
+        /// Makes, turns on or completes the hook, and reads services.yaml again.
         pub async fn mend_repository(
             &mut self,
             request: impl tonic::IntoRequest<super::MendRepositoryRequest>,
@@ -1063,7 +1067,7 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Seals again, under the key ring's first key, what lies here under another one.
+        /// Seals again every stored secret of this service that is not sealed under the key ring's first key.
         pub async fn reseal(
             &mut self,
             request: impl tonic::IntoRequest<super::ResealRequest>,
@@ -1087,7 +1091,7 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Gives what is needed to verify and match deliveries, for many repositories at once.
+        /// Returns what is needed to verify and match deliveries, for many repositories at once.
         pub async fn resolve_repositories(
             &mut self,
             request: impl tonic::IntoRequest<super::ResolveRepositoriesRequest>,
@@ -1117,8 +1121,8 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Says that a delivery came that the repository's own state depends on: a ping, a push to its default branch, the first
-        /// one that is signed with a new secret.
+        /// Says that a delivery came that the repository's own state depends on: a ping, a push to its default branch, the
+        /// first one that is signed with a new secret.
         pub async fn note_delivery(
             &mut self,
             request: impl tonic::IntoRequest<super::NoteDeliveryRequest>,
@@ -1148,7 +1152,7 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Whether somebody may write to a repository, asked of its provider. FAILED_PRECONDITION: ck8s has no credential for it.
+        /// Asks the provider whether a person may write to a repository. FAILED_PRECONDITION: ck8s has no credential for it.
         pub async fn may_write(
             &mut self,
             request: impl tonic::IntoRequest<super::MayWriteRequest>,
@@ -1178,7 +1182,7 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Lists what the hooks of repositories tried to deliver since they were last asked about.
+        /// Lists the deliveries that the hooks of repositories have attempted since the last such list.
         pub async fn list_hook_deliveries(
             &mut self,
             request: impl tonic::IntoRequest<super::ListHookDeliveriesRequest>,
@@ -1208,7 +1212,7 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Has the provider deliver again what did not arrive, and notes up to when everything was looked for.
+        /// Asks the provider to deliver again what did not arrive, and notes until when all deliveries were compared.
         pub async fn redeliver_hook_deliveries(
             &mut self,
             request: impl tonic::IntoRequest<super::RedeliverHookDeliveriesRequest>,
@@ -1299,9 +1303,9 @@ pub mod repositories_service_server {
             tonic::Response<super::GetRepositoryResponse>,
             tonic::Status,
         >;
-        /// Adds a repository. With a credential, ck8s asks the provider for its id and default branch, makes the hook, and reads services.yaml;
-        /// what fails on the way undoes what was done, and the error says where it stopped. Without one, all of that is done by hand, and the
-        /// webhook secret (a random one, unless given) is shown once.
+        /// Adds a repository. With a credential, ck8s asks the provider for its id and default branch, makes the hook, and
+        /// reads services.yaml; what fails on the way undoes what was done, and the error says where it stopped. Without one,
+        /// all of that is done by hand, and the webhook secret (a random one, unless given) is shown once.
         async fn add_repository(
             &self,
             request: tonic::Request<super::AddRepositoryRequest>,
@@ -1333,7 +1337,7 @@ pub mod repositories_service_server {
             tonic::Response<super::RotateWebhookSecretResponse>,
             tonic::Status,
         >;
-        /// Gives ck8s another credential for a repository, once it was seen to suffice.
+        /// Replaces the credential of a repository after checking that the new one suffices.
         async fn rotate_credential(
             &self,
             request: tonic::Request<super::RotateCredentialRequest>,
@@ -1341,7 +1345,8 @@ pub mod repositories_service_server {
             tonic::Response<super::RotateCredentialResponse>,
             tonic::Status,
         >;
-        /// Says in words what is right and wrong with credential, hook, last delivery, services.yaml, last run, rate limit.
+        /// Says in words what is right and wrong with the credential, hook, last delivery, services.yaml, last run and rate
+        /// limit.
         async fn check_repository(
             &self,
             request: tonic::Request<super::CheckRepositoryRequest>,
@@ -1349,7 +1354,7 @@ pub mod repositories_service_server {
             tonic::Response<super::CheckRepositoryResponse>,
             tonic::Status,
         >;
-        /// Makes, turns on or completes the hook, and reads services.yaml.
+        /// Makes, turns on or completes the hook, and reads services.yaml again.
         async fn mend_repository(
             &self,
             request: tonic::Request<super::MendRepositoryRequest>,
@@ -1365,12 +1370,12 @@ pub mod repositories_service_server {
             tonic::Response<super::SetSecretResponse>,
             tonic::Status,
         >;
-        /// Seals again, under the key ring's first key, what lies here under another one.
+        /// Seals again every stored secret of this service that is not sealed under the key ring's first key.
         async fn reseal(
             &self,
             request: tonic::Request<super::ResealRequest>,
         ) -> std::result::Result<tonic::Response<super::ResealResponse>, tonic::Status>;
-        /// Gives what is needed to verify and match deliveries, for many repositories at once.
+        /// Returns what is needed to verify and match deliveries, for many repositories at once.
         async fn resolve_repositories(
             &self,
             request: tonic::Request<super::ResolveRepositoriesRequest>,
@@ -1378,8 +1383,8 @@ pub mod repositories_service_server {
             tonic::Response<super::ResolveRepositoriesResponse>,
             tonic::Status,
         >;
-        /// Says that a delivery came that the repository's own state depends on: a ping, a push to its default branch, the first
-        /// one that is signed with a new secret.
+        /// Says that a delivery came that the repository's own state depends on: a ping, a push to its default branch, the
+        /// first one that is signed with a new secret.
         async fn note_delivery(
             &self,
             request: tonic::Request<super::NoteDeliveryRequest>,
@@ -1387,7 +1392,7 @@ pub mod repositories_service_server {
             tonic::Response<super::NoteDeliveryResponse>,
             tonic::Status,
         >;
-        /// Whether somebody may write to a repository, asked of its provider. FAILED_PRECONDITION: ck8s has no credential for it.
+        /// Asks the provider whether a person may write to a repository. FAILED_PRECONDITION: ck8s has no credential for it.
         async fn may_write(
             &self,
             request: tonic::Request<super::MayWriteRequest>,
@@ -1395,7 +1400,7 @@ pub mod repositories_service_server {
             tonic::Response<super::MayWriteResponse>,
             tonic::Status,
         >;
-        /// Lists what the hooks of repositories tried to deliver since they were last asked about.
+        /// Lists the deliveries that the hooks of repositories have attempted since the last such list.
         async fn list_hook_deliveries(
             &self,
             request: tonic::Request<super::ListHookDeliveriesRequest>,
@@ -1403,7 +1408,7 @@ pub mod repositories_service_server {
             tonic::Response<super::ListHookDeliveriesResponse>,
             tonic::Status,
         >;
-        /// Has the provider deliver again what did not arrive, and notes up to when everything was looked for.
+        /// Asks the provider to deliver again what did not arrive, and notes until when all deliveries were compared.
         async fn redeliver_hook_deliveries(
             &self,
             request: tonic::Request<super::RedeliverHookDeliveriesRequest>,
@@ -1420,8 +1425,8 @@ pub mod repositories_service_server {
             tonic::Status,
         >;
     }
-    /// Repositories, their webhook secrets, the secrets of their runs, and services.yaml. A repository is named by its id or its
-    /// owner/name wherever a request names one.
+    /// Repositories, their webhook secrets, the secrets of their runs, and services.yaml. A repository is named by its id or
+    /// its owner/name wherever a request names one.
     #[derive(Debug)]
     pub struct RepositoriesServiceServer<T> {
         inner: Arc<T>,

@@ -164,16 +164,16 @@ pub struct FlowEvent {
     /// The run's id; empty: none.
     #[prost(string, tag = "4")]
     pub run_id: ::prost::alloc::string::String,
-    /// Who: `service:runs`, `worker:<id>`, `token:<name>`, `github:<login>`.
+    /// Who did it: `service:runs`, `worker:<id>`, `token:<name>`, `github:<login>`.
     #[prost(string, tag = "5")]
     pub actor: ::prost::alloc::string::String,
-    /// In words.
+    /// What happened, in words.
     #[prost(string, tag = "6")]
     pub message: ::prost::alloc::string::String,
-    /// What else is known, as a JSON object.
+    /// Further details, as a JSON object.
     #[prost(string, tag = "7")]
     pub data_json: ::prost::alloc::string::String,
-    /// When.
+    /// When it happened.
     #[prost(message, optional, tag = "8")]
     pub time: ::core::option::Option<::prost_types::Timestamp>,
 }
@@ -211,13 +211,13 @@ pub struct Worker {
     /// Stable over restarts.
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
-    /// Another one after each restart.
+    /// A new one after each restart.
     #[prost(string, tag = "2")]
     pub instance_id: ::prost::alloc::string::String,
     /// kubernetes or process.
     #[prost(string, tag = "3")]
     pub executor: ::prost::alloc::string::String,
-    /// What it offers.
+    /// The labels that it offers.
     #[prost(string, repeated, tag = "4")]
     pub labels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// How many leases it can hold.
@@ -229,7 +229,7 @@ pub struct Worker {
     /// Where it stands.
     #[prost(enumeration = "WorkerState", tag = "7")]
     pub state: i32,
-    /// When it was last heard.
+    /// When the server last heard from it.
     #[prost(message, optional, tag = "8")]
     pub seen_time: ::core::option::Option<::prost_types::Timestamp>,
     /// The version of its program.
@@ -399,7 +399,7 @@ pub enum SlotState {
     Free = 1,
     /// A run holds it.
     Leased = 2,
-    /// Its run has ended, its workload is not known to be gone.
+    /// Its run has ended, but its workload may still exist.
     Releasing = 3,
 }
 impl SlotState {
@@ -471,7 +471,7 @@ pub enum LogStream {
     Unspecified = 0,
     /// The workload's output.
     Output = 1,
-    /// What ck8s has to say about the workload.
+    /// What ck8s says about the workload.
     System = 2,
 }
 impl LogStream {
@@ -502,23 +502,23 @@ pub struct LeaseRef {
     /// The run's id.
     #[prost(string, tag = "1")]
     pub run_id: ::prost::alloc::string::String,
-    /// The lease's epoch; only grows.
+    /// The lease's epoch. Over the life of a run it only grows.
     #[prost(int64, tag = "2")]
     pub epoch: i64,
 }
 /// A frame from the worker.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LeaseRequest {
-    /// Which.
+    /// The frame.
     #[prost(oneof = "lease_request::Frame", tags = "1, 2, 3, 4, 5")]
     pub frame: ::core::option::Option<lease_request::Frame>,
 }
 /// Nested message and enum types in `LeaseRequest`.
 pub mod lease_request {
-    /// Which.
+    /// The frame.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Frame {
-        /// First of all.
+        /// The first frame.
         #[prost(message, tag = "1")]
         Hello(super::Hello),
         /// The capacity changed.
@@ -530,7 +530,7 @@ pub mod lease_request {
         /// Something happened to a workload. Resent, with the same sequence, until it is acknowledged.
         #[prost(message, tag = "4")]
         Transition(super::Transition),
-        /// Takes no more work; leases are handed back one by one with HandedBack.
+        /// The worker takes no more work and hands its leases back one by one with HandedBack.
         #[prost(message, tag = "5")]
         Drain(super::Drain),
     }
@@ -538,16 +538,16 @@ pub mod lease_request {
 /// A frame from the server.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LeaseResponse {
-    /// Which.
+    /// The frame.
     #[prost(oneof = "lease_response::Frame", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub frame: ::core::option::Option<lease_response::Frame>,
 }
 /// Nested message and enum types in `LeaseResponse`.
 pub mod lease_response {
-    /// Which.
+    /// The frame.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Frame {
-        /// First of all.
+        /// The first frame.
         #[prost(message, tag = "1")]
         Welcome(super::Welcome),
         /// A lease.
@@ -559,30 +559,30 @@ pub mod lease_response {
         /// Stop this workload.
         #[prost(message, tag = "4")]
         Cancel(super::Cancel),
-        /// This lease is not yours any more.
+        /// The worker has lost this lease.
         #[prost(message, tag = "5")]
         Revoke(super::Revoke),
         /// A transition is stored.
         #[prost(message, tag = "6")]
         Ack(super::Ack),
-        /// The server goes: connect to another one.
+        /// The server is shutting down: connect to another one.
         #[prost(message, tag = "7")]
         Draining(super::Draining),
     }
 }
-/// Who connects.
+/// The worker that connects.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Hello {
     /// Stable over restarts; 1 to 100 characters of a-z, A-Z, 0-9, dot, dash, underscore.
     #[prost(string, tag = "1")]
     pub worker_id: ::prost::alloc::string::String,
-    /// A UUID, another one after each restart.
+    /// A UUID that is new after each restart.
     #[prost(string, tag = "2")]
     pub instance_id: ::prost::alloc::string::String,
     /// The version of this protocol: 1.
     #[prost(int32, tag = "3")]
     pub protocol_version: i32,
-    /// What it offers.
+    /// The labels that the worker offers.
     #[prost(string, repeated, tag = "4")]
     pub labels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// kubernetes or process.
@@ -591,7 +591,7 @@ pub struct Hello {
     /// How many leases it can hold.
     #[prost(int32, tag = "6")]
     pub capacity: i32,
-    /// What it still holds.
+    /// The leases that it still holds.
     #[prost(message, repeated, tag = "7")]
     pub leases: ::prost::alloc::vec::Vec<LeaseRef>,
     /// The version of its program.
@@ -601,7 +601,7 @@ pub struct Hello {
 /// How many leases the worker can hold.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Capacity {
-    /// In all, not what is left.
+    /// The total, not what is left.
     #[prost(int32, tag = "1")]
     pub capacity: i32,
 }
@@ -611,7 +611,7 @@ pub struct Heartbeat {
     /// Counts up; Renewed names it.
     #[prost(int64, tag = "1")]
     pub sequence: i64,
-    /// All that it holds.
+    /// All leases that the worker holds.
     #[prost(message, repeated, tag = "2")]
     pub leases: ::prost::alloc::vec::Vec<LeaseRef>,
 }
@@ -621,16 +621,16 @@ pub struct Transition {
     /// Counts up within an instance of the worker; Ack names it.
     #[prost(int64, tag = "1")]
     pub sequence: i64,
-    /// Which lease.
+    /// The lease.
     #[prost(message, optional, tag = "2")]
     pub lease: ::core::option::Option<LeaseRef>,
-    /// What.
+    /// What happened.
     #[prost(oneof = "transition::Change", tags = "3, 4, 5, 6, 7")]
     pub change: ::core::option::Option<transition::Change>,
 }
 /// Nested message and enum types in `Transition`.
 pub mod transition {
-    /// What.
+    /// What happened.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Change {
         /// The workload runs.
@@ -639,7 +639,7 @@ pub mod transition {
         /// The workload ended.
         #[prost(message, tag = "4")]
         Finished(super::Finished),
-        /// The workload is gone, its slot may be used again.
+        /// The workload is gone and its slot may be used again.
         #[prost(message, tag = "5")]
         Released(super::Released),
         /// There is no workload where one should be taken over.
@@ -669,7 +669,7 @@ pub struct Finished {
     /// Why.
     #[prost(enumeration = "RunReason", tag = "2")]
     pub reason: i32,
-    /// Why, in a sentence for people.
+    /// The reason, in a sentence for people.
     #[prost(string, tag = "3")]
     pub message: ::prost::alloc::string::String,
     /// Unset: none is known.
@@ -682,11 +682,11 @@ pub struct Released {}
 /// There is no workload.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Lost {
-    /// In a sentence.
+    /// The reason, in a sentence for people.
     #[prost(string, tag = "1")]
     pub message: ::prost::alloc::string::String,
 }
-/// Handed back.
+/// A lease that the worker hands back.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HandedBack {
     /// The workload goes on and can be taken over; otherwise it never started.
@@ -696,7 +696,7 @@ pub struct HandedBack {
 /// The worker takes no more work.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Drain {}
-/// The worker is known.
+/// The server accepts the worker.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Welcome {
     /// How long a lease lives without a heartbeat, in milliseconds.
@@ -712,7 +712,7 @@ pub struct Welcome {
 /// A lease.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Grant {
-    /// Which.
+    /// The lease.
     #[prost(message, optional, tag = "1")]
     pub lease: ::core::option::Option<LeaseRef>,
     /// The slot's number in the project.
@@ -740,7 +740,7 @@ pub struct Grant {
 /// Leases were renewed, and that is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Renewed {
-    /// The heartbeat's.
+    /// The sequence of the heartbeat.
     #[prost(int64, tag = "1")]
     pub sequence: i64,
     /// When the leases end unless they are renewed again.
@@ -750,21 +750,21 @@ pub struct Renewed {
 /// Stop this workload, then say Released.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Cancel {
-    /// Which.
+    /// The lease.
     #[prost(message, optional, tag = "1")]
     pub lease: ::core::option::Option<LeaseRef>,
     /// Why.
     #[prost(enumeration = "RunReason", tag = "2")]
     pub reason: i32,
-    /// How long it may take to end by itself, in milliseconds.
+    /// How long the workload may take to end by itself, in milliseconds.
     #[prost(int64, tag = "3")]
     pub grace_ms: i64,
 }
-/// This lease is not yours any more. Send nothing more about it. The process executor stops the workload; the kubernetes executor
-/// lets go of it: whoever holds the lease now has adopted it.
+/// The worker has lost this lease and sends nothing more about it. The process executor stops the workload; the
+/// kubernetes executor lets go of it, because the worker that holds the lease now has adopted it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Revoke {
-    /// Which.
+    /// The lease.
     #[prost(message, optional, tag = "1")]
     pub lease: ::core::option::Option<LeaseRef>,
     /// UPPER_SNAKE: STALE_EPOCH, EXPIRED, UNKNOWN.
@@ -774,11 +774,11 @@ pub struct Revoke {
 /// A transition is stored, or was before.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Ack {
-    /// The transition's.
+    /// The sequence of the transition.
     #[prost(int64, tag = "1")]
     pub sequence: i64,
 }
-/// The server goes.
+/// The server is shutting down.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Draining {}
 /// Pieces of logs to store.
@@ -791,7 +791,7 @@ pub struct AppendLogRequest {
 /// A piece of one run's log.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LogAppend {
-    /// Which lease.
+    /// The lease.
     #[prost(message, optional, tag = "1")]
     pub lease: ::core::option::Option<LeaseRef>,
     /// The piece.
@@ -814,14 +814,14 @@ pub struct LogAppendResult {
     /// The epoch is stale: stop shipping.
     #[prost(bool, tag = "2")]
     pub stale: bool,
-    /// The size cap is reached: what comes is dropped.
+    /// The log has reached its size limit: the rest is dropped.
     #[prost(bool, tag = "3")]
     pub truncated: bool,
 }
-/// A run whose secrets to open.
+/// The run whose secrets are to be opened.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OpenRunSecretsRequest {
-    /// Which lease.
+    /// The lease.
     #[prost(message, optional, tag = "1")]
     pub lease: ::core::option::Option<LeaseRef>,
 }
@@ -835,17 +835,17 @@ pub struct OpenRunSecretsResponse {
         ::prost::alloc::string::String,
     >,
 }
-/// Runs that have left something behind.
+/// Runs whose workloads were found without a lease.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FilterSweepableRequest {
     /// At most 500.
     #[prost(string, repeated, tag = "1")]
     pub run_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
-/// Runs that may be swept.
+/// Runs whose workloads may be removed.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FilterSweepableResponse {
-    /// Those that have ended and hold no lease.
+    /// The runs that have ended and hold no lease.
     #[prost(string, repeated, tag = "1")]
     pub run_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
@@ -941,7 +941,7 @@ pub mod lease_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// One stream per worker; the first frame of the worker is Hello, the first of the server Welcome.
+        /// One stream for each worker. The worker's first frame is Hello, the server's first is Welcome.
         pub async fn lease(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::LeaseRequest>,
@@ -1016,7 +1016,7 @@ pub mod lease_service_client {
                 .insert(GrpcMethod::new("ck8s.runs.v1.LeaseService", "OpenRunSecrets"));
             self.inner.unary(req, path, codec).await
         }
-        /// Says which of these runs have ended and hold no lease: what is left of them may be swept.
+        /// Says which of these runs have ended and hold no lease: their workloads may be removed.
         pub async fn filter_sweepable(
             &mut self,
             request: impl tonic::IntoRequest<super::FilterSweepableRequest>,
@@ -1062,7 +1062,7 @@ pub mod lease_service_server {
             >
             + std::marker::Send
             + 'static;
-        /// One stream per worker; the first frame of the worker is Hello, the first of the server Welcome.
+        /// One stream for each worker. The worker's first frame is Hello, the server's first is Welcome.
         async fn lease(
             &self,
             request: tonic::Request<tonic::Streaming<super::LeaseRequest>>,
@@ -1083,7 +1083,7 @@ pub mod lease_service_server {
             tonic::Response<super::OpenRunSecretsResponse>,
             tonic::Status,
         >;
-        /// Says which of these runs have ended and hold no lease: what is left of them may be swept.
+        /// Says which of these runs have ended and hold no lease: their workloads may be removed.
         async fn filter_sweepable(
             &self,
             request: tonic::Request<super::FilterSweepableRequest>,
@@ -1404,10 +1404,10 @@ pub struct ListRunsRequest {
     /// Only in these states; none: all.
     #[prost(enumeration = "RunState", repeated, tag = "3")]
     pub states: ::prost::alloc::vec::Vec<i32>,
-    /// At most this many; 0: 50; never more than 200.
+    /// How many at most. 0 means 50; more than 200 means 200.
     #[prost(int32, tag = "4")]
     pub page_size: i32,
-    /// From an earlier answer; empty: the first page.
+    /// The token from an earlier answer; empty for the first page.
     #[prost(string, tag = "5")]
     pub page_token: ::prost::alloc::string::String,
 }
@@ -1441,7 +1441,7 @@ pub struct GetRunResponse {
     #[prost(string, tag = "2")]
     pub cursor: ::prost::alloc::string::String,
 }
-/// A run to make of a delivery.
+/// A run to make from a delivery.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct NewRun {
     /// The delivery's id (ours).
@@ -1470,7 +1470,7 @@ pub struct CreateRunsRequest {
     #[prost(message, repeated, tag = "1")]
     pub runs: ::prost::alloc::vec::Vec<NewRun>,
 }
-/// What became of each.
+/// The outcome for each run.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateRunsResponse {
     /// In the request's order.
@@ -1563,10 +1563,10 @@ pub struct ExplainRunRequest {
 /// One thing that keeps a run from starting.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WaitReason {
-    /// Which.
+    /// What it is.
     #[prost(enumeration = "WaitCause", tag = "1")]
     pub cause: i32,
-    /// In a sentence.
+    /// The same in a sentence.
     #[prost(string, tag = "2")]
     pub message: ::prost::alloc::string::String,
     /// The slots in the way, with their runs and until when.
@@ -1588,7 +1588,7 @@ pub struct ExplainRunResponse {
     /// How many runs of the project go first; 0 if it does not wait.
     #[prost(int64, tag = "3")]
     pub ahead: i64,
-    /// All in a sentence.
+    /// Everything in one sentence.
     #[prost(string, tag = "4")]
     pub summary: ::prost::alloc::string::String,
 }
@@ -1605,16 +1605,16 @@ pub struct WatchRunsRequest {
     #[prost(string, tag = "3")]
     pub cursor: ::prost::alloc::string::String,
 }
-/// Something happened.
+/// A change, or a sign that the stream lives.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchRunsResponse {
-    /// What; unset: nothing, the cursor moved on or the stream just began.
+    /// The event; unset if only the cursor moved on or the stream has just begun.
     #[prost(message, optional, tag = "1")]
     pub event: ::core::option::Option<FlowEvent>,
-    /// The run after it; unset: none.
+    /// The run after the event; unset if there is none.
     #[prost(message, optional, tag = "2")]
     pub run: ::core::option::Option<Run>,
-    /// Where to go on after a break.
+    /// Where to resume after a break.
     #[prost(string, tag = "3")]
     pub cursor: ::prost::alloc::string::String,
 }
@@ -1624,10 +1624,10 @@ pub struct ListFlowEventsRequest {
     /// The run's id.
     #[prost(string, tag = "1")]
     pub run_id: ::prost::alloc::string::String,
-    /// At most this many; 0: 50; never more than 200.
+    /// How many at most. 0 means 50; more than 200 means 200.
     #[prost(int32, tag = "2")]
     pub page_size: i32,
-    /// From an earlier answer; empty: the first page.
+    /// The token from an earlier answer; empty for the first page.
     #[prost(string, tag = "3")]
     pub page_token: ::prost::alloc::string::String,
 }
@@ -1650,17 +1650,17 @@ pub struct ReadLogRequest {
     /// Which attempt; 0: the last one.
     #[prost(int32, tag = "2")]
     pub attempt: i32,
-    /// From this byte on.
+    /// The offset of the first byte to send.
     #[prost(int64, tag = "3")]
     pub offset: i64,
-    /// Go on until the run has ended.
+    /// Whether to go on until the run has ended.
     #[prost(bool, tag = "4")]
     pub follow: bool,
 }
 /// A piece of the log.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReadLogResponse {
-    /// The pieces, in order; none: the stream lives.
+    /// The pieces, in order; none if the message only shows that the stream lives.
     #[prost(message, repeated, tag = "1")]
     pub chunks: ::prost::alloc::vec::Vec<LogChunk>,
     /// The log was cut at the size cap.
@@ -1673,10 +1673,10 @@ pub struct ListSlotsRequest {
     /// The project's id or slug; empty: all.
     #[prost(string, tag = "1")]
     pub project: ::prost::alloc::string::String,
-    /// At most this many; 0: 50; never more than 200.
+    /// How many at most. 0 means 50; more than 200 means 200.
     #[prost(int32, tag = "2")]
     pub page_size: i32,
-    /// From an earlier answer; empty: the first page.
+    /// The token from an earlier answer; empty for the first page.
     #[prost(string, tag = "3")]
     pub page_token: ::prost::alloc::string::String,
 }
@@ -1690,7 +1690,7 @@ pub struct ListSlotsResponse {
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
-/// How many slots.
+/// How many slots the project is to have.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SetSlotsRequest {
     /// A UUID that makes the call safe to repeat.
@@ -1703,7 +1703,7 @@ pub struct SetSlotsRequest {
     #[prost(int32, tag = "3")]
     pub slots: i32,
 }
-/// How many slots now.
+/// How many slots the project has now.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SetSlotsResponse {
     /// The number.
@@ -1713,10 +1713,10 @@ pub struct SetSlotsResponse {
 /// Workers to list.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListWorkersRequest {
-    /// At most this many; 0: 50; never more than 200.
+    /// How many at most. 0 means 50; more than 200 means 200.
     #[prost(int32, tag = "1")]
     pub page_size: i32,
-    /// From an earlier answer; empty: the first page.
+    /// The token from an earlier answer; empty for the first page.
     #[prost(string, tag = "2")]
     pub page_token: ::prost::alloc::string::String,
 }
@@ -1739,7 +1739,7 @@ pub struct DrainWorkerRequest {
     /// The worker's id.
     #[prost(string, tag = "2")]
     pub worker_id: ::prost::alloc::string::String,
-    /// Take work again.
+    /// Whether the worker is to take work again.
     #[prost(bool, tag = "3")]
     pub undo: bool,
 }
@@ -1757,7 +1757,7 @@ pub struct AuthenticateRunRequest {
     #[prost(string, tag = "1")]
     pub token: ::prost::alloc::string::String,
 }
-/// Whose it is.
+/// The run that the token belongs to.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AuthenticateRunResponse {
     /// The run's id.
@@ -1787,7 +1787,7 @@ pub enum WaitCause {
     Starting = 6,
     /// Its worker is gone; another one is looked for.
     Takeover = 7,
-    /// Nothing: it is about to start.
+    /// Nothing keeps it: it is about to start.
     Next = 8,
 }
 impl WaitCause {
@@ -1963,7 +1963,8 @@ pub mod runs_service_client {
                 .insert(GrpcMethod::new("ck8s.runs.v1.RunsService", "GetRun"));
             self.inner.unary(req, path, codec).await
         }
-        /// Makes runs of deliveries, many at once. A delivery makes at most one run: its run's id follows from the delivery's id.
+        /// Makes runs from deliveries, many at once. A delivery makes at most one run: the run's id follows from the
+        /// delivery's id.
         pub async fn create_runs(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateRunsRequest>,
@@ -2188,7 +2189,7 @@ pub mod runs_service_client {
                 .insert(GrpcMethod::new("ck8s.runs.v1.RunsService", "ListSlots"));
             self.inner.unary(req, path, codec).await
         }
-        /// Sets how many slots a project has. Fewer than are leased: those that are leased run to their end.
+        /// Sets how many slots a project has. If more are leased than that, their runs go on to their end.
         pub async fn set_slots(
             &mut self,
             request: impl tonic::IntoRequest<super::SetSlotsRequest>,
@@ -2316,7 +2317,8 @@ pub mod runs_service_server {
             &self,
             request: tonic::Request<super::GetRunRequest>,
         ) -> std::result::Result<tonic::Response<super::GetRunResponse>, tonic::Status>;
-        /// Makes runs of deliveries, many at once. A delivery makes at most one run: its run's id follows from the delivery's id.
+        /// Makes runs from deliveries, many at once. A delivery makes at most one run: the run's id follows from the
+        /// delivery's id.
         async fn create_runs(
             &self,
             request: tonic::Request<super::CreateRunsRequest>,
@@ -2394,7 +2396,7 @@ pub mod runs_service_server {
             tonic::Response<super::ListSlotsResponse>,
             tonic::Status,
         >;
-        /// Sets how many slots a project has. Fewer than are leased: those that are leased run to their end.
+        /// Sets how many slots a project has. If more are leased than that, their runs go on to their end.
         async fn set_slots(
             &self,
             request: tonic::Request<super::SetSlotsRequest>,

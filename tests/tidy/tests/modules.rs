@@ -22,6 +22,7 @@ const ANATOMY: &[&str] = &[
     "lib.rs",
     "metrics.rs",
     "service",
+    "start.rs",
     "store",
     "tasks",
 ];
@@ -125,6 +126,7 @@ fn services_have_one_anatomy() {
             "grpc",
             "lib.rs",
             "service",
+            "start.rs",
             "store",
             "tasks",
         ] {

@@ -137,7 +137,8 @@ export type User = Message<"ck8s.auth.v1.User"> & {
   login: string;
 
   /**
-   * The identity provider's id for them, pinned at the first sign-in; empty before. Somebody else who gets the address later is refused.
+   * The identity provider's id for them, pinned at the first sign-in; empty before. Somebody else who gets the address
+   * later is refused.
    *
    * @generated from field: string external_id = 4;
    */
@@ -222,7 +223,7 @@ export const MemberSchema: GenMessage<Member> = /*@__PURE__*/
   messageDesc(file_ck8s_auth_v1_auth, 2);
 
 /**
- * What a person gets who has signed in.
+ * What a person who has signed in gets.
  *
  * @generated from message ck8s.auth.v1.Session
  */
@@ -249,7 +250,7 @@ export type Session = Message<"ck8s.auth.v1.Session"> & {
   accessExpireTime?: Timestamp | undefined;
 
   /**
-   * For RefreshSession, once. A second use ends the session.
+   * The token for RefreshSession. It works once; a second use ends the session.
    *
    * @generated from field: string refresh_token = 4;
    */
@@ -271,7 +272,7 @@ export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
   messageDesc(file_ck8s_auth_v1_auth, 3);
 
 /**
- * Who a person is and where they may do what, as far as the token that they show lets them.
+ * Who a person is, and what they may do where, within the limits of the token that they show.
  *
  * @generated from message ck8s.auth.v1.Person
  */
@@ -438,7 +439,7 @@ export enum TokenKind {
   SERVICE = 3,
 
   /**
-   * A worker that joins: for AuthService.JoinWorker, once.
+   * A worker that joins: good for one AuthService.JoinWorker.
    *
    * @generated from enum value: TOKEN_KIND_JOIN = 4;
    */

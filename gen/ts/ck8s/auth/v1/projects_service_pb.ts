@@ -25,14 +25,14 @@ export const file_ck8s_auth_v1_projects_service: GenFile = /*@__PURE__*/
  */
 export type ListProjectsRequest = Message<"ck8s.auth.v1.ListProjectsRequest"> & {
   /**
-   * At most this many; 0: 50; never more than 200.
+   * How many at most. 0 means 50; more than 200 means 200.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * From an earlier answer; empty: the first page.
+   * The token from an earlier answer; empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -200,7 +200,7 @@ export type UpdateProjectRequest = Message<"ck8s.auth.v1.UpdateProjectRequest"> 
   name: string;
 
   /**
-   * From the project that was read; empty: whatever is there. Another one's is ABORTED.
+   * The etag of the project that was read; empty: any version. A stale etag is ABORTED.
    *
    * @generated from field: string etag = 4;
    */
@@ -263,7 +263,7 @@ export type DeleteProjectRequest = Message<"ck8s.auth.v1.DeleteProjectRequest"> 
   confirmSlug: string;
 
   /**
-   * Only says what would go, and what is in the way; confirm_slug may be empty then.
+   * Whether only to say what would be removed and what is in the way; confirm_slug may then be empty.
    *
    * @generated from field: bool validate_only = 4;
    */
@@ -278,20 +278,20 @@ export const DeleteProjectRequestSchema: GenMessage<DeleteProjectRequest> = /*@_
   messageDesc(file_ck8s_auth_v1_projects_service, 8);
 
 /**
- * The project is gone, or would be.
+ * The project was removed, or would be.
  *
  * @generated from message ck8s.auth.v1.DeleteProjectResponse
  */
 export type DeleteProjectResponse = Message<"ck8s.auth.v1.DeleteProjectResponse"> & {
   /**
-   * Memberships that go with it.
+   * How many memberships are removed with it.
    *
    * @generated from field: int32 members = 1;
    */
   members: number;
 
   /**
-   * Tokens for this project alone that go with it.
+   * How many tokens for this project alone are removed with it.
    *
    * @generated from field: int32 tokens = 2;
    */
@@ -326,14 +326,14 @@ export type ListMembersRequest = Message<"ck8s.auth.v1.ListMembersRequest"> & {
   project: string;
 
   /**
-   * At most this many; 0: 50; never more than 200.
+   * How many at most. 0 means 50; more than 200 means 200.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * From an earlier answer; empty: the first page.
+   * The token from an earlier answer; empty for the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -618,7 +618,7 @@ export const ProjectsService: GenService<{
     output: typeof ListMembersResponseSchema;
   },
   /**
-   * Makes a user a member. NOT_FOUND: nobody with this address may sign in; ALREADY_EXISTS: is a member.
+   * Makes a user a member. NOT_FOUND: nobody with this address may sign in; ALREADY_EXISTS: the user is a member.
    *
    * @generated from rpc ck8s.auth.v1.ProjectsService.AddMember
    */

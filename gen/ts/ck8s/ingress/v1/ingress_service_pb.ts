@@ -95,7 +95,7 @@ export const IngestWebhookRequestSchema: GenMessage<IngestWebhookRequest> = /*@_
   messageDesc(file_ck8s_ingress_v1_ingress_service, 1);
 
 /**
- * What became of each.
+ * The outcome for each webhook.
  *
  * @generated from message ck8s.ingress.v1.IngestWebhookResponse
  */
@@ -136,7 +136,7 @@ export type IngestResult = Message<"ck8s.ingress.v1.IngestResult"> & {
   code: string;
 
   /**
-   * For people.
+   * The same in words, for people.
    *
    * @generated from field: string message = 3;
    */
@@ -178,14 +178,14 @@ export type ListDeliveriesRequest = Message<"ck8s.ingress.v1.ListDeliveriesReque
   state: DeliveryState;
 
   /**
-   * At most this many; 0: 50; never more than 200.
+   * How many at most. 0 means 50; more than 200 means 200.
    *
    * @generated from field: int32 page_size = 4;
    */
   pageSize: number;
 
   /**
-   * From an earlier answer; empty: the first page.
+   * The token from an earlier answer; empty for the first page.
    *
    * @generated from field: string page_token = 5;
    */
@@ -277,7 +277,7 @@ export const GetDeliveryResponseSchema: GenMessage<GetDeliveryResponse> = /*@__P
   messageDesc(file_ck8s_ingress_v1_ingress_service, 7);
 
 /**
- * A delivery to handle again.
+ * A delivery to process again.
  *
  * @generated from message ck8s.ingress.v1.ReplayDeliveryRequest
  */
@@ -305,7 +305,7 @@ export const ReplayDeliveryRequestSchema: GenMessage<ReplayDeliveryRequest> = /*
   messageDesc(file_ck8s_ingress_v1_ingress_service, 8);
 
 /**
- * What became of it now.
+ * The delivery after it was processed.
  *
  * @generated from message ck8s.ingress.v1.ReplayDeliveryResponse
  */
@@ -339,35 +339,35 @@ export enum IngestOutcome {
   UNSPECIFIED = 0,
 
   /**
-   * Stored now. HTTP 202.
+   * It was stored now. HTTP 202.
    *
    * @generated from enum value: INGEST_OUTCOME_ACCEPTED = 1;
    */
   ACCEPTED = 1,
 
   /**
-   * Stored before. HTTP 200.
+   * It was stored before. HTTP 200.
    *
    * @generated from enum value: INGEST_OUTCOME_DUPLICATE = 2;
    */
   DUPLICATE = 2,
 
   /**
-   * Bad or missing signature, or a repository that is not known. HTTP 401.
+   * The signature is wrong or missing, or the repository is unknown. HTTP 401.
    *
    * @generated from enum value: INGEST_OUTCOME_UNAUTHENTICATED = 3;
    */
   UNAUTHENTICATED = 3,
 
   /**
-   * Not a webhook: a header is missing or malformed, the body is not JSON. HTTP 400.
+   * It is no webhook: a header is missing or malformed, or the body is not JSON. HTTP 400.
    *
    * @generated from enum value: INGEST_OUTCOME_INVALID = 4;
    */
   INVALID = 4,
 
   /**
-   * Not now. HTTP 503.
+   * It cannot be stored now. HTTP 503.
    *
    * @generated from enum value: INGEST_OUTCOME_UNAVAILABLE = 5;
    */
@@ -381,13 +381,13 @@ export const IngestOutcomeSchema: GenEnum<IngestOutcome> = /*@__PURE__*/
   enumDesc(file_ck8s_ingress_v1_ingress_service, 0);
 
 /**
- * Takes webhooks in and keeps them.
+ * Accepts webhooks and keeps them.
  *
  * @generated from service ck8s.ingress.v1.IngressService
  */
 export const IngressService: GenService<{
   /**
-   * Verifies and stores webhooks, many at once, and answers after the commit. One that is refused does not hinder the others.
+   * Verifies and stores webhooks, many at once, and answers after the commit. A refused one does not affect the others.
    *
    * @generated from rpc ck8s.ingress.v1.IngressService.IngestWebhook
    */
@@ -417,7 +417,7 @@ export const IngressService: GenService<{
     output: typeof GetDeliveryResponseSchema;
   },
   /**
-   * Handles a delivery again that failed or was ignored. One that made a run makes no second.
+   * Processes a delivery again that failed or was ignored. A delivery that made a run makes no second one.
    *
    * @generated from rpc ck8s.ingress.v1.IngressService.ReplayDelivery
    */

@@ -44,7 +44,8 @@ export type Rule = Message<"ck8s.policy.v1.Rule"> & {
   services: string[];
 
   /**
-   * For CALLER_PERSON, instead of project_role: whoever is signed in, since the method is about no project or only about the caller's own.
+   * For CALLER_PERSON, instead of project_role: whoever is signed in, since the method is about no project or only
+   * about the caller's own.
    *
    * @generated from field: bool any_person = 4;
    */

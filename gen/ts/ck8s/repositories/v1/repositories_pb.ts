@@ -130,21 +130,22 @@ export type Repository = Message<"ck8s.repositories.v1.Repository"> & {
   servicesPath: string;
 
   /**
-   * Why the file at the provider is not in force: the last good one stays. Empty: it is, or nobody has looked.
+   * Why the file at the provider is not in force; the last good one stays. Empty: it is in force, or has not been read
+   * yet.
    *
    * @generated from field: string services_problem = 16;
    */
   servicesProblem: string;
 
   /**
-   * The commit that was looked at last.
+   * The commit whose file was read last.
    *
    * @generated from field: string services_commit = 17;
    */
   servicesCommit: string;
 
   /**
-   * When the file was last looked at; unset: never.
+   * When the file was last read; unset: never.
    *
    * @generated from field: google.protobuf.Timestamp services_check_time = 18;
    */
@@ -165,7 +166,7 @@ export type Repository = Message<"ck8s.repositories.v1.Repository"> & {
   hookProblem: string;
 
   /**
-   * The provider wants no questions until then; unset: it takes them.
+   * The provider accepts no requests until then; unset: it accepts them.
    *
    * @generated from field: google.protobuf.Timestamp wait_until = 21;
    */
@@ -221,21 +222,21 @@ export const AppSchema: GenMessage<App> = /*@__PURE__*/
  */
 export type Finding = Message<"ck8s.repositories.v1.Finding"> & {
   /**
-   * What: token, permissions, hook, delivery, services_yaml, run, rate_limit.
+   * The subject: token, permissions, hook, delivery, services_yaml, run, rate_limit.
    *
    * @generated from field: string subject = 1;
    */
   subject: string;
 
   /**
-   * How it stands.
+   * The state of the subject.
    *
    * @generated from field: ck8s.repositories.v1.Standing standing = 2;
    */
   standing: Standing;
 
   /**
-   * In words.
+   * The state in words.
    *
    * @generated from field: string message = 3;
    */
@@ -270,7 +271,7 @@ export type HookDelivery = Message<"ck8s.repositories.v1.HookDelivery"> & {
   deliveryId: string;
 
   /**
-   * The provider's id of the latest try.
+   * The provider's id of the latest attempt.
    *
    * @generated from field: string attempt_id = 2;
    */
@@ -284,14 +285,14 @@ export type HookDelivery = Message<"ck8s.repositories.v1.HookDelivery"> & {
   event: string;
 
   /**
-   * When the latest try was.
+   * When the latest attempt was made.
    *
    * @generated from field: google.protobuf.Timestamp time = 4;
    */
   time?: Timestamp | undefined;
 
   /**
-   * The latest try was answered with a success.
+   * The receiver answered the latest attempt with a success.
    *
    * @generated from field: bool succeeded = 5;
    */
@@ -327,7 +328,7 @@ export const ServicesSchema: GenMessage<Services> = /*@__PURE__*/
   messageDesc(file_ck8s_repositories_v1_repositories, 4);
 
 /**
- * When something runs, and what.
+ * When something runs, and what runs.
  *
  * @generated from message ck8s.repositories.v1.Trigger
  */
@@ -354,7 +355,8 @@ export type Trigger = Message<"ck8s.repositories.v1.Trigger"> & {
   actions: string[];
 
   /**
-   * Any of these labels: the one that was set, or, for events without one, one that the issue or pull request has; empty: any.
+   * Any of these labels: the one that was set, or, for events without one, one that the issue or pull request has;
+   * empty: any.
    *
    * @generated from field: repeated string labels = 4;
    */
@@ -368,7 +370,8 @@ export type Trigger = Message<"ck8s.repositories.v1.Trigger"> & {
   comment: string;
 
   /**
-   * Globs for the branch that was pushed to, or that a pull request goes to; `$default` is the default branch; empty: any.
+   * Globs for the branch that was pushed to, or that a pull request goes to; `$default` is the default branch; empty:
+   * any.
    *
    * @generated from field: repeated string branches = 6;
    */
@@ -403,7 +406,7 @@ export type Trigger = Message<"ck8s.repositories.v1.Trigger"> & {
   branchesIgnore: string[];
 
   /**
-   * Paths that do not count.
+   * Globs for files that do not count.
    *
    * @generated from field: repeated string paths_ignore = 11;
    */
@@ -479,7 +482,7 @@ export const CredentialKindSchema: GenEnum<CredentialKind> = /*@__PURE__*/
   enumDesc(file_ck8s_repositories_v1_repositories, 1);
 
 /**
- * How something stands.
+ * The state of a subject.
  *
  * @generated from enum ck8s.repositories.v1.Standing
  */
@@ -492,7 +495,7 @@ export enum Standing {
   UNSPECIFIED = 0,
 
   /**
-   * As it should.
+   * It is as it should be.
    *
    * @generated from enum value: STANDING_OK = 1;
    */
@@ -506,7 +509,7 @@ export enum Standing {
   WRONG = 2,
 
   /**
-   * It could not be found out now, or nothing has happened yet.
+   * It could not be checked now, or nothing has happened yet.
    *
    * @generated from enum value: STANDING_UNKNOWN = 3;
    */

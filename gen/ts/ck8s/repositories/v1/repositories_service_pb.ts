@@ -33,14 +33,14 @@ export type ListRepositoriesRequest = Message<"ck8s.repositories.v1.ListReposito
   project: string;
 
   /**
-   * At most this many; 0: 50; never more than 200.
+   * How many at most. 0 means 50; more than 200 means 200.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * From an earlier answer; empty: the first page.
+   * The token from an earlier answer; empty for the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -294,7 +294,7 @@ export type UpdateRepositoryRequest = Message<"ck8s.repositories.v1.UpdateReposi
   servicesText: string;
 
   /**
-   * From the repository that was read; empty: whatever is there. Another one's is ABORTED.
+   * The etag of the repository that was read; empty: any version. A stale etag is ABORTED.
    *
    * @generated from field: string etag = 7;
    */
@@ -365,13 +365,13 @@ export const RemoveRepositoryRequestSchema: GenMessage<RemoveRepositoryRequest> 
   messageDesc(file_ck8s_repositories_v1_repositories_service, 8);
 
 /**
- * The repository is gone.
+ * The repository was removed.
  *
  * @generated from message ck8s.repositories.v1.RemoveRepositoryResponse
  */
 export type RemoveRepositoryResponse = Message<"ck8s.repositories.v1.RemoveRepositoryResponse"> & {
   /**
-   * Why its hook is still at the provider; empty: it is gone, or ck8s made none.
+   * Why its hook is still at the provider; empty: the hook is gone, or ck8s made none.
    *
    * @generated from field: string hook_left = 1;
    */
@@ -479,7 +479,7 @@ export const CheckRepositoryRequestSchema: GenMessage<CheckRepositoryRequest> = 
   messageDesc(file_ck8s_repositories_v1_repositories_service, 12);
 
 /**
- * What was found.
+ * The findings.
  *
  * @generated from message ck8s.repositories.v1.CheckRepositoryResponse
  */
@@ -528,13 +528,13 @@ export const MendRepositoryRequestSchema: GenMessage<MendRepositoryRequest> = /*
   messageDesc(file_ck8s_repositories_v1_repositories_service, 14);
 
 /**
- * What was found afterwards.
+ * The findings after mending.
  *
  * @generated from message ck8s.repositories.v1.MendRepositoryResponse
  */
 export type MendRepositoryResponse = Message<"ck8s.repositories.v1.MendRepositoryResponse"> & {
   /**
-   * As CheckRepository says it.
+   * As CheckRepository reports them.
    *
    * @generated from field: repeated ck8s.repositories.v1.Finding findings = 1;
    */
@@ -591,7 +591,7 @@ export const NoteDeliveryRequestSchema: GenMessage<NoteDeliveryRequest> = /*@__P
   messageDesc(file_ck8s_repositories_v1_repositories_service, 16);
 
 /**
- * It is noted.
+ * The delivery is noted.
  *
  * @generated from message ck8s.repositories.v1.NoteDeliveryResponse
  */
@@ -606,7 +606,7 @@ export const NoteDeliveryResponseSchema: GenMessage<NoteDeliveryResponse> = /*@_
   messageDesc(file_ck8s_repositories_v1_repositories_service, 17);
 
 /**
- * Somebody who wants to trigger something.
+ * A person whose write access is in question.
  *
  * @generated from message ck8s.repositories.v1.MayWriteRequest
  */
@@ -619,14 +619,14 @@ export type MayWriteRequest = Message<"ck8s.repositories.v1.MayWriteRequest"> & 
   repositoryId: string;
 
   /**
-   * Their name at the provider.
+   * The person's name at the provider.
    *
    * @generated from field: string login = 2;
    */
   login: string;
 
   /**
-   * The provider's own id of them, which stays when they are renamed; empty: it is not known.
+   * The provider's own id of the person, which survives a rename; empty if it is not known.
    *
    * @generated from field: string external_id = 3;
    */
@@ -647,14 +647,14 @@ export const MayWriteRequestSchema: GenMessage<MayWriteRequest> = /*@__PURE__*/
  */
 export type MayWriteResponse = Message<"ck8s.repositories.v1.MayWriteResponse"> & {
   /**
-   * They may write.
+   * The person may write.
    *
    * @generated from field: bool may_write = 1;
    */
   mayWrite: boolean;
 
   /**
-   * They are ck8s itself: whom its credential acts as.
+   * The person is ck8s itself: the actor of its credential.
    *
    * @generated from field: bool is_own_actor = 2;
    */
@@ -690,7 +690,7 @@ export const ListHookDeliveriesRequestSchema: GenMessage<ListHookDeliveriesReque
   messageDesc(file_ck8s_repositories_v1_repositories_service, 20);
 
 /**
- * What one hook tried.
+ * The deliveries that one hook attempted.
  *
  * @generated from message ck8s.repositories.v1.ListHookDeliveriesResponse
  */
@@ -710,7 +710,7 @@ export type ListHookDeliveriesResponse = Message<"ck8s.repositories.v1.ListHookD
   deliveries: HookDelivery[];
 
   /**
-   * Up to when they are complete.
+   * Until when the list is complete.
    *
    * @generated from field: google.protobuf.Timestamp until = 3;
    */
@@ -732,7 +732,7 @@ export const ListHookDeliveriesResponseSchema: GenMessage<ListHookDeliveriesResp
   messageDesc(file_ck8s_repositories_v1_repositories_service, 21);
 
 /**
- * What did not arrive.
+ * Deliveries that did not arrive.
  *
  * @generated from message ck8s.repositories.v1.RedeliverHookDeliveriesRequest
  */
@@ -745,14 +745,14 @@ export type RedeliverHookDeliveriesRequest = Message<"ck8s.repositories.v1.Redel
   repositoryId: string;
 
   /**
-   * The provider's ids of the tries.
+   * The provider's ids of the attempts.
    *
    * @generated from field: repeated string attempt_ids = 2;
    */
   attemptIds: string[];
 
   /**
-   * Up to when everything was looked for; unset: not everything was.
+   * Until when all deliveries were compared; unset if some were not.
    *
    * @generated from field: google.protobuf.Timestamp until = 3;
    */
@@ -767,13 +767,13 @@ export const RedeliverHookDeliveriesRequestSchema: GenMessage<RedeliverHookDeliv
   messageDesc(file_ck8s_repositories_v1_repositories_service, 22);
 
 /**
- * The provider was asked.
+ * The provider's answers.
  *
  * @generated from message ck8s.repositories.v1.RedeliverHookDeliveriesResponse
  */
 export type RedeliverHookDeliveriesResponse = Message<"ck8s.repositories.v1.RedeliverHookDeliveriesResponse"> & {
   /**
-   * Those that it did not take now; `until` is not noted then.
+   * The attempts that the provider refused to repeat now. If there are any, `until` is not noted.
    *
    * @generated from field: repeated string later_attempt_ids = 1;
    */
@@ -921,7 +921,7 @@ export const SetSecretResponseSchema: GenMessage<SetSecretResponse> = /*@__PURE_
   messageDesc(file_ck8s_repositories_v1_repositories_service, 27);
 
 /**
- * What lies under older keys, to be sealed again.
+ * A request to seal stored secrets again.
  *
  * @generated from message ck8s.repositories.v1.ResealRequest
  */
@@ -942,27 +942,27 @@ export const ResealRequestSchema: GenMessage<ResealRequest> = /*@__PURE__*/
   messageDesc(file_ck8s_repositories_v1_repositories_service, 28);
 
 /**
- * It is sealed again.
+ * The result of sealing again.
  *
  * @generated from message ck8s.repositories.v1.ResealResponse
  */
 export type ResealResponse = Message<"ck8s.repositories.v1.ResealResponse"> & {
   /**
-   * The key ring's first key, under which everything lies now.
+   * The id of the key ring's first key, which now seals everything.
    *
    * @generated from field: string key_id = 1;
    */
   keyId: string;
 
   /**
-   * So many values were sealed again.
+   * How many values were sealed again.
    *
    * @generated from field: int64 resealed = 2;
    */
   resealed: bigint;
 
   /**
-   * The other keys of this service's ring, which nothing here needs any more.
+   * The ids of the ring's other keys, which this service no longer needs.
    *
    * @generated from field: repeated string idle_key_ids = 3;
    */
@@ -983,7 +983,7 @@ export const ResealResponseSchema: GenMessage<ResealResponse> = /*@__PURE__*/
  */
 export type ResolveRepositoriesRequest = Message<"ck8s.repositories.v1.ResolveRepositoriesRequest"> & {
   /**
-   * Where they live.
+   * Where the repositories live.
    *
    * @generated from field: ck8s.repositories.v1.Provider provider = 1;
    */
@@ -1011,7 +1011,7 @@ export const ResolveRepositoriesRequestSchema: GenMessage<ResolveRepositoriesReq
  */
 export type ResolveRepositoriesResponse = Message<"ck8s.repositories.v1.ResolveRepositoriesResponse"> & {
   /**
-   * Those that are known, in no order; an id that is missing here is not known.
+   * The repositories that ck8s knows, in no order; an id that is missing here is unknown.
    *
    * @generated from field: repeated ck8s.repositories.v1.ResolvedRepository repositories = 1;
    */
@@ -1046,7 +1046,7 @@ export type ResolvedRepository = Message<"ck8s.repositories.v1.ResolvedRepositor
   webhookSecrets: string[];
 
   /**
-   * When the last of them ends; unset: never.
+   * When the last of the secrets ends; unset: never.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 3;
    */
@@ -1074,7 +1074,7 @@ export type OpenSecretsRequest = Message<"ck8s.repositories.v1.OpenSecretsReques
   repositoryId: string;
 
   /**
-   * Which.
+   * The names of the secrets.
    *
    * @generated from field: repeated string names = 2;
    */
@@ -1095,7 +1095,7 @@ export const OpenSecretsRequestSchema: GenMessage<OpenSecretsRequest> = /*@__PUR
  */
 export type OpenSecretsResponse = Message<"ck8s.repositories.v1.OpenSecretsResponse"> & {
   /**
-   * Value by name; a name that is not set is missing.
+   * The values by name; a name without a secret is missing.
    *
    * @generated from field: map<string, string> secrets = 1;
    */
@@ -1110,8 +1110,8 @@ export const OpenSecretsResponseSchema: GenMessage<OpenSecretsResponse> = /*@__P
   messageDesc(file_ck8s_repositories_v1_repositories_service, 34);
 
 /**
- * Repositories, their webhook secrets, the secrets of their runs, and services.yaml. A repository is named by its id or its
- * owner/name wherever a request names one.
+ * Repositories, their webhook secrets, the secrets of their runs, and services.yaml. A repository is named by its id or
+ * its owner/name wherever a request names one.
  *
  * @generated from service ck8s.repositories.v1.RepositoriesService
  */
@@ -1137,9 +1137,9 @@ export const RepositoriesService: GenService<{
     output: typeof GetRepositoryResponseSchema;
   },
   /**
-   * Adds a repository. With a credential, ck8s asks the provider for its id and default branch, makes the hook, and reads services.yaml;
-   * what fails on the way undoes what was done, and the error says where it stopped. Without one, all of that is done by hand, and the
-   * webhook secret (a random one, unless given) is shown once.
+   * Adds a repository. With a credential, ck8s asks the provider for its id and default branch, makes the hook, and
+   * reads services.yaml; what fails on the way undoes what was done, and the error says where it stopped. Without one,
+   * all of that is done by hand, and the webhook secret (a random one, unless given) is shown once.
    *
    * @generated from rpc ck8s.repositories.v1.RepositoriesService.AddRepository
    */
@@ -1179,7 +1179,7 @@ export const RepositoriesService: GenService<{
     output: typeof RotateWebhookSecretResponseSchema;
   },
   /**
-   * Gives ck8s another credential for a repository, once it was seen to suffice.
+   * Replaces the credential of a repository after checking that the new one suffices.
    *
    * @generated from rpc ck8s.repositories.v1.RepositoriesService.RotateCredential
    */
@@ -1189,7 +1189,8 @@ export const RepositoriesService: GenService<{
     output: typeof RotateCredentialResponseSchema;
   },
   /**
-   * Says in words what is right and wrong with credential, hook, last delivery, services.yaml, last run, rate limit.
+   * Says in words what is right and wrong with the credential, hook, last delivery, services.yaml, last run and rate
+   * limit.
    *
    * @generated from rpc ck8s.repositories.v1.RepositoriesService.CheckRepository
    */
@@ -1199,7 +1200,7 @@ export const RepositoriesService: GenService<{
     output: typeof CheckRepositoryResponseSchema;
   },
   /**
-   * Makes, turns on or completes the hook, and reads services.yaml.
+   * Makes, turns on or completes the hook, and reads services.yaml again.
    *
    * @generated from rpc ck8s.repositories.v1.RepositoriesService.MendRepository
    */
@@ -1219,7 +1220,7 @@ export const RepositoriesService: GenService<{
     output: typeof SetSecretResponseSchema;
   },
   /**
-   * Seals again, under the key ring's first key, what lies here under another one.
+   * Seals again every stored secret of this service that is not sealed under the key ring's first key.
    *
    * @generated from rpc ck8s.repositories.v1.RepositoriesService.Reseal
    */
@@ -1229,7 +1230,7 @@ export const RepositoriesService: GenService<{
     output: typeof ResealResponseSchema;
   },
   /**
-   * Gives what is needed to verify and match deliveries, for many repositories at once.
+   * Returns what is needed to verify and match deliveries, for many repositories at once.
    *
    * @generated from rpc ck8s.repositories.v1.RepositoriesService.ResolveRepositories
    */
@@ -1239,8 +1240,8 @@ export const RepositoriesService: GenService<{
     output: typeof ResolveRepositoriesResponseSchema;
   },
   /**
-   * Says that a delivery came that the repository's own state depends on: a ping, a push to its default branch, the first
-   * one that is signed with a new secret.
+   * Says that a delivery came that the repository's own state depends on: a ping, a push to its default branch, the
+   * first one that is signed with a new secret.
    *
    * @generated from rpc ck8s.repositories.v1.RepositoriesService.NoteDelivery
    */
@@ -1250,7 +1251,7 @@ export const RepositoriesService: GenService<{
     output: typeof NoteDeliveryResponseSchema;
   },
   /**
-   * Whether somebody may write to a repository, asked of its provider. FAILED_PRECONDITION: ck8s has no credential for it.
+   * Asks the provider whether a person may write to a repository. FAILED_PRECONDITION: ck8s has no credential for it.
    *
    * @generated from rpc ck8s.repositories.v1.RepositoriesService.MayWrite
    */
@@ -1260,7 +1261,7 @@ export const RepositoriesService: GenService<{
     output: typeof MayWriteResponseSchema;
   },
   /**
-   * Lists what the hooks of repositories tried to deliver since they were last asked about.
+   * Lists the deliveries that the hooks of repositories have attempted since the last such list.
    *
    * @generated from rpc ck8s.repositories.v1.RepositoriesService.ListHookDeliveries
    */
@@ -1270,7 +1271,7 @@ export const RepositoriesService: GenService<{
     output: typeof ListHookDeliveriesResponseSchema;
   },
   /**
-   * Has the provider deliver again what did not arrive, and notes up to when everything was looked for.
+   * Asks the provider to deliver again what did not arrive, and notes until when all deliveries were compared.
    *
    * @generated from rpc ck8s.repositories.v1.RepositoriesService.RedeliverHookDeliveries
    */

@@ -33,7 +33,7 @@ export type LeaseRef = Message<"ck8s.runs.v1.LeaseRef"> & {
   runId: string;
 
   /**
-   * The lease's epoch; only grows.
+   * The lease's epoch. Over the life of a run it only grows.
    *
    * @generated from field: int64 epoch = 2;
    */
@@ -54,13 +54,13 @@ export const LeaseRefSchema: GenMessage<LeaseRef> = /*@__PURE__*/
  */
 export type LeaseRequest = Message<"ck8s.runs.v1.LeaseRequest"> & {
   /**
-   * Which.
+   * The frame.
    *
    * @generated from oneof ck8s.runs.v1.LeaseRequest.frame
    */
   frame: {
     /**
-     * First of all.
+     * The first frame.
      *
      * @generated from field: ck8s.runs.v1.Hello hello = 1;
      */
@@ -92,7 +92,7 @@ export type LeaseRequest = Message<"ck8s.runs.v1.LeaseRequest"> & {
     case: "transition";
   } | {
     /**
-     * Takes no more work; leases are handed back one by one with HandedBack.
+     * The worker takes no more work and hands its leases back one by one with HandedBack.
      *
      * @generated from field: ck8s.runs.v1.Drain drain = 5;
      */
@@ -115,13 +115,13 @@ export const LeaseRequestSchema: GenMessage<LeaseRequest> = /*@__PURE__*/
  */
 export type LeaseResponse = Message<"ck8s.runs.v1.LeaseResponse"> & {
   /**
-   * Which.
+   * The frame.
    *
    * @generated from oneof ck8s.runs.v1.LeaseResponse.frame
    */
   frame: {
     /**
-     * First of all.
+     * The first frame.
      *
      * @generated from field: ck8s.runs.v1.Welcome welcome = 1;
      */
@@ -153,7 +153,7 @@ export type LeaseResponse = Message<"ck8s.runs.v1.LeaseResponse"> & {
     case: "cancel";
   } | {
     /**
-     * This lease is not yours any more.
+     * The worker has lost this lease.
      *
      * @generated from field: ck8s.runs.v1.Revoke revoke = 5;
      */
@@ -169,7 +169,7 @@ export type LeaseResponse = Message<"ck8s.runs.v1.LeaseResponse"> & {
     case: "ack";
   } | {
     /**
-     * The server goes: connect to another one.
+     * The server is shutting down: connect to another one.
      *
      * @generated from field: ck8s.runs.v1.Draining draining = 7;
      */
@@ -186,7 +186,7 @@ export const LeaseResponseSchema: GenMessage<LeaseResponse> = /*@__PURE__*/
   messageDesc(file_ck8s_runs_v1_lease_service, 2);
 
 /**
- * Who connects.
+ * The worker that connects.
  *
  * @generated from message ck8s.runs.v1.Hello
  */
@@ -199,7 +199,7 @@ export type Hello = Message<"ck8s.runs.v1.Hello"> & {
   workerId: string;
 
   /**
-   * A UUID, another one after each restart.
+   * A UUID that is new after each restart.
    *
    * @generated from field: string instance_id = 2;
    */
@@ -213,7 +213,7 @@ export type Hello = Message<"ck8s.runs.v1.Hello"> & {
   protocolVersion: number;
 
   /**
-   * What it offers.
+   * The labels that the worker offers.
    *
    * @generated from field: repeated string labels = 4;
    */
@@ -234,7 +234,7 @@ export type Hello = Message<"ck8s.runs.v1.Hello"> & {
   capacity: number;
 
   /**
-   * What it still holds.
+   * The leases that it still holds.
    *
    * @generated from field: repeated ck8s.runs.v1.LeaseRef leases = 7;
    */
@@ -262,7 +262,7 @@ export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
  */
 export type Capacity = Message<"ck8s.runs.v1.Capacity"> & {
   /**
-   * In all, not what is left.
+   * The total, not what is left.
    *
    * @generated from field: int32 capacity = 1;
    */
@@ -290,7 +290,7 @@ export type Heartbeat = Message<"ck8s.runs.v1.Heartbeat"> & {
   sequence: bigint;
 
   /**
-   * All that it holds.
+   * All leases that the worker holds.
    *
    * @generated from field: repeated ck8s.runs.v1.LeaseRef leases = 2;
    */
@@ -318,14 +318,14 @@ export type Transition = Message<"ck8s.runs.v1.Transition"> & {
   sequence: bigint;
 
   /**
-   * Which lease.
+   * The lease.
    *
    * @generated from field: ck8s.runs.v1.LeaseRef lease = 2;
    */
   lease?: LeaseRef | undefined;
 
   /**
-   * What.
+   * What happened.
    *
    * @generated from oneof ck8s.runs.v1.Transition.change
    */
@@ -347,7 +347,7 @@ export type Transition = Message<"ck8s.runs.v1.Transition"> & {
     case: "finished";
   } | {
     /**
-     * The workload is gone, its slot may be used again.
+     * The workload is gone and its slot may be used again.
      *
      * @generated from field: ck8s.runs.v1.Released released = 5;
      */
@@ -428,7 +428,7 @@ export type Finished = Message<"ck8s.runs.v1.Finished"> & {
   reason: RunReason;
 
   /**
-   * Why, in a sentence for people.
+   * The reason, in a sentence for people.
    *
    * @generated from field: string message = 3;
    */
@@ -471,7 +471,7 @@ export const ReleasedSchema: GenMessage<Released> = /*@__PURE__*/
  */
 export type Lost = Message<"ck8s.runs.v1.Lost"> & {
   /**
-   * In a sentence.
+   * The reason, in a sentence for people.
    *
    * @generated from field: string message = 1;
    */
@@ -486,7 +486,7 @@ export const LostSchema: GenMessage<Lost> = /*@__PURE__*/
   messageDesc(file_ck8s_runs_v1_lease_service, 10);
 
 /**
- * Handed back.
+ * A lease that the worker hands back.
  *
  * @generated from message ck8s.runs.v1.HandedBack
  */
@@ -522,7 +522,7 @@ export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
   messageDesc(file_ck8s_runs_v1_lease_service, 12);
 
 /**
- * The worker is known.
+ * The server accepts the worker.
  *
  * @generated from message ck8s.runs.v1.Welcome
  */
@@ -563,7 +563,7 @@ export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
  */
 export type Grant = Message<"ck8s.runs.v1.Grant"> & {
   /**
-   * Which.
+   * The lease.
    *
    * @generated from field: ck8s.runs.v1.LeaseRef lease = 1;
    */
@@ -633,7 +633,7 @@ export const GrantSchema: GenMessage<Grant> = /*@__PURE__*/
  */
 export type Renewed = Message<"ck8s.runs.v1.Renewed"> & {
   /**
-   * The heartbeat's.
+   * The sequence of the heartbeat.
    *
    * @generated from field: int64 sequence = 1;
    */
@@ -661,7 +661,7 @@ export const RenewedSchema: GenMessage<Renewed> = /*@__PURE__*/
  */
 export type Cancel = Message<"ck8s.runs.v1.Cancel"> & {
   /**
-   * Which.
+   * The lease.
    *
    * @generated from field: ck8s.runs.v1.LeaseRef lease = 1;
    */
@@ -675,7 +675,7 @@ export type Cancel = Message<"ck8s.runs.v1.Cancel"> & {
   reason: RunReason;
 
   /**
-   * How long it may take to end by itself, in milliseconds.
+   * How long the workload may take to end by itself, in milliseconds.
    *
    * @generated from field: int64 grace_ms = 3;
    */
@@ -690,14 +690,14 @@ export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
   messageDesc(file_ck8s_runs_v1_lease_service, 16);
 
 /**
- * This lease is not yours any more. Send nothing more about it. The process executor stops the workload; the kubernetes executor
- * lets go of it: whoever holds the lease now has adopted it.
+ * The worker has lost this lease and sends nothing more about it. The process executor stops the workload; the
+ * kubernetes executor lets go of it, because the worker that holds the lease now has adopted it.
  *
  * @generated from message ck8s.runs.v1.Revoke
  */
 export type Revoke = Message<"ck8s.runs.v1.Revoke"> & {
   /**
-   * Which.
+   * The lease.
    *
    * @generated from field: ck8s.runs.v1.LeaseRef lease = 1;
    */
@@ -725,7 +725,7 @@ export const RevokeSchema: GenMessage<Revoke> = /*@__PURE__*/
  */
 export type Ack = Message<"ck8s.runs.v1.Ack"> & {
   /**
-   * The transition's.
+   * The sequence of the transition.
    *
    * @generated from field: int64 sequence = 1;
    */
@@ -740,7 +740,7 @@ export const AckSchema: GenMessage<Ack> = /*@__PURE__*/
   messageDesc(file_ck8s_runs_v1_lease_service, 18);
 
 /**
- * The server goes.
+ * The server is shutting down.
  *
  * @generated from message ck8s.runs.v1.Draining
  */
@@ -782,7 +782,7 @@ export const AppendLogRequestSchema: GenMessage<AppendLogRequest> = /*@__PURE__*
  */
 export type LogAppend = Message<"ck8s.runs.v1.LogAppend"> & {
   /**
-   * Which lease.
+   * The lease.
    *
    * @generated from field: ck8s.runs.v1.LeaseRef lease = 1;
    */
@@ -845,7 +845,7 @@ export type LogAppendResult = Message<"ck8s.runs.v1.LogAppendResult"> & {
   stale: boolean;
 
   /**
-   * The size cap is reached: what comes is dropped.
+   * The log has reached its size limit: the rest is dropped.
    *
    * @generated from field: bool truncated = 3;
    */
@@ -860,13 +860,13 @@ export const LogAppendResultSchema: GenMessage<LogAppendResult> = /*@__PURE__*/
   messageDesc(file_ck8s_runs_v1_lease_service, 23);
 
 /**
- * A run whose secrets to open.
+ * The run whose secrets are to be opened.
  *
  * @generated from message ck8s.runs.v1.OpenRunSecretsRequest
  */
 export type OpenRunSecretsRequest = Message<"ck8s.runs.v1.OpenRunSecretsRequest"> & {
   /**
-   * Which lease.
+   * The lease.
    *
    * @generated from field: ck8s.runs.v1.LeaseRef lease = 1;
    */
@@ -902,7 +902,7 @@ export const OpenRunSecretsResponseSchema: GenMessage<OpenRunSecretsResponse> = 
   messageDesc(file_ck8s_runs_v1_lease_service, 25);
 
 /**
- * Runs that have left something behind.
+ * Runs whose workloads were found without a lease.
  *
  * @generated from message ck8s.runs.v1.FilterSweepableRequest
  */
@@ -923,13 +923,13 @@ export const FilterSweepableRequestSchema: GenMessage<FilterSweepableRequest> = 
   messageDesc(file_ck8s_runs_v1_lease_service, 26);
 
 /**
- * Runs that may be swept.
+ * Runs whose workloads may be removed.
  *
  * @generated from message ck8s.runs.v1.FilterSweepableResponse
  */
 export type FilterSweepableResponse = Message<"ck8s.runs.v1.FilterSweepableResponse"> & {
   /**
-   * Those that have ended and hold no lease.
+   * The runs that have ended and hold no lease.
    *
    * @generated from field: repeated string run_ids = 1;
    */
@@ -950,7 +950,7 @@ export const FilterSweepableResponseSchema: GenMessage<FilterSweepableResponse> 
  */
 export const LeaseService: GenService<{
   /**
-   * One stream per worker; the first frame of the worker is Hello, the first of the server Welcome.
+   * One stream for each worker. The worker's first frame is Hello, the server's first is Welcome.
    *
    * @generated from rpc ck8s.runs.v1.LeaseService.Lease
    */
@@ -980,7 +980,7 @@ export const LeaseService: GenService<{
     output: typeof OpenRunSecretsResponseSchema;
   },
   /**
-   * Says which of these runs have ended and hold no lease: what is left of them may be swept.
+   * Says which of these runs have ended and hold no lease: their workloads may be removed.
    *
    * @generated from rpc ck8s.runs.v1.LeaseService.FilterSweepable
    */

@@ -408,28 +408,28 @@ export type FlowEvent = Message<"ck8s.runs.v1.FlowEvent"> & {
   runId: string;
 
   /**
-   * Who: `service:runs`, `worker:<id>`, `token:<name>`, `github:<login>`.
+   * Who did it: `service:runs`, `worker:<id>`, `token:<name>`, `github:<login>`.
    *
    * @generated from field: string actor = 5;
    */
   actor: string;
 
   /**
-   * In words.
+   * What happened, in words.
    *
    * @generated from field: string message = 6;
    */
   message: string;
 
   /**
-   * What else is known, as a JSON object.
+   * Further details, as a JSON object.
    *
    * @generated from field: string data_json = 7;
    */
   dataJson: string;
 
   /**
-   * When.
+   * When it happened.
    *
    * @generated from field: google.protobuf.Timestamp time = 8;
    */
@@ -527,7 +527,7 @@ export type Worker = Message<"ck8s.runs.v1.Worker"> & {
   id: string;
 
   /**
-   * Another one after each restart.
+   * A new one after each restart.
    *
    * @generated from field: string instance_id = 2;
    */
@@ -541,7 +541,7 @@ export type Worker = Message<"ck8s.runs.v1.Worker"> & {
   executor: string;
 
   /**
-   * What it offers.
+   * The labels that it offers.
    *
    * @generated from field: repeated string labels = 4;
    */
@@ -569,7 +569,7 @@ export type Worker = Message<"ck8s.runs.v1.Worker"> & {
   state: WorkerState;
 
   /**
-   * When it was last heard.
+   * When the server last heard from it.
    *
    * @generated from field: google.protobuf.Timestamp seen_time = 8;
    */
@@ -854,7 +854,7 @@ export enum SlotState {
   LEASED = 2,
 
   /**
-   * Its run has ended, its workload is not known to be gone.
+   * Its run has ended, but its workload may still exist.
    *
    * @generated from enum value: SLOT_STATE_RELEASING = 3;
    */
@@ -929,7 +929,7 @@ export enum LogStream {
   OUTPUT = 1,
 
   /**
-   * What ck8s has to say about the workload.
+   * What ck8s says about the workload.
    *
    * @generated from enum value: LOG_STREAM_SYSTEM = 2;
    */

@@ -45,14 +45,14 @@ export type ListRunsRequest = Message<"ck8s.runs.v1.ListRunsRequest"> & {
   states: RunState[];
 
   /**
-   * At most this many; 0: 50; never more than 200.
+   * How many at most. 0 means 50; more than 200 means 200.
    *
    * @generated from field: int32 page_size = 4;
    */
   pageSize: number;
 
   /**
-   * From an earlier answer; empty: the first page.
+   * The token from an earlier answer; empty for the first page.
    *
    * @generated from field: string page_token = 5;
    */
@@ -151,7 +151,7 @@ export const GetRunResponseSchema: GenMessage<GetRunResponse> = /*@__PURE__*/
   messageDesc(file_ck8s_runs_v1_runs_service, 3);
 
 /**
- * A run to make of a delivery.
+ * A run to make from a delivery.
  *
  * @generated from message ck8s.runs.v1.NewRun
  */
@@ -228,7 +228,7 @@ export const CreateRunsRequestSchema: GenMessage<CreateRunsRequest> = /*@__PURE_
   messageDesc(file_ck8s_runs_v1_runs_service, 5);
 
 /**
- * What became of each.
+ * The outcome for each run.
  *
  * @generated from message ck8s.runs.v1.CreateRunsResponse
  */
@@ -486,14 +486,14 @@ export const ExplainRunRequestSchema: GenMessage<ExplainRunRequest> = /*@__PURE_
  */
 export type WaitReason = Message<"ck8s.runs.v1.WaitReason"> & {
   /**
-   * Which.
+   * What it is.
    *
    * @generated from field: ck8s.runs.v1.WaitCause cause = 1;
    */
   cause: WaitCause;
 
   /**
-   * In a sentence.
+   * The same in a sentence.
    *
    * @generated from field: string message = 2;
    */
@@ -549,7 +549,7 @@ export type ExplainRunResponse = Message<"ck8s.runs.v1.ExplainRunResponse"> & {
   ahead: bigint;
 
   /**
-   * All in a sentence.
+   * Everything in one sentence.
    *
    * @generated from field: string summary = 4;
    */
@@ -599,27 +599,27 @@ export const WatchRunsRequestSchema: GenMessage<WatchRunsRequest> = /*@__PURE__*
   messageDesc(file_ck8s_runs_v1_runs_service, 17);
 
 /**
- * Something happened.
+ * A change, or a sign that the stream lives.
  *
  * @generated from message ck8s.runs.v1.WatchRunsResponse
  */
 export type WatchRunsResponse = Message<"ck8s.runs.v1.WatchRunsResponse"> & {
   /**
-   * What; unset: nothing, the cursor moved on or the stream just began.
+   * The event; unset if only the cursor moved on or the stream has just begun.
    *
    * @generated from field: ck8s.runs.v1.FlowEvent event = 1;
    */
   event?: FlowEvent | undefined;
 
   /**
-   * The run after it; unset: none.
+   * The run after the event; unset if there is none.
    *
    * @generated from field: ck8s.runs.v1.Run run = 2;
    */
   run?: Run | undefined;
 
   /**
-   * Where to go on after a break.
+   * Where to resume after a break.
    *
    * @generated from field: string cursor = 3;
    */
@@ -647,14 +647,14 @@ export type ListFlowEventsRequest = Message<"ck8s.runs.v1.ListFlowEventsRequest"
   runId: string;
 
   /**
-   * At most this many; 0: 50; never more than 200.
+   * How many at most. 0 means 50; more than 200 means 200.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * From an earlier answer; empty: the first page.
+   * The token from an earlier answer; empty for the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -717,14 +717,14 @@ export type ReadLogRequest = Message<"ck8s.runs.v1.ReadLogRequest"> & {
   attempt: number;
 
   /**
-   * From this byte on.
+   * The offset of the first byte to send.
    *
    * @generated from field: int64 offset = 3;
    */
   offset: bigint;
 
   /**
-   * Go on until the run has ended.
+   * Whether to go on until the run has ended.
    *
    * @generated from field: bool follow = 4;
    */
@@ -745,7 +745,7 @@ export const ReadLogRequestSchema: GenMessage<ReadLogRequest> = /*@__PURE__*/
  */
 export type ReadLogResponse = Message<"ck8s.runs.v1.ReadLogResponse"> & {
   /**
-   * The pieces, in order; none: the stream lives.
+   * The pieces, in order; none if the message only shows that the stream lives.
    *
    * @generated from field: repeated ck8s.runs.v1.LogChunk chunks = 1;
    */
@@ -780,14 +780,14 @@ export type ListSlotsRequest = Message<"ck8s.runs.v1.ListSlotsRequest"> & {
   project: string;
 
   /**
-   * At most this many; 0: 50; never more than 200.
+   * How many at most. 0 means 50; more than 200 means 200.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * From an earlier answer; empty: the first page.
+   * The token from an earlier answer; empty for the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -830,7 +830,7 @@ export const ListSlotsResponseSchema: GenMessage<ListSlotsResponse> = /*@__PURE_
   messageDesc(file_ck8s_runs_v1_runs_service, 24);
 
 /**
- * How many slots.
+ * How many slots the project is to have.
  *
  * @generated from message ck8s.runs.v1.SetSlotsRequest
  */
@@ -865,7 +865,7 @@ export const SetSlotsRequestSchema: GenMessage<SetSlotsRequest> = /*@__PURE__*/
   messageDesc(file_ck8s_runs_v1_runs_service, 25);
 
 /**
- * How many slots now.
+ * How many slots the project has now.
  *
  * @generated from message ck8s.runs.v1.SetSlotsResponse
  */
@@ -892,14 +892,14 @@ export const SetSlotsResponseSchema: GenMessage<SetSlotsResponse> = /*@__PURE__*
  */
 export type ListWorkersRequest = Message<"ck8s.runs.v1.ListWorkersRequest"> & {
   /**
-   * At most this many; 0: 50; never more than 200.
+   * How many at most. 0 means 50; more than 200 means 200.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * From an earlier answer; empty: the first page.
+   * The token from an earlier answer; empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -962,7 +962,7 @@ export type DrainWorkerRequest = Message<"ck8s.runs.v1.DrainWorkerRequest"> & {
   workerId: string;
 
   /**
-   * Take work again.
+   * Whether the worker is to take work again.
    *
    * @generated from field: bool undo = 3;
    */
@@ -1019,7 +1019,7 @@ export const AuthenticateRunRequestSchema: GenMessage<AuthenticateRunRequest> = 
   messageDesc(file_ck8s_runs_v1_runs_service, 31);
 
 /**
- * Whose it is.
+ * The run that the token belongs to.
  *
  * @generated from message ck8s.runs.v1.AuthenticateRunResponse
  */
@@ -1109,7 +1109,7 @@ export enum WaitCause {
   TAKEOVER = 7,
 
   /**
-   * Nothing: it is about to start.
+   * Nothing keeps it: it is about to start.
    *
    * @generated from enum value: WAIT_CAUSE_NEXT = 8;
    */
@@ -1149,7 +1149,8 @@ export const RunsService: GenService<{
     output: typeof GetRunResponseSchema;
   },
   /**
-   * Makes runs of deliveries, many at once. A delivery makes at most one run: its run's id follows from the delivery's id.
+   * Makes runs from deliveries, many at once. A delivery makes at most one run: the run's id follows from the
+   * delivery's id.
    *
    * @generated from rpc ck8s.runs.v1.RunsService.CreateRuns
    */
@@ -1239,7 +1240,7 @@ export const RunsService: GenService<{
     output: typeof ListSlotsResponseSchema;
   },
   /**
-   * Sets how many slots a project has. Fewer than are leased: those that are leased run to their end.
+   * Sets how many slots a project has. If more are leased than that, their runs go on to their end.
    *
    * @generated from rpc ck8s.runs.v1.RunsService.SetSlots
    */
