@@ -21,7 +21,8 @@ pub struct MeshOptions {
     /// Directory with tls.crt, tls.key and ca.crt; read again when they change.
     #[arg(long, env = "CK8S_MESH_CERTS", value_name = "DIR")]
     mesh_certs: Option<PathBuf>,
-    /// For the role auth: directory with ca.crt and ca.key, which sign workers' certificates; without it no worker can join.
+    /// For the role auth: directory with ca.crt and ca.key, which sign workers' certificates; without it no worker can
+    /// join.
     #[arg(long, env = "CK8S_MESH_CA", value_name = "DIR")]
     pub mesh_ca: Option<PathBuf>,
     /// For the role auth: how long a worker's certificate lives; it renews it when two thirds of that are over.

@@ -12,7 +12,8 @@ const TIMEOUT_HEADER: &str = "grpc-timeout";
 const MAX_TIMEOUT_AMOUNT: u128 = 99_999_999;
 /// Bounds a call with a single response: nobody waits longer.
 const MAX_CALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// The server library holds the client's deadline too, outside of us and with a bare CANCELLED; we are first by this much.
+/// The server library holds the client's deadline too, outside of us and with a bare CANCELLED; we are first by this
+/// much.
 const LIBRARY_MARGIN: Duration = Duration::from_millis(5);
 
 /// The deadline of a call. None for a stream whose client asks for none.

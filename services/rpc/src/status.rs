@@ -1,5 +1,6 @@
-//! How errors look on the wire: one `ErrorInfo` (UPPER_SNAKE reason, domain `ck8s`, the message's variables), `BadRequest` for
-//! fields, `RetryInfo` where trying again helps. The cause of an internal error is logged here, once, and never sent. (AIP-193)
+//! How errors look on the wire: one `ErrorInfo` (UPPER_SNAKE reason, domain `ck8s`, the message's variables),
+//! `BadRequest` for fields, `RetryInfo` where trying again helps. The cause of an internal error is logged here, once,
+//! and never sent. (AIP-193)
 use std::{collections::HashMap, fmt::Display, time::Duration};
 
 use bytes::Bytes;

@@ -1,5 +1,6 @@
-//! Which projects a call reaches. The guard puts an [`Access`] into each request; a handler asks it for the project of what it touches, or for the
-//! scope of what it lists. To a person, what is in a project where they have no role does not exist.
+//! Which projects a call reaches. The guard puts an [`Access`] into each request; a handler asks it for the project of
+//! what it touches, or for the scope of what it lists. To a person, what is in a project where they have no role does
+//! not exist.
 use std::sync::{
     Arc,
     atomic::{AtomicU8, Ordering::Relaxed},
@@ -96,8 +97,8 @@ impl Access {
     /// Checks that the call may touch what is in this project.
     ///
     /// # Errors
-    /// `missing`, where the caller has no role: the same status as for what does not exist. PERMISSION_DENIED, where the role is less than the
-    /// method's.
+    /// `missing`, where the caller has no role: the same status as for what does not exist. PERMISSION_DENIED, where
+    /// the role is less than the method's.
     pub fn project(
         &self,
         project: ProjectId,

@@ -1,4 +1,5 @@
-//! The bodies of guarded calls: that of the response is observed to its end and can be cut short; the request of a stream then ends too.
+//! The bodies of guarded calls: that of the response is observed to its end and can be cut short; the request of a
+//! stream then ends too.
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,

@@ -1,5 +1,6 @@
-//! The layer in front of every gRPC service. It finds out who calls, asks the policy, hands the `Caller` to the handler, holds deadlines, turns
-//! panics into INTERNAL, ends the streams of a token that is revoked or has other rights, and observes each call.
+//! The layer in front of every gRPC service. It finds out who calls, asks the policy, hands the `Caller` to the
+//! handler, holds deadlines, turns panics into INTERNAL, ends the streams of a token that is revoked or has other
+//! rights, and observes each call.
 mod bearer;
 mod body;
 mod denials;
@@ -49,7 +50,8 @@ enum Position {
     Mesh,
     /// Behind a listener that strangers reach, before handlers. It believes the bearer token and nothing else.
     Public,
-    /// Behind a listener that strangers reach, before what hands calls on to another process: a guard there comes before the handler.
+    /// Behind a listener that strangers reach, before what hands calls on to another process: a guard there comes
+    /// before the handler.
     Relay,
 }
 
@@ -80,8 +82,8 @@ impl GuardLayer {
         self.at(Position::Public)
     }
 
-    /// The same guard behind a listener that strangers reach, before what hands calls on to other processes. Whether a handler checked the
-    /// caller's access is seen there.
+    /// The same guard behind a listener that strangers reach, before what hands calls on to other processes. Whether a
+    /// handler checked the caller's access is seen there.
     #[must_use]
     pub fn relay(&self) -> Self {
         self.at(Position::Relay)
@@ -145,7 +147,8 @@ struct Identified {
     bearer: Option<Bearer>,
 }
 
-/// What the guard looks at once the handler has answered: whether it checked its caller's access, and whether that was refused.
+/// What the guard looks at once the handler has answered: whether it checked its caller's access, and whether that was
+/// refused.
 struct AccessReview {
     access: Access,
     person: Option<SignedIn>,
@@ -262,7 +265,8 @@ impl GuardLayer {
         }
     }
 
-    /// Returns as whom a peer calls: the first of its roles that may. What strangers may do, the edge may hand on for them.
+    /// Returns as whom a peer calls: the first of its roles that may. What strangers may do, the edge may hand on for
+    /// them.
     fn peer_caller(&self, peer: &Identity, path: &str) -> Caller {
         let roles = match peer {
             Identity::Worker(id) => {

@@ -1,4 +1,5 @@
-//! When a call must end although its handler goes on: at its deadline, or when the token that opened it is no longer valid or has other rights.
+//! When a call must end although its handler goes on: at its deadline, or when the token that opened it is no longer
+//! valid or has other rights.
 use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;

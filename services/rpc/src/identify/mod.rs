@@ -1,4 +1,5 @@
-//! Whose a bearer token is: AuthService and RunsService say it over the mesh, and it is cached for less than half a second.
+//! Whose a bearer token is: AuthService and RunsService say it over the mesh, and it is cached for less than half a
+//! second.
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -19,7 +20,8 @@ use crate::{
     mesh::Channel,
 };
 
-/// How long a token's caller is cached. A revoked token is refused, and its open streams end, within twice this: that is to be within a second.
+/// How long a token's caller is cached. A revoked token is refused, and its open streams end, within twice this: that
+/// is to be within a second.
 pub(crate) const CACHE_TTL: Duration = Duration::from_millis(400);
 /// Bounds the tokens that are cached: a flood of made-up tokens takes no more memory.
 const MAX_CACHED_TOKENS: u64 = 10_000;

@@ -1,4 +1,5 @@
-//! One call to a role of another process: its deadline, its address, and more attempts where the contract says that it may be repeated.
+//! One call to a role of another process: its deadline, its address, and more attempts where the contract says that it
+//! may be repeated.
 use std::{
     net::SocketAddr,
     pin::Pin,
@@ -17,7 +18,8 @@ use tower::{Service, ServiceExt};
 use super::{MAX_MESSAGE_BYTES, Peer, address::Permit};
 use crate::{deadline, policy::Method, status};
 
-/// How long a call waits for an address that serves: as long as a replica takes to be replaced, no longer than people wait.
+/// How long a call waits for an address that serves: as long as a replica takes to be replaced, no longer than people
+/// wait.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bounds how often a call is made: more would only add load to a role in trouble.
 const MAX_ATTEMPTS: usize = 3;
@@ -160,7 +162,8 @@ async fn send(
     })
 }
 
-/// Reads the whole response. One that is UNAVAILABLE, in its headers or trailers, is an error, and so is one that breaks off.
+/// Reads the whole response. One that is UNAVAILABLE, in its headers or trailers, is an error, and so is one that
+/// breaks off.
 async fn collect(peer: &Peer, response: Response<Body>) -> Result<Response<Body>, Status> {
     let (head, body) = response.into_parts();
     let body = body

@@ -21,8 +21,8 @@ const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A channel of the mesh, as one role; a clone is the same.
 ///
-/// A call that sets no timeout of its own gets the channel's: eight seconds, unless [`Channel::with_timeout`] says something else. A stream gets
-/// none.
+/// A call that sets no timeout of its own gets the channel's: eight seconds, unless [`Channel::with_timeout`] says
+/// something else. A stream gets none.
 #[derive(Clone)]
 pub struct Channel {
     memory: transport::Channel,

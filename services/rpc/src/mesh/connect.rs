@@ -1,4 +1,5 @@
-//! A connection to a role of another process: TCP, then TLS with our certificate, and the other end's must name the role.
+//! A connection to a role of another process: TCP, then TLS with our certificate, and the other end's must name the
+//! role.
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use ck8s_pki::Certificates;
@@ -59,7 +60,8 @@ impl Dial {
             .await
     }
 
-    /// A channel to one of the addresses of these names, another one at each attempt. It connects at the first call, and again after a break.
+    /// A channel to one of the addresses of these names, another one at each attempt. It connects at the first call,
+    /// and again after a break.
     #[must_use]
     pub fn any_of(&self, names: Vec<Name>) -> tonic::transport::Channel {
         let (dial, names) = (self.clone(), Arc::new(names));

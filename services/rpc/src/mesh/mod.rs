@@ -1,5 +1,5 @@
-//! The mesh: the services' gRPC contract over memory where a role is in this process, over mutual TLS where it is in another. Who calls is a
-//! property of the connection; no header can claim it.
+//! The mesh: the services' gRPC contract over memory where a role is in this process, over mutual TLS where it is in
+//! another. Who calls is a property of the connection; no header can claim it.
 mod address;
 mod call;
 mod channel;
@@ -89,7 +89,8 @@ impl Mesh {
         }
     }
 
-    /// A channel on which every request is that role's. It connects at the first call, and gives calls without a deadline the default one.
+    /// A channel on which every request is that role's. It connects at the first call, and gives calls without a
+    /// deadline the default one.
     #[must_use]
     pub fn channel(&self, role: &'static str) -> Channel {
         let connections = self.connections.clone();
@@ -108,8 +109,9 @@ impl Mesh {
         Channel::new(memory, self.remotes.clone())
     }
 
-    /// Every service of the mesh as one service, for the listener that strangers reach: the services of this process behind `local`, those of
-    /// other processes behind `remote`. A call to another process keeps its headers, so that the service there sees for itself who calls.
+    /// Every service of the mesh as one service, for the listener that strangers reach: the services of this process
+    /// behind `local`, those of other processes behind `remote`. A call to another process keeps its headers, so that
+    /// the service there sees for itself who calls.
     #[must_use]
     pub fn services<L, R>(&self, routes: Routes, local: &L, remote: &R) -> Services
     where
@@ -127,7 +129,8 @@ impl Mesh {
         self.remotes.missing()
     }
 
-    /// Serves the part of the mesh that is in memory, behind `layer`, until `shutdown`; then lets open calls end for ten seconds. Once per mesh.
+    /// Serves the part of the mesh that is in memory, behind `layer`, until `shutdown`; then lets open calls end for
+    /// ten seconds. Once per mesh.
     ///
     /// # Errors
     /// [`MeshError::Served`] the second time.

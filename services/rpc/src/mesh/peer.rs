@@ -81,7 +81,8 @@ impl Peer {
         addresses.values().any(|one| one.address.is_up())
     }
 
-    /// A permit for a call, on an address that was not tried before if there is one. Waits for an address that serves until then.
+    /// A permit for a call, on an address that was not tried before if there is one. Waits for an address that serves
+    /// until then.
     pub(super) async fn acquire(&self, tried: &[SocketAddr], until: Instant) -> Option<Permit> {
         let mut changed = self.pool.changed.subscribe();
         loop {
@@ -124,7 +125,8 @@ impl Pool {
     }
 }
 
-/// Keeps the addresses to what the names say; never returns. A resolver that fails or says nothing changes nothing: health decides.
+/// Keeps the addresses to what the names say; never returns. A resolver that fails or says nothing changes nothing:
+/// health decides.
 async fn resolve(
     names: Vec<Name>,
     pool: Arc<Pool>,

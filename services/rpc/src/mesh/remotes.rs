@@ -61,7 +61,8 @@ impl Remotes {
         Some(peer)
     }
 
-    /// How the method at this path is called. What is not known is taken for a stream: it gets no deadline and is not repeated.
+    /// How the method at this path is called. What is not known is taken for a stream: it gets no deadline and is not
+    /// repeated.
     pub(super) fn call_kind(&self, path: &str) -> CallKind {
         let method = self.policy.as_ref().and_then(|policy| policy.method(path));
         method.map_or(CallKind::Streaming, CallKind::of)

@@ -94,7 +94,10 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Rate<K, C> {
     }
 }
 
-fn limiter<K: Hash + Eq + Clone, C: Clock + Clone>(quota: Option<Quota>, clock: &C) -> Limiter<K, C> {
+fn limiter<K: Hash + Eq + Clone, C: Clock + Clone>(
+    quota: Option<Quota>,
+    clock: &C,
+) -> Limiter<K, C> {
     // Without a quota it is not asked.
     let quota = quota.unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN));
     RateLimiter::new(quota, DefaultKeyedStateStore::default(), clock.clone())
