@@ -10,7 +10,7 @@ use ck8s_cli::{Global, WorkerVerb};
 use ck8s_pki::{Certificates, Identity};
 use ck8s_telemetry::{Admin, LogFormat, init_logs};
 use ck8s_types::WorkerId;
-use ck8s_worker::{Connected, Credential, ExecutorConfig, LogSettings, WorkerConfig};
+use ck8s_worker::{ConnectionState, Credential, ExecutorConfig, Worker, WorkerConfig};
 use clap::ValueEnum;
 use secrecy::SecretString;
 
@@ -163,24 +163,24 @@ pub async fn run(args: WorkerArgs, global: Global) -> Result<ExitCode> {
         labels: node.labels,
         capacity: node.capacity,
         executor: node.place.executor(node.executor, node.work_dir),
-        log: LogSettings::default(),
-        guard_program: None,
-        connected: Connected::default(),
     };
-    if let Some(address) = node.admin_listen {
-        let admin = Admin::bind(address).await?;
-        let connected = config.connected.clone();
+    let admin = match node.admin_listen {
+        Some(address) => Some(Admin::bind(address).await?),
+        None => None,
+    };
+    let mut worker = Worker::start(config, shutdown.clone());
+    if let Some(admin) = admin {
+        let connection = worker.connection();
         let missing = move || {
-            let missing = if connected.get() {
-                vec![]
-            } else {
-                vec!["runs"]
+            let missing = match *connection.borrow() {
+                ConnectionState::Connected => vec![],
+                ConnectionState::Disconnected => vec!["runs"],
             };
             async move { missing }
         };
-        tokio::spawn(admin.serve(missing, shutdown.clone()));
+        tokio::spawn(admin.serve(missing, shutdown));
     }
-    ck8s_worker::run(config, shutdown).await?;
+    worker.wait().await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,71 +1,66 @@
-//! Files at the head of a branch.
+//! Files at the head of a branch, read by ETag.
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ck8s_provider::{Credential, Fetched, ProviderError, Remote};
+use ck8s_provider::{Credential, FileLookup, ProviderError, Remote};
 
-use crate::{
-    GitHub,
-    answer::Answer,
-    ask::{Ask, Scope, part, parts},
-    needs,
-    repositories::path,
-    wire,
-};
+use crate::{client::GitHub, models, operations, path, request::Request, response::Response};
 
 impl GitHub {
-    /// The etag is of the question by the branch. The commit is asked for after that, and the text read at it: both belong together, whatever
-    /// is pushed in between; then the next question, with the etag of what was there before, finds the file changed.
-    pub(crate) async fn fetch(
+    /// Returns a text and the commit that it belongs to, whatever is pushed meanwhile: the ETag is that of the file on the branch, the
+    /// commit is read after it, and the text is read at that commit. If something was pushed in between, the next call, with the older
+    /// ETag, finds the file changed.
+    pub(crate) async fn fetch_file(
         &self,
         credential: &Credential,
         repository: &Remote,
         branch: &str,
         file: &str,
         etag: Option<&str>,
-    ) -> Result<Fetched, ProviderError> {
-        let path = path(&repository.full_name)?;
-        let scope = Scope::Id(&repository.external_id);
-        let at = |what: &str| format!("{path}/contents/{}?ref={}", parts(file), part(what));
-        let ask = Ask::get(at(branch), needs::FILE).unless(etag);
-        let first = self.ask(credential, scope, ask).await?;
-        if first.unchanged() {
-            return Ok(Fetched::Unchanged);
+    ) -> Result<FileLookup, ProviderError> {
+        let path = path::repository(&repository.full_name)?;
+        let at = |reference: &str| {
+            let (file, reference) = (path::segments(file), path::segment(reference));
+            format!("{path}/contents/{file}?ref={reference}")
+        };
+        let request = Request::get(at(branch), operations::GET_FILE).if_none_match(etag);
+        let on_branch = self.send_to(credential, repository, request).await?;
+        if on_branch.is_not_modified() {
+            return Ok(FileLookup::Unchanged);
         }
-        if !first.missing() {
-            first.clone().good(needs::FILE)?;
+        if !on_branch.is_not_found() {
+            on_branch.clone().success()?;
         }
-        let ask = Ask::get(format!("{path}/branches/{}", part(branch)), needs::BRANCH);
-        let head = self
-            .ask(credential, scope, ask)
-            .await?
-            .good(needs::BRANCH)?;
-        let commit = head.read::<wire::Branch>()?.commit.sha;
-        let ask = Ask::get(at(&commit), needs::FILE);
-        let found = self.ask(credential, scope, ask).await?;
-        if found.missing() {
-            return Ok(Fetched::Missing);
+        let head = format!("{path}/branches/{}", path::segment(branch));
+        let request = Request::get(head, operations::GET_BRANCH);
+        let response = self.send_to(credential, repository, request).await?;
+        let branch: models::Branch = response.success()?.json()?;
+        let commit = branch.commit.sha;
+        let request = Request::get(at(&commit), operations::GET_FILE);
+        let at_commit = self.send_to(credential, repository, request).await?;
+        if at_commit.is_not_found() {
+            return Ok(FileLookup::Missing);
         }
-        Ok(Fetched::File {
-            text: text(&found.good(needs::FILE)?)?,
-            etag: first.etag(),
+        Ok(FileLookup::File {
+            text: decode(&at_commit.success()?)?,
+            etag: on_branch.etag(),
             commit,
         })
     }
 }
 
-/// A file's text; a directory has none, nor has a file of more than a megabyte here.
-fn text(answer: &Answer) -> Result<String, ProviderError> {
-    let wrong = |why: &str| ProviderError::Invalid(why.to_owned());
-    if answer.body.first() == Some(&b'[') {
-        return Err(wrong("the path is a directory"));
+/// Returns a file's text. A directory has none, and GitHub sends none for a file of more than a megabyte.
+fn decode(response: &Response) -> Result<String, ProviderError> {
+    let invalid = |why: &str| ProviderError::Invalid(why.to_owned());
+    if response.body.first() == Some(&b'[') {
+        return Err(invalid("the path is a directory"));
     }
-    let content: wire::Content = answer.read()?;
+    let content: models::Content = response.json()?;
     match (content.kind.as_str(), content.encoding.as_str()) {
         ("file", "base64") => {}
-        ("file", _) => return Err(wrong("the file is larger than 1 MB")),
-        (kind, _) => return Err(wrong(&format!("the path is a {kind}"))),
+        ("file", _) => return Err(invalid("the file is larger than 1 MB")),
+        (kind, _) => return Err(invalid(&format!("the path is a {kind}"))),
     }
-    let folded: String = content.content.split_whitespace().collect();
-    let bytes = STANDARD.decode(folded);
+    let base64: String = content.content.split_whitespace().collect();
+    let bytes = STANDARD.decode(base64);
     let text = bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    text.ok_or_else(|| wrong("the file is not UTF-8"))
+    text.ok_or_else(|| invalid("the file is not UTF-8"))
 }

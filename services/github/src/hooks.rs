@@ -1,21 +1,15 @@
-//! Webhooks.
+//! Webhooks: listing, creating, updating, deleting and pinging them.
 use ck8s_provider::{Credential, Hook, HookSpec, ProviderError, Remote};
 use http::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use crate::{
-    GitHub,
-    ask::{Ask, Scope, part},
-    needs,
-    pages::Entry,
-    repositories::path,
-    wire,
-};
+use crate::{client::GitHub, models, operations, pagination::ListEntry, path, request::Request};
 
-/// What a webhook of ck8s hears of, and so what services.yaml can name: what people do in a repository, and the ends of workflows. Not
-/// `status`, which ck8s itself sets, nor what comes for each job and each check of a commit.
-pub const EVENTS: [&str; 16] = [
+/// The events that the webhooks of ck8s receive, and therefore those that services.yaml can name: what people do in a repository, and
+/// the ends of workflows. `status` is missing because ck8s itself sets statuses; so are the events that come for every job and every
+/// check of a commit.
+pub const HOOK_EVENTS: [&str; 16] = [
     "commit_comment",
     "create",
     "delete",
@@ -34,16 +28,16 @@ pub const EVENTS: [&str; 16] = [
     "workflow_run",
 ];
 
-impl Entry for wire::Hook {
+impl ListEntry for models::Hook {
     fn id(&self) -> i64 {
         self.id
     }
 }
 
-impl From<wire::Hook> for Hook {
-    fn from(hook: wire::Hook) -> Self {
-        let heard = |event: &str| hook.events.iter().any(|e| e == "*" || e == event);
-        let complete = EVENTS.iter().all(|event| heard(event));
+impl From<models::Hook> for Hook {
+    fn from(hook: models::Hook) -> Self {
+        let receives = |event: &str| hook.events.iter().any(|e| e == "*" || e == event);
+        let all_events = HOOK_EVENTS.iter().all(|event| receives(event));
         let insecure = match &hook.config.insecure_ssl {
             Value::String(text) => text != "0",
             Value::Number(number) => number.as_i64() != Some(0),
@@ -52,7 +46,7 @@ impl From<wire::Hook> for Hook {
         Self {
             id: hook.id.to_string(),
             active: hook.active,
-            complete: complete && hook.config.content_type == "json" && !insecure,
+            complete: all_events && hook.config.content_type == "json" && !insecure,
             url: hook.config.url,
         }
     }
@@ -65,77 +59,102 @@ impl GitHub {
         repository: &Remote,
         url: &str,
     ) -> Result<Vec<Hook>, ProviderError> {
-        let path = format!("{}/hooks?per_page=100", path(&repository.full_name)?);
-        let scope = Scope::Id(&repository.external_id);
-        let all: Vec<wire::Hook> = self
-            .all(credential, scope, &path, needs::HOOKS_READ)
+        let path = format!("{}?per_page=100", hooks_path(repository)?);
+        let hooks: Vec<models::Hook> = self
+            .list_all(credential, repository, &path, operations::LIST_HOOKS)
             .await?;
-        let ours = all.into_iter().filter(|hook| hook.config.url == url);
+        let ours = hooks.into_iter().filter(|hook| hook.config.url == url);
         Ok(ours.map(Hook::from).collect())
     }
 
-    /// Makes one, or gives one that is there what is asked for.
-    pub(crate) async fn put_hook(
+    pub(crate) async fn create_hook(
         &self,
         credential: &Credential,
         repository: &Remote,
-        hook_id: Option<&str>,
         spec: &HookSpec,
     ) -> Result<Hook, ProviderError> {
-        let path = format!("{}/hooks", path(&repository.full_name)?);
-        let secret = spec.secret.expose_secret();
-        let mut body = json!({
-            "active": true,
-            "events": EVENTS,
-            "config": {
-                "url": spec.url,
-                "content_type": "json",
-                "insecure_ssl": "0",
-                "secret": secret,
-            },
-        });
-        let (method, path) = match hook_id {
-            None => {
-                body["name"] = json!("web");
-                (Method::POST, path)
-            }
-            Some(id) => (Method::PATCH, format!("{path}/{}", part(id))),
-        };
-        let mut ask = Ask::new(method, path, needs::HOOKS_WRITE).with(body);
-        ask.secret = Some(secret);
-        let scope = Scope::Id(&repository.external_id);
-        let answer = self.ask(credential, scope, ask).await?;
-        let hook: wire::Hook = answer.good(needs::HOOKS_WRITE)?.read()?;
+        let mut body = hook_body(spec);
+        body["name"] = json!("web");
+        let path = hooks_path(repository)?;
+        let request = Request::new(Method::POST, path, operations::WRITE_HOOK).with_body(body);
+        self.write_hook(credential, repository, request, spec).await
+    }
+
+    pub(crate) async fn update_hook(
+        &self,
+        credential: &Credential,
+        repository: &Remote,
+        hook_id: &str,
+        spec: &HookSpec,
+    ) -> Result<Hook, ProviderError> {
+        let path = hook_path(repository, hook_id)?;
+        let request = Request::new(Method::PATCH, path, operations::WRITE_HOOK);
+        let request = request.with_body(hook_body(spec));
+        self.write_hook(credential, repository, request, spec).await
+    }
+
+    async fn write_hook<'a>(
+        &self,
+        credential: &Credential,
+        repository: &Remote,
+        mut request: Request<'a>,
+        spec: &'a HookSpec,
+    ) -> Result<Hook, ProviderError> {
+        request.secret = Some(spec.secret.expose_secret());
+        let response = self.send_to(credential, repository, request).await?;
+        let hook: models::Hook = response.success()?.json()?;
         Ok(hook.into())
     }
 
-    pub(crate) async fn remove_hook(
+    pub(crate) async fn delete_hook(
         &self,
         credential: &Credential,
         repository: &Remote,
         hook_id: &str,
     ) -> Result<(), ProviderError> {
-        let path = format!("{}/hooks/{}", path(&repository.full_name)?, part(hook_id));
-        let ask = Ask::new(Method::DELETE, path, needs::HOOKS_WRITE);
-        let scope = Scope::Id(&repository.external_id);
-        let answer = self.ask(credential, scope, ask).await?;
-        if answer.missing() {
+        let path = hook_path(repository, hook_id)?;
+        let request = Request::new(Method::DELETE, path, operations::WRITE_HOOK);
+        let response = self.send_to(credential, repository, request).await?;
+        if response.is_not_found() {
             return Ok(());
         }
-        answer.good(needs::HOOKS_WRITE).map(|_| ())
+        response.success().map(|_| ())
     }
 
-    pub(crate) async fn ping(
+    pub(crate) async fn ping_hook(
         &self,
         credential: &Credential,
         repository: &Remote,
         hook_id: &str,
     ) -> Result<(), ProviderError> {
-        let path = path(&repository.full_name)?;
-        let path = format!("{path}/hooks/{}/pings", part(hook_id));
-        let ask = Ask::new(Method::POST, path, needs::HOOKS_WRITE);
-        let scope = Scope::Id(&repository.external_id);
-        let answer = self.ask(credential, scope, ask).await?;
-        answer.good(needs::HOOKS_WRITE).map(|_| ())
+        let path = format!("{}/pings", hook_path(repository, hook_id)?);
+        let request = Request::new(Method::POST, path, operations::WRITE_HOOK);
+        let response = self.send_to(credential, repository, request).await?;
+        response.success().map(|_| ())
     }
+}
+
+fn hooks_path(repository: &Remote) -> Result<String, ProviderError> {
+    Ok(format!(
+        "{}/hooks",
+        path::repository(&repository.full_name)?
+    ))
+}
+
+fn hook_path(repository: &Remote, hook_id: &str) -> Result<String, ProviderError> {
+    let hooks = hooks_path(repository)?;
+    Ok(format!("{hooks}/{}", path::segment(hook_id)))
+}
+
+fn hook_body(spec: &HookSpec) -> Value {
+    json!({
+        "active": true,
+        "events": HOOK_EVENTS,
+        "config": {
+            "url": spec.url,
+            "content_type": "json",
+            "insecure_ssl": "0",
+            "secret": spec.secret.expose_secret(),
+        },
+    })
 }

@@ -1,45 +1,45 @@
-//! The contract of `ck8s-provider`, spoken by the files beside this one.
+//! `RepositoryProvider` for GitHub: each method is the inherent one of the same name, in the file of its resource.
 use async_trait::async_trait;
 use ck8s_provider::{
-    Actor, CommitStatus, Credential, Fetched, Hook, HookAttempt, HookSpec, Lacking, ProviderError,
-    Quota, Remote, RepositoryProvider, Thread,
+    Actor, CommitStatus, Credential, DeliveryAttempt, FileLookup, Hook, HookSpec,
+    MissingPermission, ProviderError, Quota, Remote, RepositoryProvider, Thread,
 };
 use time::OffsetDateTime;
 
-use crate::{EVENTS, GitHub, NAME};
+use crate::{client::GitHub, hooks::HOOK_EVENTS, operations::PROVIDER_NAME};
 
 #[async_trait]
 impl RepositoryProvider for GitHub {
     fn name(&self) -> &'static str {
-        NAME
+        PROVIDER_NAME
     }
 
-    fn hears(&self, event: &str) -> bool {
-        EVENTS.contains(&event)
+    fn delivers_event(&self, event: &str) -> bool {
+        HOOK_EVENTS.contains(&event)
     }
 
     fn quota(&self, credential: &Credential) -> Option<Quota> {
-        self.callers.of(credential).quota()
+        self.state(credential).quota()
     }
 
-    async fn look_up(
+    async fn find_repository(
         &self,
         credential: &Credential,
         full_name: &str,
-    ) -> Result<(Remote, Vec<Lacking>), ProviderError> {
-        self.repository(credential, full_name).await
+    ) -> Result<(Remote, Vec<MissingPermission>), ProviderError> {
+        Self::find_repository(self, credential, full_name).await
     }
 
-    async fn identify(
+    async fn refresh_repository(
         &self,
         credential: &Credential,
         repository: &Remote,
     ) -> Result<Remote, ProviderError> {
-        self.known(credential, repository).await
+        Self::refresh_repository(self, credential, repository).await
     }
 
     async fn actor(&self, credential: &Credential) -> Result<Actor, ProviderError> {
-        self.whose(credential).await
+        Self::actor(self, credential).await
     }
 
     async fn may_write(
@@ -48,16 +48,16 @@ impl RepositoryProvider for GitHub {
         repository: &Remote,
         login: &str,
     ) -> Result<bool, ProviderError> {
-        self.writes(credential, repository, login).await
+        Self::may_write(self, credential, repository, login).await
     }
 
-    async fn hooks(
+    async fn list_hooks(
         &self,
         credential: &Credential,
         repository: &Remote,
         url: &str,
     ) -> Result<Vec<Hook>, ProviderError> {
-        self.list_hooks(credential, repository, url).await
+        Self::list_hooks(self, credential, repository, url).await
     }
 
     async fn create_hook(
@@ -66,7 +66,7 @@ impl RepositoryProvider for GitHub {
         repository: &Remote,
         spec: &HookSpec,
     ) -> Result<Hook, ProviderError> {
-        self.put_hook(credential, repository, None, spec).await
+        Self::create_hook(self, credential, repository, spec).await
     }
 
     async fn update_hook(
@@ -76,8 +76,7 @@ impl RepositoryProvider for GitHub {
         hook_id: &str,
         spec: &HookSpec,
     ) -> Result<Hook, ProviderError> {
-        self.put_hook(credential, repository, Some(hook_id), spec)
-            .await
+        Self::update_hook(self, credential, repository, hook_id, spec).await
     }
 
     async fn delete_hook(
@@ -86,7 +85,7 @@ impl RepositoryProvider for GitHub {
         repository: &Remote,
         hook_id: &str,
     ) -> Result<(), ProviderError> {
-        self.remove_hook(credential, repository, hook_id).await
+        Self::delete_hook(self, credential, repository, hook_id).await
     }
 
     async fn ping_hook(
@@ -95,17 +94,17 @@ impl RepositoryProvider for GitHub {
         repository: &Remote,
         hook_id: &str,
     ) -> Result<(), ProviderError> {
-        self.ping(credential, repository, hook_id).await
+        Self::ping_hook(self, credential, repository, hook_id).await
     }
 
-    async fn hook_attempts(
+    async fn list_delivery_attempts(
         &self,
         credential: &Credential,
         repository: &Remote,
         hook_id: &str,
         since: OffsetDateTime,
-    ) -> Result<Vec<HookAttempt>, ProviderError> {
-        self.attempts(credential, repository, hook_id, since).await
+    ) -> Result<Vec<DeliveryAttempt>, ProviderError> {
+        Self::list_delivery_attempts(self, credential, repository, hook_id, since).await
     }
 
     async fn redeliver(
@@ -115,19 +114,18 @@ impl RepositoryProvider for GitHub {
         hook_id: &str,
         attempt_id: &str,
     ) -> Result<(), ProviderError> {
-        self.deliver_again(credential, repository, hook_id, attempt_id)
-            .await
+        Self::redeliver(self, credential, repository, hook_id, attempt_id).await
     }
 
-    async fn file(
+    async fn fetch_file(
         &self,
         credential: &Credential,
         repository: &Remote,
         branch: &str,
         path: &str,
         etag: Option<&str>,
-    ) -> Result<Fetched, ProviderError> {
-        self.fetch(credential, repository, branch, path, etag).await
+    ) -> Result<FileLookup, ProviderError> {
+        Self::fetch_file(self, credential, repository, branch, path, etag).await
     }
 
     async fn set_status(
@@ -137,7 +135,7 @@ impl RepositoryProvider for GitHub {
         commit: &str,
         status: &CommitStatus,
     ) -> Result<(), ProviderError> {
-        self.status(credential, repository, commit, status).await
+        Self::set_status(self, credential, repository, commit, status).await
     }
 
     async fn find_comment(
@@ -147,8 +145,7 @@ impl RepositoryProvider for GitHub {
         thread: &Thread,
         marker: &str,
     ) -> Result<Option<String>, ProviderError> {
-        self.our_comment(credential, repository, thread, marker)
-            .await
+        Self::find_comment(self, credential, repository, thread, marker).await
     }
 
     async fn create_comment(
@@ -158,7 +155,7 @@ impl RepositoryProvider for GitHub {
         thread: &Thread,
         body: &str,
     ) -> Result<String, ProviderError> {
-        self.comment(credential, repository, thread, body).await
+        Self::create_comment(self, credential, repository, thread, body).await
     }
 
     async fn update_comment(
@@ -168,7 +165,7 @@ impl RepositoryProvider for GitHub {
         comment_id: &str,
         body: &str,
     ) -> Result<(), ProviderError> {
-        self.rewrite(credential, repository, comment_id, body).await
+        Self::update_comment(self, credential, repository, comment_id, body).await
     }
 
     async fn acknowledge(
@@ -177,6 +174,6 @@ impl RepositoryProvider for GitHub {
         repository: &Remote,
         comment_id: &str,
     ) -> Result<(), ProviderError> {
-        self.eyes(credential, repository, comment_id).await
+        Self::acknowledge(self, credential, repository, comment_id).await
     }
 }

@@ -1,58 +1,71 @@
-//! Between the contract's messages and ours.
+//! Conversions between the contract's messages and the domain types.
 use ck8s_proto::{ingress::v1 as pb, repositories::v1 as repositories, runs::v1 as runs};
-use ck8s_rpc::convert::{spec_from_pb, spec_to_pb, timestamp, trigger_to_pb};
+use ck8s_rpc::convert::{moment, spec_from_pb, spec_to_pb, timestamp, trigger_to_pb};
 use ck8s_types::RunId;
 
-use crate::{
-    domain::{
-        refusal::Refusal,
-        trigger::{Patterns, Trigger},
-        verify::Secret,
-    },
-    ingest::Outcome,
-    peers::{
-        repositories::Known,
-        runs::{Made, Order},
-    },
-    store::deliveries::{Delivery, State},
+use crate::domain::{
+    delivery::{Delivery, DeliveryState},
+    delivery_notice::DeliveryNotice,
+    event::WriteAccessSource,
+    hook_delivery::{HookDelivery, HookLog, HookLogPage, Redelivery},
+    rejection::Rejection,
+    repository::{Repository, WebhookSecrets},
+    run_request::PendingRun,
+    signature::WebhookSecret,
+    trigger::{GlobFilter, Trigger},
+    webhook::{Webhook, WebhookOutcome},
 };
 
-/// A resolved repository by the provider's id; or what is wrong with it.
-pub(crate) fn known(resolved: repositories::ResolvedRepository) -> Result<(u64, Known), String> {
+/// Converts a resolved repository. Returns it with its id at the provider, or what is wrong with the message.
+pub(crate) fn repository(
+    resolved: repositories::ResolvedRepository,
+) -> Result<(u64, Repository), String> {
+    let secrets = secrets(&resolved);
     let repository = resolved.repository.ok_or("no repository in it")?;
     let external_id = repository
         .external_id
         .parse()
-        .map_err(|_| "external_id is no number")?;
-    let mut secrets = resolved
-        .webhook_secrets
-        .iter()
-        .map(|s| Secret::new(s.as_bytes()));
-    let until = |at: prost_types::Timestamp| at.seconds * 1_000 + i64::from(at.nanos) / 1_000_000;
+        .map_err(|_| "external_id is not a number")?;
+    let has_credential = repository.credential != repositories::CredentialKind::Unspecified as i32;
     let triggers = repository.services.unwrap_or_default().triggers;
-    let known = Known {
-        id: repository.id.parse().map_err(|_| "id is no id")?,
+    let converted = Repository {
+        id: repository.id.parse().map_err(|_| "id is not an id")?,
         project_id: repository
             .project_id
             .parse()
-            .map_err(|_| "project_id is no id")?,
+            .map_err(|_| "project_id is not an id")?,
         triggers: triggers
             .into_iter()
             .map(|t| trigger(t, &repository.default_branch))
             .collect(),
         full_name: repository.full_name,
+        secrets,
+        write_access: if has_credential {
+            WriteAccessSource::Provider
+        } else {
+            WriteAccessSource::Payload
+        },
+    };
+    Ok((external_id, converted))
+}
+
+fn secrets(resolved: &repositories::ResolvedRepository) -> WebhookSecrets {
+    let mut secrets = resolved
+        .webhook_secrets
+        .iter()
+        .map(|s| WebhookSecret::new(s.as_bytes()));
+    let to_ms = |at: prost_types::Timestamp| at.seconds * 1_000 + i64::from(at.nanos) / 1_000_000;
+    WebhookSecrets {
         current: secrets.next(),
         previous: secrets.collect(),
-        previous_until: resolved.expire_time.map(until),
-        looked_after: repository.credential != repositories::CredentialKind::Unspecified as i32,
-    };
-    Ok((external_id, known))
+        previous_until_ms: resolved.expire_time.map(to_ms),
+    }
 }
 
 fn trigger(trigger: repositories::Trigger, default_branch: &str) -> Trigger {
     let branches =
-        Patterns::for_branches(trigger.branches, trigger.branches_ignore, default_branch);
-    let paths = Patterns::for_paths(trigger.paths, trigger.paths_ignore);
+        GlobFilter::for_branches(trigger.branches, trigger.branches_ignore, default_branch);
+    let paths = GlobFilter::for_paths(trigger.paths, trigger.paths_ignore);
     let spec = spec_from_pb(trigger.spec.unwrap_or_default()).map_err(|fault| fault.to_string());
     let fault = branches.as_ref().err().or(paths.as_ref().err()).cloned();
     Trigger {
@@ -68,18 +81,20 @@ fn trigger(trigger: repositories::Trigger, default_branch: &str) -> Trigger {
     }
 }
 
-pub(crate) fn new_run(order: Order) -> runs::NewRun {
+pub(crate) fn new_run(run: PendingRun) -> runs::NewRun {
+    let request = run.request;
     runs::NewRun {
-        delivery_id: order.delivery_id.to_string(),
-        project_id: order.project_id.to_string(),
-        repository_id: order.repository_id.to_string(),
-        repository_name: order.repository_name,
-        trigger: Some(trigger_to_pb(order.wanted.trigger)),
-        spec: Some(spec_to_pb(order.wanted.spec)),
+        delivery_id: run.delivery_id.to_string(),
+        project_id: request.project_id.to_string(),
+        repository_id: request.repository_id.to_string(),
+        repository_name: request.repository_name,
+        trigger: Some(trigger_to_pb(request.run.trigger)),
+        spec: Some(spec_to_pb(request.run.spec)),
     }
 }
 
-pub(crate) fn made(result: runs::CreateRunResult) -> Made {
+/// Returns the run that was created, or why there is none and never will be.
+pub(crate) fn created_run(result: runs::CreateRunResult) -> Result<RunId, String> {
     if result.run_id.is_empty() {
         return Err(result.error);
     }
@@ -89,54 +104,119 @@ pub(crate) fn made(result: runs::CreateRunResult) -> Made {
         .map_err(|_| "the runs service named no run".to_owned())
 }
 
-pub(crate) fn result(outcome: Outcome) -> pb::IngestResult {
+pub(crate) fn note_delivery_request(notice: DeliveryNotice) -> repositories::NoteDeliveryRequest {
+    repositories::NoteDeliveryRequest {
+        repository_id: notice.repository_id.to_string(),
+        event: notice.event,
+        branch: notice.branch,
+        signed_with_current: notice.proves_rotation,
+    }
+}
+
+/// Converts a page of hook deliveries, or returns what is wrong with the message.
+pub(crate) fn hook_log_page(
+    page: repositories::ListHookDeliveriesResponse,
+) -> Result<HookLogPage, String> {
+    let log = match page.until {
+        None => None,
+        Some(until) => Some(HookLog {
+            repository_id: page
+                .repository_id
+                .parse()
+                .map_err(|_| "repository_id is not an id")?,
+            deliveries: page.deliveries.into_iter().map(hook_delivery).collect(),
+            complete_until: moment("until", &until).map_err(|s| s.message().to_owned())?,
+        }),
+    };
+    Ok(HookLogPage {
+        log,
+        next_page_token: page.next_page_token,
+    })
+}
+
+fn hook_delivery(delivery: repositories::HookDelivery) -> HookDelivery {
+    HookDelivery {
+        delivery_key: delivery.delivery_id,
+        attempt_id: delivery.attempt_id,
+        time: delivery.time.and_then(|at| moment("time", &at).ok()),
+    }
+}
+
+pub(crate) fn redeliver_request(
+    redelivery: Redelivery,
+) -> repositories::RedeliverHookDeliveriesRequest {
+    repositories::RedeliverHookDeliveriesRequest {
+        repository_id: redelivery.repository_id.to_string(),
+        attempt_ids: redelivery.attempt_ids,
+        until: redelivery.complete_until.map(timestamp),
+    }
+}
+
+/// Moves a webhook out of its message; nothing is copied.
+pub(crate) fn webhook(webhook: pb::Webhook) -> Webhook {
+    Webhook {
+        provider: webhook.provider,
+        event: webhook.event,
+        delivery_key: webhook.delivery_id,
+        signature: webhook.signature,
+        body: webhook.body,
+    }
+}
+
+pub(crate) fn ingest_result(outcome: WebhookOutcome) -> pb::IngestResult {
     use pb::IngestOutcome as O;
-    let (kind, code, message) = match outcome {
-        Outcome::Accepted => (O::Accepted, "ACCEPTED", "the delivery is stored"),
-        Outcome::Duplicate => (O::Duplicate, "DUPLICATE", "the delivery was stored before"),
-        Outcome::Refused(refusal) => (kind(refusal), refusal.code(), refusal.message()),
+    let (outcome, code, message) = match outcome {
+        WebhookOutcome::Accepted => (O::Accepted, "ACCEPTED", "the delivery is stored"),
+        WebhookOutcome::Duplicate => (O::Duplicate, "DUPLICATE", "the delivery was stored before"),
+        WebhookOutcome::Rejected(rejection) => (
+            rejection_to_pb(rejection),
+            rejection.code(),
+            rejection.message(),
+        ),
     };
     pb::IngestResult {
-        outcome: kind.into(),
+        outcome: outcome.into(),
         code: code.to_owned(),
         message: message.to_owned(),
     }
 }
 
-fn kind(refusal: Refusal) -> pb::IngestOutcome {
-    match refusal {
-        Refusal::SignatureMissing | Refusal::SignatureInvalid => pb::IngestOutcome::Unauthenticated,
-        Refusal::Unavailable => pb::IngestOutcome::Unavailable,
-        Refusal::ProviderUnknown
-        | Refusal::EventMissing
-        | Refusal::EventInvalid
-        | Refusal::DeliveryIdMissing
-        | Refusal::DeliveryIdInvalid
-        | Refusal::BodyNotJson(_)
-        | Refusal::NotStorable => pb::IngestOutcome::Invalid,
+fn rejection_to_pb(rejection: Rejection) -> pb::IngestOutcome {
+    match rejection {
+        Rejection::SignatureMissing | Rejection::SignatureInvalid => {
+            pb::IngestOutcome::Unauthenticated
+        }
+        Rejection::Unavailable => pb::IngestOutcome::Unavailable,
+        Rejection::ProviderUnknown
+        | Rejection::EventMissing
+        | Rejection::EventInvalid
+        | Rejection::DeliveryIdMissing
+        | Rejection::DeliveryIdInvalid
+        | Rejection::BodyNotJson(_)
+        | Rejection::NotStorable => pb::IngestOutcome::Invalid,
     }
 }
 
-pub(crate) fn state_from_pb(state: pb::DeliveryState) -> Option<State> {
+pub(crate) fn state_from_pb(state: pb::DeliveryState) -> Option<DeliveryState> {
     match state {
         pb::DeliveryState::Unspecified => None,
-        pb::DeliveryState::Received => Some(State::Received),
-        pb::DeliveryState::RunCreated => Some(State::RunCreated),
-        pb::DeliveryState::Ignored => Some(State::Ignored),
-        pb::DeliveryState::Failed => Some(State::Failed),
+        pb::DeliveryState::Received => Some(DeliveryState::Received),
+        pb::DeliveryState::RunCreated => Some(DeliveryState::RunCreated),
+        pb::DeliveryState::Ignored => Some(DeliveryState::Ignored),
+        pb::DeliveryState::Failed => Some(DeliveryState::Failed),
     }
 }
 
-fn state_to_pb(state: State) -> pb::DeliveryState {
+fn state_to_pb(state: DeliveryState) -> pb::DeliveryState {
     match state {
-        State::Received => pb::DeliveryState::Received,
-        State::RunCreated => pb::DeliveryState::RunCreated,
-        State::Ignored => pb::DeliveryState::Ignored,
-        State::Failed => pb::DeliveryState::Failed,
+        DeliveryState::Received => pb::DeliveryState::Received,
+        DeliveryState::RunCreated => pb::DeliveryState::RunCreated,
+        DeliveryState::Ignored => pb::DeliveryState::Ignored,
+        DeliveryState::Failed => pb::DeliveryState::Failed,
     }
 }
 
-pub(crate) fn delivery(delivery: Delivery) -> pb::Delivery {
+pub(crate) fn delivery_to_pb(delivery: Delivery) -> pb::Delivery {
     let id = |id: Option<String>| id.unwrap_or_default();
     pb::Delivery {
         id: delivery.id.to_string(),

@@ -1,29 +1,42 @@
-//! What goes wrong for a caller of the inbox, and how it looks on the wire.
-use ck8s_db::is_unavailable;
+//! The errors of reading and replaying deliveries, and the status that each becomes.
+use ck8s_db::{is_unavailable, requests::RequestError};
 use ck8s_rpc::status;
+use ck8s_types::{DeliveryId, RequestId};
 use thiserror::Error;
 use tonic::Status;
 
-use crate::peers::Away;
+use crate::domain::unavailable::ServiceUnavailable;
 
-/// What goes wrong for a caller of the inbox.
+/// An error of reading, replaying, handling or recovering deliveries.
 #[derive(Debug, Error)]
 pub(crate) enum IngressError {
-    /// There is no such delivery.
+    /// The delivery does not exist, or the caller may not see it.
     #[error("no delivery {0:?}")]
     NotFound(String),
-    /// The caller may not, in the contract's words.
+    /// The caller may not do this, in the contract's words.
     #[error("refused: {}", .0.code())]
     Refused(Box<Status>),
-    /// A service that is needed is away. What was asked for is stored and happens later.
+    /// Another service is unavailable. What was asked for is stored and happens later.
     #[error(transparent)]
-    Away(#[from] Away),
-    /// The database.
+    Unavailable(#[from] ServiceUnavailable),
+    /// The request id was used for another request before.
+    #[error("the request id {0} was used for another request")]
+    RequestIdReused(RequestId),
+    /// The database failed.
     #[error("the database: {0}")]
     Database(#[from] sqlx::Error),
-    /// What is stored cannot be read.
+    /// A stored delivery cannot be read.
     #[error("delivery {0} cannot be read: {1}")]
-    Corrupt(ck8s_types::DeliveryId, String),
+    Corrupt(DeliveryId, String),
+}
+
+impl From<RequestError> for IngressError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Reused(id) => Self::RequestIdReused(id),
+            RequestError::Database(cause) => Self::Database(cause),
+        }
+    }
 }
 
 impl From<IngressError> for Status {
@@ -31,7 +44,8 @@ impl From<IngressError> for Status {
         match &error {
             IngressError::Refused(status) => Status::clone(status),
             IngressError::NotFound(id) => status::not_found("delivery", id),
-            IngressError::Away(away) => status::unavailable(away.service, away),
+            IngressError::RequestIdReused(id) => status::request_id_reused(*id),
+            IngressError::Unavailable(cause) => status::unavailable(cause.service, cause),
             IngressError::Database(cause) if is_unavailable(cause) => {
                 status::unavailable("database", cause)
             }

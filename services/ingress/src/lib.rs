@@ -4,16 +4,13 @@ mod convert;
 mod domain;
 mod error;
 mod grpc;
-mod handler;
-mod ingest;
 mod metrics;
 mod peers;
-mod rehandle;
+mod pipeline;
 mod service;
 mod start;
 mod store;
 mod tasks;
-mod writer;
 
 pub use config::IngressConfig;
-pub use start::Ingress;
+pub use start::{Ingress, IngressDeps};

@@ -1,15 +1,21 @@
-//! What is counted. Per batch, so that counting costs nothing.
+//! The metrics of this service, counted per batch and not per webhook.
 use metrics::{counter, histogram};
 
-use crate::{ingest::Outcome, store::inbox};
+use crate::domain::{
+    delivery::{DeliveryOutcome, DeliveryState},
+    webhook::WebhookOutcome,
+};
 
-/// What became of webhooks.
-pub(crate) fn ingested(outcomes: &[Outcome]) {
-    let count = |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|o| wanted(o)).count() as u64;
+/// Counts webhooks by their outcome.
+pub(crate) fn webhooks_ingested(outcomes: &[WebhookOutcome]) {
+    let count = |is: fn(&WebhookOutcome) -> bool| outcomes.iter().filter(|o| is(o)).count() as u64;
     for (outcome, number) in [
-        ("accepted", count(|o| *o == Outcome::Accepted)),
-        ("duplicate", count(|o| *o == Outcome::Duplicate)),
-        ("refused", count(|o| matches!(o, Outcome::Refused(_)))),
+        ("accepted", count(|o| *o == WebhookOutcome::Accepted)),
+        ("duplicate", count(|o| *o == WebhookOutcome::Duplicate)),
+        (
+            "refused",
+            count(|o| matches!(o, WebhookOutcome::Rejected(_))),
+        ),
     ] {
         if number > 0 {
             counter!("ck8s_ingress_webhooks_total", "outcome" => outcome).increment(number);
@@ -17,15 +23,14 @@ pub(crate) fn ingested(outcomes: &[Outcome]) {
     }
 }
 
-/// Rows of one statement.
-pub(crate) fn batch(rows: usize) {
+/// Records the rows of one statement.
+pub(crate) fn batch_written(rows: usize) {
     histogram!("ck8s_ingress_batch_rows").record(rows as f64);
 }
 
-/// What became of stored deliveries.
-pub(crate) fn handled(outcomes: &[inbox::Outcome]) {
-    use crate::store::deliveries::State;
-    for state in State::ALL {
+/// Counts handled deliveries by their state.
+pub(crate) fn deliveries_handled(outcomes: &[DeliveryOutcome]) {
+    for state in DeliveryState::ALL {
         let number = outcomes.iter().filter(|o| o.state == state).count() as u64;
         if number > 0 {
             counter!("ck8s_ingress_handled_total", "state" => state.as_str()).increment(number);
@@ -33,12 +38,12 @@ pub(crate) fn handled(outcomes: &[inbox::Outcome]) {
     }
 }
 
-/// Deliveries that the repair task has to take up.
+/// Counts the deliveries that are left to the repair task.
 pub(crate) fn left_to_repair(number: usize) {
     counter!("ck8s_ingress_left_to_repair_total").increment(number as u64);
 }
 
-/// Deliveries that the repair task took up.
+/// Counts the deliveries that the repair task handled.
 pub(crate) fn repaired(number: usize) {
     if number > 0 {
         counter!("ck8s_ingress_repaired_total").increment(number as u64);

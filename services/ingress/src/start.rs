@@ -1,84 +1,119 @@
-//! The service put together, with its tasks.
-use std::sync::Arc;
-
+//! Starts the service: puts its parts together and starts its tasks.
+use ck8s_batch::Batches;
 use ck8s_proto::ingress::v1::ingress_service_server::{IngressService, IngressServiceServer};
 use ck8s_rpc::mesh::Channel;
 use sqlx::PgPool;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     IngressConfig,
-    grpc::Grpc,
-    handler::{self, Handler, Inlet},
-    ingest::Ingest,
-    peers::{provider::Provider, repositories::Repositories, runs::Runs},
-    service::Inbox,
-    tasks::{self, recovery::Recovery, repair::Repair},
-    writer::{self, Writer},
+    domain::delivery_notice::DeliveryNotice,
+    grpc::IngressGrpc,
+    peers::{
+        delivery_notices::DeliveryNotices, hook_deliveries::HookDeliveries,
+        repositories::RepositoryCache, runs::RunsClient, write_access::WriteAccessClient,
+    },
+    pipeline::{
+        handoff::{HANDOFF_CAPACITY, Handoff},
+        in_flight::InFlight,
+        ingest::Ingest,
+        repair_queue::RepairQueue,
+        run_creator::RunCreator,
+        run_worker::{MAX_BATCH_DELIVERIES, RUN_WORKERS, RunWorker},
+        verify::Verifier,
+        writer::{MAX_BATCH_ROWS, WRITE_QUEUE_CAPACITY, WRITERS, WriteRequest, Writer},
+    },
+    service::{deliveries::Deliveries, recover_deliveries::Recovery, reprocess::Reprocessor},
+    tasks::{
+        delivery_notices::{self, NOTICE_QUEUE_CAPACITY},
+        recovery,
+        repair::Repair,
+        repository_changes, retention,
+    },
 };
+
+/// What the ingress service needs of others.
+#[derive(Clone)]
+pub struct IngressDeps {
+    /// At least six connections: two writers, two run workers, one that listens, one for everything else.
+    pub pool: PgPool,
+    /// Leads to the repositories and runs services, as the role `ingress`.
+    pub channel: Channel,
+}
 
 /// The ingress service; a clone is the same service.
 #[derive(Clone)]
 pub struct Ingress {
-    grpc: Grpc,
+    grpc: IngressGrpc,
 }
 
 impl Ingress {
-    /// Starts the service's tasks. `channel` leads to the repositories and runs services, as role `ingress`.
-    ///
-    /// The pool needs at least six connections: two writers, two handlers, one that listens, one for everything else.
+    /// Starts the service and its tasks.
     #[must_use]
-    pub fn start(
-        pool: PgPool,
-        channel: Channel,
-        config: IngressConfig,
-        shutdown: CancellationToken,
-    ) -> Self {
-        let repositories = Repositories::new(channel.clone());
-        let (queue, pending) = mpsc::channel(handler::QUEUE);
-        let provider = Provider::new(channel.clone());
-        let handler = Handler::new(pool.clone(), Runs::new(channel), provider.clone());
-        let inlet = Inlet::new(handler.clone(), queue);
-        let pending = Arc::new(Mutex::new(pending));
-        for _ in 0..handler::HANDLERS {
-            tokio::spawn(handler.clone().run(pending.clone()));
-        }
-        let (writer, items) = mpsc::channel(writer::QUEUE);
-        let items = Arc::new(Mutex::new(items));
-        for _ in 0..writer::WRITERS {
-            tokio::spawn(Writer::new(pool.clone(), items.clone(), inlet.clone()).run());
-        }
-        tokio::spawn(tasks::changes::run(
+    pub fn start(deps: IngressDeps, config: IngressConfig, shutdown: CancellationToken) -> Self {
+        let IngressDeps { pool, channel } = deps;
+        let repositories = RepositoryCache::new(channel.clone());
+        let creator = RunCreator::new(
+            pool.clone(),
+            RunsClient::new(channel.clone()),
+            WriteAccessClient::new(channel.clone()),
+        );
+        let reprocessor = Reprocessor::new(creator.clone(), repositories.clone());
+        let (in_flight, repair_queue) = (InFlight::default(), RepairQueue::default());
+        let handoff = start_run_workers(creator, in_flight.clone(), repair_queue.clone());
+        let writer = start_writers(&pool, &handoff);
+        let notices = start_notices(channel.clone());
+        let repair = Repair::new(pool.clone(), reprocessor.clone(), in_flight, repair_queue);
+        tokio::spawn(repair.run(shutdown.clone()));
+        tokio::spawn(repository_changes::run(
             pool.clone(),
             repositories.clone(),
             shutdown.clone(),
         ));
-        tokio::spawn(tasks::retention::run(pool.clone(), shutdown.clone()));
-        let repair = Repair::new(pool.clone(), handler.clone(), repositories.clone());
-        tokio::spawn(repair.run(shutdown.clone()));
-        let recovery = Recovery::new(pool.clone(), provider.clone());
-        tokio::spawn(recovery.run(shutdown));
-        let (notes, told) = mpsc::channel(tasks::notes::QUEUE);
-        tokio::spawn(tasks::notes::run(provider, told));
-        let ingest = Ingest::new(repositories.clone(), writer, config.platform_secret, notes);
+        tokio::spawn(retention::run(pool.clone(), shutdown.clone()));
+        let recovery = Recovery::new(pool.clone(), HookDeliveries::new(channel));
+        tokio::spawn(recovery::run(recovery, shutdown));
+        let verifier = Verifier::new(config.platform_secret.as_ref());
         Self {
-            grpc: Grpc {
-                ingest,
-                inbox: Inbox {
-                    pool,
-                    handler,
-                    repositories,
-                },
+            grpc: IngressGrpc {
+                ingest: Ingest::new(repositories, verifier, writer, notices),
+                deliveries: Deliveries::new(pool, reprocessor),
             },
         }
     }
 
-    /// The gRPC service.
+    /// Returns the gRPC service.
     #[must_use]
     pub fn server(&self) -> IngressServiceServer<impl IngressService + use<>> {
         IngressServiceServer::new(self.grpc.clone())
             .max_decoding_message_size(ck8s_rpc::mesh::MAX_MESSAGE)
             .max_encoding_message_size(ck8s_rpc::mesh::MAX_MESSAGE)
     }
+}
+
+fn start_run_workers(creator: RunCreator, in_flight: InFlight, repair: RepairQueue) -> Handoff {
+    let (queue, pending) = mpsc::channel(HANDOFF_CAPACITY);
+    let worker = RunWorker::new(creator, in_flight.clone());
+    for batches in Batches::new(pending, MAX_BATCH_DELIVERIES).workers(RUN_WORKERS) {
+        tokio::spawn(worker.clone().run(batches));
+    }
+    Handoff::new(queue, in_flight, repair)
+}
+
+fn start_writers(pool: &PgPool, handoff: &Handoff) -> mpsc::Sender<WriteRequest> {
+    let (queue, requests) = mpsc::channel(WRITE_QUEUE_CAPACITY);
+    for batches in Batches::new(requests, MAX_BATCH_ROWS).workers(WRITERS) {
+        tokio::spawn(Writer::new(pool.clone(), handoff.clone()).run(batches));
+    }
+    queue
+}
+
+fn start_notices(channel: Channel) -> mpsc::Sender<DeliveryNotice> {
+    let (queue, notices) = mpsc::channel(NOTICE_QUEUE_CAPACITY);
+    tokio::spawn(delivery_notices::run(
+        DeliveryNotices::new(channel),
+        notices,
+    ));
+    queue
 }

@@ -1,10 +1,11 @@
-//! ListDeliveries, GetDelivery, ReplayDelivery.
+//! The calls ListDeliveries, GetDelivery and ReplayDelivery.
 mod world;
 
 use ck8s_proto::ingress::v1::{
     Delivery, DeliveryState, GetDeliveryRequest, ListDeliveriesRequest, ReplayDeliveryRequest,
 };
 use tonic::Code;
+use tonic_types::StatusExt;
 use world::{World, webhook};
 
 impl World {
@@ -49,7 +50,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_delivery_is_found_by_either_id_with_its_body_as_it_came() {
+async fn a_delivery_is_found_by_either_id_with_its_exact_body() {
     let world = World::new().await;
     let body = b"{ \"action\" : \"member_added\", \"sender\":{\"login\":\"mona\"}, \"odd\": \"\\u00e9 \xc3\xa9\" }";
     world.ingest(vec![webhook("theirs", body)]).await;
@@ -122,7 +123,7 @@ async fn pages_follow_each_other_newest_first() {
 }
 
 #[tokio::test]
-async fn a_replay_handles_again_and_a_repeated_call_does_not() {
+async fn a_replay_handles_the_delivery_again_and_a_repeated_call_does_not() {
     let world = World::new().await;
     world.ingest(vec![webhook("theirs", b"{}")]).await;
     let first = world.get("theirs").await.expect("found").0;
@@ -153,4 +154,25 @@ async fn a_replay_handles_again_and_a_repeated_call_does_not() {
             .await,
         Err(Code::NotFound)
     );
+}
+
+#[tokio::test]
+async fn a_request_id_that_replayed_one_delivery_replays_no_other() {
+    let world = World::new().await;
+    world
+        .ingest(["one", "other"].map(|id| webhook(id, b"{}")).to_vec())
+        .await;
+    let request_id = "01a205fd-0a2c-7591-a308-83eae31a54a2";
+    world.replay(request_id, "one").await.expect("replayed");
+    let request = ReplayDeliveryRequest {
+        request_id: request_id.to_owned(),
+        delivery: "other".to_owned(),
+    };
+    let refused = world.client.clone().replay_delivery(request).await;
+    let refused = refused.expect_err("the id was used for another delivery");
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let info = refused.get_details_error_info().expect("an ErrorInfo");
+    assert_eq!(info.reason, "REQUEST_ID_REUSED");
+    let replays = "SELECT count(*) FROM audit.flow_events WHERE kind = 'delivery.replayed'";
+    assert_eq!(world.count(replays).await, 1);
 }

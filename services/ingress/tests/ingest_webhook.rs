@@ -1,4 +1,4 @@
-//! IngestWebhook: each outcome with its code, and that nothing of what is refused is stored.
+//! The call IngestWebhook: each outcome has its code, and nothing that is rejected is stored.
 mod world;
 
 use ck8s_proto::ingress::v1::{IngestOutcome, IngestWebhookRequest, Webhook};
@@ -20,7 +20,7 @@ fn duplicate() -> (i32, String) {
 }
 
 #[tokio::test]
-async fn each_fault_has_its_code_and_hinders_no_other() {
+async fn each_bad_webhook_has_its_code_and_hinders_no_other() {
     let world = World::new().await;
     let good = webhook("good", b"{\"action\":\"a\\u0000b\"}");
     let deep = format!("{{\"x\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
@@ -101,7 +101,7 @@ async fn each_fault_has_its_code_and_hinders_no_other() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_verified_now_is_not_refused() {
+async fn a_webhook_that_cannot_be_verified_now_is_unavailable() {
     let world = World::new().await;
     let results = world
         .ingest(vec![
@@ -138,7 +138,7 @@ async fn a_delivery_is_accepted_once() {
 }
 
 #[tokio::test]
-async fn a_batch_has_its_bounds() {
+async fn a_call_takes_1_to_500_webhooks() {
     let world = World::new().await;
     for count in [0, 501] {
         let webhooks = (0..count)
@@ -159,7 +159,7 @@ async fn a_batch_has_its_bounds() {
 }
 
 #[tokio::test]
-async fn what_the_database_does_not_take_is_told() {
+async fn a_delivery_that_the_database_refuses_has_its_code() {
     let world = World::new().await;
     let owner = world.db.owner().await;
     sqlx::query(
@@ -195,12 +195,12 @@ async fn what_the_database_does_not_take_is_told() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_is_made_again() {
+async fn a_lost_connection_is_replaced() {
     let world = World::new().await;
     assert_eq!(world.ingest(vec![webhook("a", b"{}")]).await, [accepted()]);
     let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
     world.count(cut).await;
-    // Every connection is lost, and nobody is told.
+    // Every connection is lost, and the service does not know it yet.
     for id in ["b", "c", "d"] {
         assert_eq!(world.ingest(vec![webhook(id, b"{}")]).await, [accepted()]);
     }

@@ -1,11 +1,11 @@
-//! What is stored and was not handled is handled: after a crash, and when the provider sends it again.
+//! Repair: stored deliveries that were not handled are handled after a crash, and when the provider sends them again.
 mod world;
 
 use ck8s_proto::ingress::v1::DeliveryState;
 use world::{World, webhook};
 
 #[tokio::test]
-async fn what_a_crash_left_is_handled_on_start() {
+async fn deliveries_that_a_crash_left_are_handled_on_start() {
     let world = World::new().await;
     world
         .ingest((0..150).map(|n| webhook(&n.to_string(), b"{}")).collect())
@@ -24,7 +24,7 @@ async fn what_a_crash_left_is_handled_on_start() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_fails_and_holds_up_nothing() {
+async fn an_unreadable_delivery_fails_and_holds_up_no_other() {
     let world = World::new().await;
     world
         .ingest(["a", "b", "c"].map(|id| webhook(id, b"{}")).to_vec())
@@ -59,7 +59,7 @@ async fn what_cannot_be_read_fails_and_holds_up_nothing() {
 }
 
 #[tokio::test]
-async fn what_failed_is_handled_when_it_comes_again() {
+async fn a_failed_delivery_is_handled_when_it_is_sent_again() {
     let world = World::new().await;
     let id = || vec![webhook("a", b"{}")];
     world.ingest(id()).await;
@@ -74,7 +74,7 @@ async fn what_failed_is_handled_when_it_comes_again() {
             .await,
         1
     );
-    // Handled, it stays.
+    // It is handled now: sent again, it stays as it is.
     assert_eq!(world.ingest(id()).await[0].1, "DUPLICATE");
     assert_eq!(
         world.count("SELECT count(*) FROM audit.flow_events").await,
@@ -83,12 +83,12 @@ async fn what_failed_is_handled_when_it_comes_again() {
 }
 
 #[tokio::test]
-async fn what_needs_a_service_that_is_away_waits() {
+async fn a_delivery_that_needs_an_unavailable_service_waits() {
     let world = World::new().await;
     world
         .ingest(["a", "b"].map(|id| webhook(id, b"{}")).to_vec())
         .await;
-    // A body that speaks of a repository: LZ4 of {"repository":{"id":1}}, stored as it is.
+    // A body that names a repository: LZ4 of {"repository":{"id":1}}, stored as it is.
     world
         .tamper(
             "UPDATE ingress.deliveries SET payload = '\\x17000000f0087b227265706f7369746f7279223a7b226964223a317d7d' WHERE delivery_key = 'a'",

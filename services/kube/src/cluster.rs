@@ -1,41 +1,50 @@
 //! The connection to one cluster.
 use std::{
-    collections::HashMap,
+    fmt::Display,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
 };
 
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::{
+    batch::v1::Job,
+    core::v1::{Namespace, Pod, Secret},
+    networking::v1::NetworkPolicy,
+};
 use kube::{
     Api, Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use tokio::sync::OnceCell;
+use moka::future::Cache;
 use tokio_util::sync::CancellationToken;
 
-use crate::{JobName, KubeError, Watched, sighting::Sightings};
+use crate::{
+    error::KubeError, job_name::JobName, watch::ClusterWatch, workload_view::WorkloadWatch,
+};
 
-/// How to reach a cluster, and what its namespaces look like.
+/// Bounds the namespaces that are known to be complete. One that is forgotten is only made sure of again.
+const MAX_READY_NAMESPACES: u64 = 10_000;
+
+/// How to reach a cluster, and the server from within it.
 #[derive(Clone, Debug, Default)]
 pub struct ClusterOptions {
-    /// None: the service account of the pod that this runs in, else the user's own configuration.
+    /// The cluster's configuration file. None: the service account of the pod that this runs in, or else the user's own configuration.
     pub kubeconfig: Option<PathBuf>,
-    /// Where workloads reach the platform; their namespaces' policy allows it.
+    /// The server's address for workloads. The policy of their namespaces allows it.
     pub server_url: Option<String>,
 }
 
-/// One cluster. Clones share the connection and the watchers.
+/// One cluster. Clones share the connection and the watches.
 #[derive(Clone)]
 pub struct Cluster {
     pub(crate) client: Client,
-    pub(crate) namespaces: Arc<Mutex<HashMap<String, Arc<OnceCell<()>>>>>,
+    /// The namespaces that are known to be complete.
+    pub(crate) ready_namespaces: Cache<String, ()>,
     pub(crate) server_url: Option<String>,
     id: String,
-    sightings: Sightings,
+    watch: ClusterWatch,
 }
 
 impl Cluster {
-    /// Connects, and watches until `shutdown`.
+    /// Connects to a cluster, and watches it until `shutdown`.
     ///
     /// # Errors
     /// [`KubeError::Unavailable`] if there is no usable configuration or the API server does not answer.
@@ -43,13 +52,13 @@ impl Cluster {
         options: ClusterOptions,
         shutdown: &CancellationToken,
     ) -> Result<Self, KubeError> {
-        let config = configuration(options.kubeconfig.as_deref()).await?;
+        let config = client_config(options.kubeconfig.as_deref()).await?;
         let client = Client::try_from(config).map_err(|e| KubeError::Unavailable(e.to_string()))?;
         let version = client
             .apiserver_version()
             .await
-            .map_err(|e| KubeError::of("asking the API server for its version", &e))?;
-        let id = identity(&client).await?;
+            .map_err(|e| KubeError::from_api("asking the API server for its version", &e))?;
+        let id = cluster_id(&client).await?;
         tracing::info!(
             version = version.git_version,
             cluster = id,
@@ -57,49 +66,65 @@ impl Cluster {
         );
         let cluster = Self {
             client,
-            namespaces: Arc::default(),
+            ready_namespaces: Cache::new(MAX_READY_NAMESPACES),
             server_url: options.server_url,
             id,
-            sightings: Sightings::default(),
+            watch: ClusterWatch::default(),
         };
-        cluster.sightings.spawn(&cluster.client, shutdown);
+        cluster.watch.spawn(&cluster.client, shutdown);
         Ok(cluster)
     }
 
-    /// Tells this cluster from every other one: a Job can be adopted only from within its own.
+    /// Returns the cluster's id, which differs from that of every other cluster. A Job can be adopted only from within its own.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// What is known of a workload, now and from now on. Before the watchers' first listing, nothing is.
+    /// Watches a workload. Before the first listing has arrived, nothing is known of it.
     #[must_use]
-    pub fn watch(&self, job: &JobName) -> Watched {
-        self.sightings.of(job)
+    pub fn watch(&self, job: &JobName) -> WorkloadWatch {
+        self.watch.workload(job)
+    }
+
+    pub(crate) fn jobs(&self, namespace: &str) -> Api<Job> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    pub(crate) fn pods(&self, namespace: &str) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    pub(crate) fn secrets(&self, namespace: &str) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    pub(crate) fn network_policies(&self, namespace: &str) -> Api<NetworkPolicy> {
+        Api::namespaced(self.client.clone(), namespace)
     }
 }
 
-/// The UID of the namespace kube-system: made with the cluster, never changed.
-async fn identity(client: &Client) -> Result<String, KubeError> {
+/// Returns the UID of the namespace kube-system, which is made with the cluster and never changes.
+async fn cluster_id(client: &Client) -> Result<String, KubeError> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let system = namespaces
         .get("kube-system")
         .await
-        .map_err(|e| KubeError::of("reading the namespace kube-system", &e))?;
+        .map_err(|e| KubeError::from_api("reading the namespace kube-system", &e))?;
     Ok(system.metadata.uid.unwrap_or_default())
 }
 
-async fn configuration(file: Option<&Path>) -> Result<Config, KubeError> {
-    let fault = |e: &dyn std::fmt::Display| {
+async fn client_config(kubeconfig: Option<&Path>) -> Result<Config, KubeError> {
+    let unusable = |e: &dyn Display| {
         KubeError::Unavailable(format!("no usable Kubernetes configuration: {e}"))
     };
-    match file {
+    match kubeconfig {
         Some(file) => {
-            let kubeconfig = Kubeconfig::read_from(file).map_err(|e| fault(&e))?;
+            let kubeconfig = Kubeconfig::read_from(file).map_err(|e| unusable(&e))?;
             Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
                 .await
-                .map_err(|e| fault(&e))
+                .map_err(|e| unusable(&e))
         }
-        None => Config::infer().await.map_err(|e| fault(&e)),
+        None => Config::infer().await.map_err(|e| unusable(&e)),
     }
 }

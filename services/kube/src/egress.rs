@@ -1,41 +1,42 @@
-//! A run's allow-list as rules of a NetworkPolicy. Addresses only: a NetworkPolicy knows no host names.
+//! Turns a run's egress allow-list into rules of a NetworkPolicy. It takes addresses only, since a NetworkPolicy knows no host names.
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use crate::KubeError;
+use crate::error::KubeError;
 
-/// The egress rules of an allow-list, each entry `CIDR[:port]` or an address; IPv6 with a port in brackets: `[2001:db8::/32]:443`.
+/// Returns the rules of an allow-list. Each entry is `CIDR[:port]` or an address; IPv6 with a port stands in brackets: `[2001:db8::/32]:443`.
 pub(crate) fn rules(entries: &[String]) -> Result<Vec<Value>, KubeError> {
     entries.iter().map(|entry| rule(entry)).collect()
 }
 
 fn rule(entry: &str) -> Result<Value, KubeError> {
-    let fault = || {
+    let invalid = || {
         KubeError::config(format!(
             "egress {entry:?}: the kubernetes executor takes only CIDR[:port] such as 10.0.0.0/8:443, since a NetworkPolicy knows no host names"
         ))
     };
-    let (range, port) = split(entry).ok_or_else(fault)?;
+    let (range, port) = split(entry).ok_or_else(invalid)?;
     let (address, length) = match range.split_once('/') {
-        Some((address, length)) => (address, Some(length.parse::<u8>().map_err(|_| fault())?)),
+        Some((address, length)) => (address, Some(length.parse::<u8>().map_err(|_| invalid())?)),
         None => (range, None),
     };
-    let address: IpAddr = address.parse().map_err(|_| fault())?;
-    let longest = if address.is_ipv4() { 32 } else { 128 };
-    let length = length.unwrap_or(longest);
-    if length > longest {
-        return Err(fault());
+    let address: IpAddr = address.parse().map_err(|_| invalid())?;
+    let max_length = if address.is_ipv4() { 32 } else { 128 };
+    let length = length.unwrap_or(max_length);
+    if length > max_length {
+        return Err(invalid());
     }
     let mut rule = json!({"to": [{"ipBlock": {"cidr": format!("{address}/{length}")}}]});
     if let Some(port) = port {
-        let port: u16 = port.parse().ok().filter(|p| *p > 0).ok_or_else(fault)?;
+        let port: u16 = port.parse().ok().filter(|p| *p > 0).ok_or_else(invalid)?;
         rule["ports"] =
             json!([{"protocol": "TCP", "port": port}, {"protocol": "UDP", "port": port}]);
     }
     Ok(rule)
 }
 
+/// Splits an entry into its range and its port.
 fn split(entry: &str) -> Option<(&str, Option<&str>)> {
     if let Some(rest) = entry.strip_prefix('[') {
         let (range, port) = rest.split_once(']')?;

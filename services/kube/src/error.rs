@@ -2,7 +2,7 @@
 use ck8s_types::RunReason;
 use thiserror::Error;
 
-/// Why something did not work.
+/// Why something in a cluster did not work.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum KubeError {
     /// It never will: the run ends with this reason.
@@ -10,7 +10,7 @@ pub enum KubeError {
     Refused {
         /// The run's reason.
         reason: RunReason,
-        /// In a sentence.
+        /// The reason as a sentence.
         message: String,
     },
     /// A newer lease holds the workload: let go of it.
@@ -22,6 +22,7 @@ pub enum KubeError {
 }
 
 impl KubeError {
+    /// A run that cannot be started as it is described.
     pub(crate) fn config(message: impl Into<String>) -> Self {
         Self::Refused {
             reason: RunReason::ConfigError,
@@ -29,12 +30,12 @@ impl KubeError {
         }
     }
 
-    /// What an answer of the API server means while `doing` something.
-    pub(crate) fn of(doing: &str, error: &kube::Error) -> Self {
+    /// Returns what an error of the API server means for what was being done: `creating the Job`.
+    pub(crate) fn from_api(action: &str, error: &kube::Error) -> Self {
         let kube::Error::Api(status) = error else {
-            return Self::Unavailable(format!("{doing}: {error}"));
+            return Self::Unavailable(format!("{action}: {error}"));
         };
-        let message = format!("{doing}: {}", status.message);
+        let message = format!("{action}: {}", status.message);
         match status.code {
             403 if status.message.contains("exceeded quota") => Self::Refused {
                 reason: RunReason::QuotaDenied,
@@ -46,19 +47,20 @@ impl KubeError {
     }
 }
 
-/// The HTTP code of an answer; 0 where there was none.
-pub(crate) fn code(error: &kube::Error) -> u16 {
-    match error {
-        kube::Error::Api(status) => status.code,
-        _ => 0,
-    }
+/// Whether the object does not exist.
+pub(crate) fn is_not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
-/// Takes "there is no such thing" for success.
-pub(crate) fn gone_is_fine<T>(doing: &str, result: kube::Result<T>) -> Result<(), KubeError> {
+/// Whether the object exists already, or was changed meanwhile.
+pub(crate) fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
+}
+
+/// Takes a missing object for success.
+pub(crate) fn ignore_not_found<T>(action: &str, result: kube::Result<T>) -> Result<(), KubeError> {
     match result {
-        Ok(_) => Ok(()),
-        Err(e) if code(&e) == 404 => Ok(()),
-        Err(e) => Err(KubeError::of(doing, &e)),
+        Err(e) if !is_not_found(&e) => Err(KubeError::from_api(action, &e)),
+        Ok(_) | Err(_) => Ok(()),
     }
 }

@@ -1,12 +1,12 @@
-//! What a provider takes as proof.
+//! Credentials that a provider accepts.
 use secrecy::SecretString;
 
-/// As whom ck8s asks. Its debug form shows no secret.
+/// The account that ck8s acts as. Its debug form shows no secret.
 #[derive(Clone, Debug)]
 pub enum Credential {
     /// A personal access token.
     Token(SecretString),
-    /// An app's installation: short-lived tokens for one repository are made from it when they are needed.
+    /// An app's installation. Short-lived tokens for single repositories are created from it when they are needed.
     App {
         /// The app's id.
         app_id: String,

@@ -1,49 +1,49 @@
-//! Why a provider did not do what it was asked.
+//! The errors of a provider.
 use thiserror::Error;
 use time::OffsetDateTime;
 
 /// Why a provider did not do what it was asked. Never shows a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ProviderError {
-    /// The credential is nobody's: unknown, revoked or expired.
+    /// The credential is unknown, revoked or expired.
     #[error("the provider does not know the credential")]
     Unauthenticated,
-    /// The credential may not do this.
+    /// The credential lacks a permission.
     #[error("the credential may not {what}: it needs {permission}")]
     Denied {
-        /// What was asked.
+        /// What the request would have done: completes "the credential may not".
         what: &'static str,
-        /// The permission, in the provider's own words.
+        /// The permission, as the provider calls it.
         permission: &'static str,
     },
-    /// It is not there, or the credential may not see it.
+    /// The resource does not exist, or the credential may not see it. The text completes "the provider has no".
     #[error("the provider has no {0}, or the credential may not see it")]
     NotFound(&'static str),
-    /// The provider refuses what was sent.
+    /// The provider refuses the content of the request, for this reason.
     #[error("the provider refuses: {0}")]
     Invalid(String),
-    /// Asked too often.
+    /// Too many requests were made.
     #[error("waits for {by} until {}", clock(*until))]
-    Limited {
+    RateLimited {
         /// The provider's name.
         by: &'static str,
-        /// When to come back.
+        /// When the next request may be made.
         until: OffsetDateTime,
     },
-    /// It cannot be reached, or failed.
+    /// The provider cannot be reached, or failed.
     #[error("the provider does not answer: {0}")]
     Unavailable(String),
 }
 
-/// The hour and the minute, UTC.
+/// Formats the hour and the minute, UTC.
 fn clock(at: OffsetDateTime) -> String {
     format!("{:02}:{:02} UTC", at.hour(), at.minute())
 }
 
 impl ProviderError {
-    /// Whether the same question may be answered later.
+    /// Reports whether the same request may succeed later.
     #[must_use]
-    pub fn passes(&self) -> bool {
-        matches!(self, Self::Limited { .. } | Self::Unavailable(_))
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::RateLimited { .. } | Self::Unavailable(_))
     }
 }

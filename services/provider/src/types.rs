@@ -1,133 +1,133 @@
-//! What is told and what is asked.
+//! What the methods of a provider take and return.
 use secrecy::SecretString;
 use time::OffsetDateTime;
 
-/// A repository as its provider knows it.
+/// A repository, as its provider describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remote {
-    /// The provider's own id, which stays when it is renamed.
+    /// The provider's id, which stays when the repository is renamed.
     pub external_id: String,
-    /// owner/name.
+    /// `owner/name`.
     pub full_name: String,
-    /// The branch that counts.
+    /// The branch whose services.yaml counts.
     pub default_branch: String,
 }
 
-/// What a credential lacks.
+/// A permission that ck8s needs and a credential does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lacking {
-    /// The permission, in the provider's own words: `Webhooks: Read and write`.
+pub struct MissingPermission {
+    /// The permission, as the provider calls it: `Webhooks: Read and write`.
     pub permission: String,
     /// What ck8s needs it for.
     pub needed_for: String,
 }
 
-/// Whom a credential acts as.
+/// The account that a credential acts as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     /// The provider's own id.
     pub external_id: String,
-    /// The name.
+    /// The account's name, which may change.
     pub login: String,
 }
 
-/// A hook to make.
+/// A hook to create, or what an existing one is changed to.
 #[derive(Clone, Debug)]
 pub struct HookSpec {
-    /// Where it posts to.
+    /// Where it posts.
     pub url: String,
-    /// What it signs with.
+    /// The secret that signs its requests.
     pub secret: SecretString,
 }
 
-/// A hook that is there.
+/// A hook that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hook {
     /// The provider's own id.
     pub id: String,
-    /// Where it posts to.
+    /// Where it posts.
     pub url: String,
-    /// It is on.
+    /// Whether it is switched on.
     pub active: bool,
-    /// It hears of everything that ck8s wants to hear of.
+    /// Whether it receives all events of ck8s, as JSON and with verified TLS.
     pub complete: bool,
 }
 
-/// One try of a hook to deliver something.
+/// One attempt of a hook to deliver an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HookAttempt {
-    /// The provider's own id of the try.
+pub struct DeliveryAttempt {
+    /// The provider's id of the attempt.
     pub id: String,
-    /// The delivery's id: the same for every try.
+    /// The delivery's id, which all its attempts share.
     pub delivery_id: String,
     /// The event's name.
     pub event: String,
-    /// When.
+    /// When it was made.
     pub at: OffsetDateTime,
-    /// It was answered with a success.
+    /// Whether the receiver answered with a success.
     pub succeeded: bool,
-    /// What it was answered, in the provider's words.
-    pub answer: String,
+    /// The result, as the provider calls it.
+    pub status: String,
 }
 
-/// A file, or why there is none.
+/// The result of reading a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fetched {
-    /// Still what it was.
+pub enum FileLookup {
+    /// The file still has the ETag that the caller knows.
     Unchanged,
-    /// There is none at the head of the branch.
+    /// There is no such file at the head of the branch.
     Missing,
-    /// This.
+    /// The file.
     File {
         /// Its text.
         text: String,
-        /// To ask for it next time.
+        /// The ETag for the next call.
         etag: String,
         /// The commit at the head of the branch.
         commit: String,
     },
 }
 
-/// What a commit's page shows.
+/// The state that a commit's page shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommitState {
-    /// Under way.
+    /// The work is under way.
     Pending,
-    /// It went well.
+    /// The work succeeded.
     Success,
-    /// It did not do what it was asked.
+    /// The work failed.
     Failure,
-    /// It could not be tried.
+    /// The work could not be tried.
     Error,
 }
 
 /// A status of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitStatus {
-    /// How it stands.
+    /// The state.
     pub state: CommitState,
-    /// What tells it from others.
+    /// Tells it from the commit's other statuses.
     pub context: String,
-    /// In words, at most 140 characters.
+    /// The state in words, at most 140 characters.
     pub description: String,
-    /// The page that tells more.
+    /// The page with the details.
     pub url: String,
 }
 
-/// Where people talk: an issue or a pull request.
+/// An issue or a pull request, with its comments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thread {
     /// Its number.
     pub number: i64,
 }
 
-/// How much a credential may still ask.
+/// How many requests a credential may still make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
-    /// So many requests from one reset to the next.
+    /// The requests that are allowed from one reset to the next.
     pub limit: i64,
-    /// So many are left.
+    /// The requests that are left.
     pub remaining: i64,
-    /// When they are all back.
+    /// When the quota is full again.
     pub resets_at: OffsetDateTime,
 }

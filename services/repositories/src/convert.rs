@@ -1,48 +1,79 @@
-//! Between the contract's messages and ours.
-use ck8s_proto::repositories::v1 as pb;
-use ck8s_rpc::convert::{spec_to_pb, timestamp};
+//! Converts between the messages of the contract and the types of the service.
+use ck8s_proto::{repositories::v1 as pb, runs::v1 as runs};
+use ck8s_provider::Credential;
+use ck8s_rpc::{
+    convert::{moment, reason_from_pb, spec_to_pb, state_from_pb, timestamp, trigger_from_pb},
+    status,
+};
+use ck8s_types::{RunId, RunState};
+use secrecy::{ExposeSecret, SecretString};
+use tonic::Status;
 
-use crate::{
-    domain::services_yaml::{Services, Trigger},
-    store::repositories::Repository,
+use crate::domain::{
+    finding::{Finding, Standing},
+    hook_delivery::HookDelivery,
+    report::ReportedRun,
+    repository::{CredentialKind, RepositoryView, ResolvedRepository},
+    services_yaml::{Services, Trigger},
 };
 
+/// Bounds a token or a private key: an RSA key in PEM has about 3 KiB.
+const MAX_CREDENTIAL_BYTES: usize = 16 * 1024;
+
 /// A repository for the wire, with what its services.yaml says.
-pub fn repository(repository: Repository, services: pb::Services) -> pb::Repository {
+pub(crate) fn repository(view: RepositoryView) -> pb::Repository {
+    let repository = view.repository;
+    let (file, hook, provider) = (
+        repository.services_file,
+        repository.hook,
+        repository.provider,
+    );
     pb::Repository {
         id: repository.id.to_string(),
         project_id: repository.project_id.to_string(),
         provider: pb::Provider::Github.into(),
         external_id: repository.external_id,
         full_name: repository.full_name,
-        default_branch: repository.default_branch,
-        services_text: repository.services_text,
-        services: Some(services),
+        default_branch: repository.default_branch.name,
+        services_text: file.text,
+        services: Some(services(&view.services)),
         create_time: Some(timestamp(repository.created_at)),
         update_time: Some(timestamp(repository.updated_at)),
         etag: repository.version.to_string(),
         secret_names: repository.secret_names,
         previous_secret_expire_time: repository.previous_secret_expires_at.map(timestamp),
-        credential: match repository.credential.as_deref() {
-            Some("app") => pb::CredentialKind::App,
-            Some(_) => pb::CredentialKind::Token,
+        credential: match provider.credential {
+            Some(CredentialKind::App) => pb::CredentialKind::App,
+            Some(CredentialKind::Token) => pb::CredentialKind::Token,
             None => pb::CredentialKind::Unspecified,
         }
         .into(),
-        services_path: repository.services_path,
-        services_problem: repository.services_problem.unwrap_or_default(),
-        services_commit: repository.services_commit.unwrap_or_default(),
-        services_check_time: repository.services_checked_at.map(timestamp),
-        hook_id: repository.hook_id.unwrap_or_default(),
-        hook_problem: repository.hook_problem.unwrap_or_default(),
-        wait_until: repository.waits_until.map(timestamp),
+        services_path: file.path,
+        services_problem: file.problem.unwrap_or_default(),
+        services_commit: file.commit.unwrap_or_default(),
+        services_check_time: file.checked_at.map(timestamp),
+        hook_id: hook.id.unwrap_or_default(),
+        hook_problem: hook.problem.unwrap_or_default(),
+        wait_until: provider.limited_until.map(timestamp),
     }
 }
 
-/// What a services.yaml says, for the wire.
-pub fn services(services: Services) -> pb::Services {
-    let triggers = services.triggers.into_iter().map(trigger).collect();
-    pb::Services { triggers }
+/// A resolved repository for the wire, without the text of its services.yaml.
+pub(crate) fn resolved_repository(resolved: ResolvedRepository) -> pb::ResolvedRepository {
+    let mut repository = repository(resolved.view);
+    repository.services_text.clear();
+    let secrets = resolved.webhook_secrets.iter();
+    pb::ResolvedRepository {
+        repository: Some(repository),
+        webhook_secrets: secrets.map(|s| s.expose_secret().to_owned()).collect(),
+        expire_time: resolved.expires_at.map(timestamp),
+    }
+}
+
+fn services(services: &Services) -> pb::Services {
+    pb::Services {
+        triggers: services.triggers.iter().cloned().map(trigger).collect(),
+    }
 }
 
 fn trigger(trigger: Trigger) -> pb::Trigger {
@@ -59,4 +90,96 @@ fn trigger(trigger: Trigger) -> pb::Trigger {
         branches_ignore: trigger.branches_ignore,
         paths_ignore: trigger.paths_ignore,
     }
+}
+
+/// A secret for the wire; none: an empty text.
+pub(crate) fn shown_secret(secret: Option<&SecretString>) -> String {
+    secret.map_or_else(String::new, |secret| secret.expose_secret().to_owned())
+}
+
+/// A finding for the wire.
+pub(crate) fn finding(finding: Finding) -> pb::Finding {
+    pb::Finding {
+        subject: finding.subject.to_owned(),
+        standing: match finding.standing {
+            Standing::Ok => pb::Standing::Ok,
+            Standing::Wrong => pb::Standing::Wrong,
+            Standing::Unknown => pb::Standing::Unknown,
+        }
+        .into(),
+        message: finding.message,
+        remedy: finding.remedy,
+    }
+}
+
+/// A delivery that a hook tried to make, for the wire.
+pub(crate) fn hook_delivery(delivery: HookDelivery) -> pb::HookDelivery {
+    pb::HookDelivery {
+        delivery_id: delivery.delivery_id,
+        attempt_id: delivery.attempt_id,
+        event: delivery.event,
+        time: Some(timestamp(delivery.at)),
+        succeeded: delivery.succeeded,
+    }
+}
+
+/// A run of the runs service.
+pub(crate) fn reported_run(id: RunId, run: runs::Run) -> ReportedRun {
+    let time = |at: &Option<_>| at.as_ref().and_then(|at| moment("time", at).ok());
+    ReportedRun {
+        id,
+        repository: run.repository_id.parse().ok(),
+        state: state_from_pb(run.state()).unwrap_or(RunState::Pending),
+        reason: reason_from_pb(run.reason()),
+        started_at: time(&run.start_time),
+        finished_at: time(&run.finish_time),
+        trigger: run.trigger.map(trigger_from_pb).unwrap_or_default(),
+    }
+}
+
+/// The credential of a request to add a repository.
+pub(crate) fn new_credential(
+    credential: pb::add_repository_request::Credential,
+) -> Result<Credential, Status> {
+    match credential {
+        pb::add_repository_request::Credential::Token(token) => token_credential(&token),
+        pb::add_repository_request::Credential::App(app) => app_credential(app),
+    }
+}
+
+/// The credential of a request to replace one.
+pub(crate) fn other_credential(
+    credential: Option<pb::rotate_credential_request::Credential>,
+) -> Result<Credential, Status> {
+    match credential {
+        Some(pb::rotate_credential_request::Credential::Token(token)) => token_credential(&token),
+        Some(pb::rotate_credential_request::Credential::App(app)) => app_credential(app),
+        None => Err(status::invalid("credential", "must be a token or an app")),
+    }
+}
+
+fn token_credential(token: &str) -> Result<Credential, Status> {
+    let token = token.trim();
+    let is_odd = |c: char| c.is_whitespace() || c.is_control() || !c.is_ascii();
+    if token.is_empty() || token.len() > MAX_CREDENTIAL_BYTES || token.contains(is_odd) {
+        return Err(status::invalid("token", "must be a token: one word"));
+    }
+    Ok(Credential::Token(token.into()))
+}
+
+fn app_credential(app: pb::App) -> Result<Credential, Status> {
+    let number = |field, text: &str| {
+        let fits = (1..=19).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        fits.then(|| text.to_owned())
+            .ok_or_else(|| status::invalid(field, "must be the provider's number"))
+    };
+    let key = app.private_key.trim();
+    if !key.starts_with("-----BEGIN ") || key.len() > MAX_CREDENTIAL_BYTES {
+        return Err(status::invalid("app.private_key", "must be a key in PEM"));
+    }
+    Ok(Credential::App {
+        app_id: number("app.app_id", &app.app_id)?,
+        installation_id: number("app.installation_id", &app.installation_id)?,
+        private_key: app.private_key.into(),
+    })
 }

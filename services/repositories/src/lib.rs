@@ -1,12 +1,14 @@
 #![doc = include_str!("../README.md")]
+mod config;
 mod convert;
 mod domain;
 mod error;
 mod grpc;
 mod service;
+mod start;
 mod store;
 mod tasks;
 
-pub use domain::services_yaml;
+pub use config::{ManagedProvider, RepositoriesConfig, RepositoriesDeps};
 pub use error::Error;
-pub use service::{LookAfter, Repositories};
+pub use service::Repositories;

@@ -1,4 +1,4 @@
-//! What can be set, with defaults that suit one machine as well as many.
+//! The settings of the service, with defaults that suit one machine as well as many.
 use std::time::Duration;
 
 /// Settings of the runs service.
@@ -8,17 +8,17 @@ pub struct RunsConfig {
     pub lease_ttl: Duration,
     /// How often a worker sends a heartbeat; well below the lease's life.
     pub heartbeat_interval: Duration,
-    /// Slots of a project that nobody set.
+    /// The number of slots of a project for which nobody set it.
     pub default_slots: i32,
-    /// Largest log of one attempt; what comes after is dropped, and said so.
+    /// The largest log of one attempt, in bytes. The service drops what comes after and says so in the log.
     pub log_cap_bytes: i64,
-    /// How long a lease without a worker waits for another one to take its workload over, before its run has failed.
+    /// How long an orphaned lease waits for a worker that takes its workload over, before its run has failed.
     pub takeover_timeout: Duration,
-    /// Signs the runs' own tokens.
+    /// The key that signs the runs' own tokens.
     pub run_token_key: RunTokenKey,
 }
 
-/// A key that never shows.
+/// A key that is never printed.
 #[derive(Clone)]
 pub struct RunTokenKey(pub [u8; 32]);
 

@@ -1,16 +1,18 @@
-//! What can go wrong, and how each looks on the wire.
+//! What can go wrong, and the status that callers get for it.
 use ck8s_rpc::status;
-use ck8s_types::{Invalid, RunId, RunState};
+use ck8s_types::{Invalid, RequestId, RunId, RunState};
 use thiserror::Error;
-use tonic::Status;
+use tonic::{Code, Status};
 
-/// What a caller of this service can be told.
+use crate::domain::StreamEnd;
+
+/// Why a call or a stream failed.
 #[derive(Debug, Error)]
 pub enum RunsError {
-    /// No such run.
+    /// There is no such run.
     #[error("no run {0}")]
     NoRun(RunId),
-    /// No such worker.
+    /// There is no such worker.
     #[error("no worker {0:?}")]
     NoWorker(String),
     /// The run has ended.
@@ -22,21 +24,55 @@ pub enum RunsError {
     /// A value cannot be taken.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+    /// The request id was used for another request.
+    #[error("request id {0} was used for another request")]
+    RequestIdReused(RequestId),
+    /// A secret that the run needs is not set.
+    #[error("{0}")]
+    SecretMissing(String),
+    /// The token is not a live run's.
+    #[error("no live run has this token")]
+    TokenRejected,
+    /// Events after this cursor are no longer kept.
+    #[error("events after this cursor are no longer kept: list again")]
+    CursorTooOld,
     /// The lease is not the caller's any more.
     #[error("lease of run {0}: stale epoch")]
     Stale(RunId),
+    /// The server ends a worker's stream.
+    #[error("the stream ends: {0:?}")]
+    StreamEnded(StreamEnd),
     /// The service stops.
     #[error("the service stops")]
     Stopping,
-    /// A peer said no.
+    /// What came cannot be decoded, or the caller's access does not reach it.
+    #[error("refused: {0}")]
+    Refused(Box<Status>),
+    /// Another service answered with an error.
     #[error("a peer answered {0}")]
     Peer(#[from] Box<Status>),
-    /// The database said no.
+    /// The database answered with an error, or not at all.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
     /// What is stored cannot be read.
     #[error("stored data cannot be read: {0}")]
     Corrupt(String),
+}
+
+impl RunsError {
+    /// A field of a request that cannot be taken.
+    pub(crate) fn invalid(field: &'static str, problem: impl Into<String>) -> Self {
+        Self::Invalid(Invalid {
+            field,
+            problem: problem.into(),
+        })
+    }
+}
+
+impl From<Status> for RunsError {
+    fn from(status: Status) -> Self {
+        Self::Refused(Box::new(status))
+    }
 }
 
 impl From<serde_json::Error> for RunsError {
@@ -59,8 +95,16 @@ impl From<RunsError> for Status {
             RunsError::Ended(..) => status::precondition("RUN_ENDED", error.to_string()),
             RunsError::NotEnded(..) => status::precondition("RUN_NOT_ENDED", error.to_string()),
             RunsError::Invalid(fault) => ck8s_rpc::convert::invalid(&fault),
+            RunsError::RequestIdReused(id) => status::request_id_reused(id),
+            RunsError::SecretMissing(message) => status::precondition("SECRET_MISSING", message),
+            RunsError::TokenRejected => status::unauthenticated(),
+            RunsError::CursorTooOld => {
+                status::error(Code::OutOfRange, "CURSOR_TOO_OLD", error.to_string(), &[])
+            }
             RunsError::Stale(_) => status::aborted("STALE_EPOCH", error.to_string()),
-            RunsError::Stopping => status::unavailable("the runs service", &error),
+            RunsError::StreamEnded(end) => stream_end(end),
+            RunsError::Stopping => status::stopping(),
+            RunsError::Refused(status) => *status,
             RunsError::Peer(peer) => status::handed_on(&peer),
             RunsError::Database(cause)
                 if ck8s_db::is_unavailable(&cause) || ck8s_db::is_retryable(&cause) =>
@@ -69,6 +113,18 @@ impl From<RunsError> for Status {
             }
             RunsError::Database(cause) => status::internal(&cause),
             RunsError::Corrupt(_) => status::internal(&error),
+        }
+    }
+}
+
+fn stream_end(end: StreamEnd) -> Status {
+    match end {
+        StreamEnd::Replaced => status::aborted("REPLACED", "this worker holds a newer stream"),
+        StreamEnd::Expired => {
+            status::aborted("EXPIRED", "no heartbeat came in time: connect again")
+        }
+        StreamEnd::DatabaseUnavailable => {
+            status::unavailable("the database", &"a transition cannot be stored")
         }
     }
 }

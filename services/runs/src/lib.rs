@@ -5,8 +5,12 @@ mod domain;
 mod engine;
 mod error;
 mod grpc;
+mod peers;
+mod service;
+mod start;
 mod store;
+mod tasks;
 
 pub use config::{RunTokenKey, RunsConfig};
 pub use error::RunsError;
-pub use grpc::Runs;
+pub use start::{Runs, RunsDeps};

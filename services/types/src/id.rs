@@ -140,15 +140,28 @@ impl fmt::Display for WorkerId {
 impl FromStr for WorkerId {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl TryFrom<String> for WorkerId {
+    type Error = InvalidId;
+    fn try_from(text: String) -> Result<Self, InvalidId> {
         let is_valid = (1..=MAX_WORKER_ID_BYTES).contains(&text.len())
             && text
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
         if is_valid {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text))
         } else {
             Err(InvalidId { kind: "worker" })
         }
+    }
+}
+
+impl From<WorkerId> for String {
+    fn from(id: WorkerId) -> Self {
+        id.0
     }
 }
 

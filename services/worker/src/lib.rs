@@ -1,23 +1,20 @@
 #![doc = include_str!("../README.md")]
-mod backoff;
 mod config;
 mod connection;
+mod context;
+mod convert;
+mod domain;
 mod error;
 mod executor;
 mod lease;
+mod lease_task;
 mod log;
-mod order;
-mod renew;
-mod sweep;
-mod task;
+mod tasks;
 mod worker;
 
-pub use config::{
-    Connected, Credential, DEFAULT_NAMESPACE_PREFIX, ExecutorConfig, LogSettings, WorkerConfig,
-};
-pub use error::WorkerError;
-pub use executor::kubernetes::KubernetesExecutor;
-pub use executor::process::{ProcessExecutor, process_guard_main};
-pub use executor::{Event, Executor, Exit, Order, StartError, Target, Workload};
-pub use log::{LogItem, LogSink, log_channel};
-pub use worker::run;
+pub use config::{Credential, DEFAULT_NAMESPACE_PREFIX, ExecutorConfig, WorkerConfig};
+pub use connection::ConnectionState;
+pub use domain::{Exit, LogItem, LogSink, WorkloadEvent, WorkloadId, WorkloadRequest, log_channel};
+pub use error::{ExecutorError, WorkerError};
+pub use executor::{Executor, KubernetesExecutor, ProcessExecutor, Workload, process_guard_main};
+pub use worker::Worker;

@@ -1,177 +1,171 @@
-//! Wires a worker together.
+//! A running worker: wires its parts together, and starts a task for each lease.
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use ck8s_kube::{Cluster, ClusterOptions};
-use ck8s_proto::runs::v1::Grant;
-use ck8s_types::{InstanceId, RunId};
-use tokio::task::JoinHandle;
+use ck8s_proto::runs::v1 as pb;
+use ck8s_types::{InstanceId, LeaseRef, RunId};
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ExecutorConfig, KubernetesExecutor, ProcessExecutor, WorkerConfig, WorkerError,
-    connection::Connection,
-    executor::Executor,
-    lease::{Granted, Identity, LeaseTable, Sessions},
+    config::WorkerConfig,
+    connection::{Connection, ConnectionState},
+    context::WorkerContext,
+    convert::grant_from_pb,
+    domain::{Grant, GrantPurpose, LeaseKey, LeaseSignals},
+    error::WorkerError,
+    executor,
+    lease::{GrantOutcome, LeaseStream, LeaseTable, WorkerIdentity},
+    lease_task::LeaseTask,
     log::Shipper,
-    order::Granting,
-    renew, sweep,
-    task::{Context, Task},
+    tasks,
 };
 
-/// How long a worker that goes may take to hand back what it holds.
-const LAST_WORDS: Duration = Duration::from_secs(20);
+/// Bounds how long a worker that shuts down may take to hand back its leases. Then they expire at the server.
+const HANDBACK_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Runs a worker until `shutdown`; then hands back what it holds.
-///
-/// # Errors
-/// [`WorkerError`] for what no waiting mends.
-pub async fn run(config: WorkerConfig, shutdown: CancellationToken) -> Result<(), WorkerError> {
+/// A worker that was started.
+pub struct Worker {
+    running: JoinHandle<Result<(), WorkerError>>,
+    connection: watch::Receiver<ConnectionState>,
+}
+
+impl Worker {
+    /// Starts a worker. On `shutdown` it hands back its leases and ends.
+    #[must_use]
+    pub fn start(config: WorkerConfig, shutdown: CancellationToken) -> Self {
+        let connection = watch::Sender::new(ConnectionState::Disconnected);
+        Self {
+            connection: connection.subscribe(),
+            running: tokio::spawn(run(config, connection, shutdown)),
+        }
+    }
+
+    /// Returns the state of the worker's connection, which changes with it.
+    #[must_use]
+    pub fn connection(&self) -> watch::Receiver<ConnectionState> {
+        self.connection.clone()
+    }
+
+    /// Waits until the worker has ended.
+    ///
+    /// # Errors
+    /// [`WorkerError`] if it cannot work and waiting does not help.
+    pub async fn wait(&mut self) -> Result<(), WorkerError> {
+        (&mut self.running).await?
+    }
+
+    /// Whether the worker has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.running.is_finished()
+    }
+
+    /// Ends the worker at once. Its leases expire at the server.
+    pub fn abort(&self) {
+        self.running.abort();
+    }
+}
+
+async fn run(
+    config: WorkerConfig,
+    connection_state: watch::Sender<ConnectionState>,
+    shutdown: CancellationToken,
+) -> Result<(), WorkerError> {
     let connection = Arc::new(Connection::new(&config.url, &config.credential)?);
-    // Ends the background tasks, after the last words.
+    // The background tasks go on until the leases are handed back.
     let end = CancellationToken::new();
     let _end = end.clone().drop_guard();
-    renew::start(&config, &end)?;
-    let executor = executor(&config, &end).await?;
+    tasks::renew_certificate::start(&config.credential, &end)?;
+    let executor = executor::connect(&config.executor, &end).await?;
     let leases = Arc::new(LeaseTable::default());
     let (shipper, _shipper) = Shipper::spawn(Arc::clone(&leases), Arc::clone(&connection));
-    let context = Arc::new(Context {
+    let identity = WorkerIdentity {
+        instance_id: InstanceId::new(),
+        labels: config.all_labels(executor.labels()),
+        executor: config.executor.name(),
+        capacity: i32::try_from(config.capacity).unwrap_or(i32::MAX),
+        worker_id: config.worker_id,
+    };
+    let context = Arc::new(WorkerContext {
         leases: Arc::clone(&leases),
         connection: Arc::clone(&connection),
         executor,
         shipper,
-        log: config.log,
         drain: shutdown.clone(),
     });
-    tokio::spawn(sweep::run(Arc::clone(&context), end.clone()));
-    let sessions = Sessions {
-        identity: Identity {
-            worker_id: config.worker_id.to_string(),
-            instance_id: InstanceId::new(),
-            labels: config.all_labels(context.executor.labels()),
-            executor: config.executor.name(),
-            capacity: i32::try_from(config.capacity).unwrap_or(i32::MAX),
-        },
+    tokio::spawn(tasks::sweep::run(Arc::clone(&context), end.clone()));
+    let stream = LeaseStream {
+        identity,
         connection,
         leases,
         drain: shutdown.clone(),
-        connected: config.connected.clone(),
+        connection_state,
     };
-    let mut tasks = Tasks {
+    let mut tasks = LeaseTasks {
         context,
         running: HashMap::new(),
     };
-    let sessions = sessions.run(|grant, until| tasks.grant(grant, until));
-    let patience = async {
+    let handback_timeout = async {
         shutdown.cancelled().await;
-        tokio::time::sleep(LAST_WORDS).await;
+        tokio::time::sleep(HANDBACK_TIMEOUT).await;
     };
     tokio::select! {
-        ended = sessions => ended,
-        () = patience => {
-            tracing::warn!("not everything could be handed back in time; the leases will expire");
+        ended = stream.run(|grant, expiry| tasks.accept(grant, expiry)) => ended,
+        () = handback_timeout => {
+            tracing::warn!("not all leases could be handed back in time; they will expire");
             Ok(())
         }
     }
 }
 
-async fn executor(
-    config: &WorkerConfig,
-    end: &CancellationToken,
-) -> Result<Arc<dyn Executor>, WorkerError> {
-    let fault = |cause: &dyn std::fmt::Display| WorkerError::Executor {
-        executor: config.executor.name(),
-        cause: cause.to_string(),
-    };
-    match &config.executor {
-        ExecutorConfig::Process {
-            work_dir,
-            server_url_for_runs,
-        } => {
-            let guard = match &config.guard_program {
-                Some(program) => program.clone(),
-                None => own_program().map_err(|e| fault(&e))?,
-            };
-            let executor = ProcessExecutor::new(work_dir, guard, server_url_for_runs.clone())
-                .map_err(|e| fault(&e))?;
-            Ok(Arc::new(executor))
-        }
-        ExecutorConfig::Kubernetes {
-            kubeconfig,
-            namespace_prefix,
-            server_url_for_runs,
-        } => {
-            let options = ClusterOptions {
-                kubeconfig: kubeconfig.clone(),
-                server_url: server_url_for_runs.clone(),
-            };
-            let cluster = Cluster::connect(options, end)
-                .await
-                .map_err(|e| fault(&e))?;
-            let executor = KubernetesExecutor::new(
-                cluster,
-                namespace_prefix.clone(),
-                server_url_for_runs.clone(),
-            );
-            Ok(Arc::new(executor))
-        }
-    }
-}
-
-/// This program, also after its file was replaced by a newer one.
-fn own_program() -> std::io::Result<PathBuf> {
-    let running = Path::new("/proc/self/exe");
-    if running.exists() {
-        Ok(running.to_owned())
-    } else {
-        std::env::current_exe()
-    }
-}
-
 /// The tasks of all leases.
-struct Tasks {
-    context: Arc<Context>,
+struct LeaseTasks {
+    context: Arc<WorkerContext>,
     running: HashMap<RunId, JoinHandle<()>>,
 }
 
-impl Tasks {
-    fn grant(&mut self, grant: Grant, until: Instant) {
-        let Some(granting) = Granting::read(grant) else {
-            tracing::error!("a grant cannot be read; its lease will expire");
+impl LeaseTasks {
+    /// Enters a grant into the lease table, and starts a task for it if it is new.
+    fn accept(&mut self, grant: pb::Grant, expiry: Instant) {
+        let Some(grant) = grant_from_pb(grant) else {
+            tracing::error!("a grant cannot be decoded; its lease will expire");
             return;
         };
-        let (run, epoch, attempt) = (granting.target.run, granting.epoch, granting.target.attempt);
+        let lease = LeaseRef {
+            run_id: grant.workload.run_id,
+            epoch: grant.epoch,
+        };
+        let attempt = grant.workload.attempt;
         self.running.retain(|_, task| !task.is_finished());
-        match self.context.leases.granted(run, epoch, attempt, until) {
-            Granted::Known => {}
-            Granted::Renewed => {
-                tracing::info!(run.id = %run, %epoch, "a workload goes on under a new lease");
-                if granting.cleanup_only {
-                    self.context.leases.canceled(run, epoch, Duration::ZERO);
+        match self.context.leases.enter_grant(lease, attempt, expiry) {
+            GrantOutcome::Duplicate => {}
+            GrantOutcome::Renewed => {
+                tracing::info!(run.id = %lease.run_id, epoch = %lease.epoch, "a workload continues under a new lease");
+                if grant.purpose == GrantPurpose::CleanUp {
+                    self.context.leases.cancel(lease, Duration::ZERO);
                 }
             }
-            Granted::New(lease, control) => {
-                tracing::info!(run.id = %run, %epoch, attempt, takeover = granting.takeover, "a lease");
-                let earlier = self.running.remove(&run);
-                let task = Task {
-                    context: Arc::clone(&self.context),
-                    lease,
-                    control,
-                    granting,
-                };
-                let task = async move {
-                    // What this worker had of the run before must be gone first.
-                    if let Some(earlier) = earlier {
-                        let _ = earlier.await;
-                    }
-                    task.run().await;
-                };
-                self.running.insert(run, tokio::spawn(task));
+            GrantOutcome::New(key, signals) => {
+                tracing::info!(run.id = %lease.run_id, epoch = %lease.epoch, attempt, purpose = ?grant.purpose, "a new lease");
+                self.spawn(key, signals, grant);
             }
         }
+    }
+
+    fn spawn(&mut self, key: LeaseKey, signals: Arc<LeaseSignals>, grant: Grant) {
+        let earlier = self.running.remove(&key.run_id);
+        let task = LeaseTask::new(Arc::clone(&self.context), key, signals, grant);
+        let task = async move {
+            // An earlier workload of the same run must be gone first.
+            if let Some(earlier) = earlier {
+                let _ = earlier.await;
+            }
+            task.run().await;
+        };
+        self.running.insert(key.run_id, tokio::spawn(task));
     }
 }

@@ -1,14 +1,14 @@
-//! What every executor must do; run against both.
+//! What every executor must do, tested with both.
 mod common;
 
 use std::time::{Duration, Instant};
 
 use ck8s_types::{Epoch, RunReason, RunState};
-use ck8s_worker::{Event, Order, StartError};
-use common::{Bench, Log, all, end, order, running, spec, within};
+use ck8s_worker::{ExecutorError, WorkloadEvent, WorkloadRequest};
+use common::{Bench, Log, all, end, request, running, spec, within};
 
 #[tokio::test]
-async fn output_and_exit_code_decide() {
+async fn the_exit_code_decides_the_result_and_output_is_logged() {
     for bench in all().await {
         let cases = [
             (
@@ -25,11 +25,11 @@ async fn output_and_exit_code_decide() {
             ),
         ];
         for (script, code, reason, state) in cases {
-            let (order, _lease) = order(spec(script));
+            let (request, _lease) = request(spec(script));
             let log = Log::new();
             let mut workload = bench
                 .executor
-                .start(&order, &log.sink)
+                .start(&request, &log.sink)
                 .await
                 .expect("starts");
             let (ran, exit) = end(&mut workload).await;
@@ -47,15 +47,15 @@ async fn output_and_exit_code_decide() {
             within(
                 bench
                     .executor
-                    .remove(&order.target, Some(order.epoch), Duration::ZERO),
+                    .remove(&request.id, Some(request.epoch), Duration::ZERO),
             )
             .await
             .expect("is removed");
-            // A Job whose pods were removed stays on the books until the cluster's garbage collector has looked at it.
+            // A Job whose pods were removed is listed until the cluster's garbage collector has processed it.
             within(async {
                 loop {
                     let left = bench.executor.leftovers().await.expect("lists");
-                    if left.iter().all(|t| t.run != order.target.run) {
+                    if left.iter().all(|t| t.run_id != request.id.run_id) {
                         break;
                     }
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -69,25 +69,25 @@ async fn output_and_exit_code_decide() {
 #[tokio::test]
 async fn a_removed_workload_is_gone_soon() {
     for bench in all().await {
-        let (order, _lease) = order(spec("echo up; while :; do sleep 1; done"));
-        removed_within(&bench, &order, Duration::from_secs(5)).await;
+        let (request, _lease) = request(spec("echo up; while :; do sleep 1; done"));
+        assert_removed_within(&bench, &request, Duration::from_secs(5)).await;
     }
 }
 
-/// A node gives a container 2 s at least, and looks every second.
+/// A node gives a container at least 2 s, and checks it every second.
 #[tokio::test]
-async fn a_removed_workload_is_gone_even_if_it_does_not_listen() {
+async fn a_removed_workload_is_gone_even_if_it_ignores_sigterm() {
     for bench in all().await {
-        let (order, _lease) = order(spec("trap '' TERM; echo up; while :; do sleep 1; done"));
-        removed_within(&bench, &order, Duration::from_secs(15)).await;
+        let (request, _lease) = request(spec("trap '' TERM; echo up; while :; do sleep 1; done"));
+        assert_removed_within(&bench, &request, Duration::from_secs(15)).await;
     }
 }
 
-async fn removed_within(bench: &Bench, order: &Order, limit: Duration) {
+async fn assert_removed_within(bench: &Bench, request: &WorkloadRequest, limit: Duration) {
     let log = Log::new();
     let mut workload = bench
         .executor
-        .start(order, &log.sink)
+        .start(request, &log.sink)
         .await
         .expect("starts");
     running(&mut workload).await;
@@ -96,7 +96,7 @@ async fn removed_within(bench: &Bench, order: &Order, limit: Duration) {
     within(
         bench
             .executor
-            .remove(&order.target, Some(order.epoch), Duration::from_secs(1)),
+            .remove(&request.id, Some(request.epoch), Duration::from_secs(1)),
     )
     .await
     .expect("is removed");
@@ -110,22 +110,22 @@ async fn removed_within(bench: &Bench, order: &Order, limit: Duration) {
     within(
         bench
             .executor
-            .remove(&order.target, Some(order.epoch), Duration::ZERO),
+            .remove(&request.id, Some(request.epoch), Duration::ZERO),
     )
     .await
-    .expect("is fine again");
+    .expect("is removed again");
 }
 
 #[tokio::test]
-async fn what_cannot_run_is_refused_in_words() {
+async fn a_command_that_cannot_run_is_refused_with_a_message() {
     for bench in all().await {
         let mut bad = spec("true");
         bad.command = vec!["/no/such/program".to_owned()];
-        let (order, _lease) = order(bad);
+        let (request, _lease) = request(bad);
         let log = Log::new();
-        let exit = match bench.executor.start(&order, &log.sink).await {
+        let exit = match bench.executor.start(&request, &log.sink).await {
             Ok(mut workload) => end(&mut workload).await.1.expect("ends"),
-            Err(StartError::Refused(exit)) => exit,
+            Err(ExecutorError::Refused(exit)) => exit,
             Err(error) => panic!("{error}"),
         };
         assert_eq!(exit.reason, RunReason::ConfigError, "{}", exit.message);
@@ -134,22 +134,22 @@ async fn what_cannot_run_is_refused_in_words() {
             "{}",
             exit.message
         );
-        within(bench.executor.remove(&order.target, None, Duration::ZERO))
+        within(bench.executor.remove(&request.id, None, Duration::ZERO))
             .await
             .expect("is removed");
     }
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_adopted() {
+async fn a_workload_that_does_not_exist_is_not_adopted() {
     for bench in all().await {
-        let (mut order, _lease) = order(spec("true"));
-        order.epoch = Epoch(2);
+        let (mut request, _lease) = request(spec("true"));
+        request.epoch = Epoch(2);
         let log = Log::new();
         assert!(
             bench
                 .executor
-                .adopt(&order, &log.sink)
+                .adopt(&request, &log.sink)
                 .await
                 .expect("looks")
                 .is_none()
@@ -158,32 +158,40 @@ async fn what_is_not_there_is_not_adopted() {
 }
 
 #[tokio::test]
-async fn started_twice_there_is_one_workload() {
+async fn a_workload_that_is_started_twice_runs_once() {
     for bench in all().await {
-        let (order, _lease) = order(spec("echo up; sleep 60"));
+        let (request, _lease) = request(spec("echo up; sleep 60"));
         let (log, other) = (Log::new(), Log::new());
         let mut first = bench
             .executor
-            .start(&order, &log.sink)
+            .start(&request, &log.sink)
             .await
             .expect("starts");
         running(&mut first).await;
         drop(first);
         let mut second = bench
             .executor
-            .start(&order, &other.sink)
+            .start(&request, &other.sink)
             .await
             .expect("starts");
         running(&mut second).await;
         let left = bench.executor.leftovers().await.expect("lists");
-        assert_eq!(left.iter().filter(|t| t.run == order.target.run).count(), 1);
+        assert_eq!(
+            left.iter()
+                .filter(|t| t.run_id == request.id.run_id)
+                .count(),
+            1
+        );
         within(
             bench
                 .executor
-                .remove(&order.target, Some(order.epoch), Duration::ZERO),
+                .remove(&request.id, Some(request.epoch), Duration::ZERO),
         )
         .await
         .expect("is removed");
-        assert!(!matches!(within(second.watch()).await, Event::Running));
+        assert!(!matches!(
+            within(second.watch()).await,
+            WorkloadEvent::Running
+        ));
     }
 }

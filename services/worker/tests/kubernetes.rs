@@ -1,4 +1,4 @@
-//! The kubernetes executor on a real cluster (`CK8S_TEST_KUBECONFIG`): isolation, named reasons, adoption, fencing.
+//! The kubernetes executor on a real cluster (`CK8S_TEST_KUBECONFIG`): isolation, reasons of failures, adoption, fencing.
 mod common;
 
 use std::{
@@ -7,8 +7,8 @@ use std::{
 };
 
 use ck8s_types::{Epoch, RunId, RunReason, RunSpec};
-use ck8s_worker::{Event, Exit, Order, StartError, Workload};
-use common::{Bench, Lease, Log, end, kubernetes, order, running, spec, until, within};
+use ck8s_worker::{ExecutorError, Exit, Workload, WorkloadEvent, WorkloadRequest};
+use common::{Bench, Lease, Log, end, kubernetes, request, running, spec, until, within};
 
 fn kubectl(arguments: &[&str]) -> String {
     let kubeconfig = std::env::var_os("CK8S_TEST_KUBECONFIG").expect("a cluster");
@@ -26,9 +26,9 @@ fn kubectl(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("is text")
 }
 
-/// `kubectl`, about the pods of one run.
-fn pods(order: &Order, verb: &str, more: &[&str]) -> String {
-    let selector = format!("ck8s.io/run-id={}", order.target.run);
+/// Runs `kubectl` for the pods of one run.
+fn pods(request: &WorkloadRequest, verb: &str, more: &[&str]) -> String {
+    let selector = format!("ck8s.io/run-id={}", request.id.run_id);
     let mut arguments = vec![
         verb,
         "pods",
@@ -41,22 +41,22 @@ fn pods(order: &Order, verb: &str, more: &[&str]) -> String {
     kubectl(&arguments)
 }
 
-async fn remove(bench: &Bench, order: &Order) {
-    within(bench.executor.remove(&order.target, None, Duration::ZERO))
+async fn remove(bench: &Bench, request: &WorkloadRequest) {
+    within(bench.executor.remove(&request.id, None, Duration::ZERO))
         .await
         .expect("is removed");
 }
 
-/// Runs to the end: the result, and the output.
+/// Runs a workload to its end. Returns its exit and its output.
 async fn outcome(bench: &Bench, spec: RunSpec) -> (Exit, String) {
-    let (order, _lease) = order(spec);
+    let (request, _lease) = request(spec);
     let log = Log::new();
-    let exit = match bench.executor.start(&order, &log.sink).await {
+    let exit = match bench.executor.start(&request, &log.sink).await {
         Ok(mut workload) => end(&mut workload).await.1.expect("ends"),
-        Err(StartError::Refused(exit)) => exit,
+        Err(ExecutorError::Refused(exit)) => exit,
         Err(error) => panic!("{error}"),
     };
-    remove(bench, &order).await;
+    remove(bench, &request).await;
     (exit, log.read().await.0)
 }
 
@@ -69,7 +69,7 @@ async fn the_pod_is_restricted() {
     let (exit, output) = outcome(&bench, spec(script)).await;
     assert_eq!(exit.reason, RunReason::Completed, "{output}");
     let lines: Vec<_> = output.lines().map(|l| l.replace('\t', " ")).collect();
-    let wanted = [
+    let expected = [
         "65532",
         "read-only",
         "no token",
@@ -79,11 +79,11 @@ async fn the_pod_is_restricted() {
         "CapEff: 0000000000000000",
         "NoNewPrivs: 1",
     ];
-    assert_eq!(lines, wanted);
+    assert_eq!(lines, expected);
 }
 
 #[tokio::test]
-async fn faults_have_names() {
+async fn failures_have_reasons() {
     let Some(bench) = kubernetes().await else {
         return;
     };
@@ -149,11 +149,11 @@ async fn faults_have_names() {
 }
 
 #[tokio::test]
-async fn the_scheduler_is_quoted() {
+async fn the_schedulers_message_is_reported() {
     let Some(bench) = kubernetes().await else {
         return;
     };
-    let (order, _lease) = order(RunSpec {
+    let (request, _lease) = request(RunSpec {
         cpu: "100".into(),
         egress: vec!["10.0.0.0/8:443".into()],
         ..spec("true")
@@ -161,115 +161,116 @@ async fn the_scheduler_is_quoted() {
     let log = Log::new();
     let mut workload = bench
         .executor
-        .start(&order, &log.sink)
+        .start(&request, &log.sink)
         .await
         .expect("starts");
     let event = within(workload.watch()).await;
-    let Event::Hindered(exit) = event else {
+    let WorkloadEvent::StartDelayed(exit) = event else {
         panic!("{event:?}")
     };
     assert_eq!(exit.reason, RunReason::Unschedulable);
     assert!(exit.message.contains("0/1 nodes"), "{}", exit.message);
-    remove(&bench, &order).await;
+    remove(&bench, &request).await;
 }
 
 #[tokio::test]
-async fn a_pod_that_somebody_removes_is_lost() {
+async fn a_workload_is_lost_when_somebody_removes_its_pod() {
     let Some(bench) = kubernetes().await else {
         return;
     };
-    let (order, _lease) = order(spec("sleep 60"));
+    let (request, _lease) = request(spec("sleep 60"));
     let log = Log::new();
     let mut workload = bench
         .executor
-        .start(&order, &log.sink)
+        .start(&request, &log.sink)
         .await
         .expect("starts");
     running(&mut workload).await;
-    pods(&order, "delete", &["--force", "--grace-period", "0"]);
+    pods(&request, "delete", &["--force", "--grace-period", "0"]);
     let (_, lost) = end(&mut workload).await;
     assert!(lost.expect_err("is lost").contains("somebody else"));
-    remove(&bench, &order).await;
-    assert_eq!(pods(&order, "get", &["--output", "name"]), "");
+    remove(&bench, &request).await;
+    assert_eq!(pods(&request, "get", &["--output", "name"]), "");
 }
 
-/// As another worker, after the first one is gone without a word.
-async fn adopted(other: &Bench, order: &Order, log: &Log) -> Workload {
-    within(other.executor.adopt(order, &log.sink))
+/// Adopts a workload as another worker, after the first one has vanished.
+async fn adopt(other: &Bench, request: &WorkloadRequest, log: &Log) -> Workload {
+    within(other.executor.adopt(request, &log.sink))
         .await
         .expect("adopts")
         .expect("is there")
 }
 
 #[tokio::test]
-async fn another_worker_adopts_it_and_its_log() {
+async fn another_worker_adopts_a_workload_and_its_log() {
     let (Some(bench), Some(other)) = (kubernetes().await, kubernetes().await) else {
         return;
     };
-    let (mut order, _lease): (Order, Lease) = order(spec("echo one; sleep 5; echo two; exit 7"));
-    let log = Log::skipping(100);
+    let (mut request, _lease): (WorkloadRequest, Lease) =
+        request(spec("echo one; sleep 5; echo two; exit 7"));
+    let log = Log::with_notes(100);
     let mut workload = bench
         .executor
-        .start(&order, &log.sink)
+        .start(&request, &log.sink)
         .await
         .expect("starts");
     running(&mut workload).await;
-    until("where the log begins is noted", || {
-        annotation(&order).contains("\"ck8s.io/log-start\":\"100\"")
+    until("the start of the log is recorded", || {
+        annotations(&request).contains("\"ck8s.io/log-start\":\"100\"")
     })
     .await;
     let before = pods(
-        &order,
+        &request,
         "get",
         &["--output", "jsonpath={.items[*].metadata.uid}"],
     );
     drop(workload);
     drop(log);
     // 100 bytes of notes and "one\n" were stored.
-    (order.epoch, order.stored_log) = (Epoch(5), 104);
+    (request.epoch, request.stored_log) = (Epoch(5), 104);
     let log = Log::new();
-    let mut workload = adopted(&other, &order, &log).await;
+    let mut workload = adopt(&other, &request, &log).await;
     let error = bench
         .executor
-        .remove(&order.target, Some(Epoch(1)), Duration::ZERO)
+        .remove(&request.id, Some(Epoch(1)), Duration::ZERO)
         .await;
     assert_eq!(
         error,
-        Err(StartError::Superseded),
+        Err(ExecutorError::Superseded),
         "an older lease cannot remove it"
     );
-    order.epoch = Epoch(4);
-    let error = bench.executor.adopt(&order, &Log::new().sink).await.err();
+    request.epoch = Epoch(4);
+    let error = bench.executor.adopt(&request, &Log::new().sink).await.err();
     assert_eq!(
         error,
-        Some(StartError::Superseded),
+        Some(ExecutorError::Superseded),
         "an older lease cannot adopt it"
     );
     running(&mut workload).await;
     assert_eq!(
         pods(
-            &order,
+            &request,
             "get",
             &["--output", "jsonpath={.items[*].metadata.uid}"]
         ),
         before,
-        "one workload in all"
+        "there is still one workload"
     );
     let exit = end(&mut workload).await.1.expect("ends");
     assert_eq!((exit.reason, exit.code), (RunReason::AgentError, Some(7)));
     drop(workload);
     assert_eq!(log.read().await.0, "two\n");
-    // Ended, it can still be adopted, for its result.
-    order.epoch = Epoch(6);
-    let mut late = adopted(&bench, &order, &Log::new()).await;
+    // A workload that has ended can still be adopted for its result.
+    request.epoch = Epoch(6);
+    let mut late = adopt(&bench, &request, &Log::new()).await;
     let (ran, exit) = end(&mut late).await;
     assert!(ran);
     assert_eq!(exit.expect("ends").code, Some(7));
-    remove(&bench, &order).await;
+    remove(&bench, &request).await;
 }
 
-fn annotation(order: &Order) -> String {
-    let selector = format!("ck8s.io/run-id={}", order.target.run);
+fn annotations(request: &WorkloadRequest) -> String {
+    let selector = format!("ck8s.io/run-id={}", request.id.run_id);
     let jobs = [
         "get",
         "jobs",
@@ -292,10 +293,10 @@ async fn an_orphaned_secret_is_found_and_removed() {
     let Some(bench) = kubernetes().await else {
         return;
     };
-    let (order, _lease) = order(spec("true"));
-    remove(&bench, &order).await;
+    let (request, _lease) = request(spec("true"));
+    remove(&bench, &request).await;
     outcome(&bench, spec("true")).await;
-    let run: RunId = order.target.run;
+    let run: RunId = request.id.run_id;
     let name = format!("run-{}-1", run.uuid().simple());
     kubectl(&[
         "create",
@@ -314,8 +315,8 @@ async fn an_orphaned_secret_is_found_and_removed() {
     arguments.extend(labels.iter().map(String::as_str));
     kubectl(&arguments);
     let found = bench.executor.leftovers().await.expect("lists");
-    assert!(found.contains(&order.target));
-    remove(&bench, &order).await;
+    assert!(found.contains(&request.id));
+    remove(&bench, &request).await;
     let found = bench.executor.leftovers().await.expect("lists");
-    assert!(!found.contains(&order.target));
+    assert!(!found.contains(&request.id));
 }

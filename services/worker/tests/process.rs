@@ -10,7 +10,7 @@ use std::{
 };
 
 use ck8s_types::RunReason;
-use common::{Log, end, order, process, running, spec, until, within};
+use common::{Log, end, process, request, running, spec, until, within};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -23,7 +23,7 @@ fn pid(reference: &str) -> i32 {
         .expect("a process")
 }
 
-fn lives(pid: i32) -> bool {
+fn is_alive(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')')
         .is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
@@ -36,7 +36,7 @@ fn parent(pid: i32) -> i32 {
         .expect("a parent")
 }
 
-fn written(dir: &Path, run: impl std::fmt::Display, name: &str) -> Option<i32> {
+fn read_pid_file(dir: &Path, run: impl std::fmt::Display, name: &str) -> Option<i32> {
     fs::read_to_string(dir.join(run.to_string()).join(name))
         .ok()?
         .trim()
@@ -45,18 +45,18 @@ fn written(dir: &Path, run: impl std::fmt::Display, name: &str) -> Option<i32> {
 }
 
 #[tokio::test]
-async fn the_environment_is_clean_and_the_directory_is_its_own() {
+async fn a_workload_has_a_clean_environment_and_a_directory_of_its_own() {
     let bench = process();
-    let mut asked = spec("env; pwd; ls -A; touch left");
-    asked.env.insert("MINE".to_owned(), "yes".to_owned());
-    let (order, _lease) = order(asked);
+    let mut described = spec("env; pwd; ls -A; touch file");
+    described.env.insert("MINE".to_owned(), "yes".to_owned());
+    let (request, _lease) = request(described);
     let log = Log::new();
     let mut workload = bench
         .executor
-        .start(&order, &log.sink)
+        .start(&request, &log.sink)
         .await
         .expect("starts");
-    let dir = bench.work_dir.join(order.target.run.to_string());
+    let dir = bench.work_dir.join(request.id.run_id.to_string());
     assert_eq!(fs::metadata(&dir).expect("is there").mode() & 0o777, 0o700);
     end(&mut workload).await.1.expect("ends");
     drop(workload);
@@ -66,7 +66,7 @@ async fn the_environment_is_clean_and_the_directory_is_its_own() {
         .filter_map(|l| l.split_once('='))
         .map(|(name, _)| name)
         .collect();
-    for wanted in [
+    for name in [
         "PATH",
         "HOME",
         "LANG",
@@ -75,16 +75,16 @@ async fn the_environment_is_clean_and_the_directory_is_its_own() {
         "CK8S_EVENT",
         "CK8S_URL",
     ] {
-        assert!(names.contains(&wanted), "{wanted} is missing: {output}");
+        assert!(names.contains(&name), "{name} is missing: {output}");
     }
     assert!(names.iter().all(|n| !n.starts_with("CARGO")), "{output}");
     assert!(
         output
             .lines()
-            .any(|l| Path::new(l).ends_with(order.target.run.to_string())),
+            .any(|l| Path::new(l).ends_with(request.id.run_id.to_string())),
         "{output}"
     );
-    within(bench.executor.remove(&order.target, None, Duration::ZERO))
+    within(bench.executor.remove(&request.id, None, Duration::ZERO))
         .await
         .expect("is removed");
     assert!(!dir.exists());
@@ -96,13 +96,13 @@ async fn the_environment_is_clean_and_the_directory_is_its_own() {
 }
 
 #[tokio::test]
-async fn secrets_stand_in_no_argument_list() {
+async fn secrets_are_in_no_argument_list() {
     let bench = process();
-    let (order, _lease) = order(spec("sleep 60"));
+    let (request, _lease) = request(spec("sleep 60"));
     let log = Log::new();
     let workload = bench
         .executor
-        .start(&order, &log.sink)
+        .start(&request, &log.sink)
         .await
         .expect("starts");
     let child = pid(&workload.reference);
@@ -118,35 +118,35 @@ async fn secrets_stand_in_no_argument_list() {
 async fn descendants_that_leave_the_group_end_with_the_workload() {
     let bench = process();
     let script = "setsid sh -c 'echo $$ > away; exec sleep 60' & (sleep 60 & echo $! > near); while [ ! -s away ]; do sleep 0.01; done";
-    let (order, _lease) = order(spec(script));
+    let (request, _lease) = request(spec(script));
     let log = Log::new();
     let mut workload = bench
         .executor
-        .start(&order, &log.sink)
+        .start(&request, &log.sink)
         .await
         .expect("starts");
     let exit = end(&mut workload).await.1.expect("ends");
     assert_eq!(exit.reason, RunReason::Completed);
     for name in ["away", "near"] {
-        let pid = written(&bench.work_dir, order.target.run, name).expect("was written");
-        assert!(!lives(pid), "{name} outlived its workload");
+        let pid = read_pid_file(&bench.work_dir, request.id.run_id, name).expect("was written");
+        assert!(!is_alive(pid), "{name} outlived its workload");
     }
 }
 
 #[tokio::test]
-async fn past_its_lease_a_workload_is_ended_by_the_guard_alone() {
+async fn the_guard_alone_ends_a_workload_whose_lease_has_expired() {
     let bench = process();
-    let (order, lease) = order(spec("sleep 60"));
-    lease.lives(Duration::from_millis(400));
+    let (request, lease) = request(spec("sleep 60"));
+    lease.expire_in(Duration::from_millis(400));
     let log = Log::new();
     let mut workload = bench
         .executor
-        .start(&order, &log.sink)
+        .start(&request, &log.sink)
         .await
         .expect("starts");
     let child = pid(&workload.reference);
     running(&mut workload).await;
-    lease.lives(Duration::from_millis(600));
+    lease.expire_in(Duration::from_millis(600));
     let renewed = Instant::now();
     let (_, lost) = end(&mut workload).await;
     assert!(lost.expect_err("is lost").contains("lease"));
@@ -155,24 +155,24 @@ async fn past_its_lease_a_workload_is_ended_by_the_guard_alone() {
         "ended after {:?}",
         renewed.elapsed()
     );
-    assert!(!lives(child));
+    assert!(!is_alive(child));
 }
 
 #[tokio::test]
-async fn let_go_of_a_workload_ends() {
+async fn a_dropped_workload_ends() {
     let bench = process();
-    let (order, _lease) = order(spec("trap '' TERM HUP; while :; do sleep 1; done"));
+    let (request, _lease) = request(spec("trap '' TERM HUP; while :; do sleep 1; done"));
     let log = Log::new();
     let workload = bench
         .executor
-        .start(&order, &log.sink)
+        .start(&request, &log.sink)
         .await
         .expect("starts");
     let child = pid(&workload.reference);
     drop(workload);
-    until("it is dead", || !lives(child)).await;
+    until("it is dead", || !is_alive(child)).await;
     assert!(
-        within(bench.executor.adopt(&order, &log.sink))
+        within(bench.executor.adopt(&request, &log.sink))
             .await
             .expect("looks")
             .is_none()
@@ -180,30 +180,30 @@ async fn let_go_of_a_workload_ends() {
 }
 
 #[tokio::test]
-async fn a_guard_that_is_killed_takes_its_workload_along() {
+async fn a_workload_ends_when_its_guard_is_killed() {
     let bench = process();
-    let (order, _lease) = order(spec("sleep 60 & sleep 60"));
+    let (request, _lease) = request(spec("sleep 60 & sleep 60"));
     let log = Log::new();
     let mut workload = bench
         .executor
-        .start(&order, &log.sink)
+        .start(&request, &log.sink)
         .await
         .expect("starts");
     let child = pid(&workload.reference);
     kill(Pid::from_raw(parent(child)), Signal::SIGKILL).expect("is killed");
     let (_, lost) = end(&mut workload).await;
     assert!(lost.expect_err("is lost").contains("guard"));
-    assert!(!lives(child));
+    assert!(!is_alive(child));
 }
 
 #[tokio::test]
-async fn a_workload_killed_by_somebody_says_so() {
+async fn the_signal_that_killed_a_workload_is_reported() {
     let bench = process();
-    let (order, _lease) = order(spec("sleep 60"));
+    let (request, _lease) = request(spec("sleep 60"));
     let log = Log::new();
     let mut workload = bench
         .executor
-        .start(&order, &log.sink)
+        .start(&request, &log.sink)
         .await
         .expect("starts");
     kill(Pid::from_raw(pid(&workload.reference)), Signal::SIGKILL).expect("is killed");
@@ -213,14 +213,14 @@ async fn a_workload_killed_by_somebody_says_so() {
 }
 
 #[tokio::test]
-async fn without_a_command_there_is_a_sentence() {
+async fn a_run_without_a_command_is_refused_with_a_message() {
     let bench = process();
     let mut empty = spec("");
     empty.command.clear();
-    let (order, _lease) = order(empty);
+    let (request, _lease) = request(empty);
     let error = bench
         .executor
-        .start(&order, &Log::new().sink)
+        .start(&request, &Log::new().sink)
         .await
         .err()
         .expect("is refused");
@@ -228,7 +228,7 @@ async fn without_a_command_there_is_a_sentence() {
 }
 
 #[test]
-fn a_guard_without_a_worker_just_ends() {
+fn a_guard_without_a_worker_ends() {
     let mut guard = Command::new(common::GUARD)
         .arg("process-guard")
         .stdin(std::process::Stdio::null())

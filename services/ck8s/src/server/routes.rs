@@ -1,18 +1,21 @@
 //! The services of the roles, each on its own connections to the database and its own channel of the mesh.
 use anyhow::{Context, Result};
-use ck8s_auth::Auth;
+use ck8s_auth::{Auth, CertificateConfig};
 use ck8s_db::ServiceRole;
-use ck8s_ingress::{Ingress, IngressConfig};
-use ck8s_repositories::Repositories;
+use ck8s_ingress::{Ingress, IngressConfig, IngressDeps};
+use ck8s_repositories::{Repositories, RepositoriesConfig, RepositoriesDeps};
 use ck8s_rpc::mesh::{Channel, Mesh};
-use ck8s_runs::Runs;
+use ck8s_runs::{Runs, RunsDeps};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use super::options::Options;
-use crate::roles::{ROLES, Role};
+use crate::{
+    roles::{ROLES, Role},
+    sign_in,
+};
 
 /// What was built.
 pub(super) struct Built {
@@ -57,13 +60,13 @@ impl Built {
         let routes = std::mem::take(&mut self.routes);
         self.routes = match role.name {
             "auth" => {
-                let service = match &options.mesh.mesh_ca {
-                    Some(dir) => Auth::new(pool)
-                        .signing(dir, options.mesh.worker_certificate_life())
-                        .context("--mesh-ca")?,
-                    None => Auth::new(pool),
-                };
-                let service = options.sign_in.set_up(service, &options.secrets).await?;
+                let certificates = options.mesh.mesh_ca.clone().map(|dir| CertificateConfig {
+                    authority_dir: dir,
+                    ttl: options.mesh.worker_certificate_life(),
+                });
+                let config = options.sign_in.auth(&options.secrets, certificates)?;
+                let started = Auth::start(pool, config, stopping.clone()).await;
+                let service = started.map_err(sign_in::start_error)?;
                 let routes = routes
                     .add_service(service.auth_server())
                     .add_service(service.projects_server());
@@ -71,29 +74,34 @@ impl Built {
                 routes
             }
             "repositories" => {
-                let key_ring = options.secrets.key_ring()?;
-                let service = Repositories::new(pool, key_ring, channel);
-                service.verify_key_ring().await.context("CK8S_KEY_RING")?;
                 let url = options.database_url.as_ref().context("no database")?;
-                let service = match options.sign_in.looked_after(url)? {
-                    Some(with) => service.looking_after(with),
-                    None => service,
+                let config = RepositoriesConfig {
+                    key_ring: options.secrets.key_ring()?,
+                    provider: options.sign_in.managed_provider(url)?,
                 };
-                service.start(stopping);
+                let deps = RepositoriesDeps { pool, channel };
+                let service = Repositories::start(deps, config, stopping.clone())
+                    .await
+                    .context("CK8S_KEY_RING")?;
                 routes.add_service(service.server())
             }
             "ingress" => {
                 let config = IngressConfig {
                     platform_secret: options.secrets.webhook_secret.clone(),
                 };
-                let service = Ingress::start(pool, channel, config, stopping.clone());
+                let deps = IngressDeps { pool, channel };
+                let service = Ingress::start(deps, config, stopping.clone());
                 routes.add_service(service.server())
             }
             "runs" => {
                 let config = options.tuning.runs(options.secrets.run_token_key()?)?;
                 let url = options.database_url.as_ref().context("no database")?;
-                let url = url.expose_secret().to_owned();
-                let service = Runs::start(pool, url, channel, config, stopping.clone()).await?;
+                let deps = RunsDeps {
+                    pool,
+                    database_url: url.expose_secret().to_owned(),
+                    channel,
+                };
+                let service = Runs::start(deps, config, stopping.clone()).await?;
                 routes
                     .add_service(service.runs_server())
                     .add_service(service.lease_server())

@@ -1,17 +1,19 @@
 //! An edge with the real auth service behind it, on a database of its own, and a provider where Ada sits.
 use std::{net::SocketAddr, sync::Arc};
 
-use ck8s_auth::{Auth, SignInConfig};
+use ck8s_auth::{Auth, AuthConfig, OAuthConfig, SignInConfig};
 use ck8s_db::{ServiceRole, test::TestDb};
 use ck8s_edge::EdgeConfig;
 use ck8s_rpc::{guard::GuardLayer, identify::MeshIdentify, mesh::Mesh, policy::Policy};
 use ck8s_sealing::KeyRing;
+use ck8s_tests::{Account, GitHub, GitHubWorld};
 use reqwest::{Client, RequestBuilder, Response, redirect};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::service::Routes;
 
-use crate::github::{GitHub, PUBLIC_URL};
+/// The address where people would reach the console.
+pub const PUBLIC_URL: &str = "https://ck8s.example";
 
 /// Everything.
 pub struct World {
@@ -39,22 +41,36 @@ impl World {
     pub async fn with(config: EdgeConfig) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let db = TestDb::new().await;
-        let github = GitHub::start(1, "ada", "ada@example.com").await;
+        let callback = format!("{PUBLIC_URL}/auth/github/callback");
+        let ada = Account::new(1, "ada", "ada@example.com");
+        let github = GitHub::start(GitHubWorld::new(&callback).with(ada)).await;
+        let app = github.world().app.clone();
+        let oauth = OAuthConfig {
+            url: github.url.clone(),
+            api_url: github.api_url(),
+            client_id: app.client_id,
+            client_secret: app.client_secret.into(),
+        };
         let ring = KeyRing::from_text("t1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
         let sign_in = SignInConfig {
-            provider: Some(github.config()),
+            oauth: Some(oauth),
             public_url: Some(PUBLIC_URL.to_owned()),
             ..SignInConfig::new(ring.unwrap())
         };
-        let auth = Auth::new(db.pool(ServiceRole::Auth).await);
-        let auth = auth.signing_in(sign_in).unwrap();
+        let config_of_auth = AuthConfig {
+            sign_in: Some(sign_in),
+            ..AuthConfig::default()
+        };
+        let stop = CancellationToken::new();
+        let pool = db.pool(ServiceRole::Auth).await;
+        let auth = Auth::start(pool, config_of_auth, stop.clone())
+            .await
+            .unwrap();
         let routes = Routes::new(auth.auth_server()).add_service(auth.projects_server());
         let policy = Policy::from_descriptor_set(ck8s_proto::FILE_DESCRIPTOR_SET).unwrap();
-        let policy = Arc::new(policy);
         let mesh = Mesh::new();
         let identity = MeshIdentify::new(mesh.channel("edge"));
-        let guard = GuardLayer::new(policy.clone(), Arc::new(identity));
-        let stop = CancellationToken::new();
+        let guard = GuardLayer::new(Arc::new(policy), Arc::new(identity));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn({
@@ -66,14 +82,13 @@ impl World {
             public_url: Some(PUBLIC_URL.to_owned()),
             ..config
         };
-        let services = mesh.services(routes, &guard.public(), &guard.relay());
-        let channel = mesh.channel("edge");
+        let (services, channel) = (mesh.services(routes), mesh.channel("edge"));
         let missing = || async { Vec::new() };
         let serving = ck8s_edge::serve(
             listener,
             config,
             services,
-            policy,
+            guard,
             channel,
             missing,
             stop.clone(),
@@ -132,7 +147,7 @@ impl World {
             .await;
         assert_eq!(login.status(), 303);
         let browser = set(&login, "ck8s_sign_in").unwrap().value;
-        let (code, state) = self.github.consent(&location(&login)).await;
+        let (code, state) = self.github.authorize(&location(&login)).await;
         self.callback(&format!("code={code}&state={state}"), &browser)
             .await
     }

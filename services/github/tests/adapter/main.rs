@@ -1,16 +1,16 @@
-//! The adapter against a GitHub that keeps state and speaks HTTP: what is asserted is what has become of its world. What was asked and
-//! answered on the way is checked against GitHub's own description at the end of each test.
+//! The client against a fake GitHub that keeps state and speaks HTTP. The tests assert on the state that results; at the end of each
+//! test, every request and response is checked against GitHub's own API description.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-mod apps;
-mod description;
+mod api_description;
+mod comments;
+mod contents;
 mod failures;
-mod files;
+mod fixture;
+mod hook_receiver;
 mod hooks;
-mod limits;
-mod lists;
+mod installations;
+mod pagination;
 mod permissions;
-mod receiver;
-mod saying;
-mod scene;
+mod rate_limits;
 mod secrets;

@@ -1,15 +1,15 @@
-//! Nothing that the adapter says holds a secret; and every request that it can make is one that GitHub describes.
+//! Errors and debug forms hold no secret, and GitHub describes every request that the client makes.
 use ck8s_provider::{CommitState, CommitStatus, HookSpec, RepositoryProvider, Thread};
 use ck8s_tests::Fault;
 use time::OffsetDateTime;
 
 use crate::{
-    description::operations,
-    scene::{APP, EVERYTHING, Scene},
+    api_description::operations,
+    fixture::{ALL_PERMISSIONS, APP, Fixture},
 };
 
-/// What the adapter asks, all of it.
-const ALL: [&str; 20] = [
+/// All operations that the client uses.
+const OPERATIONS: [&str; 22] = [
     "DELETE /repos/{owner}/{repo}/hooks/{hook_id}",
     "GET /app",
     "GET /repos/{owner}/{repo}",
@@ -30,16 +30,13 @@ const ALL: [&str; 20] = [
     "POST /repos/{owner}/{repo}/hooks/{hook_id}/deliveries/{delivery_id}/attempts",
     "POST /repos/{owner}/{repo}/hooks/{hook_id}/pings",
     "POST /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions",
-];
-/// And two more that do not fit above.
-const MORE: [&str; 2] = [
     "POST /repos/{owner}/{repo}/issues/{issue_number}/comments",
     "POST /repos/{owner}/{repo}/statuses/{sha}",
 ];
 
-/// Asks everything; what went wrong, in words and in its debug form.
-async fn everything(scene: &Scene, credential: &ck8s_provider::Credential) -> Vec<String> {
-    let (adapter, remote) = (&scene.adapter, &scene.remote);
+/// Calls every method. Returns the errors, displayed and in their debug form.
+async fn call_everything(fixture: &Fixture, credential: &ck8s_provider::Credential) -> Vec<String> {
+    let (client, remote) = (&fixture.client, &fixture.remote);
     let mut said = Vec::new();
     let mut note = |error: Option<ck8s_provider::ProviderError>| {
         said.extend(error.map(|error| format!("{error} {error:?}")));
@@ -55,117 +52,119 @@ async fn everything(scene: &Scene, credential: &ck8s_provider::Credential) -> Ve
         url: "https://ck8s.test/runs/1".to_owned(),
     };
     let thread = Thread { number: 5 };
-    let sha = scene.github.world().repository(APP).head("main");
+    let sha = fixture.github.world().repository(APP).head("main");
     let since = OffsetDateTime::UNIX_EPOCH;
-    note(adapter.look_up(credential, "acme/app").await.err());
-    note(adapter.actor(credential).await.err());
-    note(adapter.may_write(credential, remote, "bob").await.err());
-    let hook = adapter.create_hook(credential, remote, &spec).await;
+    note(client.find_repository(credential, "acme/app").await.err());
+    note(client.actor(credential).await.err());
+    note(client.may_write(credential, remote, "bob").await.err());
+    let hook = client.create_hook(credential, remote, &spec).await;
     let id = hook
         .as_ref()
         .map_or("1", |hook| hook.id.as_str())
         .to_owned();
     note(hook.err());
-    note(adapter.hooks(credential, remote, &spec.url).await.err());
+    note(client.list_hooks(credential, remote, &spec.url).await.err());
     note(
-        adapter
+        client
             .update_hook(credential, remote, &id, &spec)
             .await
             .err(),
     );
-    note(adapter.ping_hook(credential, remote, &id).await.err());
-    let attempts = adapter.hook_attempts(credential, remote, &id, since).await;
+    note(client.ping_hook(credential, remote, &id).await.err());
+    let attempts = client
+        .list_delivery_attempts(credential, remote, &id, since)
+        .await;
     let attempt = attempts
         .as_ref()
         .map_or("1", |all| all[0].id.as_str())
         .to_owned();
     note(attempts.err());
     note(
-        adapter
+        client
             .redeliver(credential, remote, &id, &attempt)
             .await
             .err(),
     );
-    note(adapter.delete_hook(credential, remote, &id).await.err());
+    note(client.delete_hook(credential, remote, &id).await.err());
     note(
-        adapter
-            .file(credential, remote, "main", "services.yaml", None)
+        client
+            .fetch_file(credential, remote, "main", "services.yaml", None)
             .await
             .err(),
     );
     note(
-        adapter
+        client
             .set_status(credential, remote, &sha, &status)
             .await
             .err(),
     );
     note(
-        adapter
+        client
             .find_comment(credential, remote, &thread, "x")
             .await
             .err(),
     );
-    let comment = adapter
+    let comment = client
         .create_comment(credential, remote, &thread, "hello")
         .await;
     let id = comment.as_ref().map_or("1", String::as_str).to_owned();
     note(comment.err());
     note(
-        adapter
+        client
             .update_comment(credential, remote, &id, "hello again")
             .await
             .err(),
     );
-    note(adapter.acknowledge(credential, remote, &id).await.err());
+    note(client.acknowledge(credential, remote, &id).await.err());
     said
 }
 
 #[tokio::test]
-async fn every_request_is_one_that_github_describes() {
-    let scene = Scene::start().await;
+async fn github_describes_every_request_of_the_client() {
+    let fixture = Fixture::start().await;
     let kinds = [
-        scene.ada.clone(),
-        scene.fine("ada", &EVERYTHING),
-        scene.app(&EVERYTHING),
+        fixture.ada.clone(),
+        fixture.fine_token("ada", &ALL_PERMISSIONS),
+        fixture.app(&ALL_PERMISSIONS),
     ];
     for credential in &kinds {
-        assert_eq!(everything(&scene, credential).await, [""; 0]);
+        assert_eq!(call_everything(&fixture, credential).await, [""; 0]);
     }
-    let world = scene.github.world();
+    let world = fixture.github.world();
     let exchanges = world.exchanges.clone().unwrap_or_default();
     drop(world);
     if let Some(asked) = operations(&exchanges) {
-        let expected = ALL.iter().chain(&MORE).map(|text| (*text).to_owned());
-        assert_eq!(asked, expected.collect());
+        let expected = OPERATIONS.map(str::to_owned);
+        assert_eq!(asked, expected.into());
     }
 }
 
 #[tokio::test]
-async fn no_error_and_no_debug_form_holds_a_secret() {
-    let scene = Scene::start().await;
-    let app = scene.app(&EVERYTHING);
-    let wrong = scene.classic("eve", &[]);
+async fn no_error_and_no_debug_form_contains_a_secret() {
+    let fixture = Fixture::start().await;
+    let app = fixture.app(&ALL_PERMISSIONS);
+    let wrong = fixture.classic_token("eve", &[]);
     let mut said = Vec::new();
     for fault in [None, Some(422), Some(403), Some(404), Some(500)] {
-        for credential in [&scene.ada, &app, &wrong] {
+        for credential in [&fixture.ada, &app, &wrong] {
             if let Some(status) = fault {
-                scene
+                fixture
                     .github
                     .world()
                     .switch_on("", Fault::Echo(status), 1000);
             }
             said.push(format!("{credential:?}"));
-            said.extend(everything(&scene, credential).await);
-            scene.github.world().switch_off();
+            said.extend(call_everything(&fixture, credential).await);
+            fixture.github.world().switch_off();
         }
     }
     assert!(said.len() > 100, "{}", said.len());
-    let mut secrets = scene.github.world().secrets();
+    let mut secrets = fixture.github.world().secrets();
     secrets.push(("the webhook's secret", "the-webhook-secret".to_owned()));
     for (what, secret) in secrets {
         let held = said.iter().find(|text| text.contains(secret.trim()));
         assert_eq!(held, None, "{what}");
     }
     let shown = said.iter().any(|text| text.contains("***"));
-    assert!(shown, "GitHub's words are shown, without what was sent");
+    assert!(shown, "GitHub's message is shown, without the secret");
 }

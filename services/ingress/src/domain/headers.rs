@@ -1,26 +1,27 @@
-//! What the headers of a webhook must look like.
-use super::refusal::Refusal;
+//! The form of a webhook's headers.
+use super::rejection::Rejection;
 
-/// GitHub's names have at most 40; a name lies in every row.
-const LONGEST_EVENT: usize = 100;
-/// GitHub's ids have 36; the key lies in an index.
-const LONGEST_DELIVERY_ID: usize = 100;
+/// Bounds an event's name, which lies in every row. GitHub's have at most 40 bytes.
+const MAX_EVENT_BYTES: usize = 100;
+/// Bounds the provider's id of a delivery, which lies in an index. GitHub's have 36 bytes.
+const MAX_DELIVERY_KEY_BYTES: usize = 100;
 
-/// Checks event and delivery id.
-pub(crate) fn check(event: &str, delivery_id: &str) -> Result<(), Refusal> {
+/// Checks the event's name and the provider's id of the delivery.
+pub(crate) fn check(event: &str, delivery_key: &str) -> Result<(), Rejection> {
     let event_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.';
     if event.is_empty() {
-        return Err(Refusal::EventMissing);
+        return Err(Rejection::EventMissing);
     }
-    if event.len() > LONGEST_EVENT || !event.bytes().all(event_name) {
-        return Err(Refusal::EventInvalid);
+    if event.len() > MAX_EVENT_BYTES || !event.bytes().all(event_name) {
+        return Err(Rejection::EventInvalid);
     }
-    if delivery_id.is_empty() {
-        return Err(Refusal::DeliveryIdMissing);
+    if delivery_key.is_empty() {
+        return Err(Rejection::DeliveryIdMissing);
     }
-    if delivery_id.len() > LONGEST_DELIVERY_ID || !delivery_id.bytes().all(|b| b.is_ascii_graphic())
+    if delivery_key.len() > MAX_DELIVERY_KEY_BYTES
+        || !delivery_key.bytes().all(|b| b.is_ascii_graphic())
     {
-        return Err(Refusal::DeliveryIdInvalid);
+        return Err(Rejection::DeliveryIdInvalid);
     }
     Ok(())
 }
@@ -34,13 +35,13 @@ mod tests {
         let id = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
         assert_eq!(check("issues", id), Ok(()));
         assert_eq!(check("check_run", "x"), Ok(()));
-        assert_eq!(check("", id), Err(Refusal::EventMissing));
+        assert_eq!(check("", id), Err(Rejection::EventMissing));
         for event in ["Issues", "a b", "a\0", "é", &"x".repeat(101)] {
-            assert_eq!(check(event, id), Err(Refusal::EventInvalid), "{event}");
+            assert_eq!(check(event, id), Err(Rejection::EventInvalid), "{event}");
         }
-        assert_eq!(check("push", ""), Err(Refusal::DeliveryIdMissing));
+        assert_eq!(check("push", ""), Err(Rejection::DeliveryIdMissing));
         for id in ["a b", "a\0", "é", "a\n", &"x".repeat(10_000)] {
-            assert_eq!(check("push", id), Err(Refusal::DeliveryIdInvalid), "{id}");
+            assert_eq!(check("push", id), Err(Rejection::DeliveryIdInvalid), "{id}");
         }
     }
 }

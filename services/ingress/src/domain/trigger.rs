@@ -1,8 +1,8 @@
-//! Trigger rules as they are matched: compiled once when a repository is resolved, not once for each delivery.
+//! The triggers of services.yaml, compiled once when a repository is resolved and not for each delivery.
 use ck8s_types::RunSpec;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-/// Stands for the default branch in a pattern for branches.
+/// Stands for the default branch among globs for branches.
 const DEFAULT_BRANCH: &str = "$default";
 
 /// One trigger of services.yaml.
@@ -10,76 +10,76 @@ const DEFAULT_BRANCH: &str = "$default";
 pub(crate) struct Trigger {
     /// Unique in the file.
     pub(crate) name: String,
-    /// GitHub's event name.
+    /// GitHub's name of the event.
     pub(crate) event: String,
-    /// The payload's action; empty: any.
+    /// The payload's action is one of these; empty: any action.
     pub(crate) actions: Vec<String>,
-    /// Any of these; empty: any.
+    /// One of these labels is set; empty: labels do not matter.
     pub(crate) labels: Vec<String>,
-    /// The first word of the comment; empty: any.
+    /// The first word of the comment; empty: any comment.
     pub(crate) comment: String,
-    /// The branch that was pushed to, or that a pull request goes to.
-    pub(crate) branches: Patterns,
+    /// The branch that was pushed to, or the base branch of a pull request.
+    pub(crate) branches: GlobFilter,
     /// The files that a push changed.
-    pub(crate) paths: Patterns,
-    /// Bots may trigger.
+    pub(crate) paths: GlobFilter,
+    /// Whether bots may trigger.
     pub(crate) allow_bots: bool,
-    /// What runs; or why it cannot.
+    /// What runs, or why it cannot run.
     pub(crate) spec: Result<RunSpec, String>,
 }
 
-/// Globs to take and globs to leave out.
+/// Globs to include and globs to exclude.
 #[derive(Debug, Default)]
-pub(crate) struct Patterns {
-    /// As they were written, for people.
-    wanted: Vec<String>,
-    unwanted: Vec<String>,
-    take: GlobSet,
-    leave: GlobSet,
+pub(crate) struct GlobFilter {
+    /// The globs as they are written in the file, for people.
+    included: Vec<String>,
+    excluded: Vec<String>,
+    include: GlobSet,
+    exclude: GlobSet,
 }
 
-impl Patterns {
-    /// Globs for file paths.
-    pub(crate) fn for_paths(wanted: Vec<String>, unwanted: Vec<String>) -> Result<Self, String> {
-        let (take, leave) = (compile(&wanted, None)?, compile(&unwanted, None)?);
+impl GlobFilter {
+    /// Compiles globs for file paths.
+    pub(crate) fn for_paths(included: Vec<String>, excluded: Vec<String>) -> Result<Self, String> {
+        let (include, exclude) = (compile(&included, None)?, compile(&excluded, None)?);
         Ok(Self {
-            wanted,
-            unwanted,
-            take,
-            leave,
+            included,
+            excluded,
+            include,
+            exclude,
         })
     }
 
-    /// Globs for branches; `$default` is the default branch.
+    /// Compiles globs for branches; `$default` is the default branch.
     pub(crate) fn for_branches(
-        wanted: Vec<String>,
-        unwanted: Vec<String>,
+        included: Vec<String>,
+        excluded: Vec<String>,
         default_branch: &str,
     ) -> Result<Self, String> {
-        let take = compile(&wanted, Some(default_branch))?;
-        let leave = compile(&unwanted, Some(default_branch))?;
+        let include = compile(&included, Some(default_branch))?;
+        let exclude = compile(&excluded, Some(default_branch))?;
         Ok(Self {
-            wanted,
-            unwanted,
-            take,
-            leave,
+            included,
+            excluded,
+            include,
+            exclude,
         })
     }
 
-    /// Nothing is asked.
+    /// Returns whether there is no glob at all.
     pub(crate) fn is_empty(&self) -> bool {
-        self.wanted.is_empty() && self.unwanted.is_empty()
+        self.included.is_empty() && self.excluded.is_empty()
     }
 
-    /// Whether it fits: taken by one, or none to take by, and left out by none.
-    pub(crate) fn fit(&self, text: &str) -> bool {
-        (self.wanted.is_empty() || self.take.is_match(text)) && !self.leave.is_match(text)
+    /// Returns whether the text is included by a glob, or there are none to include, and excluded by no glob.
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        (self.included.is_empty() || self.include.is_match(text)) && !self.exclude.is_match(text)
     }
 
-    /// In the file's words.
-    pub(crate) fn words(&self) -> Vec<String> {
-        let unwanted = self.unwanted.iter().map(|glob| format!("!{glob}"));
-        self.wanted.iter().cloned().chain(unwanted).collect()
+    /// Returns the globs as the file writes them; excluded ones begin with `!`.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let excluded = self.excluded.iter().map(|glob| format!("!{glob}"));
+        self.included.iter().cloned().chain(excluded).collect()
     }
 }
 

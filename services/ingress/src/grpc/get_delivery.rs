@@ -1,18 +1,18 @@
-//! GetDelivery.
+//! The call GetDelivery.
 use ck8s_proto::ingress::v1::{GetDeliveryRequest, GetDeliveryResponse};
 use ck8s_rpc::access;
 use tonic::{Request, Status};
 
-use crate::{convert, service::Inbox};
+use crate::{convert, service::deliveries::Deliveries};
 
 pub(super) async fn call(
-    inbox: &Inbox,
+    deliveries: &Deliveries,
     request: &Request<GetDeliveryRequest>,
 ) -> Result<GetDeliveryResponse, Status> {
     let name = &request.get_ref().delivery;
-    let (delivery, payload) = inbox.get(&access::of(request), name).await?;
+    let (delivery, payload) = deliveries.get(&access::of(request), name).await?;
     Ok(GetDeliveryResponse {
-        delivery: Some(convert::delivery(delivery)),
+        delivery: Some(convert::delivery_to_pb(delivery)),
         payload,
     })
 }

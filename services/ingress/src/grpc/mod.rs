@@ -1,4 +1,4 @@
-//! IngressService: each call decoded, done, encoded.
+//! IngressService: each call is decoded, done and encoded in a file of its own.
 mod get_delivery;
 mod ingest_webhook;
 mod list_deliveries;
@@ -11,17 +11,17 @@ use ck8s_proto::ingress::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::{ingest::Ingest, service::Inbox};
+use crate::{pipeline::ingest::Ingest, service::deliveries::Deliveries};
 
 /// The service as tonic serves it.
 #[derive(Clone)]
-pub struct Grpc {
+pub(crate) struct IngressGrpc {
     pub(crate) ingest: Ingest,
-    pub(crate) inbox: Inbox,
+    pub(crate) deliveries: Deliveries,
 }
 
 #[tonic::async_trait]
-impl IngressService for Grpc {
+impl IngressService for IngressGrpc {
     async fn ingest_webhook(
         &self,
         request: Request<IngestWebhookRequest>,
@@ -35,7 +35,7 @@ impl IngressService for Grpc {
         &self,
         request: Request<ListDeliveriesRequest>,
     ) -> Result<Response<ListDeliveriesResponse>, Status> {
-        list_deliveries::call(&self.inbox, &request)
+        list_deliveries::call(&self.deliveries, &request)
             .await
             .map(Response::new)
     }
@@ -44,7 +44,7 @@ impl IngressService for Grpc {
         &self,
         request: Request<GetDeliveryRequest>,
     ) -> Result<Response<GetDeliveryResponse>, Status> {
-        get_delivery::call(&self.inbox, &request)
+        get_delivery::call(&self.deliveries, &request)
             .await
             .map(Response::new)
     }
@@ -53,7 +53,7 @@ impl IngressService for Grpc {
         &self,
         request: Request<ReplayDeliveryRequest>,
     ) -> Result<Response<ReplayDeliveryResponse>, Status> {
-        replay_delivery::call(&self.inbox, &request)
+        replay_delivery::call(&self.deliveries, &request)
             .await
             .map(Response::new)
     }

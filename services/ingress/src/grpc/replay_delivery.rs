@@ -1,24 +1,29 @@
-//! ReplayDelivery.
+//! The call ReplayDelivery.
+use ck8s_db::requests::RequestKey;
 use ck8s_proto::ingress::v1::{ReplayDeliveryRequest, ReplayDeliveryResponse};
 use ck8s_rpc::{access, caller::caller, convert::id};
+use prost::Message;
 use tonic::{Request, Status};
 
 use crate::{
     convert,
-    service::{Call, Inbox},
+    service::{deliveries::Deliveries, replay_delivery::ReplayRequest},
 };
 
 pub(super) async fn call(
-    inbox: &Inbox,
+    deliveries: &Deliveries,
     request: &Request<ReplayDeliveryRequest>,
 ) -> Result<ReplayDeliveryResponse, Status> {
-    let call = Call {
+    let message = request.get_ref();
+    let request_id = id("request_id", &message.request_id)?;
+    let replay = ReplayRequest {
+        delivery: message.delivery.clone(),
         access: access::of(request),
         actor: caller(request).actor(),
-        request: id("request_id", &request.get_ref().request_id)?,
+        key: RequestKey::new(request_id, "ReplayDelivery", &message.encode_to_vec()),
     };
-    let delivery = inbox.replay(call, &request.get_ref().delivery).await?;
+    let delivery = deliveries.replay(replay).await?;
     Ok(ReplayDeliveryResponse {
-        delivery: Some(convert::delivery(delivery)),
+        delivery: Some(convert::delivery_to_pb(delivery)),
     })
 }

@@ -1,111 +1,113 @@
-//! Makes runs of deliveries through the runs service, many in one call.
+//! Creates the runs of deliveries through the runs service, many in one call.
 use ck8s_proto::runs::v1::{CreateRunsRequest, NewRun, runs_service_client::RunsServiceClient};
 use ck8s_rpc::mesh::Channel;
-use ck8s_types::{DeliveryId, ProjectId, RepositoryId, RunId};
+use ck8s_types::RunId;
 use prost::Message;
-use tonic::{Code, Request};
+use tonic::{Code, Status};
 
-use super::{Away, DEADLINE};
-use crate::{convert, domain::run::Wanted};
+use super::request::{CALL_TIMEOUT, answer, with_timeout};
+use crate::{
+    convert,
+    domain::{run_request::PendingRun, unavailable::ServiceUnavailable},
+};
 
-/// What the contract takes in one call.
-const MOST: usize = 1_000;
-/// Well below the largest message.
-const LARGEST: usize = 8 * 1024 * 1024;
+/// Bounds the runs of one call; the contract sets it.
+const MAX_RUNS_PER_CALL: usize = 1_000;
+/// Bounds the bytes of one call: well below the largest message.
+const MAX_CALL_BYTES: usize = 8 * 1024 * 1024;
 
-/// A run to make of a delivery.
-#[derive(Clone, Debug)]
-pub(crate) struct Order {
-    /// The delivery; the run's id follows from it.
-    pub(crate) delivery_id: DeliveryId,
-    pub(crate) project_id: ProjectId,
-    pub(crate) repository_id: RepositoryId,
-    /// owner/name.
-    pub(crate) repository_name: String,
-    pub(crate) wanted: Wanted,
+/// The run that was created, or why there is none and never will be.
+pub(crate) type CreatedRun = Result<RunId, String>;
+
+/// What became of the requested runs.
+pub(crate) struct CreatedRuns {
+    /// In the order of the requests. The rest is missing if the service became unavailable.
+    pub(crate) results: Vec<CreatedRun>,
+    pub(crate) unavailable: Option<ServiceUnavailable>,
 }
 
-/// What became of an order: the run, or why there is none and never will be.
-pub(crate) type Made = Result<RunId, String>;
-
-/// The client.
+/// The client of `CreateRuns`; a clone is the same client.
 #[derive(Clone)]
-pub(crate) struct Runs {
+pub(crate) struct RunsClient {
     client: RunsServiceClient<Channel>,
 }
 
-impl Runs {
+impl RunsClient {
     pub(crate) fn new(channel: Channel) -> Self {
         Self {
             client: RunsServiceClient::new(channel),
         }
     }
 
-    /// Makes runs. What each order came to, in order; the rest of the list is missing where the service went away meanwhile.
-    pub(crate) async fn create(&self, orders: Vec<Order>) -> (Vec<Made>, Option<Away>) {
-        let mut made = Vec::with_capacity(orders.len());
-        let mut batch: Vec<NewRun> = Vec::with_capacity(orders.len());
-        let mut size = 0;
-        let mut orders = orders.into_iter().map(convert::new_run).peekable();
-        while let Some(run) = orders.next() {
-            size += run.encoded_len();
+    /// Creates the runs of deliveries, in as many calls as their bounds need.
+    pub(crate) async fn create(&self, pending: Vec<PendingRun>) -> CreatedRuns {
+        let mut results = Vec::with_capacity(pending.len());
+        let mut batch: Vec<NewRun> = Vec::with_capacity(pending.len());
+        let mut bytes = 0;
+        let mut runs = pending.into_iter().map(convert::new_run).peekable();
+        while let Some(run) = runs.next() {
+            bytes += run.encoded_len();
             batch.push(run);
-            let full = orders
+            let is_full = runs
                 .peek()
-                .is_none_or(|next| size + next.encoded_len() > LARGEST);
-            if full || batch.len() == MOST {
-                match self.call(std::mem::take(&mut batch)).await {
-                    Ok(results) => made.extend(results),
-                    Err(away) => return (made, Some(away)),
-                }
-                size = 0;
-            }
-        }
-        (made, None)
-    }
-
-    async fn call(&self, runs: Vec<NewRun>) -> Result<Vec<Made>, Away> {
-        let alone = runs.len() == 1;
-        let count = runs.len();
-        match self.send(runs.clone()).await {
-            Ok(results) if results.len() == count => Ok(results),
-            Ok(_) => Err(away("an answer of the wrong length")),
-            Err(status) if !is_final(status.code()) => Err(away(&status.code().to_string())),
-            Err(status) if alone => Ok(vec![Err(status.message().to_owned())]),
-            // One of them is refused in a way that takes the call with it: the others must not suffer.
-            Err(_) => {
-                let mut made = Vec::with_capacity(count);
-                for run in runs {
-                    match self.send(vec![run]).await {
-                        Ok(results) => made.extend(results),
-                        Err(status) if is_final(status.code()) => {
-                            made.push(Err(status.message().to_owned()));
-                        }
-                        Err(status) => return Err(away(&status.code().to_string())),
+                .is_none_or(|next| bytes + next.encoded_len() > MAX_CALL_BYTES);
+            if is_full || batch.len() == MAX_RUNS_PER_CALL {
+                match self.create_batch(std::mem::take(&mut batch)).await {
+                    Ok(created) => results.extend(created),
+                    Err(unavailable) => {
+                        return CreatedRuns {
+                            results,
+                            unavailable: Some(unavailable),
+                        };
                     }
                 }
-                Ok(made)
+                bytes = 0;
             }
+        }
+        CreatedRuns {
+            results,
+            unavailable: None,
         }
     }
 
-    async fn send(&self, runs: Vec<NewRun>) -> Result<Vec<Made>, tonic::Status> {
-        let mut request = Request::new(CreateRunsRequest { runs });
-        request.set_timeout(DEADLINE);
+    async fn create_batch(&self, runs: Vec<NewRun>) -> Result<Vec<CreatedRun>, ServiceUnavailable> {
+        let count = runs.len();
+        match self.call(runs.clone()).await {
+            Ok(results) if results.len() == count => Ok(results),
+            Ok(_) => Err(ServiceUnavailable::runs("an answer of the wrong length")),
+            Err(status) if !is_final(status.code()) => Err(unavailable(&status)),
+            Err(status) if count == 1 => Ok(vec![Err(status.message().to_owned())]),
+            // One run is refused in a way that fails the whole call. The others must not suffer.
+            Err(_) => self.create_one_by_one(runs).await,
+        }
+    }
+
+    async fn create_one_by_one(
+        &self,
+        runs: Vec<NewRun>,
+    ) -> Result<Vec<CreatedRun>, ServiceUnavailable> {
+        let mut created = Vec::with_capacity(runs.len());
+        for run in runs {
+            match self.call(vec![run]).await {
+                Ok(results) => created.extend(results),
+                Err(status) if is_final(status.code()) => {
+                    created.push(Err(status.message().to_owned()));
+                }
+                Err(status) => return Err(unavailable(&status)),
+            }
+        }
+        Ok(created)
+    }
+
+    async fn call(&self, runs: Vec<NewRun>) -> Result<Vec<CreatedRun>, Status> {
         let mut client = self.client.clone();
-        let answer = tokio::time::timeout(DEADLINE, client.create_runs(request))
-            .await
-            .map_err(|_| tonic::Status::deadline_exceeded("no answer in time"))??;
-        Ok(answer
-            .into_inner()
-            .results
-            .into_iter()
-            .map(convert::made)
-            .collect())
+        let call = client.create_runs(with_timeout(CreateRunsRequest { runs }, CALL_TIMEOUT));
+        let results = answer(call).await?.results;
+        Ok(results.into_iter().map(convert::created_run).collect())
     }
 }
 
-/// Whether trying again cannot help.
+/// Returns whether trying again cannot help.
 fn is_final(code: Code) -> bool {
     matches!(
         code,
@@ -113,9 +115,6 @@ fn is_final(code: Code) -> bool {
     )
 }
 
-fn away(cause: &str) -> Away {
-    Away {
-        service: "runs",
-        cause: cause.to_owned(),
-    }
+fn unavailable(status: &Status) -> ServiceUnavailable {
+    ServiceUnavailable::runs(status.code().to_string())
 }

@@ -1,8 +1,8 @@
-//! All SQL of this service. Free functions that take a connection; rows stay here.
+//! All SQL of this service: free functions that take a connection. Rows stay here.
 pub(crate) mod deliveries;
-pub(crate) mod inbox;
-pub(crate) mod recovery;
+pub(crate) mod delivery_keys;
 pub(crate) mod requests;
+pub(crate) mod waiting;
 
 #[cfg(test)]
 mod tests;

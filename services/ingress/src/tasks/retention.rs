@@ -1,36 +1,44 @@
-//! Drops what nobody needs any more: answered requests, and keys of deliveries that went with their partition.
+//! Deletes what nobody needs any more: answered requests, and the keys of deliveries that went with their partition.
 use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::requests;
+use crate::store::{delivery_keys, requests::REQUESTS};
 
-/// Between rounds; one round reads the keys' table once.
-const PERIOD: Duration = Duration::from_secs(12 * 3_600);
-/// Not while everything starts.
-const FIRST: Duration = Duration::from_secs(600);
+/// The pause between rounds: one round reads the keys' table once.
+const RETENTION_INTERVAL: Duration = Duration::from_secs(12 * 3_600);
+/// The pause before the first round, so that it does not run while everything starts.
+const START_DELAY: Duration = Duration::from_secs(600);
 
-/// Goes its rounds until shutdown.
+/// What one round deleted.
+struct RetentionOutcome {
+    requests: u64,
+    keys: u64,
+}
+
+/// Runs rounds until shutdown.
 pub(crate) async fn run(pool: PgPool, shutdown: CancellationToken) {
-    let mut pause = FIRST;
+    let mut pause = START_DELAY;
     while shutdown
         .run_until_cancelled(tokio::time::sleep(pause))
         .await
         .is_some()
     {
-        pause = PERIOD;
-        match round(&pool).await {
-            Ok((requests, keys)) => tracing::debug!(requests, keys, "forgotten"),
-            Err(error) => tracing::warn!(%error, "the inbox was not tidied"),
+        pause = RETENTION_INTERVAL;
+        match delete_old(&pool).await {
+            Ok(RetentionOutcome { requests, keys }) => {
+                tracing::debug!(requests, keys, "old rows were deleted");
+            }
+            Err(error) => tracing::warn!(%error, "old rows were not deleted"),
         }
     }
 }
 
-async fn round(pool: &PgPool) -> sqlx::Result<(u64, u64)> {
+async fn delete_old(pool: &PgPool) -> sqlx::Result<RetentionOutcome> {
     let mut conn = pool.acquire().await?;
-    Ok((
-        requests::forget(&mut conn).await?,
-        requests::forget_keys(&mut conn).await?,
-    ))
+    Ok(RetentionOutcome {
+        requests: REQUESTS.sweep(&mut conn).await?,
+        keys: delivery_keys::delete_old(&mut conn).await?,
+    })
 }

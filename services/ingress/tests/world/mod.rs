@@ -1,9 +1,9 @@
-//! The service on a real database, called over a real connection, with nobody else there: what needs no other service.
+//! The service on a real database, called over a real connection. The other services are unavailable.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 use std::time::Duration;
 
 use ck8s_db::{ServiceRole, test::TestDb};
-use ck8s_ingress::{Ingress, IngressConfig};
+use ck8s_ingress::{Ingress, IngressConfig, IngressDeps};
 use ck8s_proto::ingress::v1::{
     Delivery, DeliveryState, IngestResult, IngestWebhookRequest, ListDeliveriesRequest, Webhook,
     ingress_service_client::IngressServiceClient,
@@ -20,7 +20,7 @@ use tonic::{
     transport::{Channel, Endpoint, Server},
 };
 
-/// Signs the events without a repository.
+/// Signs the events that come without a repository.
 pub const SECRET: &str = "a secret of the platform";
 
 /// A running service. Dropped, it stops.
@@ -43,7 +43,7 @@ impl World {
         let ingress = start(&db, shutdown.clone()).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
-        // What the guard puts into an admin's request.
+        // The guard puts this into an admin's request.
         let admin = Caller::Admin {
             name: "me".to_owned(),
             person: None,
@@ -76,7 +76,7 @@ impl World {
         start(&self.db, self.shutdown.clone()).await
     }
 
-    /// Changes the database behind everybody's back.
+    /// Changes the database without the service knowing.
     pub async fn tamper(&self, sql: &'static str) {
         sqlx::query(sql)
             .execute(&self.db.owner().await)
@@ -109,7 +109,7 @@ impl World {
             .expect("in time")
     }
 
-    /// What became of each, as outcome and code.
+    /// Sends webhooks and returns the outcome and the code of each.
     pub async fn ingest(&self, webhooks: Vec<Webhook>) -> Vec<(i32, String)> {
         let answer = self
             .client
@@ -132,15 +132,19 @@ impl World {
 }
 
 async fn start(db: &TestDb, shutdown: CancellationToken) -> Ingress {
-    // Nobody serves it: repositories and runs are away.
-    let away = Mesh::new().channel("ingress");
+    // Nobody serves this mesh: repositories and runs are unavailable.
+    let channel = Mesh::new().channel("ingress");
     let config = IngressConfig {
         platform_secret: Some(SECRET.to_owned().into()),
     };
-    Ingress::start(db.pool(ServiceRole::Ingress).await, away, config, shutdown)
+    let deps = IngressDeps {
+        pool: db.pool(ServiceRole::Ingress).await,
+        channel,
+    };
+    Ingress::start(deps, config, shutdown)
 }
 
-/// A webhook in order, signed with the platform's secret.
+/// Returns a well-formed webhook, signed with the platform's secret.
 pub fn webhook(delivery_id: &str, body: &[u8]) -> Webhook {
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any key");
     mac.update(body);

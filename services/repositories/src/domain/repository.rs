@@ -1,199 +1,206 @@
-//! What a repository's own fields may hold.
-use ck8s_types::Invalid;
+//! A repository: its own fields, its services.yaml, its hook, and what is known of its provider.
+use std::sync::Arc;
 
-/// owner/name as GitHub takes it: letters, digits, dot, dash, underscore.
-///
-/// # Errors
-/// [`Invalid`] for another text.
-pub fn full_name(text: &str) -> Result<&str, Invalid> {
-    let part = |part: &str| {
-        (1..=100).contains(&part.len())
-            && !matches!(part, "." | "..")
-            && part
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-    };
-    match text.split_once('/') {
-        Some((owner, name)) if part(owner) && part(name) => Ok(text),
-        _ => invalid("full_name", "must be owner/name"),
+use ck8s_types::{ProjectId, RepositoryId};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::{services_yaml::Services, timestamps};
+
+/// A repository that was not removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Repository {
+    pub id: RepositoryId,
+    pub project_id: ProjectId,
+    /// The provider's id of it, which stays when it is renamed.
+    pub external_id: String,
+    /// owner/name.
+    pub full_name: String,
+    pub default_branch: DefaultBranch,
+    /// Grows with each change that people see.
+    pub version: i64,
+    #[serde(with = "timestamps")]
+    pub created_at: OffsetDateTime,
+    #[serde(with = "timestamps")]
+    pub updated_at: OffsetDateTime,
+    /// The names of the secrets of its runs, sorted.
+    pub secret_names: Vec<String>,
+    /// When the webhook secret before the current one ends, if there is one.
+    #[serde(with = "timestamps::option")]
+    pub previous_secret_expires_at: Option<OffsetDateTime>,
+    pub services_file: ServicesFile,
+    pub hook: Hook,
+    pub provider: ProviderState,
+}
+
+/// The branch that counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DefaultBranch {
+    pub name: String,
+    pub source: BranchSource,
+}
+
+/// Who chose a repository's default branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum BranchSource {
+    /// It is the provider's, and follows it.
+    Provider,
+    /// Somebody chose it, and it stays.
+    Person,
+}
+
+/// A repository's services.yaml.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ServicesFile {
+    /// Where it is in the repository.
+    pub path: String,
+    /// The text that is in force; empty: none is.
+    pub text: String,
+    /// The provider's etag of the file that was read last. None or empty: the next reading fetches the whole file.
+    pub etag: Option<String>,
+    /// The commit that was read last.
+    pub commit: Option<String>,
+    /// Why the file at the provider is not in force; none: it is.
+    pub problem: Option<String>,
+    #[serde(with = "timestamps::option")]
+    pub checked_at: Option<OffsetDateTime>,
+}
+
+/// The hook that ck8s made at the provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hook {
+    /// The provider's id of it; none: ck8s made none.
+    pub id: Option<String>,
+    /// What is wrong with it; none: nothing that is known.
+    pub problem: Option<String>,
+    /// When a delivery of it last came, to the minute.
+    #[serde(with = "timestamps::option")]
+    pub seen_at: Option<OffsetDateTime>,
+    /// Every delivery up to then was looked for.
+    #[serde(with = "timestamps::option")]
+    pub recovered_until: Option<OffsetDateTime>,
+}
+
+/// What is known of a repository's provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProviderState {
+    /// None: ck8s has no credential, and people maintain the hook and services.yaml by hand.
+    pub credential: Option<CredentialKind>,
+    /// The provider's id of the account that the credential acts as.
+    pub actor_id: Option<String>,
+    /// The name of that account.
+    pub actor_login: Option<String>,
+    /// Until when the provider takes no requests.
+    #[serde(with = "timestamps::option")]
+    pub limited_until: Option<OffsetDateTime>,
+}
+
+/// What a credential is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum CredentialKind {
+    Token,
+    App,
+}
+
+impl Repository {
+    /// Returns whether ck8s manages the repository at its provider.
+    pub(crate) fn is_managed(&self) -> bool {
+        self.provider.credential.is_some()
+    }
+
+    /// Returns where a page that ends with this repository goes on.
+    pub(crate) fn page_key(&self) -> PageKey {
+        (self.full_name.to_lowercase(), self.id)
     }
 }
 
-/// GitHub's numeric id, as text.
-///
-/// # Errors
-/// [`Invalid`] for another text.
-pub fn external_id(text: &str) -> Result<&str, Invalid> {
-    let digits = (1..=19).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-    if digits && !text.starts_with('0') {
-        Ok(text)
-    } else {
-        invalid("external_id", "must be GitHub's numeric repository id")
+impl ProviderState {
+    /// Returns until when the provider takes no requests; none: it takes them at `now`.
+    pub(crate) fn limited_until(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        self.limited_until.filter(|until| *until > now)
     }
 }
 
-/// A branch as git takes it; empty: main.
-///
-/// # Errors
-/// [`Invalid`] for another text.
-pub fn default_branch(text: &str) -> Result<&str, Invalid> {
-    if text.is_empty() {
-        return Ok("main");
-    }
-    let odd = |c: char| c.is_whitespace() || c.is_control() || "~^:?*[\\".contains(c);
-    let fits = text.len() <= 255
-        && !text.contains(odd)
-        && !text.contains("..")
-        && !text.starts_with(['-', '/'])
-        && !text.ends_with(['/', '.']);
-    if fits {
-        Ok(text)
-    } else {
-        invalid("default_branch", "is no branch's name")
-    }
+/// A repository together with what its services.yaml says.
+#[derive(Clone, Debug)]
+pub(crate) struct RepositoryView {
+    pub repository: Repository,
+    pub services: Arc<Services>,
 }
 
-/// Where services.yaml is: a path within the repository; empty: the usual one.
-///
-/// # Errors
-/// [`Invalid`] for another text.
-pub fn services_path(text: &str) -> Result<Option<&str>, Invalid> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let fits = text.len() <= 500
-        && !text.contains(|c: char| c.is_control() || "\\?#".contains(c))
-        && text.split('/').all(|part| !matches!(part, "" | "." | ".."));
-    if fits {
-        Ok(Some(text))
-    } else {
-        invalid(
-            "services_path",
-            "must be a path in the repository: .ck8s/services.yaml",
-        )
-    }
+/// A repository, and the webhook secret that this call gave it.
+pub(crate) struct RepositoryWithSecret {
+    pub view: RepositoryView,
+    /// None: the secret stays with ck8s, or an earlier call with the same request id returned it.
+    pub webhook_secret: Option<SecretString>,
 }
 
-/// Shorter ones can be guessed.
-const SHORTEST_WEBHOOK_SECRET: usize = 16;
-/// What a provider's form takes.
-const LONGEST_WEBHOOK_SECRET: usize = 1_024;
-
-/// A webhook secret that somebody chose. What is wrong does not show it.
-///
-/// # Errors
-/// [`Invalid`] for a short, long or odd one.
-pub fn webhook_secret(text: &str) -> Result<&str, Invalid> {
-    if text.chars().count() < SHORTEST_WEBHOOK_SECRET {
-        return invalid("webhook_secret", "must have at least 16 characters");
-    }
-    if text.len() > LONGEST_WEBHOOK_SECRET || text.contains(char::is_control) {
-        return invalid("webhook_secret", "must be one line of at most 1,024 bytes");
-    }
-    Ok(text)
+/// What ingress needs to verify and match deliveries.
+pub(crate) struct ResolvedRepository {
+    pub view: RepositoryView,
+    /// The valid webhook secrets, the current one first.
+    pub webhook_secrets: Vec<SecretString>,
+    /// When the one before the current one ends.
+    pub expires_at: Option<OffsetDateTime>,
 }
 
-/// A day, where nothing is said.
-const DEFAULT_OVERLAP: i64 = 86_400;
-/// 30 days: two secrets are twice as much to lose.
-const LONGEST_OVERLAP: i64 = 30 * 86_400;
-
-/// How long the webhook secret before stays valid, in seconds.
-///
-/// # Errors
-/// [`Invalid`] for what is negative or too long.
-pub fn overlap_seconds(asked: i64) -> Result<i64, Invalid> {
-    match asked {
-        0 => Ok(DEFAULT_OVERLAP),
-        1..=LONGEST_OVERLAP => Ok(asked),
-        _ => invalid("overlap_seconds", "must be 0 to 2,592,000 (30 days)"),
-    }
+/// A repository to insert.
+pub(crate) struct NewRepository<'a> {
+    pub id: RepositoryId,
+    pub project_id: ProjectId,
+    pub external_id: &'a str,
+    pub full_name: &'a str,
+    pub default_branch: &'a str,
+    pub branch_source: BranchSource,
+    pub services_text: &'a str,
+    /// None: `.ck8s/services.yaml`.
+    pub services_path: Option<&'a str>,
 }
 
-/// Whether a secret of runs may have this name.
-#[must_use]
-pub fn is_secret_name(name: &str) -> bool {
-    (1..=100).contains(&name.len())
-        && name.starts_with(|c: char| c.is_ascii_uppercase())
-        && !name.starts_with("CK8S_")
-        && name
-            .bytes()
-            .all(|b| b == b'_' || b.is_ascii_uppercase() || b.is_ascii_digit())
+/// Fields of a repository to change; none: the field stays.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct RepositoryChange<'a> {
+    pub full_name: Option<&'a str>,
+    pub default_branch: Option<&'a str>,
+    pub branch_source: Option<BranchSource>,
+    pub services_text: Option<&'a str>,
+    pub services_path: Option<&'a str>,
 }
 
-/// The name of a secret of runs.
-///
-/// # Errors
-/// [`Invalid`] for another text.
-pub fn secret_name(name: &str) -> Result<&str, Invalid> {
-    if is_secret_name(name) {
-        Ok(name)
-    } else {
-        invalid(
-            "name",
-            "must be upper case, digits and underscores, start with a letter, and not with CK8S_",
-        )
-    }
+/// Where the next page of a list starts: after this name (in lower case) and id.
+pub(crate) type PageKey = (String, RepositoryId);
+
+/// A page of a list.
+pub(crate) struct RepositoryPage {
+    pub repositories: Vec<RepositoryView>,
+    /// None: this is the last page.
+    pub next: Option<PageKey>,
 }
 
-/// More does not fit an environment well.
-const LARGEST_SECRET: usize = 32 * 1024;
-
-/// The value of a secret of runs; empty removes it. What is wrong does not show it.
-///
-/// # Errors
-/// [`Invalid`] for one that cannot be an environment variable's.
-pub fn secret_value(value: &str) -> Result<&str, Invalid> {
-    if value.len() > LARGEST_SECRET {
-        return invalid("value", "larger than 32 KiB");
-    }
-    if value.contains('\0') {
-        return invalid("value", "holds a NUL character");
-    }
-    Ok(value)
+/// What a removal left behind.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Removal {
+    /// Why the hook stays at the provider; empty: it does not.
+    pub hook_left: String,
 }
 
-fn invalid<T>(field: &'static str, problem: &str) -> Result<T, Invalid> {
-    let problem = problem.to_owned();
-    Err(Invalid { field, problem })
+/// What sealing again came to.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ResealSummary {
+    /// The key that everything is sealed under now.
+    pub key_id: String,
+    /// How many values were sealed again.
+    pub resealed: i64,
+    /// The keys that nothing is sealed under any more.
+    pub idle_key_ids: Vec<String>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_are_checked() {
-        for good in ["acme/app", "a-b.c/d_e.js"] {
-            assert!(full_name(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "", "acme", "acme/", "/app", "a/b/c", "a b/c", "a/..", "a/b\n", "ä/b",
-        ] {
-            assert!(full_name(bad).is_err(), "{bad}");
-        }
-        for bad in ["", "0", "01", "-1", "1.0", "12345678901234567890", "x"] {
-            assert!(external_id(bad).is_err(), "{bad}");
-        }
-        assert_eq!(default_branch(""), Ok("main"));
-        assert_eq!(default_branch("release/1.2"), Ok("release/1.2"));
-        for bad in ["a b", "-x", "a..b", "/x", "x/", "a\tb", "a~1"] {
-            assert!(default_branch(bad).is_err(), "{bad}");
-        }
-        assert_eq!(services_path(""), Ok(None));
-        assert_eq!(services_path("a/b c.yaml"), Ok(Some("a/b c.yaml")));
-        for bad in ["/a", "a/", "a//b", "../a", "a/./b", "a?b", "a\nb"] {
-            assert!(services_path(bad).is_err(), "{bad}");
-        }
-        assert!(webhook_secret("0123456789abcdef").is_ok());
-        assert!(webhook_secret("0123456789abcde").is_err());
-        assert_eq!(overlap_seconds(0), Ok(86_400));
-        assert!(overlap_seconds(-1).is_err());
-        assert!(overlap_seconds(2_592_001).is_err());
-        for bad in ["", "a", "1A", "_A", "CK8S_X", "A-B", "CK8S_"] {
-            assert!(secret_name(bad).is_err(), "{bad}");
-        }
-        assert!(secret_name("ANTHROPIC_API_KEY").is_ok());
-        assert!(secret_value("a\0b").is_err());
-    }
+/// Whether somebody may write to a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WriteAccess {
+    Allowed,
+    Refused,
+    /// They are the account that ck8s itself acts as.
+    OwnActor,
 }

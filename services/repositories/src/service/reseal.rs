@@ -1,61 +1,77 @@
-//! What was sealed under an older key of the ring, sealed again under its first.
-use ck8s_db::events::{self, NewEvent};
-use ck8s_proto::repositories::v1 as pb;
+//! Seals values again, under the first key of the ring, that are sealed under another one.
+use ck8s_db::events::{self, FlowEvent};
 use ck8s_sealing::SealError;
+use ck8s_types::EventKind;
 use serde_json::json;
 
-use super::{Call, Repositories};
+use super::{replay, repositories::Repositories};
 use crate::{
+    domain::{caller::Caller, repository::ResealSummary},
     error::Error,
-    store::{requests, sealed},
+    store::sealed_values,
 };
 
-/// Values of one transaction.
-const MOST: i64 = 200;
+/// Bounds the values of one transaction, which holds their rows.
+const MAX_VALUES_PER_TRANSACTION: i64 = 200;
 
 impl Repositories {
-    /// Seals again what lies under another key than the ring's first, some at a time; what somebody replaces meanwhile is theirs.
-    pub(crate) async fn reseal(&self, call: Call) -> Result<pb::ResealResponse, Error> {
-        const METHOD: &str = "Reseal";
+    /// Seals everything again that is not under the first key; a value that somebody replaces meanwhile is left to
+    /// them.
+    pub(crate) async fn reseal(&self, caller: Caller) -> Result<ResealSummary, Error> {
         let ids = self.key_ring.ids();
         let (first, others) = ids.split_first().ok_or(SealError)?;
         let mut resealed = 0;
         loop {
             let mut tx = self.pool.begin().await?;
-            if let Some(answer) = requests::answered(&mut tx, call.request, METHOD).await? {
+            if let Some(answer) = replay::find_answer(&mut tx, &caller).await? {
                 return Ok(answer);
             }
-            let some = sealed::under_others(&mut tx, first, MOST).await?;
-            if some.is_empty() {
-                let event = NewEvent {
-                    kind: "keys.rotated",
-                    project_id: None,
-                    run_id: None,
-                    actor: call.actor.clone(),
-                    message: format!(
-                        "{resealed} values of repositories were sealed again, under {first}"
-                    ),
-                    data: Some(json!({ "key_id": first, "resealed": resealed })),
-                };
-                events::record(&mut tx, &[event]).await?;
-                let answer = pb::ResealResponse {
+            let values =
+                sealed_values::under_other_keys(&mut tx, first, MAX_VALUES_PER_TRANSACTION).await?;
+            if values.is_empty() {
+                let summary = ResealSummary {
                     key_id: (*first).to_owned(),
                     resealed,
                     idle_key_ids: others.iter().map(|&id| id.to_owned()).collect(),
                 };
-                requests::remember(&mut tx, call.request, METHOD, &answer).await?;
-                tx.commit().await?;
-                return Ok(answer);
+                tx.rollback().await?;
+                return self.finish_reseal(&caller, summary).await;
             }
-            for (at, before) in some {
-                let row = at.row().associated_data();
-                if let Some(after) = self.key_ring.reseal(&row, &before)?
-                    && sealed::replace(&mut tx, &at, &before, &after).await?
+            for value in values {
+                let row = value.row().associated_data();
+                if let Some(after) = self.key_ring.reseal(&row, &value.sealed)?
+                    && sealed_values::replace(&mut tx, &value, &after).await?
                 {
                     resealed += 1;
                 }
             }
             tx.commit().await?;
         }
+    }
+
+    async fn finish_reseal(
+        &self,
+        caller: &Caller,
+        summary: ResealSummary,
+    ) -> Result<ResealSummary, Error> {
+        let mut tx = self.pool.begin().await?;
+        if let Some(answer) = replay::claim(&mut tx, caller).await? {
+            return Ok(answer);
+        }
+        let event = FlowEvent {
+            kind: EventKind::KeysRotated,
+            project_id: None,
+            run_id: None,
+            actor: caller.actor.clone(),
+            message: format!(
+                "{} values of repositories were sealed again, under {}",
+                summary.resealed, summary.key_id
+            ),
+            data: Some(json!({ "key_id": summary.key_id, "resealed": summary.resealed })),
+        };
+        events::record(&mut tx, &[event]).await?;
+        replay::keep_answer(&mut tx, caller, &summary).await?;
+        tx.commit().await?;
+        Ok(summary)
     }
 }

@@ -1,47 +1,67 @@
-//! What ck8s shows to providers, sealed: one for each repository that it looks after.
+//! The sealed credentials that ck8s manages repositories with: at most one of each repository.
 use ck8s_sealing::Sealed;
+use ck8s_types::RepositoryId;
 use sqlx::PgConnection;
-use uuid::Uuid;
 
-/// A credential as it lies in its row.
-pub struct Stored {
-    /// Set for an app: its id and its installation's.
-    pub app: Option<(String, String)>,
+/// A sealed credential.
+pub(crate) struct SealedCredential {
+    /// The app that it is of; none: it is a token.
+    pub app: Option<AppInstallation>,
     /// The token, or the app's private key.
     pub sealed: Sealed,
 }
 
+/// An app, where it is installed.
+pub(crate) struct AppInstallation {
+    pub app_id: String,
+    pub installation_id: String,
+}
+
 /// Gives a repository this credential, in place of any other.
-pub async fn put(conn: &mut PgConnection, repository: Uuid, stored: &Stored) -> sqlx::Result<()> {
-    let kind = if stored.app.is_some() { "app" } else { "token" };
+pub(crate) async fn put(
+    conn: &mut PgConnection,
+    repository: RepositoryId,
+    credential: &SealedCredential,
+) -> sqlx::Result<()> {
+    let app = credential.app.as_ref();
+    let kind = if app.is_some() { "app" } else { "token" };
     sqlx::query!(
         "INSERT INTO repositories.credentials (repository_id, kind, app_id, installation_id, sealed, key_id)
          VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (repository_id) DO UPDATE
          SET kind = excluded.kind, app_id = excluded.app_id, installation_id = excluded.installation_id,
              sealed = excluded.sealed, key_id = excluded.key_id, created_at = now()",
-        repository,
+        repository.uuid(),
         kind,
-        stored.app.as_ref().map(|app| app.0.as_str()),
-        stored.app.as_ref().map(|app| app.1.as_str()),
-        stored.sealed.bytes,
-        stored.sealed.key_id
+        app.map(|app| app.app_id.as_str()),
+        app.map(|app| app.installation_id.as_str()),
+        credential.sealed.bytes,
+        credential.sealed.key_id
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// A repository's, if it has one.
-pub async fn get(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<Option<Stored>> {
+/// Returns the credential of a repository, if it has one.
+pub(crate) async fn get(
+    conn: &mut PgConnection,
+    repository: RepositoryId,
+) -> sqlx::Result<Option<SealedCredential>> {
     let row = sqlx::query!(
         "SELECT app_id, installation_id, sealed, key_id FROM repositories.credentials WHERE repository_id = $1",
-        repository
+        repository.uuid()
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| Stored {
-        app: row.app_id.zip(row.installation_id),
+    Ok(row.map(|row| SealedCredential {
+        app: row
+            .app_id
+            .zip(row.installation_id)
+            .map(|(app_id, installation_id)| AppInstallation {
+                app_id,
+                installation_id,
+            }),
         sealed: Sealed {
             key_id: row.key_id,
             bytes: row.sealed,
@@ -49,11 +69,11 @@ pub async fn get(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<Opti
     }))
 }
 
-/// Removes it.
-pub async fn remove(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<()> {
+/// Removes the credential of a repository.
+pub(crate) async fn remove(conn: &mut PgConnection, repository: RepositoryId) -> sqlx::Result<()> {
     sqlx::query!(
         "DELETE FROM repositories.credentials WHERE repository_id = $1",
-        repository
+        repository.uuid()
     )
     .execute(conn)
     .await?;

@@ -1,10 +1,13 @@
-//! All SQL of the service; rows do not leave it.
-pub mod credentials;
-pub mod remote;
-pub mod reports;
-pub mod repositories;
-pub mod requests;
-pub mod sealed;
-pub mod secrets;
-pub mod webhook_secrets;
-pub mod works;
+//! All SQL of the service; its rows do not leave it.
+pub(crate) mod credentials;
+pub(crate) mod pending_changes;
+pub(crate) mod provider_state;
+pub(crate) mod removal;
+pub(crate) mod reports;
+pub(crate) mod repositories;
+pub(crate) mod sealed_values;
+pub(crate) mod secrets;
+pub(crate) mod webhook_secrets;
+
+#[cfg(test)]
+mod tests;

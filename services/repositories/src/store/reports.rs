@@ -1,62 +1,65 @@
-//! What the provider is to be told of runs, what it was told, and up to where flow events were read for it.
+//! Reports of runs to the provider: those that are due, those that were made, and up to which flow event runs were read
+//! for them.
 use ck8s_db::Lock;
-use ck8s_types::RunId;
+use ck8s_types::{RepositoryId, RunId};
 use sqlx::{PgConnection, PgPool};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// The reader's name among the cursors.
-const NAME: &str = "reports";
-/// The provider of one repository is told of so many runs before others get their turn.
-const MOST: i64 = 50;
+use crate::domain::report::{DueReport, DueRepository, EventCursor, RunReport};
 
-/// A place in the order of flow events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor(pub i64, pub i64);
+/// The name of the reporter's cursor.
+const CURSOR_NAME: &str = "reports";
+/// Bounds the reports of one repository that are made before others get their turn.
+const MAX_REPORTS_PER_TURN: i64 = 50;
 
-/// The reporter's lock; none: another replica has it.
-pub async fn alone(pool: &PgPool) -> sqlx::Result<Option<Lock>> {
+/// Takes the lock of the reporter; none: another replica holds it.
+pub(crate) async fn lock(pool: &PgPool) -> sqlx::Result<Option<Lock>> {
     Lock::take(pool, "repositories.reports").await
 }
 
-/// Up to where events were read. The first time: up to now, so that nothing old is told.
-pub async fn cursor(conn: &mut PgConnection) -> sqlx::Result<Cursor> {
+/// Returns up to where events were read. The first time that is now, so that nothing old is reported.
+pub(crate) async fn cursor(conn: &mut PgConnection) -> sqlx::Result<EventCursor> {
     sqlx::query!(
         "INSERT INTO repositories.cursors (name, xact, seq)
          VALUES ($1, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1, 9223372036854775807)
          ON CONFLICT DO NOTHING",
-        NAME
+        CURSOR_NAME
     )
     .execute(&mut *conn)
     .await?;
     let row = sqlx::query!(
         "SELECT xact, seq FROM repositories.cursors WHERE name = $1",
-        NAME
+        CURSOR_NAME
     )
     .fetch_one(conn)
     .await?;
-    Ok(Cursor(row.xact, row.seq))
+    Ok(EventCursor {
+        xact: row.xact,
+        seq: row.seq,
+    })
 }
 
-/// Everything up to there was read.
-pub async fn advance(conn: &mut PgConnection, to: Cursor) -> sqlx::Result<()> {
+/// Notes that everything up to there was read.
+pub(crate) async fn advance(conn: &mut PgConnection, to: EventCursor) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE repositories.cursors SET xact = $2, seq = $3 WHERE name = $1",
-        NAME,
-        to.0,
-        to.1
+        CURSOR_NAME,
+        to.xact,
+        to.seq
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Events after a place, oldest first, with the run that each is of, where its project has a repository that ck8s looks after; only below the oldest transaction that still writes, so that none
-/// becomes visible behind the reader's back.
-pub async fn events(
+/// Returns events after a place, oldest first, each with its run if its project has a managed repository. It stops
+/// below the oldest transaction that still writes, so that no event becomes visible behind the cursor.
+pub(crate) async fn events(
     conn: &mut PgConnection,
-    after: Cursor,
+    after: EventCursor,
     limit: i64,
-) -> sqlx::Result<Vec<(Cursor, Option<RunId>)>> {
+) -> sqlx::Result<Vec<(EventCursor, Option<RunId>)>> {
     let rows = sqlx::query!(
         r#"SELECT xact, seq, CASE WHEN kind LIKE 'run.%' AND EXISTS (
                   SELECT FROM repositories.repositories r JOIN repositories.credentials c ON c.repository_id = r.id
@@ -64,81 +67,77 @@ pub async fn events(
            FROM audit.flow_events e
            WHERE (xact, seq) > ($1, $2) AND xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
            ORDER BY xact, seq LIMIT $3"#,
-        after.0,
-        after.1,
+        after.xact,
+        after.seq,
         limit
     )
     .fetch_all(conn)
     .await?;
-    let event = |xact, seq, run: Option<Uuid>| (Cursor(xact, seq), run.map(RunId::from));
+    let event = |xact, seq, run: Option<Uuid>| (EventCursor { xact, seq }, run.map(RunId::from));
     Ok(rows
         .into_iter()
         .map(|row| event(row.xact, row.seq, row.run_id))
         .collect())
 }
 
-/// A run whose provider is to be told of it.
-pub struct Wanted<'a> {
-    pub run: RunId,
-    pub repository: Uuid,
-    pub trigger: &'a str,
-    pub commit: Option<&'a str>,
-    pub thread: Option<i64>,
-    pub state: &'a str,
-}
-
-/// The provider is to be told that a run is in this state, if ck8s looks after its repository.
-pub async fn wanted(conn: &mut PgConnection, wanted: &Wanted<'_>) -> sqlx::Result<()> {
+/// Requests a report of a run's state, if its repository is managed.
+pub(crate) async fn request(conn: &mut PgConnection, report: &RunReport<'_>) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO repositories.reports (run_id, repository_id, trigger_name, commit_sha, thread, state)
          SELECT $1, c.repository_id, $3, $4, $5, $6 FROM repositories.credentials c WHERE c.repository_id = $2
          ON CONFLICT (run_id) DO UPDATE SET state = excluded.state, updated_at = now()",
-        wanted.run.uuid(),
-        wanted.repository,
-        wanted.trigger,
-        wanted.commit,
-        wanted.thread,
-        wanted.state
+        report.run.uuid(),
+        report.repository.uuid(),
+        report.trigger,
+        report.commit,
+        report.thread,
+        report.state
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// A run of which the provider is to be told.
-pub struct Due {
-    pub run: RunId,
-    pub repository: Uuid,
-    pub commit: Option<String>,
-    pub thread: Option<i64>,
-    /// What it is to be told.
-    pub state: String,
-    /// What it was told; empty: nothing yet.
-    pub said: String,
-    /// No newer run is of the same thread.
-    pub newest_of_thread: bool,
-    /// No newer run of the same trigger is of the same commit.
-    pub newest_of_commit: bool,
-}
-
-/// Repositories whose provider is to be told of runs, and takes questions; those that waited longest first.
-pub async fn due(conn: &mut PgConnection, but: &[Uuid], most: usize) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_scalar!(
-        "SELECT p.repository_id
+/// Returns repositories with due reports whose provider takes requests, those that waited longest first. It leaves out
+/// `busy` repositories, and those that rest with the same credential.
+pub(crate) async fn due(
+    conn: &mut PgConnection,
+    busy: &[RepositoryId],
+    resting: &[DueRepository],
+    limit: usize,
+) -> sqlx::Result<Vec<DueRepository>> {
+    let busy: Vec<Uuid> = busy.iter().map(|id| id.uuid()).collect();
+    let resting_ids: Vec<Uuid> = resting.iter().map(|rest| rest.id.uuid()).collect();
+    let resting_set_at: Vec<OffsetDateTime> =
+        resting.iter().map(|rest| rest.credential_set_at).collect();
+    let rows = sqlx::query!(
+        "SELECT p.repository_id, c.created_at
          FROM repositories.reports p
          JOIN repositories.repositories r ON r.id = p.repository_id AND r.removed_at IS NULL
          JOIN repositories.credentials c ON c.repository_id = r.id
          WHERE p.said <> p.state AND (r.waits_until IS NULL OR r.waits_until < now()) AND p.repository_id <> ALL ($1)
-         GROUP BY p.repository_id ORDER BY min(p.updated_at) LIMIT $2",
-        but,
-        i64::try_from(most).unwrap_or(i64::MAX)
+           AND NOT EXISTS (SELECT FROM unnest($2::uuid[], $3::timestamptz[]) AS resting (id, set_at)
+                           WHERE resting.id = c.repository_id AND resting.set_at = c.created_at)
+         GROUP BY p.repository_id, c.created_at ORDER BY min(p.updated_at) LIMIT $4",
+        &busy,
+        &resting_ids,
+        &resting_set_at,
+        i64::try_from(limit).unwrap_or(i64::MAX)
     )
     .fetch_all(conn)
-    .await
+    .await?;
+    let due = rows.into_iter().map(|row| DueRepository {
+        id: row.repository_id.into(),
+        credential_set_at: row.created_at,
+    });
+    Ok(due.collect())
 }
 
-/// A repository's runs of which its provider is to be told, those that waited longest first.
-pub async fn due_of(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<Vec<Due>> {
+/// Returns the due reports of a repository, those that waited longest first.
+pub(crate) async fn due_of(
+    conn: &mut PgConnection,
+    repository: RepositoryId,
+) -> sqlx::Result<Vec<DueReport>> {
     let rows = sqlx::query!(
         r#"SELECT p.run_id, p.repository_id, p.commit_sha, p.thread, p.state, p.said,
                   NOT EXISTS (SELECT FROM repositories.reports n
@@ -149,26 +148,30 @@ pub async fn due_of(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<V
            FROM repositories.reports p
            WHERE p.repository_id = $1 AND p.said <> p.state
            ORDER BY p.updated_at, p.run_id LIMIT $2"#,
-        repository,
-        MOST
+        repository.uuid(),
+        MAX_REPORTS_PER_TURN
     )
     .fetch_all(conn)
     .await?;
-    let due = rows.into_iter().map(|row| Due {
+    let due = rows.into_iter().map(|row| DueReport {
         run: row.run_id.into(),
-        repository: row.repository_id,
+        repository: row.repository_id.into(),
         commit: row.commit_sha,
         thread: row.thread,
         state: row.state,
-        said: row.said,
+        reported: row.said,
         newest_of_thread: row.newest_of_thread,
         newest_of_commit: row.newest_of_commit,
     });
     Ok(due.collect())
 }
 
-/// The provider was told this, when it was to be told what is due; what it is to be told since then, stays so.
-pub async fn said(conn: &mut PgConnection, due: &Due, state: &str) -> sqlx::Result<()> {
+/// Notes that `state` was reported for a due report. A state that was requested since then stays due.
+pub(crate) async fn complete(
+    conn: &mut PgConnection,
+    due: &DueReport,
+    state: &str,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE repositories.reports
          SET said = $2, state = CASE WHEN state = $3 THEN $2 ELSE state END, updated_at = now()
@@ -182,8 +185,8 @@ pub async fn said(conn: &mut PgConnection, due: &Due, state: &str) -> sqlx::Resu
     Ok(())
 }
 
-/// It could not be told: others come first.
-pub async fn later(conn: &mut PgConnection, run: RunId) -> sqlx::Result<()> {
+/// Puts a report that could not be made behind the others of its repository.
+pub(crate) async fn postpone(conn: &mut PgConnection, run: RunId) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE repositories.reports SET updated_at = now() WHERE run_id = $1",
         run.uuid()
@@ -193,32 +196,32 @@ pub async fn later(conn: &mut PgConnection, run: RunId) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Our comment in a thread.
-pub async fn comment(
+/// Returns the id of our comment in a thread.
+pub(crate) async fn comment(
     conn: &mut PgConnection,
-    repository: Uuid,
+    repository: RepositoryId,
     thread: i64,
 ) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!(
         "SELECT comment_id FROM repositories.comments WHERE repository_id = $1 AND thread = $2",
-        repository,
+        repository.uuid(),
         thread
     )
     .fetch_optional(conn)
     .await
 }
 
-/// This is it.
-pub async fn set_comment(
+/// Sets the id of our comment in a thread.
+pub(crate) async fn set_comment(
     conn: &mut PgConnection,
-    repository: Uuid,
+    repository: RepositoryId,
     thread: i64,
     comment_id: &str,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO repositories.comments (repository_id, thread, comment_id) VALUES ($1, $2, $3)
          ON CONFLICT (repository_id, thread) DO UPDATE SET comment_id = excluded.comment_id",
-        repository,
+        repository.uuid(),
         thread,
         comment_id
     )
@@ -227,12 +230,12 @@ pub async fn set_comment(
     Ok(())
 }
 
-/// Forgets runs that were told of long ago.
-pub async fn sweep(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!(
+/// Deletes reports that were made long ago. Returns how many.
+pub(crate) async fn delete_old(conn: &mut PgConnection) -> sqlx::Result<u64> {
+    let deleted = sqlx::query!(
         "DELETE FROM repositories.reports WHERE said = state AND updated_at < now() - interval '90 days'"
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(deleted.rows_affected())
 }

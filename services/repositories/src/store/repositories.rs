@@ -1,89 +1,106 @@
-//! Repositories: found by one of their names, read in one way.
+//! The rows of repositories: found by id, name or external id, read in one way, changed.
 use ck8s_db::channels;
 use ck8s_types::{ProjectId, RepositoryId};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::error::Error;
+use crate::{
+    domain::repository::{
+        BranchSource, CredentialKind, DefaultBranch, Hook, NewRepository, PageKey, ProviderState,
+        Repository, RepositoryChange, ServicesFile,
+    },
+    error::Error,
+};
 
-/// A repository that was not removed.
-#[derive(Clone, Debug)]
-pub struct Repository {
-    pub id: Uuid,
-    pub project_id: Uuid,
-    pub external_id: String,
-    pub full_name: String,
-    pub default_branch: String,
-    /// Nobody chose another one than the provider's.
-    pub follows_default_branch: bool,
-    pub services_text: String,
-    pub version: i64,
-    pub created_at: OffsetDateTime,
-    pub updated_at: OffsetDateTime,
-    /// Names of the secrets of its runs, sorted.
-    pub secret_names: Vec<String>,
-    /// When the webhook secret before the current one ends, if there is one.
-    pub previous_secret_expires_at: Option<OffsetDateTime>,
-    /// `token`, `app`; none: it is looked after by hand.
-    pub credential: Option<String>,
-    pub services_path: String,
-    pub services_etag: Option<String>,
-    /// Why the file at the provider is not in force.
-    pub services_problem: Option<String>,
-    pub services_commit: Option<String>,
-    pub services_checked_at: Option<OffsetDateTime>,
-    pub hook_id: Option<String>,
-    pub hook_problem: Option<String>,
-    /// When a delivery of the hook last came, by the minute.
-    pub hook_seen_at: Option<OffsetDateTime>,
-    /// Whom its credential acts as.
-    pub actor_id: Option<String>,
-    pub actor_login: Option<String>,
-    /// The provider wants no questions until then.
-    pub waits_until: Option<OffsetDateTime>,
-    pub recovered_until: Option<OffsetDateTime>,
+/// Begins a transaction whose statements all see the same data.
+pub(crate) const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
+/// The row of a repository that was not removed.
+struct RepositoryRow {
+    id: Uuid,
+    project_id: Uuid,
+    external_id: String,
+    full_name: String,
+    default_branch: String,
+    follows_default_branch: bool,
+    services_text: String,
+    version: i64,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+    secret_names: Vec<String>,
+    previous_secret_expires_at: Option<OffsetDateTime>,
+    credential: Option<String>,
+    services_path: String,
+    services_etag: Option<String>,
+    services_problem: Option<String>,
+    services_commit: Option<String>,
+    services_checked_at: Option<OffsetDateTime>,
+    hook_id: Option<String>,
+    hook_problem: Option<String>,
+    hook_seen_at: Option<OffsetDateTime>,
+    actor_id: Option<String>,
+    actor_login: Option<String>,
+    waits_until: Option<OffsetDateTime>,
+    recovered_until: Option<OffsetDateTime>,
 }
 
-impl Repository {
-    /// Until when its provider wants no questions; none: it takes them.
-    pub fn waits(&self) -> Option<OffsetDateTime> {
-        let now = OffsetDateTime::now_utc();
-        self.waits_until.filter(|until| *until > now)
+impl From<RepositoryRow> for Repository {
+    fn from(row: RepositoryRow) -> Self {
+        Self {
+            id: row.id.into(),
+            project_id: row.project_id.into(),
+            external_id: row.external_id,
+            full_name: row.full_name,
+            default_branch: DefaultBranch {
+                name: row.default_branch,
+                source: if row.follows_default_branch {
+                    BranchSource::Provider
+                } else {
+                    BranchSource::Person
+                },
+            },
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            secret_names: row.secret_names,
+            previous_secret_expires_at: row.previous_secret_expires_at,
+            services_file: ServicesFile {
+                path: row.services_path,
+                text: row.services_text,
+                etag: row.services_etag,
+                commit: row.services_commit,
+                problem: row.services_problem,
+                checked_at: row.services_checked_at,
+            },
+            hook: Hook {
+                id: row.hook_id,
+                problem: row.hook_problem,
+                seen_at: row.hook_seen_at,
+                recovered_until: row.recovered_until,
+            },
+            provider: ProviderState {
+                // The CHECK of the table knows no third kind.
+                credential: row.credential.map(|kind| match kind.as_str() {
+                    "app" => CredentialKind::App,
+                    _ => CredentialKind::Token,
+                }),
+                actor_id: row.actor_id,
+                actor_login: row.actor_login,
+                limited_until: row.waits_until,
+            },
+        }
     }
 }
 
-/// A repository to add.
-pub struct New<'a> {
-    pub id: RepositoryId,
-    pub project_id: ProjectId,
-    pub external_id: &'a str,
-    pub full_name: &'a str,
-    pub default_branch: &'a str,
-    /// Nobody chose another one than the provider's.
-    pub follows_default_branch: bool,
-    pub services_text: &'a str,
-    /// None: the usual one.
-    pub services_path: Option<&'a str>,
-}
-
-/// Fields to change; none: it stays.
-#[derive(Clone, Copy, Default)]
-pub struct Change<'a> {
-    pub full_name: Option<&'a str>,
-    pub default_branch: Option<&'a str>,
-    pub follows_default_branch: Option<bool>,
-    pub services_text: Option<&'a str>,
-    pub services_path: Option<&'a str>,
-}
-
-/// Where the next page starts: after this name (in lower case) and id.
-pub type PageKey = (String, Uuid);
-
 /// Reads repositories by id, in no order; those that were removed are missing.
-pub async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Repository>> {
-    sqlx::query_as!(
-        Repository,
+pub(crate) async fn load(
+    conn: &mut PgConnection,
+    ids: &[RepositoryId],
+) -> sqlx::Result<Vec<Repository>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query_as!(
+        RepositoryRow,
         r#"SELECT r.id, r.project_id, r.external_id, r.full_name, r.default_branch, r.follows_default_branch, r.services_text, r.version,
                   r.created_at, r.updated_at,
                   ARRAY(SELECT s.name FROM repositories.secrets s
@@ -94,20 +111,21 @@ pub async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Rep
                   r.services_checked_at, r.hook_id, r.hook_problem, r.hook_seen_at, r.actor_id, r.actor_login, r.waits_until, r.recovered_until
            FROM repositories.repositories r LEFT JOIN repositories.credentials c ON c.repository_id = r.id
            WHERE r.id = ANY($1) AND r.removed_at IS NULL"#,
-        ids
+        &ids
     )
     .fetch_all(conn)
-    .await
+    .await?;
+    Ok(rows.into_iter().map(Repository::from).collect())
 }
 
-/// Reads one.
-pub async fn get(conn: &mut PgConnection, id: Uuid) -> Result<Repository, Error> {
-    let found = load(conn, &[id]).await?.pop();
-    found.ok_or_else(|| Error::NotFound(id.to_string()))
+/// Reads a repository by its id.
+pub(crate) async fn get(conn: &mut PgConnection, id: RepositoryId) -> Result<Repository, Error> {
+    let repository = load(conn, &[id]).await?.pop();
+    repository.ok_or_else(|| Error::NotFound(id.to_string()))
 }
 
-/// The id of a repository by its id or owner/name.
-pub async fn find(conn: &mut PgConnection, name: &str) -> Result<Uuid, Error> {
+/// Returns the id of a repository by its id or owner/name.
+pub(crate) async fn find(conn: &mut PgConnection, name: &str) -> Result<RepositoryId, Error> {
     let id = Uuid::try_parse(name).ok();
     let found = sqlx::query_scalar!(
         "SELECT id FROM repositories.repositories
@@ -118,11 +136,17 @@ pub async fn find(conn: &mut PgConnection, name: &str) -> Result<Uuid, Error> {
     )
     .fetch_optional(conn)
     .await?;
-    found.ok_or_else(|| Error::NotFound(name.to_owned()))
+    found
+        .map(RepositoryId::from)
+        .ok_or_else(|| Error::NotFound(name.to_owned()))
 }
 
-/// The project of a repository by its id or owner/name, also of one that was removed; none: there never was one.
-pub async fn project_of(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<ProjectId>> {
+/// Returns the project of a repository by its id or owner/name, also of one that was removed; none: there never was
+/// one.
+pub(crate) async fn project_of(
+    conn: &mut PgConnection,
+    name: &str,
+) -> sqlx::Result<Option<ProjectId>> {
     let id = Uuid::try_parse(name).ok();
     let found = sqlx::query_scalar!(
         "SELECT project_id FROM repositories.repositories
@@ -136,44 +160,45 @@ pub async fn project_of(conn: &mut PgConnection, name: &str) -> sqlx::Result<Opt
     Ok(found.map(ProjectId::from))
 }
 
-/// As [`find`], and no other transaction changes it before this one ends.
-pub async fn find_locked(conn: &mut PgConnection, name: &str) -> Result<Repository, Error> {
+/// Reads a repository by its id or owner/name, and locks it until the transaction ends.
+pub(crate) async fn find_locked(conn: &mut PgConnection, name: &str) -> Result<Repository, Error> {
     let id = find(conn, name).await?;
     let locked = sqlx::query_scalar!(
         "SELECT id FROM repositories.repositories WHERE id = $1 AND removed_at IS NULL FOR NO KEY UPDATE",
-        id
+        id.uuid()
     )
     .fetch_optional(&mut *conn)
     .await?;
     match locked {
-        Some(id) => get(conn, id).await,
+        Some(id) => get(conn, id.into()).await,
         None => Err(Error::NotFound(name.to_owned())),
     }
 }
 
-/// Ids by the provider's ids.
-pub async fn by_external_ids(
+/// Returns the ids of repositories by the provider's ids.
+pub(crate) async fn by_external_ids(
     conn: &mut PgConnection,
     external_ids: &[String],
-) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_scalar!(
+) -> sqlx::Result<Vec<RepositoryId>> {
+    let ids = sqlx::query_scalar!(
         "SELECT id FROM repositories.repositories
          WHERE provider = 'github' AND external_id = ANY($1) AND removed_at IS NULL",
         external_ids
     )
     .fetch_all(conn)
-    .await
+    .await?;
+    Ok(ids.into_iter().map(RepositoryId::from).collect())
 }
 
-/// A page by name, of these projects; none: of all.
-pub async fn list(
+/// Returns a page of repositories by name, of these projects; none: of all projects.
+pub(crate) async fn list(
     conn: &mut PgConnection,
     projects: Option<Vec<ProjectId>>,
     after: Option<&PageKey>,
     limit: i64,
 ) -> sqlx::Result<Vec<Repository>> {
     let projects: Option<Vec<Uuid>> =
-        projects.map(|these| these.into_iter().map(ProjectId::uuid).collect());
+        projects.map(|projects| projects.into_iter().map(ProjectId::uuid).collect());
     let ids = sqlx::query_scalar!(
         "SELECT id FROM repositories.repositories
          WHERE removed_at IS NULL AND ($1::uuid[] IS NULL OR project_id = ANY($1))
@@ -181,19 +206,20 @@ pub async fn list(
          ORDER BY lower(full_name), id
          LIMIT $4",
         projects.as_deref(),
-        after.map(|k| k.0.as_str()),
-        after.map(|k| k.1),
+        after.map(|key| key.0.as_str()),
+        after.map(|key| key.1.uuid()),
         limit
     )
     .fetch_all(&mut *conn)
     .await?;
+    let ids: Vec<RepositoryId> = ids.into_iter().map(RepositoryId::from).collect();
     let mut page = load(conn, &ids).await?;
-    page.sort_by_key(|r| ids.iter().position(|id| *id == r.id));
+    page.sort_by_key(|repository| ids.iter().position(|id| *id == repository.id));
     Ok(page)
 }
 
-/// Adds one.
-pub async fn insert(conn: &mut PgConnection, new: &New<'_>) -> Result<(), Error> {
+/// Inserts a repository.
+pub(crate) async fn insert(conn: &mut PgConnection, new: &NewRepository<'_>) -> Result<(), Error> {
     let done = sqlx::query!(
         "INSERT INTO repositories.repositories
              (id, project_id, provider, external_id, full_name, default_branch, services_text, services_path,
@@ -206,22 +232,22 @@ pub async fn insert(conn: &mut PgConnection, new: &New<'_>) -> Result<(), Error>
         new.default_branch,
         new.services_text,
         new.services_path,
-        new.follows_default_branch
+        new.branch_source == BranchSource::Provider
     )
     .execute(conn)
     .await;
     done.map_err(|e| match constraint(&e) {
         Some("repositories_project_id_fkey") => Error::ProjectNotFound(new.project_id),
-        _ => taken(e, new.external_id, new.full_name),
+        _ => already_exists(e, new.external_id, new.full_name),
     })?;
     Ok(())
 }
 
 /// Changes fields of a repository that this transaction has locked.
-pub async fn update(
+pub(crate) async fn update(
     conn: &mut PgConnection,
     repository: &Repository,
-    change: Change<'_>,
+    change: RepositoryChange<'_>,
 ) -> Result<(), Error> {
     let done = sqlx::query!(
         "UPDATE repositories.repositories
@@ -230,45 +256,47 @@ pub async fn update(
              follows_default_branch = coalesce($6, follows_default_branch),
              services_etag = CASE WHEN $3::text IS NULL AND $5::text IS NULL THEN services_etag END
          WHERE id = $1",
-        repository.id,
+        repository.id.uuid(),
         change.full_name,
         change.default_branch,
         change.services_text,
         change.services_path,
-        change.follows_default_branch
+        change
+            .branch_source
+            .map(|source| source == BranchSource::Provider)
     )
     .execute(conn)
     .await;
     let name = change.full_name.unwrap_or_default();
-    done.map_err(|e| taken(e, &repository.external_id, name))?;
+    done.map_err(|e| already_exists(e, &repository.external_id, name))?;
     Ok(())
 }
 
-/// Marks one as removed; its row stays for its runs and deliveries.
-pub async fn remove(conn: &mut PgConnection, repository: &Repository) -> sqlx::Result<()> {
+/// Marks a repository as removed; its row stays for its runs and deliveries.
+pub(crate) async fn remove(conn: &mut PgConnection, repository: RepositoryId) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE repositories.repositories SET removed_at = now() WHERE id = $1",
-        repository.id
+        repository.uuid()
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Gives a changed repository its new version, and tells those who remember it.
-pub async fn touch(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
+/// Gives a changed repository its new version, and notifies whoever caches it with the commit.
+pub(crate) async fn touch(conn: &mut PgConnection, repository: RepositoryId) -> sqlx::Result<()> {
     let external_id = sqlx::query_scalar!(
         "UPDATE repositories.repositories SET version = version + 1, updated_at = now() WHERE id = $1
          RETURNING external_id",
-        id
+        repository.uuid()
     )
     .fetch_one(&mut *conn)
     .await?;
     notify(conn, &external_id).await
 }
 
-/// Tells those who remember a repository, or remember that there is none, to ask again. Sent with the commit.
-pub async fn notify(conn: &mut PgConnection, external_id: &str) -> sqlx::Result<()> {
+/// Notifies, with the commit, whoever caches a repository, or caches that there is none.
+pub(crate) async fn notify(conn: &mut PgConnection, external_id: &str) -> sqlx::Result<()> {
     sqlx::query!(
         "SELECT pg_notify($1, $2)",
         channels::REPOSITORIES,
@@ -283,7 +311,7 @@ fn constraint(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error().and_then(|e| e.constraint())
 }
 
-fn taken(error: sqlx::Error, external_id: &str, full_name: &str) -> Error {
+fn already_exists(error: sqlx::Error, external_id: &str, full_name: &str) -> Error {
     match constraint(&error) {
         Some("repositories_external_id") => Error::ExternalIdTaken(external_id.to_owned()),
         Some("repositories_full_name") => Error::NameTaken(full_name.to_owned()),

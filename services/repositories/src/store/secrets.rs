@@ -1,13 +1,12 @@
-//! Secrets of runs, sealed, by name.
-use sqlx::PgConnection;
-use uuid::Uuid;
-
+//! The sealed secrets of runs, by name.
 use ck8s_sealing::Sealed;
+use ck8s_types::RepositoryId;
+use sqlx::PgConnection;
 
-/// Sets one, or replaces its value.
-pub async fn set(
+/// Sets a secret, or replaces its value.
+pub(crate) async fn set(
     conn: &mut PgConnection,
-    repository: Uuid,
+    repository: RepositoryId,
     name: &str,
     sealed: &Sealed,
 ) -> sqlx::Result<()> {
@@ -15,7 +14,7 @@ pub async fn set(
         "INSERT INTO repositories.secrets (repository_id, name, sealed, key_id) VALUES ($1, $2, $3, $4)
          ON CONFLICT (repository_id, name)
          DO UPDATE SET sealed = excluded.sealed, key_id = excluded.key_id, updated_at = now()",
-        repository,
+        repository.uuid(),
         name,
         sealed.bytes,
         sealed.key_id
@@ -25,11 +24,15 @@ pub async fn set(
     Ok(())
 }
 
-/// Removes one; whether it was there.
-pub async fn remove(conn: &mut PgConnection, repository: Uuid, name: &str) -> sqlx::Result<bool> {
+/// Removes a secret. Returns whether it was there.
+pub(crate) async fn remove(
+    conn: &mut PgConnection,
+    repository: RepositoryId,
+    name: &str,
+) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "DELETE FROM repositories.secrets WHERE repository_id = $1 AND name = $2",
-        repository,
+        repository.uuid(),
         name
     )
     .execute(conn)
@@ -37,26 +40,29 @@ pub async fn remove(conn: &mut PgConnection, repository: Uuid, name: &str) -> sq
     Ok(done.rows_affected() > 0)
 }
 
-/// Removes all of a repository.
-pub async fn remove_all(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<()> {
+/// Removes all secrets of a repository.
+pub(crate) async fn remove_all(
+    conn: &mut PgConnection,
+    repository: RepositoryId,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "DELETE FROM repositories.secrets WHERE repository_id = $1",
-        repository
+        repository.uuid()
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Those of the names that are set.
-pub async fn by_names(
+/// Returns those of the named secrets that are set.
+pub(crate) async fn by_names(
     conn: &mut PgConnection,
-    repository: Uuid,
+    repository: RepositoryId,
     names: &[String],
 ) -> sqlx::Result<Vec<(String, Sealed)>> {
     let rows = sqlx::query!(
         "SELECT name, sealed, key_id FROM repositories.secrets WHERE repository_id = $1 AND name = ANY($2)",
-        repository,
+        repository.uuid(),
         names
     )
     .fetch_all(conn)
@@ -68,8 +74,8 @@ pub async fn by_names(
         .collect())
 }
 
-/// Ids of the keys that any sealed value of the service needs.
-pub async fn key_ids(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+/// Returns the ids of the keys that the sealed values of the service need.
+pub(crate) async fn key_ids(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
         r#"SELECT key_id AS "key_id!" FROM repositories.secrets
            UNION SELECT key_id FROM repositories.credentials

@@ -1,38 +1,42 @@
-//! Webhook secrets, sealed: the current one, and at most one before it.
+//! The sealed webhook secrets of a repository: the current one, and at most one before it.
+use ck8s_sealing::Sealed;
 use ck8s_types::RepositoryId;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use ck8s_sealing::Sealed;
-
-use crate::domain::row::Row;
+use crate::domain::sealed_row::{SealedRow, WebhookSecretId};
 
 /// A sealed webhook secret that is still valid.
-pub struct WebhookSecret {
-    pub id: Uuid,
-    pub repository_id: Uuid,
+pub(crate) struct WebhookSecret {
+    pub id: WebhookSecretId,
+    pub repository_id: RepositoryId,
     pub sealed: Sealed,
+    /// None: it is the current one.
     pub expires_at: Option<OffsetDateTime>,
 }
 
 impl WebhookSecret {
-    /// The row that it is sealed for.
-    pub fn row(&self) -> Row<'static> {
-        Row::WebhookSecret {
+    /// Returns the row that it is sealed for.
+    pub(crate) fn row(&self) -> SealedRow<'static> {
+        SealedRow::WebhookSecret {
             id: self.id,
-            repository: RepositoryId::from(self.repository_id),
+            repository: self.repository_id,
         }
     }
 }
 
-/// The valid ones of many repositories; of each the current one first.
-pub async fn valid(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<WebhookSecret>> {
+/// Returns the valid webhook secrets of many repositories; of each the current one first.
+pub(crate) async fn valid(
+    conn: &mut PgConnection,
+    repositories: &[RepositoryId],
+) -> sqlx::Result<Vec<WebhookSecret>> {
+    let ids: Vec<Uuid> = repositories.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query!(
         "SELECT id, repository_id, sealed, key_id, expires_at FROM repositories.webhook_secrets
          WHERE repository_id = ANY($1) AND (expires_at IS NULL OR expires_at > now())
          ORDER BY repository_id, expires_at DESC NULLS FIRST",
-        ids
+        &ids
     )
     .fetch_all(conn)
     .await?;
@@ -40,30 +44,30 @@ pub async fn valid(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<We
     Ok(rows
         .into_iter()
         .map(|row| WebhookSecret {
-            id: row.id,
-            repository_id: row.repository_id,
+            id: row.id.into(),
+            repository_id: row.repository_id.into(),
             sealed: secret(row.sealed, row.key_id),
             expires_at: row.expires_at,
         })
         .collect())
 }
 
-/// Ends the current one after `overlap_seconds`; the one before it goes at once.
-pub async fn supersede(
+/// Lets the current secret end after `overlap_seconds`, and removes the one before it at once.
+pub(crate) async fn supersede(
     conn: &mut PgConnection,
-    repository: Uuid,
+    repository: RepositoryId,
     overlap_seconds: i64,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "DELETE FROM repositories.webhook_secrets WHERE repository_id = $1 AND expires_at IS NOT NULL",
-        repository
+        repository.uuid()
     )
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
         "UPDATE repositories.webhook_secrets SET expires_at = now() + $2 * interval '1 second'
          WHERE repository_id = $1",
-        repository,
+        repository.uuid(),
         overlap_seconds as f64
     )
     .execute(conn)
@@ -71,16 +75,16 @@ pub async fn supersede(
     Ok(())
 }
 
-/// The one before the current one counts from now on for so many seconds, if that is how long it counts at least.
-pub async fn prolong(
+/// Keeps the previous secret valid for at least `overlap_seconds` from now on.
+pub(crate) async fn prolong(
     conn: &mut PgConnection,
-    repository: Uuid,
+    repository: RepositoryId,
     overlap_seconds: i64,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE repositories.webhook_secrets SET expires_at = greatest(expires_at, now() + $2 * interval '1 second')
          WHERE repository_id = $1 AND expires_at IS NOT NULL",
-        repository,
+        repository.uuid(),
         overlap_seconds as f64
     )
     .execute(conn)
@@ -88,57 +92,62 @@ pub async fn prolong(
     Ok(())
 }
 
-/// The one before the current one is not needed any more: it ends in five minutes, for what is still on its way. Whether that is news.
-pub async fn retire(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<bool> {
+/// Lets the previous secret, which nobody needs any more, end in five minutes: deliveries may still be on their way.
+/// Returns whether it would have ended later.
+pub(crate) async fn retire(
+    conn: &mut PgConnection,
+    repository: RepositoryId,
+) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "UPDATE repositories.webhook_secrets SET expires_at = now() + interval '5 minutes'
          WHERE repository_id = $1 AND expires_at > now() + interval '5 minutes'",
-        repository
+        repository.uuid()
     )
     .execute(conn)
     .await?;
     Ok(done.rows_affected() > 0)
 }
 
-/// The one before is the current one again. The one that was, counts for a month: nobody knows whether the provider took it.
-pub async fn restore(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<()> {
-    let before = sqlx::query_scalar!(
+/// Makes the previous secret the current one again. The replaced one stays valid for a month: nobody knows whether the
+/// provider took it.
+pub(crate) async fn restore(conn: &mut PgConnection, repository: RepositoryId) -> sqlx::Result<()> {
+    let previous = sqlx::query_scalar!(
         "SELECT id FROM repositories.webhook_secrets WHERE repository_id = $1 AND expires_at > now()
          ORDER BY expires_at DESC LIMIT 1",
-        repository
+        repository.uuid()
     )
     .fetch_optional(&mut *conn)
     .await?;
-    let Some(before) = before else {
+    let Some(previous) = previous else {
         return Ok(());
     };
     sqlx::query!(
         "UPDATE repositories.webhook_secrets SET expires_at = now() + interval '30 days'
          WHERE repository_id = $1 AND expires_at IS NULL",
-        repository
+        repository.uuid()
     )
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
         "UPDATE repositories.webhook_secrets SET expires_at = NULL WHERE id = $1",
-        before
+        previous
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Puts the current one in place.
-pub async fn insert(
+/// Inserts the current secret.
+pub(crate) async fn insert(
     conn: &mut PgConnection,
-    id: Uuid,
-    repository: Uuid,
+    id: WebhookSecretId,
+    repository: RepositoryId,
     sealed: &Sealed,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO repositories.webhook_secrets (id, repository_id, sealed, key_id) VALUES ($1, $2, $3, $4)",
-        id,
-        repository,
+        id.uuid(),
+        repository.uuid(),
         sealed.bytes,
         sealed.key_id
     )
@@ -147,11 +156,14 @@ pub async fn insert(
     Ok(())
 }
 
-/// Removes all of a repository.
-pub async fn remove_all(conn: &mut PgConnection, repository: Uuid) -> sqlx::Result<()> {
+/// Removes all webhook secrets of a repository.
+pub(crate) async fn remove_all(
+    conn: &mut PgConnection,
+    repository: RepositoryId,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "DELETE FROM repositories.webhook_secrets WHERE repository_id = $1",
-        repository
+        repository.uuid()
     )
     .execute(conn)
     .await?;

@@ -3,7 +3,7 @@ use ck8s_proto::repositories::v1 as pb;
 use tonic::Code;
 use uuid::Uuid;
 
-use crate::world::{SERVICES, World, told};
+use crate::world::{SERVICES, World, refusal};
 
 type Spoil = fn(&mut pb::AddRepositoryRequest);
 
@@ -50,7 +50,7 @@ async fn a_repository_is_added_with_a_random_secret_that_is_shown_once() {
 }
 
 #[tokio::test]
-async fn a_chosen_secret_and_a_project_by_id_are_taken() {
+async fn a_chosen_secret_and_the_id_of_a_project_are_accepted() {
     let mut w = World::new().await;
     let mut request = w.app();
     request.project = w.other_project.id.clone();
@@ -67,14 +67,14 @@ async fn a_chosen_secret_and_a_project_by_id_are_taken() {
 }
 
 #[tokio::test]
-async fn what_exists_is_said() {
+async fn a_repository_that_exists_is_refused_with_what_exists() {
     let mut w = World::new().await;
     let first = w.app();
     w.add(first).await;
     let mut same_id = w.app();
     same_id.full_name = "acme/other".into();
     assert_eq!(
-        told(w.admin.add_repository(same_id).await),
+        refusal(w.admin.add_repository(same_id).await),
         (
             Code::AlreadyExists,
             "REPOSITORY_EXISTS".into(),
@@ -85,7 +85,7 @@ async fn what_exists_is_said() {
     same_name.external_id = "2".into();
     same_name.full_name = "Acme/APP".into();
     assert_eq!(
-        told(w.admin.add_repository(same_name).await),
+        refusal(w.admin.add_repository(same_name).await),
         (
             Code::AlreadyExists,
             "REPOSITORY_EXISTS".into(),
@@ -131,13 +131,13 @@ async fn bad_fields_are_named_and_nothing_is_stored() {
         let mut request = w.app();
         spoil(&mut request);
         assert_eq!(
-            told(w.admin.add_repository(request).await),
+            refusal(w.admin.add_repository(request).await),
             (Code::InvalidArgument, "INVALID_FIELD".into(), says.into())
         );
     }
     let mut request = w.app();
     request.project = "nope".into();
-    let (code, reason, _) = told(w.admin.add_repository(request).await);
+    let (code, reason, _) = refusal(w.admin.add_repository(request).await);
     assert_eq!(
         (code, reason.as_str()),
         (Code::NotFound, "PROJECT_NOT_FOUND")
@@ -147,7 +147,7 @@ async fn bad_fields_are_named_and_nothing_is_stored() {
 }
 
 #[tokio::test]
-async fn a_request_id_belongs_to_one_call_and_repeats_at_once_add_one() {
+async fn a_request_id_belongs_to_one_call_and_concurrent_repeats_add_one_repository() {
     let mut w = World::new().await;
     let request = w.app();
     let calls = (0..8).map(|_| {
@@ -164,21 +164,22 @@ async fn a_request_id_belongs_to_one_call_and_repeats_at_once_add_one() {
         request_id: request.request_id,
         repository: "acme/app".into(),
     };
-    let (code, _, message) = told(w.admin.remove_repository(remove).await);
+    let (code, reason, message) = refusal(w.admin.remove_repository(remove).await);
     assert_eq!(code, Code::InvalidArgument);
+    assert_eq!(reason, "REQUEST_ID_REUSED");
     assert!(
-        message.starts_with("request_id: was used for another call"),
+        message.contains("was used for another request"),
         "{message}"
     );
     assert_eq!(w.kinds().await, ["repository.added"]);
 }
 
 #[tokio::test]
-async fn only_those_whom_the_contract_names_are_let_in() {
+async fn only_callers_that_the_contract_names_are_let_in() {
     let mut w = World::new().await;
     let request = w.app();
     assert_eq!(
-        told(w.ingress.add_repository(request).await).0,
+        refusal(w.ingress.add_repository(request).await).0,
         Code::PermissionDenied
     );
     let open = pb::OpenSecretsRequest {
@@ -186,26 +187,26 @@ async fn only_those_whom_the_contract_names_are_let_in() {
         names: vec![],
     };
     assert_eq!(
-        told(w.admin.open_secrets(open.clone()).await).0,
+        refusal(w.admin.open_secrets(open.clone()).await).0,
         Code::PermissionDenied
     );
     assert_eq!(
-        told(w.ingress.open_secrets(open).await).0,
+        refusal(w.ingress.open_secrets(open).await).0,
         Code::PermissionDenied
     );
     let resolve = pb::ResolveRepositoriesRequest::default();
     assert_eq!(
-        told(w.admin.resolve_repositories(resolve.clone()).await).0,
+        refusal(w.admin.resolve_repositories(resolve.clone()).await).0,
         Code::PermissionDenied
     );
     assert_eq!(
-        told(w.runs.resolve_repositories(resolve).await).0,
+        refusal(w.runs.resolve_repositories(resolve).await).0,
         Code::PermissionDenied
     );
     let missing = pb::GetRepositoryRequest {
         repository: "acme/none".into(),
     };
-    let (code, reason, message) = told(w.admin.get_repository(missing).await);
+    let (code, reason, message) = refusal(w.admin.get_repository(missing).await);
     assert_eq!(
         (code, reason.as_str()),
         (Code::NotFound, "REPOSITORY_NOT_FOUND")

@@ -2,7 +2,7 @@
 use ck8s_proto::repositories::v1 as pb;
 use tonic::Code;
 
-use crate::world::{World, told};
+use crate::world::{World, refusal};
 
 async fn names(w: &mut World, project: &str, page_size: i32) -> Vec<String> {
     let mut names = Vec::new();
@@ -30,7 +30,7 @@ async fn names(w: &mut World, project: &str, page_size: i32) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn pages_go_by_name_and_miss_nothing() {
+async fn pages_are_sorted_by_name_and_miss_nothing() {
     let mut w = World::new().await;
     for (n, name) in ["acme/b", "Zeta/a", "acme/A", "beta/x", "acme/c"]
         .iter()
@@ -67,7 +67,7 @@ async fn pages_go_by_name_and_miss_nothing() {
         (bad(0, "nonsense", ""), Code::InvalidArgument),
         (bad(0, "", "nope"), Code::NotFound),
     ] {
-        assert_eq!(told(w.admin.list_repositories(request).await).0, code);
+        assert_eq!(refusal(w.admin.list_repositories(request).await).0, code);
     }
 }
 

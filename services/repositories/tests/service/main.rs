@@ -2,6 +2,7 @@
 mod add;
 mod list;
 mod remove;
+mod request_ids;
 mod resolve;
 mod rotate;
 mod sealed;

@@ -3,7 +3,7 @@ use ck8s_proto::repositories::v1 as pb;
 use tonic::Code;
 use uuid::Uuid;
 
-use crate::world::{World, told};
+use crate::world::{World, refusal};
 
 #[tokio::test]
 async fn a_removed_repository_is_gone_with_its_secrets_and_may_be_added_again() {
@@ -35,7 +35,7 @@ async fn a_removed_repository_is_gone_with_its_secrets_and_may_be_added_again() 
         ..remove
     };
     assert_eq!(
-        told(w.admin.remove_repository(fresh).await).0,
+        refusal(w.admin.remove_repository(fresh).await).0,
         Code::NotFound
     );
 
@@ -45,7 +45,7 @@ async fn a_removed_repository_is_gone_with_its_secrets_and_may_be_added_again() 
             repository: name.into(),
         };
         assert_eq!(
-            told(w.admin.get_repository(request).await).0,
+            refusal(w.admin.get_repository(request).await).0,
             Code::NotFound
         );
     }

@@ -4,7 +4,7 @@ use ck8s_sealing::KeyRing;
 use secrecy::ExposeSecret;
 use tonic::Code;
 
-use crate::world::{World, told};
+use crate::world::{World, refusal};
 
 #[tokio::test]
 async fn many_are_resolved_at_once_and_unknown_ones_are_missing() {
@@ -38,7 +38,7 @@ async fn many_are_resolved_at_once_and_unknown_ones_are_missing() {
 
     let bad = pb::ResolveRepositoriesRequest::default();
     assert_eq!(
-        told(w.ingress.resolve_repositories(bad).await).0,
+        refusal(w.ingress.resolve_repositories(bad).await).0,
         Code::InvalidArgument
     );
     let many = pb::ResolveRepositoriesRequest {
@@ -46,13 +46,13 @@ async fn many_are_resolved_at_once_and_unknown_ones_are_missing() {
         external_ids: vec!["1".into(); 1_001],
     };
     assert_eq!(
-        told(w.ingress.resolve_repositories(many).await).0,
+        refusal(w.ingress.resolve_repositories(many).await).0,
         Code::InvalidArgument
     );
 }
 
 #[tokio::test]
-async fn a_secret_that_does_not_open_holds_up_nobody_else() {
+async fn a_secret_that_does_not_open_hinders_no_other_repository() {
     let mut w = World::new().await;
     let app = w.app();
     w.add(app).await;
@@ -70,32 +70,25 @@ async fn a_secret_that_does_not_open_holds_up_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_missing_is_noticed_before_it_serves() {
+async fn a_missing_key_is_noticed_before_the_service_starts() {
     let old = KeyRing::generate_text();
     let mut w = World::with_keys(old.expose_secret()).await;
-    w.service
-        .verify_key_ring()
+    let new = KeyRing::generate_text();
+    w.start_replica(new.expose_secret())
         .await
-        .expect("an empty database needs none");
+        .expect("an empty database needs no key");
     let app = w.app();
     w.add(app).await;
-    w.service.verify_key_ring().await.expect("it has the key");
-
-    let pool = w.db.pool(ck8s_db::ServiceRole::Repositories).await;
-    let channel = ck8s_rpc::mesh::Mesh::new().channel("repositories");
-    let verify = async |text: &str| {
-        let ring = KeyRing::from_text(text).expect("a key ring");
-        let service = ck8s_repositories::Repositories::new(pool.clone(), ring, channel.clone());
-        service.verify_key_ring().await
-    };
-    let new = KeyRing::generate_text();
-    let error = verify(new.expose_secret())
+    w.start_replica(old.expose_secret())
         .await
-        .expect_err("lacks the key");
+        .expect("it has the key");
+
+    let lacks_key = w.start_replica(new.expose_secret()).await;
+    let error = lacks_key.err().expect("it lacks the key");
     assert!(
         error.to_string().starts_with("the key ring has no key \"k"),
         "{error}"
     );
     let both = format!("{},{}", new.expose_secret(), old.expose_secret());
-    verify(&both).await.expect("both keys");
+    w.start_replica(&both).await.expect("it has both keys");
 }

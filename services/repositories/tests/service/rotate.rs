@@ -3,7 +3,7 @@ use ck8s_proto::repositories::v1 as pb;
 use tonic::Code;
 use uuid::Uuid;
 
-use crate::world::{World, told};
+use crate::world::{World, refusal};
 
 fn rotate(secret: &str, overlap_seconds: i64) -> pb::RotateWebhookSecretRequest {
     pb::RotateWebhookSecretRequest {
@@ -15,7 +15,7 @@ fn rotate(secret: &str, overlap_seconds: i64) -> pb::RotateWebhookSecretRequest 
 }
 
 #[tokio::test]
-async fn the_old_secret_stays_valid_until_its_time_and_no_longer() {
+async fn the_previous_secret_stays_valid_until_its_end_and_no_longer() {
     let mut w = World::new().await;
     let app = w.app();
     let first = w.add(app).await;
@@ -99,7 +99,7 @@ async fn bad_rotations_are_refused() {
             "overlap_seconds: must be 0 to 2,592,000 (30 days)",
         ),
     ] {
-        let (code, _, message) = told(w.admin.rotate_webhook_secret(request).await);
+        let (code, _, message) = refusal(w.admin.rotate_webhook_secret(request).await);
         assert_eq!((code, message.as_str()), (Code::InvalidArgument, says));
     }
     assert_eq!(w.secrets_of("1").await.len(), 1);

@@ -1,4 +1,4 @@
-//! No secret lies in the clear anywhere in the database.
+//! No secret is stored in the clear anywhere in the database.
 use ck8s_proto::repositories::v1 as pb;
 use sqlx::AssertSqlSafe;
 

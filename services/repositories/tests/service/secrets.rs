@@ -5,7 +5,7 @@ use ck8s_proto::repositories::v1 as pb;
 use tonic::Code;
 use uuid::Uuid;
 
-use crate::world::{World, told};
+use crate::world::{World, refusal};
 
 fn set(name: &str, value: &str) -> pb::SetSecretRequest {
     pb::SetSecretRequest {
@@ -83,7 +83,7 @@ async fn secrets_are_set_replaced_opened_and_removed() {
 }
 
 #[tokio::test]
-async fn odd_names_and_values_are_refused() {
+async fn invalid_names_and_values_are_refused() {
     let mut w = World::new().await;
     let app = w.app();
     w.add(app).await;
@@ -94,7 +94,7 @@ async fn odd_names_and_values_are_refused() {
         (set("A", &large), "value: larger than 32 KiB"),
         (set("A", "a\0b"), "value: holds a NUL character"),
     ] {
-        let (code, _, message) = told(w.admin.set_secret(request).await);
+        let (code, _, message) = refusal(w.admin.set_secret(request).await);
         assert_eq!(code, Code::InvalidArgument);
         assert!(message.starts_with(field), "{message}");
     }

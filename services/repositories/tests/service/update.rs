@@ -4,7 +4,7 @@ use prost_types::FieldMask;
 use tonic::Code;
 use uuid::Uuid;
 
-use crate::world::{World, told};
+use crate::world::{World, refusal};
 
 fn update(paths: &[&str]) -> pb::UpdateRepositoryRequest {
     let paths = paths.iter().map(|p| (*p).to_owned()).collect();
@@ -21,7 +21,7 @@ fn update(paths: &[&str]) -> pb::UpdateRepositoryRequest {
 }
 
 #[tokio::test]
-async fn only_what_the_mask_names_changes_and_ingress_is_told() {
+async fn only_what_the_mask_names_changes_and_ingress_is_notified() {
     let mut w = World::new().await;
     let app = w.app();
     let before = w.add(app).await.repository.expect("a repository");
@@ -44,7 +44,7 @@ async fn only_what_the_mask_names_changes_and_ingress_is_told() {
         .await
         .expect("changes");
     let after = answer.into_inner().repository.expect("a repository");
-    assert_eq!(changes.recv().await.expect("is told").payload(), "1");
+    assert_eq!(changes.recv().await.expect("a notification").payload(), "1");
     assert_eq!(after.default_branch, "trunk");
     assert_eq!(after.full_name, before.full_name);
     assert_eq!(after.services_text, before.services_text);
@@ -75,7 +75,7 @@ async fn only_what_the_mask_names_changes_and_ingress_is_told() {
 }
 
 #[tokio::test]
-async fn a_stale_etag_is_aborted_and_the_current_one_is_taken() {
+async fn a_stale_etag_is_aborted_and_the_current_one_is_accepted() {
     let mut w = World::new().await;
     let app = w.app();
     let before = w.add(app).await.repository.expect("a repository");
@@ -84,7 +84,7 @@ async fn a_stale_etag_is_aborted_and_the_current_one_is_taken() {
     w.admin.update_repository(request).await.expect("changes");
     let mut stale = update(&["default_branch"]);
     stale.etag = before.etag;
-    let (code, reason, _) = told(w.admin.update_repository(stale).await);
+    let (code, reason, _) = refusal(w.admin.update_repository(stale).await);
     assert_eq!(
         (code, reason.as_str()),
         (Code::Aborted, "REPOSITORY_CHANGED")
@@ -103,20 +103,20 @@ async fn bad_changes_are_refused() {
     w.add(other).await;
 
     for mask in [update(&[]), update(&["etag"]), update(&["full_name", "id"])] {
-        let (code, _, message) = told(w.admin.update_repository(mask).await);
+        let (code, _, message) = refusal(w.admin.update_repository(mask).await);
         assert_eq!(code, Code::InvalidArgument);
         assert!(
             message.starts_with("update_mask: must name what changes"),
             "{message}"
         );
     }
-    let (code, _, message) = told(w.admin.update_repository(update(&["full_name"])).await);
+    let (code, _, message) = refusal(w.admin.update_repository(update(&["full_name"])).await);
     assert_eq!(code, Code::AlreadyExists);
     assert_eq!(message, "a repository named \"acme/renamed\" exists");
     let mut bad = update(&["services_text"]);
     bad.services_text =
         "version: 1\ntriggers: [{name: a, on: {event: push}, run: {imagee: x}}]".into();
-    let (code, _, message) = told(w.admin.update_repository(bad).await);
+    let (code, _, message) = refusal(w.admin.update_repository(bad).await);
     assert_eq!(code, Code::InvalidArgument);
     assert!(
         message.starts_with(
@@ -127,7 +127,7 @@ async fn bad_changes_are_refused() {
     let mut missing = update(&["default_branch"]);
     missing.repository = Uuid::now_v7().to_string();
     assert_eq!(
-        told(w.admin.update_repository(missing).await).0,
+        refusal(w.admin.update_repository(missing).await).0,
         Code::NotFound
     );
     assert_eq!(w.kinds().await, ["repository.added", "repository.added"]);

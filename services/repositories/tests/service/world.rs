@@ -1,13 +1,13 @@
-//! One server with its database: services on the mesh, and a listener for the admin's bearer token.
+//! One server with its database: the services on the mesh, and a listener for the admin, who has a bearer token.
 use std::sync::Arc;
 
-use ck8s_auth::Auth;
+use ck8s_auth::{Auth, AuthConfig};
 use ck8s_db::{ServiceRole, test::TestDb};
 use ck8s_proto::{
     auth::v1::{CreateProjectRequest, Project, projects_service_client::ProjectsServiceClient},
     repositories::v1::{self as pb, repositories_service_client::RepositoriesServiceClient},
 };
-use ck8s_repositories::Repositories;
+use ck8s_repositories::{Error, Repositories, RepositoriesConfig, RepositoriesDeps};
 use ck8s_rpc::{
     guard::GuardLayer,
     identify::MeshIdentify,
@@ -55,8 +55,25 @@ pub struct World {
     pub runs: RepositoriesServiceClient<mesh::Channel>,
     pub project: Project,
     pub other_project: Project,
-    pub service: Repositories,
     _shutdown: DropGuard,
+}
+
+/// Starts the service with these keys.
+async fn start(
+    db: &TestDb,
+    mesh: &Mesh,
+    keys: &str,
+    shutdown: CancellationToken,
+) -> Result<Repositories, Error> {
+    let deps = RepositoriesDeps {
+        pool: db.pool(ServiceRole::Repositories).await,
+        channel: mesh.channel("repositories"),
+    };
+    let config = RepositoriesConfig {
+        key_ring: KeyRing::from_text(keys).expect("a key ring"),
+        provider: None,
+    };
+    Repositories::start(deps, config, shutdown).await
 }
 
 impl World {
@@ -69,10 +86,12 @@ impl World {
         let owner = db.owner().await;
         let mesh = Mesh::new();
         let shutdown = CancellationToken::new();
-        let auth = Auth::new(db.pool(ServiceRole::Auth).await);
-        let key_ring = KeyRing::from_text(keys).expect("a key ring");
-        let pool = db.pool(ServiceRole::Repositories).await;
-        let service = Repositories::new(pool, key_ring, mesh.channel("repositories"));
+        let pool = db.pool(ServiceRole::Auth).await;
+        let auth = Auth::start(pool, AuthConfig::default(), shutdown.clone()).await;
+        let auth = auth.expect("the auth service");
+        let service = start(&db, &mesh, keys, shutdown.clone())
+            .await
+            .expect("it starts");
         let policy = Policy::from_descriptor_set(ck8s_proto::FILE_DESCRIPTOR_SET);
         let identify = MeshIdentify::new(mesh.channel("edge"));
         let guard = GuardLayer::new(Arc::new(policy.expect("a policy")), Arc::new(identify));
@@ -94,6 +113,7 @@ impl World {
         tokio::spawn(async move { peers.serve(routes, guard, stop).await });
 
         let token = auth
+            .bootstrap()
             .ensure_admin_token("local-admin", None)
             .await
             .expect("an admin");
@@ -120,12 +140,16 @@ impl World {
             runs: RepositoriesServiceClient::new(mesh.channel("runs")),
             db,
             owner,
-            service,
             _shutdown: shutdown.drop_guard(),
         }
     }
 
-    /// A request that adds acme/app, external id 1, to the project acme.
+    /// Starts another replica of the service with these keys.
+    pub async fn start_replica(&self, keys: &str) -> Result<Repositories, Error> {
+        start(&self.db, &Mesh::new(), keys, CancellationToken::new()).await
+    }
+
+    /// Returns a request that adds acme/app, external id 1, to the project acme.
     pub fn app(&self) -> pb::AddRepositoryRequest {
         pb::AddRepositoryRequest {
             request_id: Uuid::now_v7().to_string(),
@@ -159,7 +183,7 @@ impl World {
         resolved.remove(0).webhook_secrets
     }
 
-    /// Kinds, actors, messages and data of the events of a project, in order.
+    /// Returns kinds, actors, messages and data of the events of the project, in order.
     pub async fn events(&self) -> Vec<(String, String, String, serde_json::Value)> {
         let id = Uuid::parse_str(&self.project.id).expect("an id");
         let sql = "SELECT kind, actor, message, data FROM audit.flow_events
@@ -176,8 +200,8 @@ impl World {
     }
 }
 
-/// Code, reason and message of an error.
-pub fn told<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, String, String) {
+/// Returns code, reason and message of an error.
+pub fn refusal<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, String, String) {
     let status = answer.expect_err("is refused");
     let info = status.get_details_error_info();
     let reason = info.map(|i| i.reason).unwrap_or_default();

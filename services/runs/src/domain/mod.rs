@@ -1,12 +1,42 @@
-//! Pure decisions: no async, no SQL, no wire, no clock.
-mod fair;
+//! Types that more than one file needs, and pure decisions: no async, no SQL, no wire, no clock.
+mod claim;
+mod event;
+mod executor;
+mod fair_queue;
+mod free_slots;
 mod lane;
+mod lease;
+mod lease_stream;
+mod log;
+mod page;
+mod reason_text;
+mod repository;
 mod run;
-mod sentence;
-mod slots;
+mod run_token;
+mod slot;
+mod transition;
+mod wait;
+mod worker;
 
-pub use fair::{FairQueue, Found};
-pub use lane::{Lane, Place, PoolId};
-pub use run::{NewRun, Outcome, Run};
-pub use sentence::{finished_sentence, ordinary_state};
-pub use slots::{FreeSlots, Room};
+pub(crate) use claim::{Claim, LaneClaim, NewLease, Placement};
+pub(crate) use event::{EventCursor, EventRecord};
+pub(crate) use executor::ExecutorDomain;
+pub(crate) use fair_queue::{ClaimOutcome, FairQueue};
+pub(crate) use free_slots::{FreeSlots, ProjectSlots, SlotAvailability};
+pub(crate) use lane::{Lane, PoolId, QueuePosition, QueuedRun};
+pub(crate) use lease::{Lease, LeaseHolder, LeasePhase, LeaseReturn, ReturnReason, ReturnedLease};
+pub(crate) use lease_stream::{
+    Grant, GrantPurpose, RevokeCause, ServerFrame, StreamEnd, WorkerFrame,
+};
+pub(crate) use log::{LogAppend, LogAppendResult, LogChunk, LogEnd, LogStream, NewLogChunk};
+pub(crate) use page::Page;
+pub(crate) use reason_text::{default_message, default_state};
+pub(crate) use repository::{Repository, Trigger};
+pub(crate) use run::{
+    CreateResult, DeliveryRun, NewRun, Outcome, Run, RunEnd, RunFilter, RunSource, StartRun,
+};
+pub(crate) use run_token::RunToken;
+pub(crate) use slot::{SlotLease, SlotStatus};
+pub(crate) use transition::{Transition, TransitionMessage};
+pub(crate) use wait::{Explanation, QueueEntry, SuitableWorkers, WaitCause, WaitReason};
+pub(crate) use worker::{Registration, StreamId, Worker, WorkerHello, WorkerState};

@@ -1,14 +1,15 @@
-//! A run, and what is needed to make one.
+//! A run, what is needed to make one, and how it ends.
 use ck8s_types::{
-    DeliveryId, ProjectId, RepositoryId, RunId, RunReason, RunSpec, RunState, RunTrigger,
+    DeliveryId, LeaseRef, ProjectId, RepositoryId, RunId, RunReason, RunSpec, RunState, RunTrigger,
+    Slot, WorkerId,
 };
 use time::OffsetDateTime;
 
-use super::PoolId;
+use super::{PoolId, default_message, default_state};
 
 /// One run, as people see it.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub(crate) struct Run {
     pub id: RunId,
     pub project: ProjectId,
     pub repository: Option<RepositoryId>,
@@ -20,8 +21,8 @@ pub struct Run {
     pub trigger: RunTrigger,
     pub spec: RunSpec,
     pub attempt: i32,
-    pub slot: Option<i32>,
-    pub worker: Option<String>,
+    pub slot: Option<Slot>,
+    pub worker: Option<WorkerId>,
     pub exit_code: Option<i32>,
     pub workload: String,
     pub retry_of: Option<RunId>,
@@ -30,9 +31,47 @@ pub struct Run {
     pub finished_at: Option<OffsetDateTime>,
 }
 
-/// A run to make; its spec is checked.
+/// A run that a delivery asks for.
 #[derive(Clone, Debug)]
-pub struct NewRun {
+pub(crate) struct DeliveryRun {
+    pub delivery: DeliveryId,
+    pub project: ProjectId,
+    pub repository: Option<RepositoryId>,
+    pub repository_name: String,
+    pub trigger: RunTrigger,
+    pub spec: RunSpec,
+}
+
+/// What became of a run that a delivery asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CreateResult {
+    Created(RunId),
+    /// Its project or repository is gone.
+    OwnerGone,
+}
+
+/// A run that somebody asks for. Project and repository are named by id, slug or owner/name.
+#[derive(Clone, Debug)]
+pub(crate) struct StartRun {
+    /// None: the repository's project.
+    pub project: Option<String>,
+    pub repository: Option<String>,
+    pub source: RunSource,
+    /// Empty: the name of the trigger.
+    pub title: String,
+}
+
+/// What a run is to run.
+#[derive(Clone, Debug)]
+pub(crate) enum RunSource {
+    /// The spec of the repository's trigger of this name.
+    Trigger(String),
+    Spec(RunSpec),
+}
+
+/// A run to make; its spec is valid.
+#[derive(Clone, Debug)]
+pub(crate) struct NewRun {
     pub id: RunId,
     pub project: ProjectId,
     pub repository: Option<RepositoryId>,
@@ -46,11 +85,70 @@ pub struct NewRun {
     pub actor: String,
 }
 
+impl NewRun {
+    /// Returns the run as it is just after it was made at this time.
+    pub(crate) fn pending(&self, created_at: OffsetDateTime) -> Run {
+        Run {
+            id: self.id,
+            project: self.project,
+            repository: self.repository,
+            repository_name: self.repository_name.clone(),
+            delivery: self.delivery,
+            state: RunState::Pending,
+            reason: None,
+            message: String::new(),
+            trigger: self.trigger.clone(),
+            spec: self.spec.clone(),
+            attempt: 1,
+            slot: None,
+            worker: None,
+            exit_code: None,
+            workload: String::new(),
+            retry_of: self.retry_of,
+            created_at,
+            started_at: None,
+            finished_at: None,
+        }
+    }
+}
+
+/// Which runs to list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RunFilter {
+    /// None: of all projects.
+    pub projects: Option<Vec<ProjectId>>,
+    pub repository: Option<RepositoryId>,
+    /// Empty: in any state.
+    pub states: Vec<RunState>,
+}
+
 /// How a run ended.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub state: RunState,
     pub reason: RunReason,
     pub message: String,
     pub exit_code: Option<i32>,
+}
+
+impl Outcome {
+    /// Returns the outcome of a run that the server itself ends for this reason.
+    pub(crate) fn of(reason: RunReason) -> Self {
+        Self {
+            state: default_state(reason),
+            reason,
+            message: default_message(reason).to_owned(),
+            exit_code: None,
+        }
+    }
+}
+
+/// What a run that the server ended leaves behind.
+#[derive(Clone, Debug)]
+pub(crate) struct RunEnd {
+    pub project: ProjectId,
+    /// The lease whose workload has to be stopped, and the worker that holds it; None: nobody holds it.
+    pub lease: Option<(LeaseRef, Option<WorkerId>)>,
+    /// The concurrency group that it waited in or held.
+    pub group: Option<String>,
 }

@@ -1,143 +1,111 @@
-//! Grants: what a worker is told about a lease.
+//! Grants: what workers are told about the leases that they hold from now on.
 use std::collections::HashMap;
 
-use ck8s_proto::runs::v1::{self as pb, Grant, lease_response::Frame};
-use ck8s_rpc::convert::timestamp;
-use ck8s_types::{Epoch, RunId};
-use uuid::Uuid;
+use ck8s_types::{LeaseRef, RunId, Slot, WorkerId};
 
 use super::Engine;
 use crate::{
-    RunsError,
-    convert::lease_ref,
-    domain::Run,
-    store::{self, claim::Leased, leases::LeaseRow},
+    domain::{Grant, GrantPurpose, Lease, LeasePhase, NewLease, Run, ServerFrame},
+    error::RunsError,
+    store::runs,
 };
 
-/// How a workload is to be met.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Start it.
-    Fresh,
-    /// It may exist: adopt it.
-    Takeover,
-    /// The run has ended: stop it, if it exists.
-    Cleanup,
+/// A lease that its worker has to be told of.
+struct Due<'a> {
+    lease: LeaseRef,
+    slot: Slot,
+    worker: &'a WorkerId,
+    purpose: GrantPurpose,
 }
 
-struct Planned<'a> {
-    run: RunId,
-    epoch: Epoch,
-    slot: i32,
-    worker: &'a str,
-    kind: Kind,
-}
-
-/// Sends grants of leases that were just made. `known`: runs that were made in the same transaction, so need not be read.
-pub async fn deliver(
+/// Sends the grants of leases that were just made. `known`: runs that were made in the same transaction, and need not be read.
+pub(crate) async fn send_grants(
     engine: &Engine,
-    leased: &[Leased],
+    leases: &[NewLease],
     known: HashMap<RunId, Run>,
 ) -> Result<(), RunsError> {
-    let planned = leased
+    let due = leases
         .iter()
-        .map(|l| Planned {
-            run: l.run,
-            epoch: l.epoch,
+        .map(|l| Due {
+            lease: l.lease,
             slot: l.slot,
             worker: &l.worker,
-            kind: Kind::Fresh,
+            purpose: GrantPurpose::Start,
         })
         .collect();
-    send(engine, planned, known).await
+    send(engine, due, known).await
 }
 
 /// Sends grants again that were lost with a stream.
-pub async fn resend(engine: &Engine, leases: &[LeaseRow]) -> Result<(), RunsError> {
-    let planned = leases
+pub(crate) async fn resend_grants(engine: &Engine, leases: &[Lease]) -> Result<(), RunsError> {
+    let due = leases
         .iter()
         .filter_map(|l| {
-            Some(Planned {
-                run: l.run,
-                epoch: l.epoch,
+            Some(Due {
+                lease: l.lease,
                 slot: l.slot,
-                worker: l.worker.as_deref()?,
-                kind: Kind::Fresh,
+                worker: l.worker.as_ref()?,
+                purpose: GrantPurpose::Start,
             })
         })
         .collect();
-    send(engine, planned, HashMap::new()).await
+    send(engine, due, HashMap::new()).await
 }
 
-/// Sends the grant of a lease that was taken over.
-pub async fn takeover(
+/// Sends the grant of an orphaned lease that a worker has taken over under a new epoch.
+pub(crate) async fn send_takeover_grant(
     engine: &Engine,
-    lease: &LeaseRow,
-    epoch: Epoch,
-    worker: &str,
+    orphan: &Lease,
+    lease: LeaseRef,
+    worker: &WorkerId,
 ) -> Result<(), RunsError> {
-    let kind = if lease.releasing {
-        Kind::Cleanup
-    } else {
-        Kind::Takeover
+    let purpose = match orphan.phase {
+        LeasePhase::Releasing => GrantPurpose::CleanUp,
+        LeasePhase::Starting | LeasePhase::Running => GrantPurpose::TakeOver,
     };
-    let planned = Planned {
-        run: lease.run,
-        epoch,
-        slot: lease.slot,
+    let due = Due {
+        lease,
+        slot: orphan.slot,
         worker,
-        kind,
+        purpose,
     };
-    send(engine, vec![planned], HashMap::new()).await
+    send(engine, vec![due], HashMap::new()).await
 }
 
 async fn send(
     engine: &Engine,
-    planned: Vec<Planned<'_>>,
+    due: Vec<Due<'_>>,
     mut known: HashMap<RunId, Run>,
 ) -> Result<(), RunsError> {
-    let missing: Vec<Uuid> = planned
+    let missing: Vec<RunId> = due
         .iter()
-        .filter(|p| !known.contains_key(&p.run))
-        .map(|p| p.run.uuid())
+        .map(|d| d.lease.run_id)
+        .filter(|id| !known.contains_key(id))
         .collect();
     if !missing.is_empty() {
-        let runs = store::runs::get_many(&mut *engine.pool.acquire().await?, &missing).await?;
+        let runs = runs::get_many(&mut *engine.pool.acquire().await?, missing).await?;
         known.extend(runs.into_iter().map(|r| (r.id, r)));
     }
-    let mut frames = Vec::with_capacity(planned.len());
-    for p in planned {
-        let Some(run) = known.remove(&p.run) else {
+    let mut grants = Vec::with_capacity(due.len());
+    for due in due {
+        let Some(run) = known.remove(&due.lease.run_id) else {
             continue;
         };
-        let slug = engine.peers.slug(run.project).await?;
-        let started_at = run.started_at.map(timestamp);
-        let run = pb::Run {
-            slot: p.slot,
-            worker_id: p.worker.to_owned(),
-            ..run.into()
-        };
-        let grant = Grant {
-            lease: Some(lease_ref(p.run, p.epoch)),
-            slot: p.slot,
-            run: Some(run),
-            project_slug: slug,
-            takeover: p.kind == Kind::Takeover,
-            lease_until: None,
-            start_time: if p.kind == Kind::Fresh {
-                None
-            } else {
-                started_at
-            },
-            cleanup_only: p.kind == Kind::Cleanup,
-        };
-        frames.push((p.worker, grant));
+        let project_slug = engine.peers.slug(run.project).await?;
+        grants.push((due, run, project_slug));
     }
-    let mut board = engine.board();
-    for (worker, mut grant) in frames {
-        if let Some(session) = board.session(worker) {
-            grant.lease_until = Some(timestamp(session.lease_until));
-            session.send(Frame::Grant(grant));
+    let mut scheduler = engine.scheduler();
+    for (due, run, project_slug) in grants {
+        if let Some(session) = scheduler.session(due.worker) {
+            session.send(ServerFrame::Grant(Grant {
+                lease: due.lease,
+                slot: due.slot,
+                worker: due.worker.clone(),
+                purpose: due.purpose,
+                run,
+                project_slug,
+                lease_until: session.lease_until,
+            }));
         }
         // Without a stream the lease waits for the worker's next Hello, or expires.
     }

@@ -1,9 +1,8 @@
-//! LeaseService: the worker stream, and the calls that go with it.
+//! `LeaseService`: the worker stream, and the calls that go with it.
 use std::{sync::Arc, time::Duration};
 
 use ck8s_proto::runs::v1::{
-    self as pb, Draining, LeaseRequest, LeaseResponse, lease_request, lease_response,
-    lease_service_server::LeaseService,
+    self as pb, LeaseRequest, LeaseResponse, lease_request, lease_service_server::LeaseService,
 };
 use ck8s_rpc::{Caller, caller::caller, convert::id, status};
 use ck8s_types::{RunId, WorkerId};
@@ -11,24 +10,38 @@ use tokio::sync::mpsc;
 use tokio_stream::{StreamExt, wrappers::UnboundedReceiverStream};
 use tonic::{Code, Request, Response, Status};
 
-use super::{Runs, Streaming, lease_frames, logs, secrets};
+use super::{
+    lease_frames::{hello_from_pb, worker_frame_from_pb},
+    logs,
+    request::Streaming,
+    secrets,
+};
 use crate::{
-    RunsError,
-    engine::{Arriving, Engine},
-    store::{runs, workers::Arrival},
+    convert::server_frame_to_pb,
+    domain::ServerFrame,
+    engine::Engine,
+    error::RunsError,
+    service::{self, LeaseConnection},
 };
 
-/// How long a worker may take to say Hello: a stream that says nothing holds nothing.
-const HELLO: Duration = Duration::from_secs(10);
-/// How long a worker may take to leave when it is told that the server goes.
-const LEAVE: Duration = Duration::from_secs(2);
-/// Most runs of one FilterSweepable.
-const MOST_SWEEPABLE: usize = 500;
+/// How long a worker may take to say Hello: it bounds the streams that hold nothing.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// Runs of one FilterSweepable: it bounds the time that a call takes.
+const MAX_SWEEPABLE_RUNS: usize = 500;
 
-type Frames = mpsc::UnboundedSender<Result<LeaseResponse, Status>>;
+/// Handles the streams and calls of workers.
+pub struct LeaseHandler {
+    engine: Arc<Engine>,
+}
+
+impl LeaseHandler {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+}
 
 #[tonic::async_trait]
-impl LeaseService for Runs {
+impl LeaseService for LeaseHandler {
     type LeaseStream = Streaming<LeaseResponse>;
 
     async fn lease(
@@ -40,19 +53,22 @@ impl LeaseService for Runs {
         let caller = caller(&request);
         let incoming = request.into_inner();
         tokio::spawn(async move {
-            if let Err(status) = serve(&engine, &caller, incoming, frames.clone()).await {
-                let _ = frames.send(Err(status));
+            if let Err(error) = serve(&engine, &caller, incoming, frames.clone()).await {
+                let _ = frames.send(Err(error));
             }
         });
-        Ok(Response::new(Box::pin(UnboundedReceiverStream::new(out))))
+        let responses = UnboundedReceiverStream::new(out).map(|frame| match frame {
+            Ok(frame) => Ok(server_frame_to_pb(frame)),
+            Err(error) => Err(error.into()),
+        });
+        Ok(Response::new(Box::pin(responses)))
     }
 
     async fn append_log(
         &self,
         request: Request<pb::AppendLogRequest>,
     ) -> Result<Response<pb::AppendLogResponse>, Status> {
-        let holder = caller(&request).certified().cloned();
-        logs::append_log(&self.engine, holder, request.into_inner())
+        logs::append_log(&self.engine, request)
             .await
             .map(Response::new)
     }
@@ -61,7 +77,7 @@ impl LeaseService for Runs {
         &self,
         request: Request<pb::OpenRunSecretsRequest>,
     ) -> Result<Response<pb::OpenRunSecretsResponse>, Status> {
-        secrets::open_run_secrets(&self.engine, &request)
+        secrets::open_run_secrets(&self.engine, request)
             .await
             .map(Response::new)
     }
@@ -70,62 +86,50 @@ impl LeaseService for Runs {
         &self,
         request: Request<pb::FilterSweepableRequest>,
     ) -> Result<Response<pb::FilterSweepableResponse>, Status> {
-        let asked = &request.get_ref().run_ids;
-        if asked.len() > MOST_SWEEPABLE {
-            return Err(status::invalid(
-                "run_ids",
-                format!("at most {MOST_SWEEPABLE}"),
-            ));
+        let requested = &request.get_ref().run_ids;
+        if requested.len() > MAX_SWEEPABLE_RUNS {
+            let problem = format!("at most {MAX_SWEEPABLE_RUNS}");
+            return Err(status::invalid("run_ids", problem));
         }
-        let ids = asked
-            .iter()
-            .map(|text| id::<RunId>("run_ids", text).map(RunId::uuid))
-            .collect::<Result<Vec<_>, _>>()?;
-        let found = async { runs::sweepable(&mut *self.engine.pool.acquire().await?, &ids).await };
-        let run_ids = found
-            .await
-            .map_err(RunsError::from)?
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        Ok(Response::new(pb::FilterSweepableResponse { run_ids }))
+        let runs = requested.iter().map(|text| id("run_ids", text));
+        let runs: Vec<RunId> = runs.collect::<Result<_, _>>()?;
+        let sweepable = service::filter_sweepable(&self.engine, &runs).await?;
+        Ok(Response::new(pb::FilterSweepableResponse {
+            run_ids: sweepable.iter().map(RunId::to_string).collect(),
+        }))
     }
 }
 
-/// One stream from its Hello to its end.
+/// Serves one stream from its Hello to its end.
 async fn serve(
-    engine: &Arc<Engine>,
+    engine: &Engine,
     caller: &Caller,
     mut incoming: tonic::Streaming<LeaseRequest>,
-    frames: Frames,
-) -> Result<(), Status> {
-    let first = tokio::time::timeout(HELLO, incoming.message()).await;
-    let hello = match first.map_err(|_| status::precondition("NO_HELLO", "no Hello came"))?? {
-        Some(LeaseRequest {
-            frame: Some(lease_request::Frame::Hello(hello)),
-        }) => hello,
-        _ => {
-            return Err(status::precondition(
-                "NO_HELLO",
-                "the first frame must be Hello",
-            ));
-        }
+    frames: mpsc::UnboundedSender<Result<ServerFrame, RunsError>>,
+) -> Result<(), RunsError> {
+    let no_hello = |message: &'static str| status::precondition("NO_HELLO", message);
+    let first = tokio::time::timeout(HELLO_TIMEOUT, incoming.message())
+        .await
+        .map_err(|_| no_hello("no Hello came"))??;
+    let Some(lease_request::Frame::Hello(hello)) = first.and_then(|first| first.frame) else {
+        return Err(no_hello("the first frame must be Hello").into());
     };
-    let (arrival, leases) = lease_frames::hello(hello)?;
-    speaks_for(caller, &arrival.id)?;
-    let arriving = Arriving {
-        arrival: arrival.clone(),
+    let (hello, leases) = hello_from_pb(hello)?;
+    check_speaks_for(caller, &hello.id)?;
+    let connection = LeaseConnection {
+        hello,
         leases,
-        frames: frames.clone(),
+        frames,
     };
-    let session = engine.connect(arriving).await?;
-    let ended = converse(engine, &arrival, session, &mut incoming, &frames).await;
-    engine.disconnect(&arrival, session).await;
-    ended
+    // A stream that breaks has ended, as one that its worker closes.
+    let incoming = incoming
+        .map_while(Result::ok)
+        .map(|request| Ok(worker_frame_from_pb(request)?));
+    service::serve_lease_stream(engine, connection, incoming).await
 }
 
 /// A worker with a certificate speaks for the id that the certificate names.
-fn speaks_for(caller: &Caller, worker: &WorkerId) -> Result<(), Status> {
+fn check_speaks_for(caller: &Caller, worker: &WorkerId) -> Result<(), Status> {
     match caller.certified() {
         Some(own) if own != worker => Err(status::error(
             Code::PermissionDenied,
@@ -135,28 +139,4 @@ fn speaks_for(caller: &Caller, worker: &WorkerId) -> Result<(), Status> {
         )),
         _ => Ok(()),
     }
-}
-
-async fn converse(
-    engine: &Arc<Engine>,
-    arrival: &Arrival,
-    session: u64,
-    incoming: &mut tonic::Streaming<LeaseRequest>,
-    frames: &Frames,
-) -> Result<(), Status> {
-    loop {
-        tokio::select! {
-            // The reader of the answers is gone: so is the stream.
-            () = frames.closed() => return Ok(()),
-            request = incoming.next() => match request {
-                Some(Ok(request)) => lease_frames::take(engine, arrival, session, request).await?,
-                Some(Err(_)) | None => return Ok(()),
-            },
-            () = engine.shutdown.cancelled() => break,
-        }
-    }
-    let frame = Some(lease_response::Frame::Draining(Draining {}));
-    let _ = frames.send(Ok(LeaseResponse { frame }));
-    let _ = tokio::time::timeout(LEAVE, frames.closed()).await;
-    Err(status::stopping())
 }

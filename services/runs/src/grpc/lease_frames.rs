@@ -1,168 +1,109 @@
-//! Frames from workers: decoded and handed to the engine.
-use std::sync::Arc;
-
+//! Frames of workers, decoded.
 use ck8s_proto::runs::v1::{
-    self as pb, Hello, LeaseRequest, Transition, lease_request::Frame, transition,
+    self as pb, Hello, LeaseRequest, lease_request::Frame, transition::Change,
 };
 use ck8s_rpc::{
     convert::{id, reason_from_pb, state_from_pb},
     status,
 };
-use ck8s_types::{Epoch, RunId};
+use ck8s_types::LeaseRef;
 use tonic::Status;
 
+use super::request::message;
 use crate::{
-    RunsError,
-    convert::parse_lease_ref,
-    domain::{Outcome, finished_sentence},
-    engine::{Beat, Change, Engine, Said},
-    store::{
-        transitions::Holder,
-        workers::{self, Arrival},
-    },
+    convert::{PROTOCOL_VERSION, lease_ref_from_pb},
+    domain::{ExecutorDomain, Outcome, Transition, WorkerFrame, WorkerHello, default_message},
 };
 
-/// Longest sentence that is kept of what a worker says.
-const LONGEST_MESSAGE: usize = 2000;
-/// Most leases of one worker.
-const MOST_CAPACITY: i32 = 100_000;
+/// The length of a worker's message that is kept, in characters.
+const MAX_MESSAGE_CHARS: usize = 2000;
+/// Leases of one worker; the database holds the same bound.
+const MAX_CAPACITY: i32 = 100_000;
 
-/// Reads a Hello.
-pub fn hello(hello: Hello) -> Result<(Arrival, Vec<(RunId, Epoch)>), Status> {
-    if hello.protocol_version != 1 {
+/// Reads a Hello: the worker, and the leases that it says it holds.
+pub(super) fn hello_from_pb(hello: Hello) -> Result<(WorkerHello, Vec<LeaseRef>), Status> {
+    if hello.protocol_version != PROTOCOL_VERSION {
         return Err(status::precondition(
             "PROTOCOL_VERSION",
             "this server speaks version 1 of the lease protocol",
         ));
     }
-    if !(0..=MOST_CAPACITY).contains(&hello.capacity) {
-        return Err(status::invalid(
-            "capacity",
-            format!("must be 0 to {MOST_CAPACITY}"),
-        ));
-    }
-    let domain = match hello.executor.as_str() {
-        "process" => "process".to_owned(),
-        "kubernetes" => {
-            let cluster = hello
-                .labels
-                .iter()
-                .find_map(|l| l.strip_prefix("cluster="))
-                .unwrap_or_default();
-            format!("kubernetes:{cluster}")
-        }
-        _ => return Err(status::invalid("executor", "must be kubernetes or process")),
-    };
-    let leases = hello
-        .leases
-        .iter()
-        .map(|l| parse_lease_ref(Some(l)))
-        .collect::<Result<_, _>>()?;
-    let arrival = Arrival {
+    let domain = ExecutorDomain::of(&hello.executor, &hello.labels)
+        .ok_or_else(|| status::invalid("executor", "must be kubernetes or process"))?;
+    let leases = leases_from_pb(&hello.leases)?;
+    let hello = WorkerHello {
+        capacity: capacity(hello.capacity)?,
         id: id("worker_id", &hello.worker_id)?,
         instance: id("instance_id", &hello.instance_id)?,
         executor: hello.executor,
         domain,
         labels: hello.labels,
-        capacity: hello.capacity,
         version: hello.version,
     };
-    Ok((arrival, leases))
+    Ok((hello, leases))
 }
 
-/// Takes a frame after the Hello.
-pub async fn take(
-    engine: &Arc<Engine>,
-    arrival: &Arrival,
-    session: u64,
-    request: LeaseRequest,
-) -> Result<(), Status> {
-    let worker = arrival.id.as_str();
-    match request.frame {
-        Some(Frame::Heartbeat(beat)) => {
-            let leases = beat
-                .leases
-                .iter()
-                .map(|l| parse_lease_ref(Some(l)))
-                .collect::<Result<Vec<_>, _>>()?;
-            engine.compare(worker, session, &leases).await?;
-            let beat = Beat {
-                worker: worker.to_owned(),
-                instance: arrival.instance.uuid(),
-                session,
-                sequence: beat.sequence,
-            };
-            engine.beat(beat).await?;
-        }
-        Some(Frame::Transition(transition)) => {
-            let said = said(transition, worker, session)?;
-            engine.say(said).await?;
-        }
-        Some(Frame::Capacity(pb::Capacity { capacity }))
-            if (0..=MOST_CAPACITY).contains(&capacity) =>
-        {
-            engine.set_capacity(worker, capacity);
-            let stored = async {
-                workers::set_capacity(&mut *engine.pool.acquire().await?, &arrival.id, capacity)
-                    .await
-            };
-            stored.await.map_err(RunsError::from)?;
-        }
-        Some(Frame::Capacity(_)) => {
-            return Err(status::invalid(
-                "capacity",
-                format!("must be 0 to {MOST_CAPACITY}"),
-            ));
-        }
-        Some(Frame::Drain(_)) => engine.leaves(worker, session),
+/// Reads a frame after the Hello.
+pub(super) fn worker_frame_from_pb(request: LeaseRequest) -> Result<WorkerFrame, Status> {
+    Ok(match request.frame {
+        Some(Frame::Heartbeat(heartbeat)) => WorkerFrame::Heartbeat {
+            sequence: heartbeat.sequence,
+            leases: leases_from_pb(&heartbeat.leases)?,
+        },
+        Some(Frame::Transition(report)) => WorkerFrame::Transition {
+            lease: lease_ref_from_pb(report.lease.as_ref())?,
+            sequence: report.sequence,
+            transition: transition_from_pb(report.change)?,
+        },
+        Some(Frame::Capacity(changed)) => WorkerFrame::Capacity(capacity(changed.capacity)?),
+        Some(Frame::Drain(_)) => WorkerFrame::Drain,
         Some(Frame::Hello(_)) => {
             return Err(status::precondition(
                 "SECOND_HELLO",
                 "Hello comes once, first of all",
             ));
         }
-        None => {} // a frame of a later version
-    }
-    Ok(())
-}
-
-fn said(transition: Transition, worker: &str, session: u64) -> Result<Said, Status> {
-    let (run, epoch) = parse_lease_ref(transition.lease.as_ref())?;
-    let change = match transition.change {
-        Some(transition::Change::Running(running)) => Change::Running {
-            workload: short(&running.workload),
-            adopted: running.adopted,
-        },
-        Some(transition::Change::Finished(finished)) => Change::Finished(outcome(&finished)?),
-        Some(transition::Change::Released(_)) => Change::Released,
-        Some(transition::Change::Lost(lost)) => Change::Lost {
-            message: short(&lost.message),
-        },
-        Some(transition::Change::HandedBack(back)) => Change::HandedBack {
-            workload_goes_on: back.workload_goes_on,
-        },
-        None => return Err(status::invalid("transition.change", "is missing")),
-    };
-    let holder = Holder {
-        run,
-        epoch,
-        worker: worker.to_owned(),
-    };
-    Ok(Said {
-        holder,
-        sequence: transition.sequence,
-        session,
-        change,
+        None => WorkerFrame::Unknown,
     })
 }
 
-fn outcome(finished: &pb::Finished) -> Result<Outcome, Status> {
+fn leases_from_pb(leases: &[pb::LeaseRef]) -> Result<Vec<LeaseRef>, Status> {
+    leases.iter().map(|l| lease_ref_from_pb(Some(l))).collect()
+}
+
+fn capacity(capacity: i32) -> Result<i32, Status> {
+    if (0..=MAX_CAPACITY).contains(&capacity) {
+        Ok(capacity)
+    } else {
+        let problem = format!("must be 0 to {MAX_CAPACITY}");
+        Err(status::invalid("capacity", problem))
+    }
+}
+
+fn transition_from_pb(change: Option<Change>) -> Result<Transition, Status> {
+    Ok(match change {
+        Some(Change::Running(running)) => Transition::Running {
+            workload: message(&running.workload, MAX_MESSAGE_CHARS),
+            adopted: running.adopted,
+        },
+        Some(Change::Finished(finished)) => Transition::Finished(outcome_from_pb(&finished)?),
+        Some(Change::Released(_)) => Transition::Released,
+        Some(Change::Lost(lost)) => Transition::Lost {
+            message: message(&lost.message, MAX_MESSAGE_CHARS),
+        },
+        Some(Change::HandedBack(back)) if back.workload_goes_on => Transition::ReturnedRunning,
+        Some(Change::HandedBack(_)) => Transition::ReturnedUnstarted,
+        None => return Err(status::invalid("transition.change", "is missing")),
+    })
+}
+
+fn outcome_from_pb(finished: &pb::Finished) -> Result<Outcome, Status> {
     let state = state_from_pb(finished.state()).filter(|s| s.is_terminal());
     let state = state.ok_or_else(|| status::invalid("finished.state", "must be terminal"))?;
     let reason = reason_from_pb(finished.reason())
         .ok_or_else(|| status::invalid("finished.reason", "is missing"))?;
-    let message = match short(&finished.message) {
-        empty if empty.is_empty() => finished_sentence(reason).to_owned(),
+    let message = match message(&finished.message, MAX_MESSAGE_CHARS) {
+        empty if empty.is_empty() => default_message(reason).to_owned(),
         message => message,
     };
     Ok(Outcome {
@@ -171,11 +112,4 @@ fn outcome(finished: &pb::Finished) -> Result<Outcome, Status> {
         message,
         exit_code: finished.exit_code,
     })
-}
-
-fn short(text: &str) -> String {
-    text.chars()
-        .filter(|c| *c != '\0')
-        .take(LONGEST_MESSAGE)
-        .collect()
 }

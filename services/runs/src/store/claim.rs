@@ -1,90 +1,42 @@
-//! Claiming: from the queue to leases on free slots, many in one statement.
-use ck8s_types::{Epoch, ProjectId, RunId};
+//! Claims: from the queue to leases on free slots, many in one statement.
+use ck8s_types::{ProjectId, Slot};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::domain::{Lane, Place, PoolId};
+use super::decode::{lease_ref, worker_id};
+use crate::domain::{Claim, Lane, LaneClaim, NewLease, PoolId, QueuePosition, QueuedRun};
 
-/// A worker and a free slot for one run.
-#[derive(Clone, Debug)]
-pub struct Seat {
-    pub slot: i32,
-    pub worker: String,
-    /// Where the worker's workloads live.
-    pub domain: String,
-}
-
-/// What to claim in one lane: runs after `from`, one for each seat.
-#[derive(Clone, Debug)]
-pub struct Want {
-    pub lane: Lane,
-    pub from: Place,
-    pub seats: Vec<Seat>,
-}
-
-/// A lease that was made.
-#[derive(Clone, Debug)]
-pub struct Leased {
-    pub run: RunId,
-    pub epoch: Epoch,
-    pub slot: i32,
-    pub lane: Lane,
-    pub place: Place,
-    pub worker: String,
-}
-
-/// What a claim came to.
-#[derive(Clone, Debug, Default)]
-pub struct Claimed {
-    pub leased: Vec<Leased>,
-    /// Slots that were not free after all. Their runs wait on.
-    clashed: Vec<(ProjectId, i32)>,
-}
-
-impl Claimed {
-    #[cfg(test)]
-    pub fn of(leased: Vec<Leased>, clashed: Vec<(ProjectId, i32)>) -> Self {
-        Self { leased, clashed }
-    }
-
-    /// The slots of a project that were not free.
-    pub fn clashed(&self, project: ProjectId) -> impl Iterator<Item = i32> {
-        let of_project = move |(p, slot): &(ProjectId, i32)| (*p == project).then_some(*slot);
-        self.clashed.iter().filter_map(of_project)
-    }
-}
-
-/// The seats of a claim, a column each; `i` counts the seats of a lane from 1.
+/// The placements of a claim, a column each; `i` counts the placements of a lane from 1.
 #[derive(Default)]
-struct Seats {
+struct Columns<'a> {
     project: Vec<Uuid>,
     pool: Vec<i32>,
     i: Vec<i64>,
     slot: Vec<i32>,
-    worker: Vec<String>,
-    domain: Vec<String>,
+    worker: Vec<&'a str>,
+    domain: Vec<&'a str>,
 }
 
-fn seats(wants: &[Want]) -> Seats {
-    let mut seats = Seats::default();
-    for want in wants {
-        for (i, seat) in (1..).zip(&want.seats) {
-            seats.project.push(want.lane.project.uuid());
-            seats.pool.push(want.lane.pool.0);
-            seats.i.push(i);
-            seats.slot.push(seat.slot);
-            seats.worker.push(seat.worker.clone());
-            seats.domain.push(seat.domain.clone());
+fn columns(lanes: &[LaneClaim]) -> Columns<'_> {
+    let mut columns = Columns::default();
+    for claim in lanes {
+        for (i, placement) in (1..).zip(&claim.placements) {
+            columns.project.push(claim.lane.project.uuid());
+            columns.pool.push(claim.lane.pool.0);
+            columns.i.push(i);
+            columns.slot.push(placement.slot.number());
+            columns.worker.push(placement.worker.as_str());
+            columns.domain.push(placement.domain.as_str());
         }
     }
-    seats
+    columns
 }
 
-/// Leases as many waiting runs as there are seats. What another replica claims at the same time is skipped; a slot that it took first
-/// is left to it by the slot's unique key.
-pub async fn claim(conn: &mut PgConnection, wants: &[Want]) -> sqlx::Result<Claimed> {
-    let seats = seats(wants);
-    let count = |want: &Want| i32::try_from(want.seats.len()).unwrap_or(i32::MAX);
+/// Leases as many waiting runs as there are placements. Skips the runs that another replica claims at the same time; the slot's unique
+/// key leaves a slot to the replica that took it first.
+pub(crate) async fn claim(conn: &mut PgConnection, lanes: &[LaneClaim]) -> sqlx::Result<Claim> {
+    let columns = columns(lanes);
+    let count = |claim: &LaneClaim| i32::try_from(claim.placements.len()).unwrap_or(i32::MAX);
     let rows = sqlx::query!(
         r#"
         WITH want AS (
@@ -123,48 +75,48 @@ pub async fn claim(conn: &mut PgConnection, wants: &[Want]) -> sqlx::Result<Clai
             epoch AS "epoch!", rank AS "rank!", seq AS "seq!", run_id = ANY (ARRAY(SELECT run_id FROM lease)) AS "leased!"
         FROM seated
         "#,
-        &wants.iter().map(|w| w.lane.project.uuid()).collect::<Vec<_>>(),
-        &wants.iter().map(|w| w.lane.pool.0).collect::<Vec<_>>(),
-        &wants.iter().map(|w| w.from.rank).collect::<Vec<_>>(),
-        &wants.iter().map(|w| w.from.seq).collect::<Vec<_>>(),
-        &wants.iter().map(count).collect::<Vec<_>>(),
-        &seats.project,
-        &seats.pool,
-        &seats.i,
-        &seats.slot,
-        &seats.worker,
-        &seats.domain,
+        &lanes.iter().map(|c| c.lane.project.uuid()).collect::<Vec<_>>(),
+        &lanes.iter().map(|c| c.lane.pool.0).collect::<Vec<_>>(),
+        &lanes.iter().map(|c| c.after.rank).collect::<Vec<_>>(),
+        &lanes.iter().map(|c| c.after.seq).collect::<Vec<_>>(),
+        &lanes.iter().map(count).collect::<Vec<_>>(),
+        &columns.project,
+        &columns.pool,
+        &columns.i,
+        &columns.slot,
+        &columns.worker as &[&str],
+        &columns.domain as &[&str],
     )
     .fetch_all(conn)
     .await?;
-    let mut claimed = Claimed::default();
+    let mut claim = Claim::default();
     for r in rows {
-        let project = ProjectId::from(r.project_id);
+        let lane = Lane {
+            project: ProjectId::from(r.project_id),
+            pool: PoolId(r.pool_id),
+        };
+        let slot = Slot::from(r.slot);
         if !r.leased {
-            claimed.clashed.push((project, r.slot));
+            claim.conflicts.push((lane, slot));
             continue;
         }
-        claimed.leased.push(Leased {
-            run: RunId::from(r.run_id),
-            epoch: Epoch(r.epoch),
-            slot: r.slot,
-            lane: Lane {
-                project,
-                pool: PoolId(r.pool_id),
-            },
-            place: Place {
+        claim.leases.push(NewLease {
+            lease: lease_ref(r.run_id, r.epoch),
+            slot,
+            lane,
+            position: QueuePosition {
                 rank: r.rank,
                 seq: r.seq,
             },
-            worker: r.worker_id,
+            worker: worker_id(r.worker_id)?,
         });
     }
-    Ok(claimed)
+    Ok(claim)
 }
 
-/// Every lane with a run that is ready, and the place of its first one: what the sweep looks for.
-/// A loose index scan: one probe per lane, however many runs wait.
-pub async fn open_lanes(conn: &mut PgConnection) -> sqlx::Result<Vec<(Lane, Place)>> {
+/// Returns the first ready run of every lane that has one: what the sweep looks for. A loose index scan: one probe per lane, however many
+/// runs wait.
+pub(crate) async fn ready_lanes(conn: &mut PgConnection) -> sqlx::Result<Vec<QueuedRun>> {
     let rows = sqlx::query!(
         r#"
         WITH RECURSIVE lane AS (
@@ -183,18 +135,15 @@ pub async fn open_lanes(conn: &mut PgConnection) -> sqlx::Result<Vec<(Lane, Plac
     .await?;
     Ok(rows
         .into_iter()
-        .map(|r| {
-            let lane = Lane {
+        .map(|r| QueuedRun {
+            lane: Lane {
                 project: ProjectId::from(r.project_id),
                 pool: PoolId(r.pool_id),
-            };
-            (
-                lane,
-                Place {
-                    rank: r.rank,
-                    seq: r.seq,
-                },
-            )
+            },
+            position: QueuePosition {
+                rank: r.rank,
+                seq: r.seq,
+            },
         })
         .collect())
 }

@@ -1,36 +1,18 @@
-//! Reading `audit.flow_events` in their order: by (xact, seq), and only below the oldest transaction that still writes, so that nothing
-//! becomes visible behind a reader's back.
+//! Flow events in their order: by (xact, seq), and only below the oldest transaction that still writes, so that no event becomes visible
+//! before a place that a reader has passed.
 use ck8s_types::{ProjectId, RunId};
 use sqlx::PgConnection;
-use time::OffsetDateTime;
 
-/// A place in the order of events: after all events up to it, before all others.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize,
-)]
-pub struct Cursor(pub i64, pub i64);
+use crate::domain::{EventCursor, EventRecord};
 
-/// One thing that happened.
-#[derive(Clone, Debug)]
-pub struct Event {
-    pub cursor: Cursor,
-    pub kind: String,
-    pub project: Option<ProjectId>,
-    pub run: Option<RunId>,
-    pub actor: String,
-    pub message: String,
-    pub data: String,
-    pub recorded_at: OffsetDateTime,
-}
-
-/// Every event at or before this place is visible now.
-pub async fn horizon(conn: &mut PgConnection) -> sqlx::Result<Cursor> {
+/// Returns the place up to which every event is visible now.
+pub(crate) async fn horizon(conn: &mut PgConnection) -> sqlx::Result<EventCursor> {
     sqlx::query_scalar!(
         r#"SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS "xact!""#
     )
     .fetch_one(conn)
     .await
-    .map(|xact| Cursor(xact, i64::MAX))
+    .map(|xact| EventCursor(xact, i64::MAX))
 }
 
 macro_rules! events {
@@ -43,8 +25,8 @@ macro_rules! events {
         .await
         .map(|rows| {
             rows.into_iter()
-                .map(|r| Event {
-                    cursor: Cursor(r.xact, r.seq),
+                .map(|r| EventRecord {
+                    cursor: EventCursor(r.xact, r.seq),
                     kind: r.kind,
                     project: r.project_id.map(ProjectId::from),
                     run: r.run_id.map(RunId::from),
@@ -53,18 +35,18 @@ macro_rules! events {
                     data: r.data,
                     recorded_at: r.recorded_at,
                 })
-                .collect::<Vec<Event>>()
+                .collect::<Vec<EventRecord>>()
         })
     };
 }
 
-/// Events after one place, up to another, oldest first.
-pub async fn between(
+/// Returns the events after one place, up to another, oldest first.
+pub(crate) async fn between(
     conn: &mut PgConnection,
-    after: Cursor,
-    to: Cursor,
+    after: EventCursor,
+    to: EventCursor,
     limit: i64,
-) -> sqlx::Result<Vec<Event>> {
+) -> sqlx::Result<Vec<EventRecord>> {
     events!(
         conn,
         "(xact, seq) > ($1, $2) AND (xact, seq) <= ($3, $4) ORDER BY xact, seq LIMIT $5",
@@ -76,13 +58,13 @@ pub async fn between(
     )
 }
 
-/// Events of one run after a place, oldest first.
-pub async fn of_run(
+/// Returns the events of one run after a place, oldest first.
+pub(crate) async fn of_run(
     conn: &mut PgConnection,
     run: RunId,
-    after: Cursor,
+    after: EventCursor,
     limit: i64,
-) -> sqlx::Result<Vec<Event>> {
+) -> sqlx::Result<Vec<EventRecord>> {
     events!(
         conn,
         "run_id = $1 AND (xact, seq) > ($2, $3) ORDER BY xact, seq LIMIT $4",
@@ -96,7 +78,7 @@ pub async fn of_run(
 /// Whether events after this place are all still kept: it lies no further back than the oldest event, or that one is so young that
 /// nothing was ever dropped (events are kept for 13 months). A place may lie before the first event of all: a horizon waits for every
 /// transaction of the whole server.
-pub async fn is_kept(conn: &mut PgConnection, cursor: Cursor) -> sqlx::Result<bool> {
+pub(crate) async fn is_kept(conn: &mut PgConnection, cursor: EventCursor) -> sqlx::Result<bool> {
     let oldest = sqlx::query!(
         r#"SELECT xact, recorded_at > now() - interval '12 months' AS "young!" FROM audit.flow_events ORDER BY xact, seq LIMIT 1"#
     )

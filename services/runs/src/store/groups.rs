@@ -2,10 +2,14 @@
 use ck8s_types::{ProjectId, RunId};
 use sqlx::PgConnection;
 
-use crate::domain::{Lane, Place, PoolId};
+use crate::domain::{Lane, PoolId, QueuePosition, QueuedRun};
 
-/// Takes the group for the rest of the transaction: who enters it and who leaves it do so one after the other.
-pub async fn lock(conn: &mut PgConnection, project: ProjectId, group: &str) -> sqlx::Result<()> {
+/// Locks the group for the rest of the transaction: runs enter and leave it one after the other.
+pub(crate) async fn lock(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    group: &str,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
         format!("ck8s.group {project} {group}")
@@ -15,8 +19,8 @@ pub async fn lock(conn: &mut PgConnection, project: ProjectId, group: &str) -> s
     .map(drop)
 }
 
-/// The runs of the group that wait or hold a slot and have not ended.
-pub async fn members(
+/// Returns the runs of the group that wait or hold a slot and have not ended.
+pub(crate) async fn members(
     conn: &mut PgConnection,
     project: ProjectId,
     group: &str,
@@ -34,7 +38,7 @@ pub async fn members(
 }
 
 /// Whether a new run of the group has to wait: another one waits, or holds a slot (also one that is being released).
-pub async fn is_busy(
+pub(crate) async fn is_busy(
     conn: &mut PgConnection,
     project: ProjectId,
     group: &str,
@@ -50,11 +54,11 @@ pub async fn is_busy(
 }
 
 /// Makes the group's next run ready, if nothing of the group holds a slot or is ready. Call it with the group locked.
-pub async fn promote(
+pub(crate) async fn promote(
     conn: &mut PgConnection,
     project: ProjectId,
     group: &str,
-) -> sqlx::Result<Option<(Lane, Place)>> {
+) -> sqlx::Result<Option<QueuedRun>> {
     let row = sqlx::query!(
         r#"
         UPDATE runs.queue SET ready = true
@@ -71,23 +75,20 @@ pub async fn promote(
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|r| {
-        let lane = Lane {
+    Ok(row.map(|r| QueuedRun {
+        lane: Lane {
             project,
             pool: PoolId(r.pool_id),
-        };
-        (
-            lane,
-            Place {
-                rank: r.rank,
-                seq: r.seq,
-            },
-        )
+        },
+        position: QueuePosition {
+            rank: r.rank,
+            seq: r.seq,
+        },
     }))
 }
 
-/// Groups with a waiting run and nothing that goes first: what a crash between two transactions could leave. For the sweep.
-pub async fn stuck(conn: &mut PgConnection) -> sqlx::Result<Vec<(ProjectId, String)>> {
+/// Returns the groups with a waiting run and nothing that goes before it: what a crash between two transactions could leave. For the sweep.
+pub(crate) async fn stuck(conn: &mut PgConnection) -> sqlx::Result<Vec<(ProjectId, String)>> {
     let rows = sqlx::query!(
         r#"SELECT DISTINCT q.project_id, q.concurrency_group AS "concurrency_group!" FROM runs.queue q
            WHERE q.concurrency_group IS NOT NULL AND NOT q.ready

@@ -1,25 +1,11 @@
-//! Leases whose worker is gone or changed: orphaned, taken over, given back to the queue.
-use ck8s_types::{Epoch, ProjectId, RunId, RunReason};
+//! Live leases: reading them, and orphaning and taking over those whose worker is gone.
+use ck8s_types::{Epoch, LeaseRef, ProjectId, RunId, Slot, WorkerId};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::domain::{Lane, Place, PoolId};
-
-/// A live lease.
-#[derive(Clone, Debug)]
-pub struct LeaseRow {
-    pub run: RunId,
-    pub lane: Lane,
-    pub slot: i32,
-    pub worker: Option<String>,
-    pub domain: String,
-    pub epoch: Epoch,
-    pub releasing: bool,
-    pub running: bool,
-    /// Seconds since its worker was lost.
-    pub orphaned_for: Option<f64>,
-}
+use super::decode::{lease_ref, worker_id};
+use crate::domain::{ExecutorDomain, Lane, Lease, LeasePhase, PoolId};
 
 macro_rules! lease_rows {
     ($conn:expr, $where:literal $(, $arg:expr)*) => {
@@ -30,39 +16,44 @@ macro_rules! lease_rows {
         )
         .fetch_all($conn)
         .await
-        .map(|rows| {
+        .and_then(|rows| {
             rows.into_iter()
-                .map(|r| LeaseRow {
-                    run: RunId::from(r.run_id),
-                    lane: Lane { project: ProjectId::from(r.project_id), pool: PoolId(r.pool_id) },
-                    slot: r.slot,
-                    worker: r.worker_id,
-                    domain: r.executor_domain,
-                    epoch: Epoch(r.epoch),
-                    releasing: r.state == "releasing",
-                    running: r.running,
-                    orphaned_for: r.orphaned_for,
+                .map(|r| {
+                    Ok(Lease {
+                        lease: lease_ref(r.run_id, r.epoch),
+                        lane: Lane { project: ProjectId::from(r.project_id), pool: PoolId(r.pool_id) },
+                        slot: Slot::from(r.slot),
+                        worker: r.worker_id.map(worker_id).transpose()?,
+                        domain: ExecutorDomain::from(r.executor_domain),
+                        phase: match (r.state.as_str(), r.running) {
+                            ("releasing", _) => LeasePhase::Releasing,
+                            (_, true) => LeasePhase::Running,
+                            (_, false) => LeasePhase::Starting,
+                        },
+                        orphaned_seconds: r.orphaned_for,
+                    })
                 })
-                .collect::<Vec<LeaseRow>>()
+                .collect::<sqlx::Result<Vec<Lease>>>()
         })
     };
 }
 
-/// All leases of these workers.
-pub async fn of_workers(
+/// Returns all leases of these workers.
+pub(crate) async fn of_workers(
     conn: &mut PgConnection,
-    workers: &[String],
-) -> sqlx::Result<Vec<LeaseRow>> {
-    lease_rows!(conn, "worker_id = ANY($1)", workers)
+    workers: &[WorkerId],
+) -> sqlx::Result<Vec<Lease>> {
+    let workers: Vec<&str> = workers.iter().map(WorkerId::as_str).collect();
+    lease_rows!(conn, "worker_id = ANY($1)", &workers as &[&str])
 }
 
-/// Leases without a worker, longest first.
-pub async fn orphans(conn: &mut PgConnection) -> sqlx::Result<Vec<LeaseRow>> {
+/// Returns the leases without a worker, those first that have been without one the longest.
+pub(crate) async fn orphans(conn: &mut PgConnection) -> sqlx::Result<Vec<Lease>> {
     lease_rows!(conn, "worker_id IS NULL ORDER BY orphaned_at LIMIT 500")
 }
 
-/// Takes the leases of workers that were not heard in time away from them. Their epochs are stale from here on.
-pub async fn orphan_expired(conn: &mut PgConnection) -> sqlx::Result<u64> {
+/// Takes the leases away from the workers of which no heartbeat came in time. Returns how many it took.
+pub(crate) async fn orphan_expired(conn: &mut PgConnection) -> sqlx::Result<u64> {
     sqlx::query!(
         r#"
         WITH lease AS (
@@ -80,13 +71,14 @@ pub async fn orphan_expired(conn: &mut PgConnection) -> sqlx::Result<u64> {
     .map(|r| r.rows_affected())
 }
 
-/// Takes leases away from a worker that no longer holds them.
-pub async fn orphan(
+/// Takes leases away from a worker that does not hold them any more.
+pub(crate) async fn orphan(
     conn: &mut PgConnection,
-    worker: &str,
-    runs: &[Uuid],
+    worker: &WorkerId,
+    runs: &[RunId],
     why: &str,
 ) -> sqlx::Result<()> {
+    let runs: Vec<Uuid> = runs.iter().map(|run| run.uuid()).collect();
     sqlx::query!(
         r#"
         WITH lease AS (
@@ -96,8 +88,8 @@ pub async fn orphan(
         INSERT INTO audit.flow_events (kind, project_id, run_id, actor, message, data)
         SELECT 'run.orphaned', project_id, run_id, 'service:runs', $3, json_build_object('worker_id', $1::text, 'lease_epoch', epoch) FROM lease
         "#,
-        worker,
-        runs,
+        worker.as_str(),
+        &runs,
         why
     )
     .execute(conn)
@@ -105,12 +97,12 @@ pub async fn orphan(
     .map(drop)
 }
 
-/// Gives an orphaned lease to a worker, with the next epoch. None: somebody else was faster.
-pub async fn take_over(
+/// Gives an orphaned lease to a worker, with the next epoch. None: another replica was faster.
+pub(crate) async fn take_over(
     conn: &mut PgConnection,
-    lease: &LeaseRow,
-    worker: &str,
-) -> sqlx::Result<Option<Epoch>> {
+    lease: LeaseRef,
+    worker: &WorkerId,
+) -> sqlx::Result<Option<LeaseRef>> {
     sqlx::query_scalar!(
         r#"
         WITH lease AS (
@@ -124,189 +116,29 @@ pub async fn take_over(
         )
         SELECT epoch FROM lease
         "#,
-        lease.run.uuid(),
+        lease.run_id.uuid(),
         lease.epoch.0,
-        worker
+        worker.as_str()
     )
     .fetch_optional(conn)
     .await
-    .map(|e| e.map(Epoch))
+    .map(|epoch| {
+        epoch.map(|epoch| LeaseRef {
+            run_id: lease.run_id,
+            epoch: Epoch(epoch),
+        })
+    })
 }
 
-/// Why a lease goes back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Back {
-    /// Its workload never started: the same attempt waits again.
-    NeverStarted,
-    /// Its workload is lost: the next attempt waits, or the run has failed for this reason.
-    Lost(RunReason),
-}
-
-/// What became of a lease that went back.
-#[derive(Clone, Debug)]
-pub enum WentBack {
-    /// The run waits again.
-    Queued(Lane, Place),
-    /// That was its last attempt; or it had ended before. The slot is free.
-    Ended {
-        project: ProjectId,
-        group: Option<String>,
-    },
-}
-
-/// Ends a lease whose workload is not there. None: the lease is not what the caller thinks it is. Call it in a transaction.
-pub async fn give_back(
+/// Returns until when the leases of a worker live. None: there is no such worker.
+pub(crate) async fn lease_until(
     conn: &mut PgConnection,
-    run: RunId,
-    epoch: Epoch,
-    worker: Option<&str>,
-    back: Back,
-    message: &str,
-) -> sqlx::Result<Option<WentBack>> {
-    let Some(lease) = sqlx::query!(
-        "DELETE FROM runs.leases WHERE run_id = $1 AND epoch = $2 AND worker_id IS NOT DISTINCT FROM $3 RETURNING *",
-        run.uuid(),
-        epoch.0,
-        worker
-    )
-    .fetch_optional(&mut *conn)
-    .await?
-    else {
-        return Ok(None);
-    };
-    let project = ProjectId::from(lease.project_id);
-    let actor = worker.map_or_else(|| "service:runs".to_owned(), |w| format!("worker:{w}"));
-    let (attempt, reason) = match back {
-        Back::NeverStarted => (lease.attempt, None),
-        Back::Lost(reason) => (lease.attempt + 1, Some(reason)),
-    };
-    let ended = WentBack::Ended {
-        project,
-        group: lease.concurrency_group.clone(),
-    };
-    if lease.state == "releasing" {
-        event(
-            conn,
-            "run.released",
-            project,
-            run,
-            &actor,
-            message,
-            lease.attempt,
-            None,
-        )
-        .await?;
-        return Ok(Some(ended));
-    }
-    if attempt > lease.max_attempts {
-        let reason = reason.unwrap_or(RunReason::WorkerLost);
-        let changed = sqlx::query!(
-            "UPDATE runs.runs SET state = 'failed', reason = $2, message = $3, finished_at = now() WHERE id = $1 AND state IN ('pending', 'running')",
-            run.uuid(),
-            reason.as_str(),
-            message
-        )
-        .execute(&mut *conn)
-        .await?;
-        if changed.rows_affected() == 1 {
-            event(
-                conn,
-                "run.finished",
-                project,
-                run,
-                &actor,
-                message,
-                lease.attempt,
-                Some(reason),
-            )
-            .await?;
-        }
-        return Ok(Some(ended));
-    }
-    let alive = sqlx::query!(
-        "UPDATE runs.runs SET attempt = $2, slot = NULL, worker_id = NULL, workload = '' WHERE id = $1 AND state IN ('pending', 'running')",
-        run.uuid(),
-        attempt
-    )
-    .execute(&mut *conn)
-    .await?;
-    if alive.rows_affected() == 0 {
-        return Ok(Some(ended));
-    }
-    sqlx::query!(
-        "INSERT INTO runs.queue (run_id, project_id, pool_id, rank, seq, concurrency_group, attempt, max_attempts, epoch, start_timeout,
-             run_timeout, expires_at)
-         SELECT id, project_id, $2, $3, $4, $5, $6, $7, $8, $9, $10,
-             now() + make_interval(secs => coalesce((spec->'timeouts'->>'unscheduled')::int, 86400))
-         FROM runs.runs WHERE id = $1",
-        run.uuid(),
-        lease.pool_id,
-        lease.rank,
-        lease.seq,
-        lease.concurrency_group,
-        attempt,
-        lease.max_attempts,
-        epoch.next().0,
-        lease.start_timeout,
-        lease.run_timeout
-    )
-    .execute(&mut *conn)
-    .await?;
-    event(
-        conn,
-        "run.requeued",
-        project,
-        run,
-        &actor,
-        message,
-        attempt,
-        None,
-    )
-    .await?;
-    let lane = Lane {
-        project,
-        pool: PoolId(lease.pool_id),
-    };
-    let place = Place {
-        rank: lease.rank,
-        seq: lease.seq,
-    };
-    Ok(Some(WentBack::Queued(lane, place)))
-}
-
-#[allow(clippy::too_many_arguments)] // one row of one table
-async fn event(
-    conn: &mut PgConnection,
-    kind: &str,
-    project: ProjectId,
-    run: RunId,
-    actor: &str,
-    message: &str,
-    attempt: i32,
-    failed: Option<RunReason>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "INSERT INTO audit.flow_events (kind, project_id, run_id, actor, message, data) VALUES ($1, $2, $3, $4, $5,
-             json_strip_nulls(json_build_object('attempt', $6::int, 'reason', $7::text, 'state', CASE WHEN $7::text IS NOT NULL THEN 'failed' END)))",
-        kind,
-        project.uuid(),
-        run.uuid(),
-        actor,
-        message,
-        attempt,
-        failed.map(RunReason::as_str)
-    )
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
-/// Until when the leases of a worker live.
-pub async fn lease_until(
-    conn: &mut PgConnection,
-    worker: &str,
+    worker: &WorkerId,
 ) -> sqlx::Result<Option<OffsetDateTime>> {
-    sqlx::query_scalar!("SELECT lease_until FROM runs.workers WHERE id = $1", worker)
-        .fetch_optional(conn)
-        .await
+    sqlx::query_scalar!(
+        "SELECT lease_until FROM runs.workers WHERE id = $1",
+        worker.as_str()
+    )
+    .fetch_optional(conn)
+    .await
 }

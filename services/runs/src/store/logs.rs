@@ -1,29 +1,18 @@
-//! `runs.log_chunks`: pieces of logs, compressed, in order of their offsets.
-use ck8s_types::{Epoch, RunId, WorkerId};
+//! Logs: compressed pieces in the order of their offsets.
+use bytes::Bytes;
+use ck8s_types::{LeaseRef, RunId, WorkerId};
 use sqlx::PgConnection;
-use time::OffsetDateTime;
 
-/// A piece to store, compressed.
-#[derive(Clone, Debug)]
-pub struct NewChunk {
-    pub run: RunId,
-    pub epoch: Epoch,
-    pub attempt: i32,
-    pub start: i64,
-    pub end: i64,
-    /// Where the first of the pieces starts that were cut together with it.
-    pub first: i64,
-    pub system: bool,
-    pub data: Vec<u8>,
-}
+use crate::domain::{LogChunk, LogEnd, LogStream, NewLogChunk};
 
-/// Stores pieces whose lease still has this epoch. Returns the run and start of those that were stored. A piece is not stored if the log
-/// goes on already where the first of those that were cut with it starts: another replica was faster, and cut it differently.
-pub async fn append(
+/// Stores the pieces whose lease still has their epoch. Returns the run and the start of those that it stored. A piece is not stored if
+/// the log has a piece already where the first of those starts that were cut together with it: another replica was faster, and cut the
+/// data differently.
+pub(crate) async fn append(
     conn: &mut PgConnection,
-    chunks: &[&NewChunk],
+    chunks: &[&NewLogChunk],
 ) -> sqlx::Result<Vec<(RunId, i64)>> {
-    let number = |f: fn(&NewChunk) -> i64| chunks.iter().map(|c| f(c)).collect::<Vec<_>>();
+    let number = |f: fn(&NewLogChunk) -> i64| chunks.iter().map(|c| f(c)).collect::<Vec<_>>();
     let rows = sqlx::query!(
         r#"
         INSERT INTO runs.log_chunks (run_id, attempt, start_offset, end_offset, stream, data)
@@ -36,12 +25,12 @@ pub async fn append(
         ON CONFLICT DO NOTHING
         RETURNING run_id, start_offset
         "#,
-        &chunks.iter().map(|c| c.run.uuid()).collect::<Vec<_>>(),
-        &number(|c| c.epoch.0),
+        &chunks.iter().map(|c| c.lease.run_id.uuid()).collect::<Vec<_>>(),
+        &number(|c| c.lease.epoch.0),
         &chunks.iter().map(|c| c.attempt).collect::<Vec<_>>(),
         &number(|c| c.start),
         &number(|c| c.end),
-        &chunks.iter().map(|c| c.system).collect::<Vec<_>>(),
+        &chunks.iter().map(|c| c.stream == LogStream::System).collect::<Vec<_>>(),
         &chunks.iter().map(|c| c.data.as_slice()).collect::<Vec<_>>() as &[&[u8]],
         &number(|c| c.first),
     )
@@ -53,44 +42,38 @@ pub async fn append(
         .collect())
 }
 
-/// The attempt of the run's lease with this epoch, and where its log ends now. None: the epoch is stale, or the lease is not this worker's.
-pub async fn end_of(
+/// Returns where the log of a lease's attempt ends. None: the epoch is stale, or the lease is not this worker's.
+pub(crate) async fn end_of(
     conn: &mut PgConnection,
-    run: RunId,
-    epoch: Epoch,
+    lease: LeaseRef,
     holder: Option<&WorkerId>,
-) -> sqlx::Result<Option<(i32, i64)>> {
+) -> sqlx::Result<Option<LogEnd>> {
     sqlx::query!(
         r#"SELECT l.attempt, coalesce((SELECT end_offset FROM runs.log_chunks c WHERE c.run_id = l.run_id AND c.attempt = l.attempt
                ORDER BY start_offset DESC LIMIT 1), 0) AS "end_offset!"
            FROM runs.leases l WHERE l.run_id = $1 AND l.epoch = $2 AND ($3::text IS NULL OR l.worker_id = $3)"#,
-        run.uuid(),
-        epoch.0,
+        lease.run_id.uuid(),
+        lease.epoch.0,
         holder.map(WorkerId::as_str)
     )
     .fetch_optional(conn)
     .await
-    .map(|r| r.map(|r| (r.attempt, r.end_offset)))
+    .map(|row| {
+        row.map(|r| LogEnd {
+            attempt: r.attempt,
+            offset: r.end_offset,
+        })
+    })
 }
 
-/// A stored piece, compressed.
-#[derive(Debug)]
-pub struct Chunk {
-    pub start: i64,
-    pub end: i64,
-    pub system: bool,
-    pub data: Vec<u8>,
-    pub recorded_at: OffsetDateTime,
-}
-
-/// The pieces that hold something at or after `offset`, in order.
-pub async fn read(
+/// Returns the pieces that hold something at or after `offset`, in order; their data is compressed.
+pub(crate) async fn read(
     conn: &mut PgConnection,
     run: RunId,
     attempt: i32,
     offset: i64,
     limit: i64,
-) -> sqlx::Result<Vec<Chunk>> {
+) -> sqlx::Result<Vec<LogChunk>> {
     let rows = sqlx::query!(
         "SELECT start_offset, end_offset, stream, data, recorded_at FROM runs.log_chunks
          WHERE run_id = $1 AND attempt = $2 AND end_offset > $3
@@ -107,11 +90,15 @@ pub async fn read(
     .await?;
     Ok(rows
         .into_iter()
-        .map(|r| Chunk {
+        .map(|r| LogChunk {
+            attempt,
             start: r.start_offset,
             end: r.end_offset,
-            system: r.stream == "system",
-            data: r.data,
+            stream: match r.stream.as_str() {
+                "system" => LogStream::System,
+                _ => LogStream::Output,
+            },
+            data: Bytes::from(r.data),
             recorded_at: r.recorded_at,
         })
         .collect())

@@ -1,14 +1,22 @@
 //! All SQL of the service. Rows stay private; functions take a connection, so that the caller decides what is one transaction.
-pub mod claim;
-pub mod end;
-pub mod events;
-pub mod groups;
-pub mod leases;
-pub mod logs;
-pub mod new_runs;
-pub mod pools;
-pub mod runs;
-pub mod slots;
-pub mod transitions;
-pub mod waits;
-pub mod workers;
+pub(crate) mod claim;
+mod decode;
+pub(crate) mod events;
+pub(crate) mod groups;
+pub(crate) mod lease_returns;
+pub(crate) mod leases;
+pub(crate) mod logs;
+pub(crate) mod maintenance;
+pub(crate) mod new_runs;
+pub(crate) mod pools;
+pub(crate) mod replicas;
+pub(crate) mod requests;
+pub(crate) mod run_end;
+pub(crate) mod runs;
+pub(crate) mod slots;
+pub(crate) mod transitions;
+pub(crate) mod waits;
+pub(crate) mod workers;
+
+#[cfg(test)]
+mod tests;

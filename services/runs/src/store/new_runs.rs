@@ -1,35 +1,31 @@
-//! Making runs: the run, its first events, and its place in the queue or its lease, in one statement for many.
-use ck8s_types::{Epoch, ProjectId, RunId};
+//! New runs: the run, its first events, and its place in the queue or its lease, in one statement for many.
+use ck8s_types::{ProjectId, Slot};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::claim::{Leased, Seat};
-use crate::domain::{Lane, NewRun, Place, PoolId};
-
-/// A run that now waits.
-#[derive(Clone, Copy, Debug)]
-pub struct Queued {
-    pub lane: Lane,
-    pub place: Place,
-}
+use super::decode::{lease_ref, worker_id};
+use crate::{
+    domain::{Lane, NewLease, NewRun, Placement, PoolId, QueuePosition, QueuedRun},
+    error::RunsError,
+};
 
 /// What became of new runs.
 #[derive(Debug, Default)]
-pub struct Made {
-    pub queued: Vec<Queued>,
-    pub leased: Vec<Leased>,
+pub(crate) struct InsertedRuns {
+    pub queued: Vec<QueuedRun>,
+    pub leases: Vec<NewLease>,
 }
 
 /// Inserts runs. One that exists already is left as it is and not returned: making a run twice makes it once.
 ///
-/// A run with a seat is leased at once, unless the slot is not free after all; others wait. `ready` is false for all or none: a run of a
-/// concurrency group that must wait is inserted on its own, without a seat.
-pub async fn insert(
+/// A run with a placement is leased at once, unless the slot is not free after all; others wait. `ready` is false for all or none: a run
+/// of a concurrency group that must wait is inserted on its own, without a placement.
+pub(crate) async fn insert(
     conn: &mut PgConnection,
     runs: &[NewRun],
-    seats: &[Option<Seat>],
+    placements: &[Option<Placement>],
     ready: bool,
-) -> Result<Made, crate::RunsError> {
+) -> Result<InsertedRuns, RunsError> {
     let mut trigger = Vec::with_capacity(runs.len());
     let mut spec = Vec::with_capacity(runs.len());
     for run in runs {
@@ -43,8 +39,8 @@ pub async fn insert(
         runs.iter().map(f).collect()
     }
     let number = |f: fn(&NewRun) -> i32| runs.iter().map(f).collect::<Vec<_>>();
-    fn seat<'a, T>(seats: &'a [Option<Seat>], f: fn(&'a Seat) -> T) -> Vec<Option<T>> {
-        seats.iter().map(|s| s.as_ref().map(f)).collect()
+    fn placement<'a, T>(all: &'a [Option<Placement>], f: fn(&'a Placement) -> T) -> Vec<Option<T>> {
+        all.iter().map(|p| p.as_ref().map(f)).collect()
     }
     let rows = sqlx::query!(
         r#"
@@ -108,39 +104,35 @@ pub async fn insert(
         &number(|r| seconds(r.spec.timeouts.running)),
         &number(|r| seconds(r.spec.timeouts.unscheduled)),
         &text(runs, |r| &r.actor) as &[&str],
-        &seat(seats, |s| s.slot) as &[Option<i32>],
-        &seat(seats, |s| s.worker.as_str()) as &[Option<&str>],
-        &seat(seats, |s| s.domain.as_str()) as &[Option<&str>],
+        &placement(placements, |p| p.slot.number()) as &[Option<i32>],
+        &placement(placements, |p| p.worker.as_str()) as &[Option<&str>],
+        &placement(placements, |p| p.domain.as_str()) as &[Option<&str>],
         ready,
     )
     .fetch_all(conn)
     .await?;
-    let mut made = Made::default();
+    let mut inserted = InsertedRuns::default();
     for r in rows {
-        let (run, place) = (
-            RunId::from(r.run_id),
-            Place {
-                rank: r.rank,
-                seq: r.seq,
-            },
-        );
+        let position = QueuePosition {
+            rank: r.rank,
+            seq: r.seq,
+        };
         let lane = Lane {
             project: ProjectId::from(r.project_id),
             pool: PoolId(r.pool_id),
         };
         match (r.slot, r.worker_id, r.epoch) {
-            (Some(slot), Some(worker), Some(epoch)) => made.leased.push(Leased {
-                run,
-                epoch: Epoch(epoch),
-                slot,
+            (Some(slot), Some(worker), Some(epoch)) => inserted.leases.push(NewLease {
+                lease: lease_ref(r.run_id, epoch),
+                slot: Slot::from(slot),
                 lane,
-                place,
-                worker,
+                position,
+                worker: worker_id(worker)?,
             }),
-            _ => made.queued.push(Queued { lane, place }),
+            _ => inserted.queued.push(QueuedRun { lane, position }),
         }
     }
-    Ok(made)
+    Ok(inserted)
 }
 
 fn seconds(value: u32) -> i32 {

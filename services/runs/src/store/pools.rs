@@ -1,10 +1,10 @@
-//! `runs.pools`: sets of labels, each with a small number.
+//! Pools: sets of labels that runs ask for, each with a small number.
 use sqlx::PgConnection;
 
 use crate::domain::PoolId;
 
-/// The number of a set of labels (sorted, each once), made where it is new.
-pub async fn ensure(conn: &mut PgConnection, labels: &[String]) -> sqlx::Result<PoolId> {
+/// Returns the number of a set of labels (sorted, each once), and gives it one if it is new.
+pub(crate) async fn ensure(conn: &mut PgConnection, labels: &[String]) -> sqlx::Result<PoolId> {
     if let Some(id) = sqlx::query_scalar!("SELECT id FROM runs.pools WHERE labels = $1", labels)
         .fetch_optional(&mut *conn)
         .await?
@@ -22,8 +22,8 @@ pub async fn ensure(conn: &mut PgConnection, labels: &[String]) -> sqlx::Result<
     .map(PoolId)
 }
 
-/// All of them. There are few: as many as services.yaml files ask for.
-pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<(PoolId, Vec<String>)>> {
+/// Returns all pools. There are few: as many as the services.yaml files ask for.
+pub(crate) async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<(PoolId, Vec<String>)>> {
     sqlx::query!("SELECT id, labels FROM runs.pools")
         .fetch_all(conn)
         .await

@@ -1,10 +1,14 @@
-//! `runs.runs`: reading runs.
-use ck8s_types::{DeliveryId, ProjectId, RepositoryId, RequestId, RunId, RunState};
+//! Runs, as they are read.
+use ck8s_types::{DeliveryId, ProjectId, RepositoryId, RunId, Slot};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{RunsError, domain::Run};
+use super::decode::worker_id;
+use crate::{
+    domain::{Run, RunFilter},
+    error::RunsError,
+};
 
 struct Row {
     id: Uuid,
@@ -43,8 +47,8 @@ impl TryFrom<Row> for Run {
             trigger: serde_json::from_str(&r.trigger)?,
             spec: serde_json::from_str(&r.spec)?,
             attempt: r.attempt,
-            slot: r.slot,
-            worker: r.worker_id,
+            slot: r.slot.map(Slot::from),
+            worker: r.worker_id.map(worker_id).transpose()?,
             exit_code: r.exit_code,
             workload: r.workload,
             retry_of: r.retry_of.map(RunId::from),
@@ -55,8 +59,12 @@ impl TryFrom<Row> for Run {
     }
 }
 
-/// These runs, in no order; one that does not exist is missing.
-pub async fn get_many(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Run>, RunsError> {
+/// Returns these runs, in no order; one that does not exist is missing.
+pub(crate) async fn get_many(
+    conn: &mut PgConnection,
+    ids: impl IntoIterator<Item = RunId>,
+) -> Result<Vec<Run>, RunsError> {
+    let ids: Vec<Uuid> = ids.into_iter().map(RunId::uuid).collect();
     sqlx::query_as!(
         Row,
         r#"SELECT r.id AS "id!", r.project_id AS "project_id!", r.repository_id, r.repository_name AS "repository_name!", r.delivery_id,
@@ -65,7 +73,7 @@ pub async fn get_many(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Run>,
                coalesce(l.worker_id, r.worker_id) AS worker_id, r.exit_code, r.workload AS "workload!", r.retry_of, r.created_at AS "created_at!", r.started_at,
                r.finished_at
            FROM runs.runs r LEFT JOIN runs.leases l ON l.run_id = ANY(ARRAY[r.id]) WHERE r.id = ANY($1)"#,
-        ids
+        &ids
     )
     .fetch_all(conn)
     .await?
@@ -74,28 +82,18 @@ pub async fn get_many(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Run>,
     .collect()
 }
 
-/// One run.
-pub async fn get(conn: &mut PgConnection, id: RunId) -> Result<Run, RunsError> {
-    get_many(conn, &[id.uuid()])
+/// Returns one run.
+pub(crate) async fn get(conn: &mut PgConnection, id: RunId) -> Result<Run, RunsError> {
+    get_many(conn, [id])
         .await?
         .pop()
         .ok_or(RunsError::NoRun(id))
 }
 
-/// Which runs to list.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// None: of all projects.
-    pub projects: Option<Vec<ProjectId>>,
-    pub repository: Option<RepositoryId>,
-    /// None: all.
-    pub states: Vec<RunState>,
-}
-
-/// Runs, newest first, older than `before`.
-pub async fn list(
+/// Returns runs, newest first, older than `before`.
+pub(crate) async fn list(
     conn: &mut PgConnection,
-    filter: &Filter,
+    filter: &RunFilter,
     before: Option<RunId>,
     limit: i64,
 ) -> Result<Vec<Run>, RunsError> {
@@ -150,40 +148,16 @@ pub async fn list(
             .await?
         }
     };
-    let mut runs = get_many(conn, &ids).await?;
+    let mut runs = get_many(conn, ids.into_iter().map(RunId::from)).await?;
     runs.sort_by_key(|r| std::cmp::Reverse(r.id));
     Ok(runs)
 }
 
-/// Takes a request id for a run that is about to be made or changed. Some: the request was answered before, with this run.
-pub async fn take_request(
+/// Returns the project of a run that has not ended. None: it has ended, or there is none.
+pub(crate) async fn project_if_alive(
     conn: &mut PgConnection,
-    request: RequestId,
-    method: &str,
-    run: RunId,
-) -> sqlx::Result<Option<RunId>> {
-    let taken = sqlx::query!(
-        "INSERT INTO runs.requests (request_id, method, run_id) VALUES ($1, $2, $3) ON CONFLICT (request_id) DO NOTHING",
-        request.uuid(),
-        method,
-        run.uuid()
-    )
-    .execute(&mut *conn)
-    .await?;
-    if taken.rows_affected() == 1 {
-        return Ok(None);
-    }
-    sqlx::query_scalar!(
-        "SELECT run_id FROM runs.requests WHERE request_id = $1",
-        request.uuid()
-    )
-    .fetch_one(conn)
-    .await
-    .map(|id| Some(RunId::from(id)))
-}
-
-/// Whether a run lives, and in which project; none: it has ended, or there is none.
-pub async fn alive(conn: &mut PgConnection, id: RunId) -> sqlx::Result<Option<ProjectId>> {
+    id: RunId,
+) -> sqlx::Result<Option<ProjectId>> {
     sqlx::query_scalar!(
         "SELECT project_id FROM runs.runs WHERE id = $1 AND state IN ('pending', 'running')",
         id.uuid()
@@ -193,14 +167,16 @@ pub async fn alive(conn: &mut PgConnection, id: RunId) -> sqlx::Result<Option<Pr
     .map(|p| p.map(ProjectId::from))
 }
 
-/// Of these, the runs that have ended and hold no lease; also those that were never made or are long gone.
-pub async fn sweepable(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Uuid>> {
+/// Returns which of these runs have ended and hold no lease; also those that were never made or are long gone.
+pub(crate) async fn sweepable(conn: &mut PgConnection, ids: &[RunId]) -> sqlx::Result<Vec<RunId>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     sqlx::query_scalar!(
         r#"SELECT i.id AS "id!" FROM unnest($1::uuid[]) AS i(id)
            WHERE NOT EXISTS (SELECT FROM runs.runs r WHERE r.id = i.id AND r.state IN ('pending', 'running'))
            AND NOT EXISTS (SELECT FROM runs.leases l WHERE l.run_id = i.id)"#,
-        ids
+        &ids
     )
     .fetch_all(conn)
     .await
+    .map(|ids| ids.into_iter().map(RunId::from).collect())
 }

@@ -1,38 +1,25 @@
-//! Slots: as many as a project may have; one without a live lease is free.
-use ck8s_types::ProjectId;
+//! Slots: a project has a number of them; a slot without a live lease is free.
+use ck8s_types::{ProjectId, Slot};
 use sqlx::PgConnection;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// A slot and who holds it.
-#[derive(Clone, Debug)]
-pub struct SlotRow {
-    pub project: ProjectId,
-    pub number: i32,
-    pub lease: Option<SlotLease>,
+use super::decode::{lease_ref, worker_id};
+use crate::domain::{ProjectSlots, SlotLease, SlotStatus};
+
+fn uuids(projects: &[ProjectId]) -> Vec<Uuid> {
+    projects.iter().map(|p| p.uuid()).collect()
 }
 
-/// The lease on a slot.
-#[derive(Clone, Debug)]
-pub struct SlotLease {
-    pub run: Uuid,
-    pub worker: Option<String>,
-    pub epoch: i64,
-    pub releasing: bool,
-    pub leased_at: OffsetDateTime,
-    pub lease_until: Option<OffsetDateTime>,
-    /// When its run must have started or ended.
-    pub deadline: OffsetDateTime,
-}
-
-/// The slots of these projects, after (project, number). A slot above the number that is set is listed while it is leased.
-pub async fn list(
+/// Returns the slots of these projects in their order, after one of them. A slot above the number that is set is listed while it is leased.
+pub(crate) async fn list(
     conn: &mut PgConnection,
-    projects: &[Uuid],
+    projects: &[ProjectId],
     default_slots: i32,
-    after: (Uuid, i32),
+    after: Option<(ProjectId, Slot)>,
     limit: i64,
-) -> sqlx::Result<Vec<SlotRow>> {
+) -> sqlx::Result<Vec<SlotStatus>> {
+    let (after_project, after_slot) =
+        after.map_or((Uuid::nil(), 0), |(p, slot)| (p.uuid(), slot.number()));
     let rows = sqlx::query!(
         r#"
         WITH slot AS (
@@ -48,37 +35,42 @@ pub async fn list(
         LEFT JOIN runs.workers w ON w.id = l.worker_id
         WHERE (s.project_id, s.number) > ($3, $4) ORDER BY 1, 2 LIMIT $5
         "#,
-        projects,
+        &uuids(projects),
         default_slots,
-        after.0,
-        after.1,
+        after_project,
+        after_slot,
         limit
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|r| SlotRow {
-            project: ProjectId::from(r.project_id),
-            number: r.number,
-            lease: match (r.run_id, r.epoch, r.leased_at, r.deadline) {
+    rows.into_iter()
+        .map(|r| {
+            let lease = match (r.run_id, r.epoch, r.leased_at, r.deadline) {
                 (Some(run), Some(epoch), Some(leased_at), Some(deadline)) => Some(SlotLease {
-                    run,
-                    worker: r.worker_id,
-                    epoch,
-                    releasing: r.state.as_deref() == Some("releasing"),
+                    lease: lease_ref(run, epoch),
+                    worker: r.worker_id.map(worker_id).transpose()?,
+                    is_releasing: r.state.as_deref() == Some("releasing"),
                     leased_at,
                     lease_until: r.lease_until,
                     deadline,
                 }),
                 _ => None,
-            },
+            };
+            Ok(SlotStatus {
+                project: ProjectId::from(r.project_id),
+                slot: Slot::from(r.number),
+                lease,
+            })
         })
-        .collect())
+        .collect()
 }
 
 /// Sets how many slots a project has.
-pub async fn set(conn: &mut PgConnection, project: ProjectId, slots: i32) -> sqlx::Result<()> {
+pub(crate) async fn set(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    slots: i32,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO runs.project_slots (project_id, slots) VALUES ($1, $2) ON CONFLICT (project_id) DO UPDATE SET slots = excluded.slots",
         project.uuid(),
@@ -89,8 +81,8 @@ pub async fn set(conn: &mut PgConnection, project: ProjectId, slots: i32) -> sql
     .map(drop)
 }
 
-/// How many slots a project has.
-pub async fn count(
+/// Returns how many slots a project has.
+pub(crate) async fn count(
     conn: &mut PgConnection,
     project: ProjectId,
     default_slots: i32,
@@ -104,24 +96,28 @@ pub async fn count(
     .map(|s| s.unwrap_or(default_slots))
 }
 
-/// How many slots projects have, and which are free.
-pub async fn free(
+/// Returns how many slots projects have, and which of them are free.
+pub(crate) async fn free(
     conn: &mut PgConnection,
-    projects: &[Uuid],
+    projects: &[ProjectId],
     default_slots: i32,
-) -> sqlx::Result<Vec<(ProjectId, i32, Vec<i32>)>> {
+) -> sqlx::Result<Vec<ProjectSlots>> {
     let rows = sqlx::query!(
         r#"SELECT p.id AS "project_id!", coalesce(ps.slots, $2) AS "count!", ARRAY(
                SELECT generate_series(1, coalesce(ps.slots, $2)) EXCEPT SELECT l.slot FROM runs.leases l WHERE l.project_id = p.id
            ) AS "free!"
            FROM unnest($1::uuid[]) AS p(id) LEFT JOIN runs.project_slots ps ON ps.project_id = p.id"#,
-        projects,
+        &uuids(projects),
         default_slots
     )
     .fetch_all(conn)
     .await?;
     Ok(rows
         .into_iter()
-        .map(|r| (ProjectId::from(r.project_id), r.count, r.free))
+        .map(|r| ProjectSlots {
+            project: ProjectId::from(r.project_id),
+            count: r.count,
+            free: r.free.into_iter().map(Slot::from).collect(),
+        })
         .collect())
 }

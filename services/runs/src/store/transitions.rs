@@ -1,58 +1,52 @@
-//! What workers say of their workloads. Each statement names run, epoch and worker: a stale message matches no lease and changes
-//! nothing. Each takes many at once, and records its events with the change.
+//! Transitions: what workers report about their workloads. Each statement names run, epoch and worker: a stale message matches no lease
+//! and changes nothing. Each statement takes many messages and records its events with the change.
 //!
 //! `leases` is small and often empty, and then the planner takes it for empty for as long as it keeps a plan. Two habits of these
 //! statements keep it on the primary key all the same: `run_id = ANY(ARRAY[…])` can be looked up but not merged, and what else is compared
 //! (`epoch + 0`, `worker_id || ''`) fits no index. And no statement joins one list with another.
-use ck8s_types::{Epoch, ProjectId, RunId};
+use ck8s_types::{LeaseRef, ProjectId, Slot};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::domain::Outcome;
+use super::decode::lease_ref;
+use crate::domain::{LeaseHolder, Outcome};
 
-/// The lease that a message is about, and who sent it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Holder {
-    pub run: RunId,
-    pub epoch: Epoch,
-    pub worker: String,
-}
-
-impl Holder {
-    /// The lease: an epoch belongs to one holder alone.
-    pub fn lease(&self) -> (RunId, Epoch) {
-        (self.run, self.epoch)
-    }
-}
-
-struct Columns {
+/// Holders, a column each.
+#[derive(Default)]
+struct Columns<'a> {
     run: Vec<Uuid>,
     epoch: Vec<i64>,
-    worker: Vec<String>,
+    worker: Vec<&'a str>,
 }
 
-fn columns<'a>(holders: impl Iterator<Item = &'a Holder>) -> Columns {
-    let mut columns = Columns {
-        run: Vec::new(),
-        epoch: Vec::new(),
-        worker: Vec::new(),
-    };
+fn columns<'a>(holders: impl Iterator<Item = &'a LeaseHolder>) -> Columns<'a> {
+    let mut columns = Columns::default();
     for holder in holders {
-        columns.run.push(holder.run.uuid());
-        columns.epoch.push(holder.epoch.0);
-        columns.worker.push(holder.worker.clone());
+        columns.run.push(holder.lease.run_id.uuid());
+        columns.epoch.push(holder.lease.epoch.0);
+        columns.worker.push(holder.worker.as_str());
     }
     columns
 }
 
-/// Workloads that run now. Returns the leases that matched.
-pub async fn running(
+/// A workload that runs.
+#[derive(Clone, Debug)]
+pub(crate) struct RunningWorkload<'a> {
+    pub holder: &'a LeaseHolder,
+    /// Its name where it runs.
+    pub workload: &'a str,
+    /// It was started under an earlier epoch.
+    pub adopted: bool,
+}
+
+/// Stores that workloads run. Returns the leases that matched.
+pub(crate) async fn running(
     conn: &mut PgConnection,
-    items: &[(Holder, String, bool)],
-) -> sqlx::Result<Vec<(RunId, Epoch)>> {
-    let c = columns(items.iter().map(|(h, ..)| h));
-    let workload: Vec<String> = items.iter().map(|(_, w, _)| w.clone()).collect();
-    let adopted: Vec<bool> = items.iter().map(|(.., a)| *a).collect();
+    items: &[RunningWorkload<'_>],
+) -> sqlx::Result<Vec<LeaseRef>> {
+    let c = columns(items.iter().map(|i| i.holder));
+    let workload: Vec<&str> = items.iter().map(|i| i.workload).collect();
+    let adopted: Vec<bool> = items.iter().map(|i| i.adopted).collect();
     sqlx::query!(
         r#"
         WITH input AS (
@@ -83,22 +77,27 @@ pub async fn running(
         "#,
         &c.run,
         &c.epoch,
-        &c.worker,
-        &workload,
+        &c.worker as &[&str],
+        &workload as &[&str],
         &adopted
     )
     .fetch_all(conn)
     .await
-    .map(|rows| rows.into_iter().map(|r| (RunId::from(r.run_id), Epoch(r.epoch))).collect())
+    .map(|rows| rows.into_iter().map(|r| lease_ref(r.run_id, r.epoch)).collect())
 }
 
-/// Workloads that have ended: the runs end, their slots are releasing. Returns the leases that matched.
-pub async fn finished(
+/// Stores that workloads have ended: the runs end, their slots are releasing. Returns the leases that matched.
+pub(crate) async fn finished(
     conn: &mut PgConnection,
-    items: &[(Holder, Outcome)],
-) -> sqlx::Result<Vec<(RunId, Epoch)>> {
-    let c = columns(items.iter().map(|(h, _)| h));
-    let text = |f: fn(&Outcome) -> String| items.iter().map(|(_, o)| f(o)).collect::<Vec<_>>();
+    items: &[(&LeaseHolder, &Outcome)],
+) -> sqlx::Result<Vec<LeaseRef>> {
+    let c = columns(items.iter().map(|(h, _)| *h));
+    let word =
+        |f: fn(&Outcome) -> &'static str| items.iter().map(|(_, o)| f(o)).collect::<Vec<_>>();
+    let message: Vec<String> = items
+        .iter()
+        .map(|(_, o)| o.message.replace('\0', ""))
+        .collect();
     let exit: Vec<Option<i32>> = items.iter().map(|(_, o)| o.exit_code).collect();
     sqlx::query!(
         r#"
@@ -123,30 +122,33 @@ pub async fn finished(
         "#,
         &c.run,
         &c.epoch,
-        &c.worker,
-        &text(|o| o.state.as_str().to_owned()),
-        &text(|o| o.reason.as_str().to_owned()),
-        &text(|o| o.message.replace('\0', "")),
+        &c.worker as &[&str],
+        &word(|o| o.state.as_str()) as &[&str],
+        &word(|o| o.reason.as_str()) as &[&str],
+        &message,
         &exit as &[Option<i32>],
     )
     .fetch_all(conn)
     .await
-    .map(|rows| rows.into_iter().map(|r| (RunId::from(r.run_id), Epoch(r.epoch))).collect())
+    .map(|rows| rows.into_iter().map(|r| lease_ref(r.run_id, r.epoch)).collect())
 }
 
-/// A slot that is free again.
+/// A slot that is free again, and the lease that it had.
 #[derive(Clone, Debug)]
-pub struct Freed {
-    pub run: RunId,
-    pub epoch: Epoch,
+pub(crate) struct FreedSlot {
+    pub lease: LeaseRef,
     pub project: ProjectId,
-    pub slot: i32,
+    pub slot: Slot,
+    /// The concurrency group that the lease held.
     pub group: Option<String>,
 }
 
-/// Workloads that are gone: their leases end, their slots are free.
-pub async fn released(conn: &mut PgConnection, holders: &[Holder]) -> sqlx::Result<Vec<Freed>> {
-    let c = columns(holders.iter());
+/// Stores that workloads are gone: their leases end, their slots are free.
+pub(crate) async fn released(
+    conn: &mut PgConnection,
+    holders: &[&LeaseHolder],
+) -> sqlx::Result<Vec<FreedSlot>> {
+    let c = columns(holders.iter().copied());
     let rows = sqlx::query!(
         r#"
         WITH input AS (
@@ -163,36 +165,35 @@ pub async fn released(conn: &mut PgConnection, holders: &[Holder]) -> sqlx::Resu
         "#,
         &c.run,
         &c.epoch,
-        &c.worker
+        &c.worker as &[&str]
     )
     .fetch_all(conn)
     .await?;
     Ok(rows
         .into_iter()
-        .map(|r| Freed {
-            run: RunId::from(r.run_id),
-            epoch: Epoch(r.epoch),
+        .map(|r| FreedSlot {
+            lease: lease_ref(r.run_id, r.epoch),
             project: ProjectId::from(r.project_id),
-            slot: r.slot,
+            slot: Slot::from(r.slot),
             group: r.concurrency_group,
         })
         .collect())
 }
 
-/// Of these, the leases that their senders still hold, whatever their state.
-pub async fn held_by_sender(
+/// Returns which of these leases their holders still hold, whatever their phase.
+pub(crate) async fn still_held(
     conn: &mut PgConnection,
-    holders: &[Holder],
-) -> sqlx::Result<Vec<(RunId, Epoch)>> {
-    let c = columns(holders.iter());
+    holders: &[&LeaseHolder],
+) -> sqlx::Result<Vec<LeaseRef>> {
+    let c = columns(holders.iter().copied());
     sqlx::query!(
         "SELECT l.run_id, l.epoch FROM runs.leases l JOIN unnest($1::uuid[], $2::bigint[], $3::text[]) AS i(run_id, epoch, worker_id)
          ON l.run_id = ANY(ARRAY[i.run_id]) AND l.epoch + 0 = i.epoch AND l.worker_id || '' = i.worker_id",
         &c.run,
         &c.epoch,
-        &c.worker
+        &c.worker as &[&str]
     )
     .fetch_all(conn)
     .await
-    .map(|rows| rows.into_iter().map(|r| (RunId::from(r.run_id), Epoch(r.epoch))).collect())
+    .map(|rows| rows.into_iter().map(|r| lease_ref(r.run_id, r.epoch)).collect())
 }

@@ -1,21 +1,14 @@
-//! Why a run waits: what stands in the queue and on the slots around it.
+//! What a run waits for: the runs before it in the queue, the leases of its group, and the workers that could take it.
 use ck8s_types::{ProjectId, RunId};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
-/// A run's place in the queue.
-#[derive(Debug)]
-pub struct Waiting {
-    pub project: ProjectId,
-    pub labels: Vec<String>,
-    pub ready: bool,
-    pub group: Option<String>,
-    /// Ready runs of the project that go first.
-    pub ahead: i64,
-}
+use crate::domain::{QueueEntry, SuitableWorkers};
 
-/// The run's place in the queue; none: it is not in it.
-pub async fn waiting(conn: &mut PgConnection, run: RunId) -> sqlx::Result<Option<Waiting>> {
+/// Returns the run's place in the queue. None: it does not wait.
+pub(crate) async fn queue_entry(
+    conn: &mut PgConnection,
+    run: RunId,
+) -> sqlx::Result<Option<QueueEntry>> {
     let row = sqlx::query!(
         r#"SELECT q.project_id, p.labels, q.ready, q.concurrency_group,
                (SELECT count(*) FROM runs.queue o WHERE o.project_id = q.project_id AND o.ready AND (o.rank, o.seq) < (q.rank, q.seq)) AS "ahead!"
@@ -24,7 +17,7 @@ pub async fn waiting(conn: &mut PgConnection, run: RunId) -> sqlx::Result<Option
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|r| Waiting {
+    Ok(row.map(|r| QueueEntry {
         project: ProjectId::from(r.project_id),
         labels: r.labels,
         ready: r.ready,
@@ -33,8 +26,12 @@ pub async fn waiting(conn: &mut PgConnection, run: RunId) -> sqlx::Result<Option
     }))
 }
 
-/// Runs that go first in the project, next one first.
-pub async fn ahead(conn: &mut PgConnection, run: RunId, limit: i64) -> sqlx::Result<Vec<Uuid>> {
+/// Returns the runs of the project that go before this one, the next one first.
+pub(crate) async fn ahead(
+    conn: &mut PgConnection,
+    run: RunId,
+    limit: i64,
+) -> sqlx::Result<Vec<RunId>> {
     sqlx::query_scalar!(
         "SELECT o.run_id FROM runs.queue q JOIN runs.queue o ON o.project_id = q.project_id AND o.ready AND (o.rank, o.seq) < (q.rank, q.seq)
          WHERE q.run_id = $1 ORDER BY o.rank, o.seq LIMIT $2",
@@ -43,15 +40,16 @@ pub async fn ahead(conn: &mut PgConnection, run: RunId, limit: i64) -> sqlx::Res
     )
     .fetch_all(conn)
     .await
+    .map(|ids| ids.into_iter().map(RunId::from).collect())
 }
 
-/// Runs of the group that hold a slot or wait before this one.
-pub async fn group_before(
+/// Returns the runs of the group that hold a slot or wait before this one.
+pub(crate) async fn group_before(
     conn: &mut PgConnection,
     run: RunId,
     project: ProjectId,
     group: &str,
-) -> sqlx::Result<Vec<Uuid>> {
+) -> sqlx::Result<Vec<RunId>> {
     sqlx::query_scalar!(
         r#"SELECT run_id AS "run_id!" FROM runs.leases WHERE project_id = $2 AND concurrency_group = $3
            UNION ALL
@@ -63,21 +61,15 @@ pub async fn group_before(
     )
     .fetch_all(conn)
     .await
+    .map(|ids| ids.into_iter().map(RunId::from).collect())
 }
 
-/// Connected workers that have all these labels: how many, how many of them take work, and how many leases they could hold and hold.
-#[derive(Debug, Clone, Copy)]
-pub struct Suitable {
-    pub connected: i64,
-    pub taking: i64,
-    pub capacity: i64,
-    pub held: i64,
-}
-
-/// Which workers could take a run with these labels.
-pub async fn suitable(conn: &mut PgConnection, labels: &[String]) -> sqlx::Result<Suitable> {
-    sqlx::query_as!(
-        Suitable,
+/// Returns how many workers could take a run with these labels, and how full they are.
+pub(crate) async fn suitable_workers(
+    conn: &mut PgConnection,
+    labels: &[String],
+) -> sqlx::Result<SuitableWorkers> {
+    let row = sqlx::query!(
         r#"SELECT count(*) AS "connected!", count(*) FILTER (WHERE NOT draining) AS "taking!",
                coalesce(sum(capacity) FILTER (WHERE NOT draining), 0)::bigint AS "capacity!",
                coalesce(sum((SELECT count(*) FROM runs.leases l WHERE l.worker_id = w.id)) FILTER (WHERE NOT draining), 0)::bigint AS "held!"
@@ -85,5 +77,11 @@ pub async fn suitable(conn: &mut PgConnection, labels: &[String]) -> sqlx::Resul
         labels
     )
     .fetch_one(conn)
-    .await
+    .await?;
+    Ok(SuitableWorkers {
+        connected: row.connected,
+        taking_work: row.taking,
+        capacity: row.capacity,
+        leases: row.held,
+    })
 }

@@ -1,42 +1,26 @@
-//! `runs.workers`: who is there, and until when their leases live.
+//! Workers: which are connected, and until when their leases live.
 use ck8s_types::{InstanceId, ReplicaId, WorkerId};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// A worker that connects.
-#[derive(Clone, Debug)]
-pub struct Arrival {
-    pub id: WorkerId,
-    pub instance: InstanceId,
-    pub executor: String,
-    pub domain: String,
-    pub labels: Vec<String>,
-    pub capacity: i32,
-    pub version: String,
+use super::decode::worker_id;
+use crate::domain::{Registration, Worker, WorkerHello, WorkerState};
+
+fn names(workers: &[WorkerId]) -> Vec<&str> {
+    workers.iter().map(WorkerId::as_str).collect()
 }
 
-/// What was known of it before.
-#[derive(Clone, Copy, Debug)]
-pub struct Known {
-    pub draining: bool,
-    pub lease_until: OffsetDateTime,
-    /// It is the same process as before, on a new stream.
-    pub same_instance: bool,
-    /// The process before lost its leases by time.
-    pub was_expired: bool,
-}
-
-/// The worker holds a stream here now.
-pub async fn connect(
+/// Stores that the worker holds a stream of this replica.
+pub(crate) async fn connect(
     conn: &mut PgConnection,
-    arrival: &Arrival,
+    hello: &WorkerHello,
     replica: ReplicaId,
     ttl_seconds: f64,
-) -> sqlx::Result<Known> {
+) -> sqlx::Result<Registration> {
     let before = sqlx::query!(
         r#"SELECT instance_id, lease_until < now() AS "expired!" FROM runs.workers WHERE id = $1 FOR UPDATE"#,
-        arrival.id.as_str()
+        hello.id.as_str()
     )
     .fetch_optional(&mut *conn)
     .await?;
@@ -47,69 +31,74 @@ pub async fn connect(
              executor_domain = excluded.executor_domain, labels = excluded.labels, capacity = excluded.capacity, state = 'connected',
              replica_id = excluded.replica_id, lease_until = excluded.lease_until, version = excluded.version, seen_at = now()
          RETURNING draining, lease_until",
-        arrival.id.as_str(),
-        arrival.instance.uuid(),
-        arrival.executor,
-        arrival.domain,
-        &arrival.labels,
-        arrival.capacity,
+        hello.id.as_str(),
+        hello.instance.uuid(),
+        hello.executor,
+        hello.domain.as_str(),
+        &hello.labels,
+        hello.capacity,
         replica.uuid(),
         ttl_seconds,
-        arrival.version
+        hello.version
     )
     .fetch_one(conn)
     .await?;
-    Ok(Known {
+    Ok(Registration {
         draining: row.draining,
         lease_until: row.lease_until,
-        same_instance: before
-            .as_ref()
-            .is_some_and(|b| b.instance_id == arrival.instance.uuid()),
-        was_expired: before.is_some_and(|b| b.expired),
+        resumed: before.is_some_and(|b| b.instance_id == hello.instance.uuid() && !b.expired),
     })
 }
 
-/// Renews all leases of many workers. Returns those that still hold their stream here, with their new end.
-pub async fn renew(
+/// Renews all leases of many workers. Returns the workers that still hold their stream here, and until when their leases live.
+pub(crate) async fn renew(
     conn: &mut PgConnection,
     replica: ReplicaId,
-    workers: &[(String, Uuid)],
+    workers: &[(&WorkerId, InstanceId)],
     ttl_seconds: f64,
-) -> sqlx::Result<Vec<(String, OffsetDateTime)>> {
-    let (ids, instances): (Vec<String>, Vec<Uuid>) = workers.iter().cloned().unzip();
+) -> sqlx::Result<Vec<(WorkerId, OffsetDateTime)>> {
+    let (ids, instances): (Vec<&str>, Vec<Uuid>) = workers
+        .iter()
+        .map(|(id, instance)| (id.as_str(), instance.uuid()))
+        .unzip();
     let rows = sqlx::query!(
         "UPDATE runs.workers w SET lease_until = now() + make_interval(secs => $4), seen_at = now(), state = 'connected'
          FROM unnest($1::text[], $2::uuid[]) AS i(id, instance_id)
          -- looked up by its key, whatever the planner takes the table's size for
          WHERE w.id = ANY(ARRAY[i.id]) AND w.instance_id = i.instance_id AND w.replica_id = $3
          RETURNING w.id, w.lease_until",
-        &ids,
+        &ids as &[&str],
         &instances,
         replica.uuid(),
         ttl_seconds
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|r| (r.id, r.lease_until)).collect())
+    rows.into_iter()
+        .map(|r| Ok((worker_id(r.id)?, r.lease_until)))
+        .collect()
 }
 
-/// Which of these, whose streams are here, were not heard in time.
-pub async fn expired(
+/// Returns which of these workers hold their stream here and sent no heartbeat in time.
+pub(crate) async fn expired(
     conn: &mut PgConnection,
-    ids: &[String],
+    ids: &[WorkerId],
     replica: ReplicaId,
-) -> sqlx::Result<Vec<String>> {
+) -> sqlx::Result<Vec<WorkerId>> {
     sqlx::query_scalar!(
         "SELECT id FROM runs.workers WHERE id = ANY($1) AND replica_id = $2 AND lease_until < now()",
-        ids,
+        &names(ids) as &[&str],
         replica.uuid()
     )
     .fetch_all(conn)
-    .await
+    .await?
+    .into_iter()
+    .map(worker_id)
+    .collect()
 }
 
-/// Its stream here has ended. Its leases live on until they expire.
-pub async fn disconnect(
+/// Stores that the worker's stream here has ended. Its leases live on until they expire.
+pub(crate) async fn disconnect(
     conn: &mut PgConnection,
     id: &WorkerId,
     instance: InstanceId,
@@ -126,8 +115,8 @@ pub async fn disconnect(
     .map(drop)
 }
 
-/// How many leases it can hold now.
-pub async fn set_capacity(
+/// Sets how many leases the worker can hold.
+pub(crate) async fn set_capacity(
     conn: &mut PgConnection,
     id: &WorkerId,
     capacity: i32,
@@ -142,11 +131,15 @@ pub async fn set_capacity(
     .map(drop)
 }
 
-/// Takes no more work, or takes it again. False: no such worker.
-pub async fn set_draining(conn: &mut PgConnection, id: &str, draining: bool) -> sqlx::Result<bool> {
+/// Sets whether the worker takes no more work. False: there is no such worker.
+pub(crate) async fn set_draining(
+    conn: &mut PgConnection,
+    id: &WorkerId,
+    draining: bool,
+) -> sqlx::Result<bool> {
     sqlx::query!(
         "UPDATE runs.workers SET draining = $2 WHERE id = $1",
-        id,
+        id.as_str(),
         draining
     )
     .execute(conn)
@@ -154,29 +147,20 @@ pub async fn set_draining(conn: &mut PgConnection, id: &str, draining: bool) -> 
     .map(|r| r.rows_affected() == 1)
 }
 
-/// Which of these drain.
-pub async fn draining(conn: &mut PgConnection, ids: &[String]) -> sqlx::Result<Vec<String>> {
+/// Returns which of these workers take no more work.
+pub(crate) async fn draining(
+    conn: &mut PgConnection,
+    ids: &[WorkerId],
+) -> sqlx::Result<Vec<WorkerId>> {
     sqlx::query_scalar!(
         "SELECT id FROM runs.workers WHERE id = ANY($1) AND draining",
-        ids
+        &names(ids) as &[&str]
     )
     .fetch_all(conn)
-    .await
-}
-
-/// A worker, as people see it.
-#[derive(Clone, Debug)]
-pub struct WorkerRow {
-    pub id: String,
-    pub instance: Uuid,
-    pub executor: String,
-    pub labels: Vec<String>,
-    pub capacity: i32,
-    pub leases: i64,
-    pub connected: bool,
-    pub draining: bool,
-    pub seen_at: OffsetDateTime,
-    pub version: String,
+    .await?
+    .into_iter()
+    .map(worker_id)
+    .collect()
 }
 
 macro_rules! worker_rows {
@@ -189,35 +173,41 @@ macro_rules! worker_rows {
         )
         .fetch_all($conn)
         .await
-        .map(|rows| {
+        .and_then(|rows| {
             rows.into_iter()
-                .map(|r| WorkerRow {
-                    id: r.id,
-                    instance: r.instance_id,
-                    executor: r.executor,
-                    labels: r.labels,
-                    capacity: r.capacity,
-                    leases: r.leases,
-                    connected: r.connected,
-                    draining: r.draining,
-                    seen_at: r.seen_at,
-                    version: r.version,
+                .map(|r| {
+                    Ok(Worker {
+                        id: worker_id(r.id)?,
+                        instance: InstanceId::from(r.instance_id),
+                        executor: r.executor,
+                        labels: r.labels,
+                        capacity: r.capacity,
+                        leases: r.leases,
+                        state: match (r.connected, r.draining) {
+                            (false, _) => WorkerState::Disconnected,
+                            (true, true) => WorkerState::Draining,
+                            (true, false) => WorkerState::Connected,
+                        },
+                        seen_at: r.seen_at,
+                        version: r.version,
+                    })
                 })
-                .collect::<Vec<WorkerRow>>()
+                .collect::<sqlx::Result<Vec<Worker>>>()
         })
     };
 }
 
-/// Workers by id, after one.
-pub async fn list(
+/// Returns workers in the order of their ids, after one of them.
+pub(crate) async fn list(
     conn: &mut PgConnection,
-    after: &str,
+    after: Option<&WorkerId>,
     limit: i64,
-) -> sqlx::Result<Vec<WorkerRow>> {
+) -> sqlx::Result<Vec<Worker>> {
+    let after = after.map_or("", WorkerId::as_str);
     worker_rows!(conn, "id > $1 ORDER BY id LIMIT $2", after, limit)
 }
 
-/// One worker.
-pub async fn get(conn: &mut PgConnection, id: &str) -> sqlx::Result<Option<WorkerRow>> {
-    worker_rows!(conn, "id = $1", id).map(|mut rows| rows.pop())
+/// Returns one worker. None: there is no such worker.
+pub(crate) async fn get(conn: &mut PgConnection, id: &WorkerId) -> sqlx::Result<Option<Worker>> {
+    worker_rows!(conn, "id = $1", id.as_str()).map(|mut rows| rows.pop())
 }

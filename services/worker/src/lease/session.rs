@@ -1,4 +1,4 @@
-//! The lease stream: one session after the other, as long as the worker lives.
+//! One session of the lease stream: Hello and Welcome, heartbeats, transitions out, grants and cancellations in.
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -6,217 +6,153 @@ use std::{
 };
 
 use ck8s_proto::runs::v1::{
-    Drain, Grant, Heartbeat, Hello, LeaseRef, LeaseRequest, LeaseResponse, Welcome,
-    lease_request::Frame, lease_response::Frame as Answer,
+    Drain, Grant, Heartbeat, Hello, LeaseRequest, LeaseResponse, Welcome,
+    lease_request::Frame as RequestFrame, lease_response::Frame as ResponseFrame,
 };
-use ck8s_types::{Epoch, InstanceId};
+use ck8s_types::{InstanceId, LeaseRef, WorkerId};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status, Streaming};
+use tonic::{Status, Streaming};
 
 use super::LeaseTable;
-use crate::{Connected, WorkerError, backoff::Backoff, connection::Connection};
+use crate::{
+    connection::Client,
+    convert::{lease_from_pb, lease_to_pb},
+};
 
-const PROTOCOL: i32 = 1;
-/// How many frames may wait to be sent.
-const FRAMES: usize = 256;
-/// How long the server has for its first frame.
-const WELCOME: Duration = Duration::from_secs(10);
+/// The version of the stream's protocol.
+const PROTOCOL_VERSION: i32 = 1;
+/// How many frames may wait to be sent. A full queue makes the session wait, and then break.
+const MAX_QUEUED_FRAMES: usize = 256;
+/// Bounds the wait for the server's first frame: a server that needs longer is of no use.
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
+/// The shortest interval between heartbeats, whatever the server says.
+const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(10);
+/// The shortest time that a frame may wait for room in the queue, however short leases live.
+const MIN_SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Who this worker is.
-pub(crate) struct Identity {
-    pub(crate) worker_id: String,
+/// How this worker introduces itself.
+pub(crate) struct WorkerIdentity {
+    pub(crate) worker_id: WorkerId,
     pub(crate) instance_id: InstanceId,
     pub(crate) labels: Vec<String>,
     pub(crate) executor: &'static str,
     pub(crate) capacity: i32,
 }
 
+impl WorkerIdentity {
+    fn hello(&self, leases: &[LeaseRef]) -> Hello {
+        Hello {
+            worker_id: self.worker_id.to_string(),
+            instance_id: self.instance_id.to_string(),
+            protocol_version: PROTOCOL_VERSION,
+            labels: self.labels.clone(),
+            executor: self.executor.to_owned(),
+            capacity: self.capacity,
+            leases: leases.iter().copied().map(lease_to_pb).collect(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
 /// Why a session ended.
-pub(crate) enum SessionEnd {
+pub(super) enum SessionEnd {
     /// The stream ended or broke.
     Broken(Status),
-    /// The server goes.
-    Draining,
-    /// All is handed back.
-    Done,
+    /// The server shuts down.
+    ServerDrains,
+    /// This worker drains, and holds no lease any more.
+    HandedBack,
 }
 
-/// Connects again and again.
-pub(crate) struct Sessions {
-    pub(crate) identity: Identity,
-    pub(crate) connection: Arc<Connection>,
-    pub(crate) leases: Arc<LeaseTable>,
-    /// The worker takes no more work.
-    pub(crate) drain: CancellationToken,
-    /// Told when the stream stands and when it does not.
-    pub(crate) connected: Connected,
-}
-
-/// What a heartbeat named, and when it was sent: the leases count from then.
-struct Beat {
+/// A heartbeat that the server has not answered. The leases that it names count from the moment when it was sent.
+struct SentHeartbeat {
     sequence: i64,
-    sent: Instant,
+    time: Instant,
     leases: Vec<LeaseRef>,
 }
 
-/// One stream, after its Welcome.
-struct Session<'a> {
-    sessions: &'a Sessions,
-    frames: mpsc::Sender<LeaseRequest>,
-    ttl: Duration,
-    /// Until when the server's last word lets leases live: one heartbeat renews all of a worker, new ones included.
-    term: Instant,
-    beats: VecDeque<Beat>,
-    sequence: i64,
-    drain_said: bool,
+/// One stream, after the server's Welcome.
+pub(super) struct Session {
+    leases: Arc<LeaseTable>,
+    drain: CancellationToken,
+    requests: mpsc::Sender<LeaseRequest>,
+    responses: Streaming<LeaseResponse>,
+    heartbeat_interval: Duration,
+    lease_ttl: Duration,
+    /// When leases expire by the last answer of the server. One heartbeat renews all leases of a worker, new ones included.
+    expiry: Instant,
+    heartbeats: VecDeque<SentHeartbeat>,
+    last_sequence: i64,
+    drain_sent: bool,
 }
 
-impl Sessions {
-    /// Runs until all is handed back after `drain`. Every new lease goes to `granted`, with the end of its first term.
-    pub(crate) async fn run(
-        &self,
-        mut granted: impl FnMut(Grant, Instant),
-    ) -> Result<(), WorkerError> {
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-        let mut welcomed = false;
-        loop {
-            let mut welcome = || {
-                welcomed = true;
-                backoff.reset();
-                self.connected.set(true);
-            };
-            let ended = self.session(&mut welcome, &mut granted).await;
-            self.connected.set(false);
-            match ended {
-                SessionEnd::Done => return Ok(()),
-                SessionEnd::Draining => tracing::info!("the server goes: connecting to another"),
-                SessionEnd::Broken(status) if !welcomed && is_refusal(&status) => {
-                    return Err(WorkerError::Refused {
-                        message: status.message().to_owned(),
-                    });
-                }
-                SessionEnd::Broken(status) => {
-                    tracing::warn!(code = ?status.code(), message = status.message(), "the lease stream broke");
-                }
-            }
-            if self.drain.is_cancelled() && self.leases.is_empty() {
-                return Ok(());
-            }
-            metrics::counter!("ck8s_worker_reconnects_total").increment(1);
-            tokio::time::sleep(backoff.next()).await;
-            self.connection.renew();
-        }
-    }
-
-    async fn session(
-        &self,
-        welcomed: &mut impl FnMut(),
-        granted: &mut impl FnMut(Grant, Instant),
-    ) -> SessionEnd {
-        let (frames, outgoing) = mpsc::channel(FRAMES);
-        let said_hello = Instant::now();
-        let opened = tokio::time::timeout(WELCOME, self.open(&frames, outgoing)).await;
-        let (welcome, mut incoming) = match opened {
-            Ok(Ok(opened)) => opened,
-            Ok(Err(status)) => return SessionEnd::Broken(status),
-            Err(_) => return SessionEnd::Broken(Status::deadline_exceeded("no welcome in time")),
-        };
-        welcomed();
-        let interval = Duration::from_millis(
-            u64::try_from(welcome.heartbeat_interval_ms)
-                .unwrap_or(0)
-                .max(10),
-        );
+impl Session {
+    /// Opens a stream and waits for the server's Welcome.
+    pub(super) async fn open(
+        client: Client,
+        identity: &WorkerIdentity,
+        leases: &Arc<LeaseTable>,
+        drain: &CancellationToken,
+    ) -> Result<Self, Status> {
+        let (requests, queue) = mpsc::channel(MAX_QUEUED_FRAMES);
+        let hello_time = Instant::now();
+        let hello = identity.hello(&leases.leases());
+        let exchange = exchange_hello(client, hello, &requests, queue);
+        let (welcome, responses) = tokio::time::timeout(WELCOME_TIMEOUT, exchange)
+            .await
+            .map_err(|_| Status::deadline_exceeded("no welcome in time"))??;
         tracing::info!(
             ttl_ms = welcome.lease_ttl_ms,
             interval_ms = welcome.heartbeat_interval_ms,
             "connected"
         );
-        let ttl = Duration::from_millis(u64::try_from(welcome.lease_ttl_ms).unwrap_or(0));
-        let mut session = Session {
-            sessions: self,
-            frames,
-            ttl,
-            term: said_hello + ttl,
-            beats: VecDeque::new(),
-            sequence: 0,
-            drain_said: false,
-        };
-        self.leases.resend();
-        session.run(interval, &mut incoming, granted).await
+        let lease_ttl = milliseconds(welcome.lease_ttl_ms);
+        let heartbeat_interval = milliseconds(welcome.heartbeat_interval_ms);
+        leases.resend();
+        Ok(Self {
+            leases: Arc::clone(leases),
+            drain: drain.clone(),
+            requests,
+            responses,
+            heartbeat_interval: heartbeat_interval.max(MIN_HEARTBEAT_INTERVAL),
+            lease_ttl,
+            expiry: hello_time + lease_ttl,
+            heartbeats: VecDeque::new(),
+            last_sequence: 0,
+            drain_sent: false,
+        })
     }
 
-    async fn open(
-        &self,
-        frames: &mpsc::Sender<LeaseRequest>,
-        outgoing: mpsc::Receiver<LeaseRequest>,
-    ) -> Result<(Welcome, Streaming<LeaseResponse>), Status> {
-        let closed = |_| Status::cancelled("the stream is closed");
-        let hello = Frame::Hello(Hello {
-            worker_id: self.identity.worker_id.clone(),
-            instance_id: self.identity.instance_id.to_string(),
-            protocol_version: PROTOCOL,
-            labels: self.identity.labels.clone(),
-            executor: self.identity.executor.to_owned(),
-            capacity: self.identity.capacity,
-            leases: self.leases.refs(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        });
-        frames
-            .send(LeaseRequest { frame: Some(hello) })
-            .await
-            .map_err(closed)?;
-        let answer = self
-            .connection
-            .client()
-            .lease(ReceiverStream::new(outgoing))
-            .await?;
-        let mut incoming = answer.into_inner();
-        match incoming.message().await?.and_then(|m| m.frame) {
-            Some(Answer::Welcome(welcome)) => Ok((welcome, incoming)),
-            Some(Answer::Draining(_)) => Err(Status::unavailable("the server goes")),
-            Some(_) | None => Err(Status::unavailable("the server did not say welcome")),
-        }
-    }
-}
-
-impl Session<'_> {
-    async fn run(
-        &mut self,
-        interval: Duration,
-        incoming: &mut Streaming<LeaseResponse>,
-        granted: &mut impl FnMut(Grant, Instant),
-    ) -> SessionEnd {
-        let leases = &self.sessions.leases;
-        let mut beat = tokio::time::interval(interval);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    /// Runs until the stream ends, or until everything is handed back.
+    pub(super) async fn run(&mut self, on_grant: &mut impl FnMut(Grant, Instant)) -> SessionEnd {
+        let leases = Arc::clone(&self.leases);
+        let drain = self.drain.clone();
+        let mut heartbeat = tokio::time::interval(self.heartbeat_interval);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            if self.drain_said && leases.is_empty() {
-                return SessionEnd::Done;
+            if self.drain_sent && leases.is_empty() {
+                return SessionEnd::HandedBack;
             }
             let sent = tokio::select! {
-                frame = incoming.message() => match frame {
-                    Ok(Some(LeaseResponse { frame: Some(Answer::Draining(_)) })) => return SessionEnd::Draining,
+                response = self.responses.message() => match response {
+                    Ok(Some(LeaseResponse { frame: Some(ResponseFrame::Draining(_)) })) => {
+                        return SessionEnd::ServerDrains;
+                    }
                     Ok(Some(LeaseResponse { frame: Some(frame) })) => {
-                        self.take(frame, granted);
+                        self.handle(frame, on_grant);
                         Ok(())
                     }
                     Ok(Some(LeaseResponse { frame: None })) => Ok(()),
-                    Ok(None) => return SessionEnd::Broken(Status::unavailable("the server ended the stream")),
-                    Err(status) => return SessionEnd::Broken(status),
+                    Ok(None) => Err(Status::unavailable("the server ended the stream")),
+                    Err(status) => Err(status),
                 },
-                () = self.sessions.drain.cancelled(), if !self.drain_said => {
-                    self.drain_said = true;
-                    self.send(Frame::Drain(Drain {})).await
+                () = drain.cancelled(), if !self.drain_sent => {
+                    self.drain_sent = true;
+                    self.send(RequestFrame::Drain(Drain {})).await
                 }
-                _ = beat.tick() => {
-                    if self.beats.front().is_some_and(|b| b.sent.elapsed() > self.ttl.max(interval * 3)) {
-                        return SessionEnd::Broken(Status::deadline_exceeded("the server does not answer heartbeats"));
-                    }
-                    self.beat().await
-                }
+                _ = heartbeat.tick() => self.send_heartbeat().await,
                 () = leases.wake.notified() => self.send_transitions().await,
             };
             if let Err(status) = sent {
@@ -225,85 +161,100 @@ impl Session<'_> {
         }
     }
 
-    async fn send(&self, frame: Frame) -> Result<(), Status> {
-        self.frames
-            .send_timeout(
-                LeaseRequest { frame: Some(frame) },
-                self.ttl.max(Duration::from_secs(1)),
-            )
+    async fn send(&self, frame: RequestFrame) -> Result<(), Status> {
+        let request = LeaseRequest { frame: Some(frame) };
+        self.requests
+            .send_timeout(request, self.lease_ttl.max(MIN_SEND_TIMEOUT))
             .await
             .map_err(|_| Status::unavailable("the stream takes no more frames"))
     }
 
-    async fn beat(&mut self) -> Result<(), Status> {
-        self.sequence += 1;
-        let leases = self.sessions.leases.refs();
-        let beat = Beat {
-            sequence: self.sequence,
-            sent: Instant::now(),
-            leases: leases.clone(),
-        };
+    async fn send_heartbeat(&mut self) -> Result<(), Status> {
+        let answer_timeout = self.lease_ttl.max(self.heartbeat_interval * 3);
+        if let Some(oldest) = self.heartbeats.front()
+            && oldest.time.elapsed() > answer_timeout
+        {
+            return Err(Status::deadline_exceeded(
+                "the server does not answer heartbeats",
+            ));
+        }
+        self.last_sequence += 1;
+        let leases = self.leases.leases();
         metrics::gauge!("ck8s_worker_leases").set(leases.len() as f64);
-        self.beats.push_back(beat);
-        self.send(Frame::Heartbeat(Heartbeat {
-            sequence: self.sequence,
+        let heartbeat = Heartbeat {
+            sequence: self.last_sequence,
+            leases: leases.iter().copied().map(lease_to_pb).collect(),
+        };
+        self.heartbeats.push_back(SentHeartbeat {
+            sequence: self.last_sequence,
+            time: Instant::now(),
             leases,
-        }))
-        .await
+        });
+        self.send(RequestFrame::Heartbeat(heartbeat)).await
     }
 
     async fn send_transitions(&self) -> Result<(), Status> {
-        for transition in self.sessions.leases.to_send(Instant::now()) {
-            self.send(Frame::Transition(transition)).await?;
+        for transition in self.leases.take_unsent(Instant::now()) {
+            self.send(RequestFrame::Transition(transition)).await?;
         }
         Ok(())
     }
 
-    fn take(&mut self, frame: Answer, granted: &mut impl FnMut(Grant, Instant)) {
-        let leases = &self.sessions.leases;
+    fn handle(&mut self, frame: ResponseFrame, on_grant: &mut impl FnMut(Grant, Instant)) {
         match frame {
-            Answer::Grant(grant) => granted(grant, self.term),
-            Answer::Renewed(renewed) => {
-                while let Some(beat) = self.beats.pop_front_if(|b| b.sequence <= renewed.sequence) {
-                    if beat.sequence == renewed.sequence {
-                        self.term = beat.sent + self.ttl;
-                        leases.renewed(&beat.leases, self.term);
-                    }
+            ResponseFrame::Grant(grant) => on_grant(grant, self.expiry),
+            ResponseFrame::Renewed(renewed) => self.renew(renewed.sequence),
+            ResponseFrame::Cancel(cancel) => {
+                if let Some(lease) = lease_from_pb(cancel.lease) {
+                    self.leases.cancel(lease, milliseconds(cancel.grace_ms));
                 }
             }
-            Answer::Cancel(cancel) => {
-                if let Some((run, epoch)) = parse(cancel.lease.as_ref()) {
-                    let grace = Duration::from_millis(u64::try_from(cancel.grace_ms).unwrap_or(0));
-                    leases.canceled(run, epoch, grace);
-                }
-            }
-            Answer::Revoke(revoke) => {
-                // Of a lease that was released a moment ago, a heartbeat on its way still tells.
-                if let Some((run, epoch)) = parse(revoke.lease.as_ref())
-                    && leases.revoked(run, epoch)
+            ResponseFrame::Revoke(revoke) => {
+                // A lease that was just released may still stand in a heartbeat that is on its way: then the table no longer has it.
+                if let Some(lease) = lease_from_pb(revoke.lease)
+                    && self.leases.revoke(lease)
                 {
-                    tracing::warn!(run.id = %run, %epoch, code = revoke.code, "a lease was revoked");
+                    tracing::warn!(run.id = %lease.run_id, epoch = %lease.epoch, code = revoke.code, "a lease was revoked");
                 }
             }
-            Answer::Ack(ack) => leases.acknowledged(ack.sequence),
-            Answer::Welcome(_) | Answer::Draining(_) => {}
+            ResponseFrame::Ack(ack) => self.leases.acknowledge(ack.sequence),
+            ResponseFrame::Welcome(_) | ResponseFrame::Draining(_) => {}
+        }
+    }
+
+    /// Extends the leases of the heartbeat that the server has answered.
+    fn renew(&mut self, sequence: i64) {
+        while let Some(heartbeat) = self.heartbeats.pop_front_if(|h| h.sequence <= sequence) {
+            if heartbeat.sequence == sequence {
+                self.expiry = heartbeat.time + self.lease_ttl;
+                self.leases.renew(&heartbeat.leases, self.expiry);
+            }
         }
     }
 }
 
-fn parse(lease: Option<&LeaseRef>) -> Option<(ck8s_types::RunId, Epoch)> {
-    let lease = lease?;
-    Some((lease.run_id.parse().ok()?, Epoch(lease.epoch)))
+/// Sends Hello, opens the stream, and returns the server's Welcome with the stream of what follows.
+async fn exchange_hello(
+    mut client: Client,
+    hello: Hello,
+    requests: &mpsc::Sender<LeaseRequest>,
+    queue: mpsc::Receiver<LeaseRequest>,
+) -> Result<(Welcome, Streaming<LeaseResponse>), Status> {
+    let hello = LeaseRequest {
+        frame: Some(RequestFrame::Hello(hello)),
+    };
+    requests
+        .send(hello)
+        .await
+        .map_err(|_| Status::cancelled("the stream is closed"))?;
+    let mut responses = client.lease(ReceiverStream::new(queue)).await?.into_inner();
+    match responses.message().await?.and_then(|m| m.frame) {
+        Some(ResponseFrame::Welcome(welcome)) => Ok((welcome, responses)),
+        Some(ResponseFrame::Draining(_)) => Err(Status::unavailable("the server shuts down")),
+        Some(_) | None => Err(Status::unavailable("the server did not send Welcome")),
+    }
 }
 
-/// Trying again does not help.
-fn is_refusal(status: &Status) -> bool {
-    matches!(
-        status.code(),
-        Code::Unauthenticated
-            | Code::PermissionDenied
-            | Code::InvalidArgument
-            | Code::FailedPrecondition
-            | Code::Unimplemented
-    )
+fn milliseconds(count: i64) -> Duration {
+    Duration::from_millis(u64::try_from(count).unwrap_or(0))
 }

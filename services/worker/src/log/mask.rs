@@ -7,21 +7,23 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 
-/// Shorter values would mask half of every line.
-const SHORTEST: usize = 4;
+/// The shortest value that is masked. Shorter ones would mask half of every line.
+const MIN_PATTERN_BYTES: usize = 4;
+/// What replaces a value.
 const MASK: &[u8] = b"***";
 
-/// Masks a stream. The result does not depend on where the stream is cut.
+/// Masks one stream. The result does not depend on where the stream is cut.
 pub(crate) struct Masker {
     search: Option<AhoCorasick>,
-    /// Sorted: whether a tail begins one of them is a binary search.
+    /// Sorted, so that a binary search tells whether the end of the buffer begins one of them.
     patterns: Vec<Vec<u8>>,
-    longest: usize,
-    held: Vec<u8>,
+    max_pattern_bytes: usize,
+    /// The end of the stream so far, which may yet become a secret.
+    undecided: Vec<u8>,
 }
 
 impl Masker {
-    /// Masks these values, each line of theirs, and their base64.
+    /// Returns a masker for these values, each of their lines, and their base64.
     pub(crate) fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
         let mut patterns = BTreeSet::new();
         for value in values {
@@ -31,43 +33,43 @@ impl Masker {
             patterns.insert(STANDARD_NO_PAD.encode(value).into_bytes());
             patterns.insert(URL_SAFE_NO_PAD.encode(value).into_bytes());
         }
-        patterns.retain(|p| p.len() >= SHORTEST);
+        patterns.retain(|p| p.len() >= MIN_PATTERN_BYTES);
         let patterns: Vec<_> = patterns.into_iter().collect();
         let search = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .build(&patterns);
         if let Err(error) = &search {
             // Values are bounded far below what the automaton can hold.
-            tracing::error!(%error, "cannot search for secrets");
+            tracing::error!(%error, "the search for secrets cannot be built");
         }
         Self {
-            longest: patterns.iter().map(Vec::len).max().unwrap_or(0),
+            max_pattern_bytes: patterns.iter().map(Vec::len).max().unwrap_or(0),
             search: search.ok().filter(|_| !patterns.is_empty()),
             patterns,
-            held: Vec::new(),
+            undecided: Vec::new(),
         }
     }
 
-    /// What is certain after these bytes; what may become a secret is held back.
+    /// Adds bytes to the stream. Returns the masked bytes that are certain; what may become a secret is held back.
     pub(crate) fn push(&mut self, data: &[u8]) -> Vec<u8> {
-        self.held.extend_from_slice(data);
-        let buffer = std::mem::take(&mut self.held);
-        let (out, rest) = self.mask(&buffer, |from| self.undecided(&buffer, from));
-        self.held = buffer[rest..].to_vec();
+        self.undecided.extend_from_slice(data);
+        let buffer = std::mem::take(&mut self.undecided);
+        let (out, rest) = self.mask(&buffer, |from| self.decided_until(&buffer, from));
+        self.undecided = buffer[rest..].to_vec();
         out
     }
 
-    /// The rest, at the end of the stream.
+    /// Ends the stream. Returns the rest of it.
     pub(crate) fn finish(&mut self) -> Vec<u8> {
-        let buffer = std::mem::take(&mut self.held);
+        let buffer = std::mem::take(&mut self.undecided);
         self.mask(&buffer, |_| buffer.len()).0
     }
 
-    /// Masks up to where nothing is decided; `undecided` finds that place from a given one on.
-    fn mask(&self, buffer: &[u8], undecided: impl Fn(usize) -> usize) -> (Vec<u8>, usize) {
+    /// Masks up to the place that `decided_until` finds from a given one on. Returns the result and that place.
+    fn mask(&self, buffer: &[u8], decided_until: impl Fn(usize) -> usize) -> (Vec<u8>, usize) {
         let mut out = Vec::with_capacity(buffer.len());
         let mut at = 0;
-        let mut limit = undecided(0);
+        let mut limit = decided_until(0);
         while let Some(found) = self.search.as_ref().and_then(|s| s.find(&buffer[at..])) {
             let (start, end) = (at + found.start(), at + found.end());
             // A match that starts here or later may yet lose to one that starts earlier or is longer.
@@ -77,17 +79,17 @@ impl Masker {
             out.extend_from_slice(&buffer[at..start]);
             out.extend_from_slice(MASK);
             at = end;
-            limit = undecided(at);
+            limit = decided_until(at);
         }
         out.extend_from_slice(&buffer[at..limit]);
         (out, limit)
     }
 
-    /// The first place from which the buffer's end is the beginning of a pattern.
-    fn undecided(&self, buffer: &[u8], from: usize) -> usize {
+    /// Returns the first place from which the rest of the buffer is the beginning of a pattern.
+    fn decided_until(&self, buffer: &[u8], from: usize) -> usize {
         let first = buffer
             .len()
-            .saturating_sub(self.longest.saturating_sub(1))
+            .saturating_sub(self.max_pattern_bytes.saturating_sub(1))
             .max(from);
         (first..buffer.len())
             .find(|at| self.begins_a_pattern(&buffer[*at..]))
@@ -133,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_cut_in_pieces_is_masked() {
+    fn a_value_that_is_cut_is_masked() {
         assert_eq!(
             masked(&["hunter22"], &[b"x hun", b"ter", b"22 y"]),
             "x *** y"
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_become_a_secret_is_held_back() {
+    fn only_the_beginning_of_a_secret_is_held_back() {
         let mut masker = Masker::new(["hunter22"]);
         assert_eq!(masker.push(b"a line\nhu"), b"a line\n");
         assert_eq!(masker.push(b"m\n"), b"hum\n");

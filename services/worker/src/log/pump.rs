@@ -1,4 +1,4 @@
-//! One run's way from its executor to the shipper.
+//! The pump of one run: takes log items from the executor, masks and cuts them, and queues the chunks for the shipper.
 use std::{
     future,
     sync::Arc,
@@ -11,44 +11,44 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    LogItem, Masker, Shipper,
-    piece::Pieces,
-    ship::{Piece, ShippedRun},
+    Masker, Shipper,
+    chunker::Chunker,
+    queue::{Chunk, RunQueue},
 };
-use crate::{LogSettings, lease::LeaseKey};
+use crate::domain::{LeaseKey, LogItem};
 
 /// What a pump starts from.
-pub(crate) struct PumpStart {
+pub(crate) struct PumpOptions {
     pub(crate) lease: LeaseKey,
     pub(crate) attempt: i32,
     pub(crate) masker: Masker,
-    pub(crate) settings: LogSettings,
-    /// Where the stored log of this attempt ends.
+    /// Where the stored log of this attempt ends, in bytes.
     pub(crate) stored: u64,
 }
 
-/// The pump of one run; dropped, it stops and what it holds is lost.
+/// The pump of one run. When it is dropped it stops, and what it holds is lost.
 pub(crate) struct Pump(AbortOnDropHandle<()>);
 
 impl Pump {
+    /// Starts to pump `items`.
     pub(crate) fn spawn(
         shipper: &Shipper,
-        start: PumpStart,
+        options: PumpOptions,
         items: mpsc::Receiver<LogItem>,
     ) -> Self {
-        let run = shipper.register(start.lease, start.attempt, start.stored);
-        let work = Work {
-            run,
-            masker: start.masker,
-            pieces: Pieces::new(start.settings),
-            position: start.stored,
+        let queue = shipper.register(options.lease, options.attempt, options.stored);
+        let pump = PumpState {
+            queue,
+            masker: options.masker,
+            chunker: Chunker::default(),
+            position: options.stored,
             skip: 0,
         };
-        let handle: JoinHandle<()> = tokio::spawn(work.run(items));
+        let handle: JoinHandle<()> = tokio::spawn(pump.run(items));
         Self(AbortOnDropHandle::new(handle))
     }
 
-    /// Returns when every sink is dropped and all is stored, or given up.
+    /// Returns when every sink is dropped and the whole log is stored, or given up.
     pub(crate) async fn finish(self) {
         if let Err(error) = self.0.await {
             tracing::error!(%error, "a log pump broke");
@@ -56,56 +56,55 @@ impl Pump {
     }
 }
 
-struct Work {
-    run: Arc<ShippedRun>,
+struct PumpState {
+    queue: Arc<RunQueue>,
     masker: Masker,
-    pieces: Pieces,
-    /// Where the next byte goes, pieces that wait included.
+    chunker: Chunker,
+    /// Where the next byte goes in the stored log, behind the chunks that wait.
     position: u64,
+    /// How much of the output that follows is stored already.
     skip: u64,
 }
 
-impl Work {
+impl PumpState {
     async fn run(mut self, mut items: mpsc::Receiver<LogItem>) {
         loop {
-            let due = self.pieces.due();
+            let due = self.chunker.due();
             tokio::select! {
                 item = items.recv() => match item {
-                    Some(item) => self.take(item).await,
+                    Some(item) => self.handle(item).await,
                     None => break,
                 },
-                () = until(due) => {
-                    if let Some(piece) = self.pieces.take_due(Instant::now()) {
-                        self.ship(piece, LogStream::Output).await;
+                () = sleep_until(due) => {
+                    if let Some(data) = self.chunker.take_due(Instant::now()) {
+                        self.queue(data, LogStream::Output).await;
                     }
                 }
             }
         }
-        let rest = self.masker.finish();
-        self.output(&rest).await;
+        self.flush_masker().await;
         self.flush().await;
-        self.run.drained().await;
+        self.queue.drained().await;
     }
 
-    async fn take(&mut self, item: LogItem) {
+    async fn handle(&mut self, item: LogItem) {
         match item {
             LogItem::Output(data) => {
                 let masked = self.masker.push(&data);
                 self.output(&masked).await;
             }
             LogItem::Note(text) => {
-                let rest = self.masker.finish();
-                self.output(&rest).await;
+                self.flush_masker().await;
                 self.flush().await;
                 let mut line = self.masker.push(text.as_bytes());
                 line.extend(self.masker.finish());
                 line.push(b'\n');
-                self.ship(Bytes::from(line), LogStream::System).await;
+                self.queue(Bytes::from(line), LogStream::System).await;
             }
-            LogItem::Position(answer) => {
+            LogItem::Position(reply) => {
                 self.flush().await;
-                // Whoever asked may have gone.
-                let _ = answer.send(self.position);
+                // The executor may no longer wait for the reply.
+                let _ = reply.send(self.position);
             }
             LogItem::Skip(bytes) => self.skip = bytes,
         }
@@ -116,30 +115,30 @@ impl Work {
             .unwrap_or(usize::MAX)
             .min(masked.len());
         self.skip -= skip as u64;
-        for piece in self.pieces.push(&masked[skip..], Instant::now()) {
-            self.ship(piece, LogStream::Output).await;
+        for data in self.chunker.push(&masked[skip..], Instant::now()) {
+            self.queue(data, LogStream::Output).await;
         }
+    }
+
+    async fn flush_masker(&mut self) {
+        let rest = self.masker.finish();
+        self.output(&rest).await;
     }
 
     async fn flush(&mut self) {
-        for piece in self.pieces.take_rest() {
-            self.ship(piece, LogStream::Output).await;
+        for data in self.chunker.take_rest() {
+            self.queue(data, LogStream::Output).await;
         }
     }
 
-    async fn ship(&mut self, data: Bytes, stream: LogStream) {
+    async fn queue(&mut self, data: Bytes, stream: LogStream) {
         self.position += data.len() as u64;
-        self.run
-            .push(Piece {
-                data,
-                stream,
-                time: SystemTime::now(),
-            })
-            .await;
+        let time = SystemTime::now();
+        self.queue.push(Chunk { data, stream, time }).await;
     }
 }
 
-async fn until(due: Option<Instant>) {
+async fn sleep_until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due.into()).await,
         None => future::pending().await,

@@ -1,4 +1,4 @@
-//! What tests of executors share: real executors, orders, and logs read from their sink.
+//! What the tests of executors share: real executors, requests, and logs read from their sink.
 #![allow(dead_code)]
 use std::{
     collections::BTreeMap,
@@ -10,8 +10,8 @@ use std::{
 use ck8s_kube::{Cluster, ClusterOptions};
 use ck8s_types::{Epoch, RunId, RunSpec, Timeouts};
 use ck8s_worker::{
-    Event, Executor, Exit, KubernetesExecutor, LogItem, LogSink, Order, ProcessExecutor, Target,
-    Workload, log_channel,
+    Executor, Exit, KubernetesExecutor, LogItem, LogSink, ProcessExecutor, Workload, WorkloadEvent,
+    WorkloadId, WorkloadRequest, log_channel,
 };
 use secrecy::SecretString;
 use tokio::{sync::watch, task::JoinHandle};
@@ -19,10 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 pub const IMAGE: &str = "ck8s.test/busybox:1";
 pub const GUARD: &str = env!("CARGO_BIN_EXE_ck8s-process-guard");
-/// Nothing here takes longer, unless it is broken.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Bounds every wait of a test. Whatever takes longer is broken.
+pub const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// An executor under test, and what it needs to live.
+/// An executor under test, and what it needs.
 pub struct Bench {
     pub executor: Arc<dyn Executor>,
     pub outlives_worker: bool,
@@ -49,7 +49,7 @@ pub fn process() -> Bench {
     }
 }
 
-/// None, with a word about it, where no cluster is given.
+/// Returns an executor on the test cluster. None, with a message, if no cluster is given.
 pub async fn kubernetes() -> Option<Bench> {
     let Some(kubeconfig) = std::env::var_os("CK8S_TEST_KUBECONFIG") else {
         eprintln!("skipped: CK8S_TEST_KUBECONFIG names no cluster");
@@ -99,22 +99,22 @@ pub fn spec(script: &str) -> RunSpec {
     }
 }
 
-/// The lease of an order: it lives until it is said to end.
+/// The lease of a request. It lives until a test ends it.
 pub struct Lease(pub watch::Sender<Instant>);
 
 impl Lease {
-    pub fn lives(&self, time: Duration) {
+    pub fn expire_in(&self, time: Duration) {
         self.0.send_replace(Instant::now() + time);
     }
 }
 
-pub fn order(spec: RunSpec) -> (Order, Lease) {
+pub fn request(spec: RunSpec) -> (WorkloadRequest, Lease) {
     let lease = Lease(watch::Sender::new(
         Instant::now() + Duration::from_secs(600),
     ));
-    let order = Order {
-        target: Target {
-            run: RunId::new(),
+    let request = WorkloadRequest {
+        id: WorkloadId {
+            run_id: RunId::new(),
             attempt: 1,
             project: "worker-test".to_owned(),
         },
@@ -122,13 +122,13 @@ pub fn order(spec: RunSpec) -> (Order, Lease) {
         spec,
         env: BTreeMap::from([("CK8S_EVENT".to_owned(), "push".to_owned())]),
         secrets: BTreeMap::from([("SECRET".to_owned(), SecretString::from("hunter22"))]),
-        lease: lease.0.subscribe(),
+        lease_expiry: lease.0.subscribe(),
         stored_log: 0,
     };
-    (order, lease)
+    (request, lease)
 }
 
-/// The other end of a sink, as a pump would take it.
+/// The receiver of a sink, in place of a pump.
 pub struct Log {
     pub sink: LogSink,
     reader: JoinHandle<(String, Vec<String>)>,
@@ -136,11 +136,11 @@ pub struct Log {
 
 impl Log {
     pub fn new() -> Self {
-        Self::skipping(0)
+        Self::with_notes(0)
     }
 
-    /// As if that much had been noted before the output.
-    pub fn skipping(position: u64) -> Self {
+    /// A log in which that many bytes of notes stand before the output.
+    pub fn with_notes(position: u64) -> Self {
         let (sink, mut items) = log_channel();
         let reader = tokio::spawn(async move {
             let (mut output, mut notes, mut skip) = (Vec::new(), Vec::new(), 0);
@@ -148,7 +148,7 @@ impl Log {
                 match item {
                     LogItem::Output(data) => output.extend_from_slice(&data),
                     LogItem::Note(note) => notes.push(note),
-                    LogItem::Position(answer) => answer.send(position).expect("is waited for"),
+                    LogItem::Position(reply) => reply.send(position).expect("the executor waits"),
                     LogItem::Skip(bytes) => skip = usize::try_from(bytes).expect("fits"),
                 }
             }
@@ -160,7 +160,7 @@ impl Log {
         Self { sink, reader }
     }
 
-    /// The output and the notes, when the workload is through.
+    /// Returns the output and the notes, when the workload has ended.
     pub async fn read(self) -> (String, Vec<String>) {
         drop(self.sink);
         within(self.reader).await.expect("is read")
@@ -168,20 +168,20 @@ impl Log {
 }
 
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future)
+    tokio::time::timeout(WAIT_TIMEOUT, future)
         .await
         .expect("in time")
 }
 
-/// Watches to the end; whether it ran, and how it ended.
+/// Watches a workload to its end. Returns whether it ran, and how it ended.
 pub async fn end(workload: &mut Workload) -> (bool, Result<Exit, String>) {
     let mut ran = false;
     loop {
         match within(workload.watch()).await {
-            Event::Running => ran = true,
-            Event::Hindered(_) => {}
-            Event::Ended(exit) => return (ran, Ok(exit)),
-            Event::Lost(message) => return (ran, Err(message)),
+            WorkloadEvent::Running => ran = true,
+            WorkloadEvent::StartDelayed(_) => {}
+            WorkloadEvent::Ended(exit) => return (ran, Ok(exit)),
+            WorkloadEvent::Lost(message) => return (ran, Err(message)),
         }
     }
 }
@@ -189,18 +189,18 @@ pub async fn end(workload: &mut Workload) -> (bool, Result<Exit, String>) {
 pub async fn running(workload: &mut Workload) {
     loop {
         match within(workload.watch()).await {
-            Event::Running => return,
-            Event::Hindered(_) => {}
+            WorkloadEvent::Running => return,
+            WorkloadEvent::StartDelayed(_) => {}
             other => panic!("does not run: {other:?}"),
         }
     }
 }
 
-/// Waits for a condition that nothing announces.
+/// Polls a condition that no event announces.
 pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < PATIENCE, "never: {what}");
+        assert!(start.elapsed() < WAIT_TIMEOUT, "never: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

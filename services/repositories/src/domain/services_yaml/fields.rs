@@ -1,40 +1,40 @@
-//! Typed access to the tree: each value with its path, each fault with its line.
+//! Typed access to the tree of a file: each value with its path, each error with its line.
 use std::collections::BTreeMap;
 
 use super::{
-    Fault,
+    parse_error::ParseError,
     tree::{Entry, Node, Value, quoted},
 };
 
-/// A value and where it stands.
-pub struct At<'a> {
+/// A value and its path in the file.
+pub struct Field<'a> {
     pub node: &'a Node,
     pub path: String,
 }
 
-impl<'a> At<'a> {
+impl<'a> Field<'a> {
     pub fn new(node: &'a Node, path: impl Into<String>) -> Self {
         let path = path.into();
         Self { node, path }
     }
 
-    /// What is wrong here.
-    pub fn fault(&self, problem: impl AsRef<str>) -> Fault {
+    /// An error of this value.
+    pub fn error(&self, problem: impl AsRef<str>) -> ParseError {
         let problem = problem.as_ref();
         let problem = if self.path.is_empty() {
             problem.to_owned()
         } else {
             format!("{}: {problem}", self.path)
         };
-        Fault::new(self.node.line, problem)
+        ParseError::new(self.node.line, problem)
     }
 
-    fn wrong_kind(&self, wanted: &str) -> Fault {
-        self.fault(format!("must be {wanted}, not {}", self.node.kind()))
+    fn wrong_type(&self, expected: &str) -> ParseError {
+        self.error(format!("must be {expected}, not {}", self.node.type_name()))
     }
 
-    /// A map with known keys only.
-    pub fn fields(&self, known: &[&str]) -> Result<Fields<'a>, Fault> {
+    /// Reads a map that has known keys only.
+    pub fn fields(&self, known: &[&str]) -> Result<Fields<'a>, ParseError> {
         let entries = self.entries()?;
         if let Some(unknown) = entries.iter().find(|e| !known.contains(&e.key.as_str())) {
             let place = if self.path.is_empty() {
@@ -47,7 +47,7 @@ impl<'a> At<'a> {
                 quoted(&unknown.key),
                 known.join(", ")
             );
-            return Err(Fault::new(unknown.line, problem));
+            return Err(ParseError::new(unknown.line, problem));
         }
         Ok(Fields {
             line: self.node.line,
@@ -56,72 +56,72 @@ impl<'a> At<'a> {
         })
     }
 
-    /// A map with keys of the writer's own choice.
-    pub fn entries(&self) -> Result<&'a [Entry], Fault> {
+    /// Reads a map whose keys are the writer's own choice.
+    pub fn entries(&self) -> Result<&'a [Entry], ParseError> {
         match &self.node.value {
             Value::Map(entries) => Ok(entries),
-            _ => Err(self.wrong_kind("a map")),
+            _ => Err(self.wrong_type("a map")),
         }
     }
 
-    /// The value of one of `entries`.
+    /// Returns the value of one of `entries`.
     pub fn entry(&self, entry: &'a Entry) -> Self {
-        At::new(&entry.node, join(&self.path, &entry.key))
+        Field::new(&entry.node, join(&self.path, &entry.key))
     }
 
-    /// A list's items.
-    pub fn items(&self) -> Result<Vec<Self>, Fault> {
+    /// Reads the items of a list.
+    pub fn items(&self) -> Result<Vec<Self>, ParseError> {
         match &self.node.value {
             Value::List(items) => Ok(items
                 .iter()
                 .enumerate()
-                .map(|(i, node)| At::new(node, format!("{}[{i}]", self.path)))
+                .map(|(i, node)| Field::new(node, format!("{}[{i}]", self.path)))
                 .collect()),
-            _ => Err(self.wrong_kind("a list")),
+            _ => Err(self.wrong_type("a list")),
         }
     }
 
-    /// A text, in quotes or not: `1.10` stays `1.10`.
-    pub fn text(&self) -> Result<&'a str, Fault> {
+    /// Reads a text, in quotes or not: `1.10` stays `1.10`.
+    pub fn text(&self) -> Result<&'a str, ParseError> {
         match &self.node.value {
             Value::Scalar { text, .. } if text.contains('\0') => {
-                Err(self.fault("holds a NUL character"))
+                Err(self.error("holds a NUL character"))
             }
             Value::Scalar { text, .. } => Ok(text),
-            _ => Err(self.wrong_kind("a text")),
+            _ => Err(self.wrong_type("a text")),
         }
     }
 
-    /// A text that is not empty and that `fits`.
-    pub fn word(&self, fits: impl Fn(&str) -> bool, wanted: &str) -> Result<String, Fault> {
+    /// Reads a text that `fits`; `expected` says what would.
+    pub fn word(&self, fits: impl Fn(&str) -> bool, expected: &str) -> Result<String, ParseError> {
         let text = self.text()?;
         if fits(text) {
             Ok(text.to_owned())
         } else {
-            Err(self.fault(format!("{} is not {wanted}", quoted(text))))
+            Err(self.error(format!("{} is not {expected}", quoted(text))))
         }
     }
 
-    /// One text or a list of them.
-    pub fn one_or_more(&self) -> Result<Vec<Self>, Fault> {
+    /// Reads one text, or a list of them.
+    pub fn one_or_more(&self) -> Result<Vec<Self>, ParseError> {
         match &self.node.value {
             Value::List(_) => self.items(),
-            Value::Scalar { .. } => Ok(vec![At::new(self.node, self.path.clone())]),
-            _ => Err(self.wrong_kind("a text or a list of texts")),
+            Value::Scalar { .. } => Ok(vec![Field::new(self.node, self.path.clone())]),
+            _ => Err(self.wrong_type("a text or a list of texts")),
         }
     }
 
-    /// `true` or `false`.
-    pub fn bool(&self) -> Result<bool, Fault> {
+    /// Reads `true` or `false`.
+    pub fn bool(&self) -> Result<bool, ParseError> {
         match &self.node.value {
             Value::Scalar { text, plain: true } if text == "true" => Ok(true),
             Value::Scalar { text, plain: true } if text == "false" => Ok(false),
-            _ => Err(self.fault("must be true or false")),
+            _ => Err(self.error("must be true or false")),
         }
     }
 
-    /// A whole number from `low` to `high`.
-    pub fn number<T>(&self, low: T, high: T) -> Result<T, Fault>
+    /// Reads a whole number from `low` to `high`.
+    pub fn number<T>(&self, low: T, high: T) -> Result<T, ParseError>
     where
         T: std::str::FromStr + PartialOrd + Copy + std::fmt::Display,
     {
@@ -133,11 +133,11 @@ impl<'a> At<'a> {
         {
             return Ok(number);
         }
-        Err(self.fault(format!("must be a whole number from {low} to {high}")))
+        Err(self.error(format!("must be a whole number from {low} to {high}")))
     }
 
-    /// A map of texts.
-    pub fn texts(&self) -> Result<BTreeMap<String, String>, Fault> {
+    /// Reads a map of texts.
+    pub fn texts(&self) -> Result<BTreeMap<String, String>, ParseError> {
         self.entries()?
             .iter()
             .map(|e| Ok((e.key.clone(), self.entry(e).text()?.to_owned())))
@@ -145,7 +145,7 @@ impl<'a> At<'a> {
     }
 }
 
-/// A map whose keys are all known.
+/// A map that has known keys only.
 pub struct Fields<'a> {
     pub line: usize,
     pub path: String,
@@ -153,17 +153,17 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The value of a key.
-    pub fn get(&self, key: &str) -> Option<At<'a>> {
+    /// Returns the value of a key; none: the key is missing.
+    pub fn get(&self, key: &str) -> Option<Field<'a>> {
         let entry = self.entries.iter().find(|e| e.key == key)?;
-        Some(At::new(&entry.node, join(&self.path, key)))
+        Some(Field::new(&entry.node, join(&self.path, key)))
     }
 
-    /// The value of a key that must be there.
-    pub fn need(&self, key: &str) -> Result<At<'a>, Fault> {
+    /// Returns the value of a key that must be there.
+    pub fn required(&self, key: &str) -> Result<Field<'a>, ParseError> {
         self.get(key).ok_or_else(|| {
             let problem = format!("{} is missing", join(&self.path, key));
-            Fault::new(self.line, problem)
+            ParseError::new(self.line, problem)
         })
     }
 }

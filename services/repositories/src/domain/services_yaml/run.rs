@@ -1,12 +1,13 @@
-//! What runs: the fields of `run`, `defaults` and `environments`, how they lie over each other, and the spec that follows.
+//! The fields of `run`, `defaults` and `environments`, how they override each other, and the run spec that they make.
 use std::{collections::BTreeMap, net::IpAddr};
 
 use ck8s_types::{RunSpec, Timeouts};
 
-use super::{Fault, fields::At};
+use super::{fields::Field, parse_error::ParseError};
+use crate::domain::fields::is_secret_name;
 
 /// The keys of `run`, `defaults` and an environment.
-pub const RUN: &[&str] = &[
+pub const RUN_KEYS: &[&str] = &[
     "image",
     "command",
     "env",
@@ -20,19 +21,19 @@ pub const RUN: &[&str] = &[
     "max_attempts",
 ];
 /// The keys of `resources`.
-pub const RESOURCES: &[&str] = &["cpu", "memory"];
+pub const RESOURCES_KEYS: &[&str] = &["cpu", "memory"];
 /// The keys of `timeouts`.
-pub const TIMEOUTS: &[&str] = &["unscheduled", "pending", "running"];
+pub const TIMEOUTS_KEYS: &[&str] = &["unscheduled", "pending", "running"];
 /// The keys of `concurrency`.
-pub const CONCURRENCY: &[&str] = &["group", "cancel_in_progress"];
-/// What a concurrency group may hold, filled in for each delivery.
+pub const CONCURRENCY_KEYS: &[&str] = &["group", "cancel_in_progress"];
+/// The placeholders that a concurrency group may hold; each delivery fills them in.
 pub const PLACEHOLDERS: &[&str] = &["repository", "number", "ref", "branch", "event"];
-/// A week: no run waits or runs longer.
-const LONGEST_TIMEOUT: u64 = 7 * 86_400;
-/// Hosts that one run may reach: each becomes rules of a network policy.
-const MOST_EGRESS: usize = 100;
+/// Bounds each timeout: no run waits or runs longer than a week.
+const MAX_TIMEOUT_SECONDS: u64 = 7 * 86_400;
+/// Bounds the hosts that one run may reach: each becomes rules of a network policy.
+const MAX_EGRESS_HOSTS: usize = 100;
 
-/// Fields of a run as the file has them: what is not there comes from what lies below.
+/// The fields of a run as the file has them; a field that is missing comes from the layer below.
 #[derive(Clone, Default)]
 pub struct Layer {
     image: Option<String>,
@@ -54,63 +55,63 @@ pub struct Layer {
 
 impl Layer {
     /// Reads the fields of a run.
-    pub fn read(at: &At<'_>) -> Result<Self, Fault> {
-        let fields = at.fields(RUN)?;
+    pub fn read(field: &Field<'_>) -> Result<Self, ParseError> {
+        let fields = field.fields(RUN_KEYS)?;
         let mut layer = Self {
             image: get(fields.get("image"), image)?,
             command: get(fields.get("command"), command)?,
             env: get(fields.get("env"), env)?.unwrap_or_default(),
-            secrets: get(fields.get("secrets"), |at| {
+            secrets: get(fields.get("secrets"), |field| {
                 list(
-                    at,
+                    field,
                     is_secret_name,
                     "a secret's name (A-Z, 0-9, _; not CK8S_*)",
                 )
             })?,
-            priority: get(fields.get("priority"), |at| at.number(-100, 100))?,
-            labels: get(fields.get("labels"), |at| {
-                list(at, is_label, "a label (1 to 100 bytes)")
+            priority: get(fields.get("priority"), |field| field.number(-100, 100))?,
+            labels: get(fields.get("labels"), |field| {
+                list(field, is_label, "a label (1 to 100 bytes)")
             })?,
             egress: get(fields.get("egress"), egress)?,
-            max_attempts: get(fields.get("max_attempts"), |at| at.number(1, 10))?,
+            max_attempts: get(fields.get("max_attempts"), |field| field.number(1, 10))?,
             ..Self::default()
         };
-        if let Some(at) = fields.get("resources") {
-            let fields = at.fields(RESOURCES)?;
-            layer.cpu = get(fields.get("cpu"), |at| {
-                at.word(is_cpu, "an amount of CPU (500m, 2)")
+        if let Some(field) = fields.get("resources") {
+            let fields = field.fields(RESOURCES_KEYS)?;
+            layer.cpu = get(fields.get("cpu"), |field| {
+                field.word(is_cpu, "an amount of CPU (500m, 2)")
             })?;
-            layer.memory = get(fields.get("memory"), |at| {
-                at.word(is_memory, "an amount of memory (512Mi, 4Gi)")
+            layer.memory = get(fields.get("memory"), |field| {
+                field.word(is_memory, "an amount of memory (512Mi, 4Gi)")
             })?;
         }
-        if let Some(at) = fields.get("timeouts") {
-            let fields = at.fields(TIMEOUTS)?;
+        if let Some(field) = fields.get("timeouts") {
+            let fields = field.fields(TIMEOUTS_KEYS)?;
             layer.unscheduled = get(fields.get("unscheduled"), duration)?;
             layer.pending = get(fields.get("pending"), duration)?;
             layer.running = get(fields.get("running"), duration)?;
         }
-        if let Some(at) = fields.get("concurrency") {
-            layer.concurrency(&at)?;
+        if let Some(field) = fields.get("concurrency") {
+            layer.concurrency(&field)?;
         }
         Ok(layer)
     }
 
-    fn concurrency(&mut self, at: &At<'_>) -> Result<(), Fault> {
-        if at.text().is_ok() {
-            self.group = Some(group(at)?);
+    fn concurrency(&mut self, field: &Field<'_>) -> Result<(), ParseError> {
+        if field.text().is_ok() {
+            self.group = Some(group(field)?);
             return Ok(());
         }
-        if at.entries().is_err() {
-            return Err(at.fault("must be a map, or a text, which is the group"));
+        if field.entries().is_err() {
+            return Err(field.error("must be a map, or a text, which is the group"));
         }
-        let fields = at.fields(CONCURRENCY)?;
+        let fields = field.fields(CONCURRENCY_KEYS)?;
         self.group = get(fields.get("group"), group)?;
-        self.cancel_in_progress = get(fields.get("cancel_in_progress"), At::bool)?;
+        self.cancel_in_progress = get(fields.get("cancel_in_progress"), Field::bool)?;
         Ok(())
     }
 
-    /// This over `below`: maps merge, values and lists replace.
+    /// Lays this layer over `below`: maps merge, values and lists replace.
     pub fn over(self, below: Self) -> Self {
         let mut env = below.env;
         env.extend(self.env);
@@ -133,7 +134,7 @@ impl Layer {
         }
     }
 
-    /// The spec, checked and completed; else what is wrong, in words.
+    /// Makes the run spec, checked and complete; the error says in words what is wrong.
     pub fn spec(self) -> Result<RunSpec, String> {
         let default = Timeouts::default();
         let spec = RunSpec {
@@ -169,66 +170,77 @@ impl Layer {
 }
 
 fn get<'a, T>(
-    at: Option<At<'a>>,
-    read: impl FnOnce(&At<'a>) -> Result<T, Fault>,
-) -> Result<Option<T>, Fault> {
-    at.map(|at| read(&at)).transpose()
+    field: Option<Field<'a>>,
+    read: impl FnOnce(&Field<'a>) -> Result<T, ParseError>,
+) -> Result<Option<T>, ParseError> {
+    field.map(|field| read(&field)).transpose()
 }
 
-fn list(at: &At<'_>, fits: impl Fn(&str) -> bool, wanted: &str) -> Result<Vec<String>, Fault> {
-    let items = at.items()?;
-    items.iter().map(|item| item.word(&fits, wanted)).collect()
+fn list(
+    field: &Field<'_>,
+    fits: impl Fn(&str) -> bool,
+    expected: &str,
+) -> Result<Vec<String>, ParseError> {
+    let items = field.items()?;
+    items
+        .iter()
+        .map(|item| item.word(&fits, expected))
+        .collect()
 }
 
-fn image(at: &At<'_>) -> Result<String, Fault> {
+fn image(field: &Field<'_>) -> Result<String, ParseError> {
     let fits = |t: &str| (1..=500).contains(&t.len()) && !t.contains(char::is_whitespace);
-    at.word(fits, "the name of an image")
+    field.word(fits, "the name of an image")
 }
 
-fn command(at: &At<'_>) -> Result<Vec<String>, Fault> {
-    if let Ok(script) = at.text() {
+fn command(field: &Field<'_>) -> Result<Vec<String>, ParseError> {
+    if let Ok(script) = field.text() {
         if script.trim().is_empty() {
-            return Err(at.fault("must not be empty"));
+            return Err(field.error("must not be empty"));
         }
         return Ok(vec!["/bin/sh".into(), "-c".into(), script.into()]);
     }
-    let Ok(items) = at.items() else {
-        return Err(at.fault("must be a list (program and arguments) or a text for /bin/sh"));
+    let Ok(items) = field.items() else {
+        return Err(field.error("must be a list (program and arguments) or a text for /bin/sh"));
     };
     let words = items
         .iter()
         .map(|item| item.text().map(str::to_owned))
         .collect::<Result<Vec<_>, _>>()?;
     if words.first().is_none_or(String::is_empty) {
-        return Err(at.fault("must name a program"));
+        return Err(field.error("must name a program"));
     }
     Ok(words)
 }
 
-fn env(at: &At<'_>) -> Result<BTreeMap<String, String>, Fault> {
-    for entry in at.entries()? {
+fn env(field: &Field<'_>) -> Result<BTreeMap<String, String>, ParseError> {
+    for entry in field.entries()? {
         if !is_env_name(&entry.key) {
             let problem = format!(
                 "{}: {:?} is not a variable's name (letters, digits, _; not CK8S_*)",
-                at.path, entry.key
+                field.path, entry.key
             );
-            return Err(Fault::new(entry.line, problem));
+            return Err(ParseError::new(entry.line, problem));
         }
     }
-    at.texts()
+    field.texts()
 }
 
-fn egress(at: &At<'_>) -> Result<Vec<String>, Fault> {
-    let hosts = list(at, is_host, "a host with its port (name:port), nor a CIDR")?;
-    if hosts.len() > MOST_EGRESS {
-        return Err(at.fault(format!("more than {MOST_EGRESS}")));
+fn egress(field: &Field<'_>) -> Result<Vec<String>, ParseError> {
+    let hosts = list(
+        field,
+        is_host,
+        "a host with its port (name:port), nor a CIDR",
+    )?;
+    if hosts.len() > MAX_EGRESS_HOSTS {
+        return Err(field.error(format!("more than {MAX_EGRESS_HOSTS}")));
     }
     Ok(hosts)
 }
 
-fn duration(at: &At<'_>) -> Result<u32, Fault> {
-    let text = at.word(
-        |t| seconds(t).is_some_and(|s| (1..=LONGEST_TIMEOUT).contains(&s)),
+fn duration(field: &Field<'_>) -> Result<u32, ParseError> {
+    let text = field.word(
+        |t| seconds(t).is_some_and(|s| (1..=MAX_TIMEOUT_SECONDS).contains(&s)),
         "a time of 1s to 7d (90s, 10m, 2h, 1d)",
     )?;
     Ok(seconds(&text)
@@ -253,8 +265,8 @@ fn seconds(text: &str) -> Option<u64> {
         .checked_mul(unit)
 }
 
-fn group(at: &At<'_>) -> Result<String, Fault> {
-    let text = at.word(
+fn group(field: &Field<'_>) -> Result<String, ParseError> {
+    let text = field.word(
         |t| (1..=200).contains(&t.len()) && !t.contains(char::is_control),
         "a group (1 to 200 bytes, one line)",
     )?;
@@ -262,22 +274,18 @@ fn group(at: &At<'_>) -> Result<String, Fault> {
     while let Some(brace) = rest.find(['{', '}']) {
         let after = &rest[brace..];
         let Some(end) = after.find('}').filter(|end| *end > 0) else {
-            return Err(at.fault("a brace stands alone: {name} is a placeholder"));
+            return Err(field.error("a brace is unmatched: {name} is a placeholder"));
         };
         let name = &after[1..end];
         if !PLACEHOLDERS.contains(&name) {
             let known = PLACEHOLDERS.join("}, {");
-            return Err(at.fault(format!(
+            return Err(field.error(format!(
                 "unknown placeholder {{{name}}} (known: {{{known}}})"
             )));
         }
         rest = &after[end + 1..];
     }
     Ok(text)
-}
-
-fn is_secret_name(name: &str) -> bool {
-    crate::domain::repository::is_secret_name(name)
 }
 
 fn is_env_name(name: &str) -> bool {
@@ -291,7 +299,7 @@ fn is_label(label: &str) -> bool {
     (1..=100).contains(&label.len()) && !label.contains(char::is_control)
 }
 
-/// Digits, perhaps a dot and more digits; not zero.
+/// Returns whether a text is a number above zero: digits, perhaps a dot and more digits.
 fn is_amount(number: &str) -> bool {
     let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
     let digits = |t: &str| (1..=12).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_digit());
@@ -314,12 +322,12 @@ fn is_memory(text: &str) -> bool {
 
 fn is_host(text: &str) -> bool {
     if let Some((ip, bits)) = text.split_once('/') {
-        let most = match ip.parse::<IpAddr>() {
+        let max_bits = match ip.parse::<IpAddr>() {
             Ok(IpAddr::V4(_)) => 32,
             Ok(IpAddr::V6(_)) => 128,
             Err(_) => return false,
         };
-        return bits.parse::<u8>().is_ok_and(|bits| bits <= most);
+        return bits.parse::<u8>().is_ok_and(|bits| bits <= max_bits);
     }
     let Some((host, port)) = text.rsplit_once(':') else {
         return false;

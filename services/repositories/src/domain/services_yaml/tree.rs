@@ -1,15 +1,16 @@
-//! YAML text as a tree that knows its lines: one document of maps, lists and scalars. What could make a small text large, or mean
-//! different things to different readers, is refused: anchors, aliases, merge keys, tags, keys that stand twice, deep nesting.
+//! Reads YAML text into a tree of maps, lists and scalars, each with its line. It refuses what could make a small text
+//! large, or mean different things to different readers: a second document, anchors, aliases, merge keys, tags,
+//! repeated keys, deep nesting.
 use serde_saphyr::granit_parser::{Event, Marker, Options, Parser, ScalarStyle, ScanError};
 
-use super::Fault;
+use super::parse_error::ParseError;
 
-/// No file nests deeper than 6; this bounds the parser's stack.
-const DEEPEST: usize = 16;
-/// Keys of one map: each new one is compared with those before it.
-const MOST_KEYS: usize = 1_000;
-/// A scalar of more is shortened in a message.
-const LONGEST_QUOTED: usize = 60;
+/// Bounds the parser's stack: no sensible file nests deeper than 6.
+const MAX_DEPTH: usize = 16;
+/// Bounds the keys of one map: each new key is compared with those before it.
+const MAX_MAP_KEYS: usize = 1_000;
+/// Bounds what a message quotes of a scalar.
+const MAX_QUOTED_CHARS: usize = 60;
 
 /// A value and the line where it starts, from 1.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub struct Node {
     pub value: Value,
 }
 
-/// What stands there.
+/// A value.
 #[derive(Debug)]
 pub enum Value {
     /// Nothing, or `~`.
@@ -41,8 +42,8 @@ pub struct Entry {
 }
 
 impl Node {
-    /// What it is, in words.
-    pub fn kind(&self) -> &'static str {
+    /// Returns its type, in words.
+    pub fn type_name(&self) -> &'static str {
         match self.value {
             Value::Null => "nothing",
             Value::Scalar { .. } => "a text",
@@ -52,38 +53,38 @@ impl Node {
     }
 }
 
-/// A text as it stands in messages: in quotes, control characters escaped, not too long.
+/// Quotes a text for a message: control characters are escaped, and a long text is shortened.
 pub fn quoted(text: &str) -> String {
-    if text.chars().count() <= LONGEST_QUOTED {
+    if text.chars().count() <= MAX_QUOTED_CHARS {
         return format!("{text:?}");
     }
-    let head: String = text.chars().take(LONGEST_QUOTED).collect();
+    let head: String = text.chars().take(MAX_QUOTED_CHARS).collect();
     format!("{:?}", head + "…")
 }
 
-/// A container that is still open.
-struct Open {
+/// A list or map whose end was not read yet.
+struct OpenContainer {
     node: Node,
     key: Option<(String, usize)>,
 }
 
-/// Reads one document; none for a text without any.
-pub fn read(text: &str) -> Result<Option<Node>, Fault> {
+/// Reads one document; none: the text has no document.
+pub fn read(text: &str) -> Result<Option<Node>, ParseError> {
     let mut options = Options::default();
-    options.flow_nesting_limit = DEEPEST + 1;
-    options.block_nesting_limit = DEEPEST + 1;
+    options.flow_nesting_limit = MAX_DEPTH + 1;
+    options.block_nesting_limit = MAX_DEPTH + 1;
     options.emit_comments = false;
     options.emit_unresolved_aliases = true;
     let mut builder = Builder::default();
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|e| syntax(&e))?;
-        builder.take(event, span.start)?;
+        builder.handle(event, span.start)?;
     }
     Ok(builder.root)
 }
 
-fn syntax(error: &ScanError) -> Fault {
-    Fault::new(
+fn syntax(error: &ScanError) -> ParseError {
+    ParseError::new(
         error.marker().line(),
         format!("no valid YAML: {}", error.info()),
     )
@@ -91,28 +92,31 @@ fn syntax(error: &ScanError) -> Fault {
 
 #[derive(Default)]
 struct Builder {
-    open: Vec<Open>,
+    open: Vec<OpenContainer>,
     root: Option<Node>,
     documents: usize,
 }
 
 impl Builder {
-    fn take(&mut self, event: Event<'_>, start: Marker) -> Result<(), Fault> {
+    fn handle(&mut self, event: Event<'_>, start: Marker) -> Result<(), ParseError> {
         let line = start.line();
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    return Err(Fault::new(line, "a second document; there must be one"));
+                    return Err(ParseError::new(
+                        line,
+                        "a second document; there must be one",
+                    ));
                 }
                 Ok(())
             }
-            Event::Alias(_) | Event::UnresolvedAlias(_) => Err(Fault::new(
+            Event::Alias(_) | Event::UnresolvedAlias(_) => Err(ParseError::new(
                 line,
-                "aliases are not taken here; use defaults and environments",
+                "aliases are not allowed here; use defaults and environments",
             )),
             Event::Scalar(text, style, anchor, tag) => {
-                plainly(line, anchor, tag.is_some())?;
+                refuse_anchor_and_tag(line, anchor, tag.is_some())?;
                 let plain = style == ScalarStyle::Plain;
                 let null = plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
                 let value = if null && !self.wants_key() {
@@ -124,11 +128,11 @@ impl Builder {
                 self.place(Node { line, value })
             }
             Event::SequenceStart(_, anchor, tag) => {
-                plainly(line, anchor, tag.is_some())?;
+                refuse_anchor_and_tag(line, anchor, tag.is_some())?;
                 self.enter(line, Value::List(Vec::new()))
             }
             Event::MappingStart(_, anchor, tag) => {
-                plainly(line, anchor, tag.is_some())?;
+                refuse_anchor_and_tag(line, anchor, tag.is_some())?;
                 self.enter(line, Value::Map(Vec::new()))
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
@@ -145,19 +149,22 @@ impl Builder {
             .is_some_and(|o| matches!(o.node.value, Value::Map(_)) && o.key.is_none())
     }
 
-    fn enter(&mut self, line: usize, value: Value) -> Result<(), Fault> {
+    fn enter(&mut self, line: usize, value: Value) -> Result<(), ParseError> {
         if self.wants_key() {
-            return Err(Fault::new(line, "a key must be a text"));
+            return Err(ParseError::new(line, "a key must be a text"));
         }
-        if self.open.len() >= DEEPEST {
-            return Err(Fault::new(line, format!("nested deeper than {DEEPEST}")));
+        if self.open.len() >= MAX_DEPTH {
+            return Err(ParseError::new(
+                line,
+                format!("nested deeper than {MAX_DEPTH}"),
+            ));
         }
         let node = Node { line, value };
-        self.open.push(Open { node, key: None });
+        self.open.push(OpenContainer { node, key: None });
         Ok(())
     }
 
-    fn place(&mut self, node: Node) -> Result<(), Fault> {
+    fn place(&mut self, node: Node) -> Result<(), ParseError> {
         let Some(parent) = self.open.last_mut() else {
             self.root = Some(node);
             return Ok(());
@@ -174,26 +181,26 @@ impl Builder {
                 }
                 (None, Value::Scalar { text, plain }) => {
                     if plain && text == "<<" {
-                        return Err(Fault::new(
+                        return Err(ParseError::new(
                             node.line,
-                            "merge keys are not taken here; use defaults and environments",
+                            "merge keys are not allowed here; use defaults and environments",
                         ));
                     }
                     if let Some(first) = entries.iter().find(|e| e.key == text) {
                         let problem = format!(
-                            "key {} stands twice (first in line {})",
+                            "key {} is used twice (first in line {})",
                             quoted(&text),
                             first.line
                         );
-                        return Err(Fault::new(node.line, problem));
+                        return Err(ParseError::new(node.line, problem));
                     }
-                    if entries.len() >= MOST_KEYS {
-                        let problem = format!("more than {MOST_KEYS} keys in one map");
-                        return Err(Fault::new(node.line, problem));
+                    if entries.len() >= MAX_MAP_KEYS {
+                        let problem = format!("more than {MAX_MAP_KEYS} keys in one map");
+                        return Err(ParseError::new(node.line, problem));
                     }
                     parent.key = Some((text, node.line));
                 }
-                (None, _) => return Err(Fault::new(node.line, "a key must be a text")),
+                (None, _) => return Err(ParseError::new(node.line, "a key must be a text")),
             },
             Value::Null | Value::Scalar { .. } => {}
         }
@@ -201,15 +208,15 @@ impl Builder {
     }
 }
 
-fn plainly(line: usize, anchor: usize, tagged: bool) -> Result<(), Fault> {
+fn refuse_anchor_and_tag(line: usize, anchor: usize, tagged: bool) -> Result<(), ParseError> {
     if anchor != 0 {
-        return Err(Fault::new(
+        return Err(ParseError::new(
             line,
-            "anchors are not taken here; use defaults and environments",
+            "anchors are not allowed here; use defaults and environments",
         ));
     }
     if tagged {
-        return Err(Fault::new(line, "tags are not taken here"));
+        return Err(ParseError::new(line, "tags are not allowed here"));
     }
     Ok(())
 }

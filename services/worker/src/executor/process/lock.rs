@@ -1,4 +1,5 @@
-//! The lock of a run's workload: its guard holds it as long as anything of the workload lives. Whoever gets it knows that nothing does.
+//! The lock file of a run's workload. Its guard holds the lock as long as any process of the workload lives, so whoever gets the lock
+//! knows that none does.
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io,
@@ -6,8 +7,8 @@ use std::{
     path::Path,
 };
 
-/// None: somebody holds it.
-pub(super) fn try_take(path: &Path) -> io::Result<Option<File>> {
+/// Tries to take the lock. None: another process holds it.
+pub(super) fn try_lock(path: &Path) -> io::Result<Option<File>> {
     loop {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         match file.try_lock() {
@@ -15,9 +16,9 @@ pub(super) fn try_take(path: &Path) -> io::Result<Option<File>> {
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        // Removed between opening and locking, it locks nothing.
+        // A file that was removed between opening and locking locks nothing.
         match path.metadata() {
-            Ok(now) if now.ino() == file.metadata()?.ino() => return Ok(Some(file)),
+            Ok(current) if current.ino() == file.metadata()?.ino() => return Ok(Some(file)),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),

@@ -1,71 +1,74 @@
-//! What a worker and a guard say to each other: lines of JSON over the guard's standard input and output.
+//! The protocol between a worker and a guard: lines of JSON over the guard's standard input and output.
 use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// From the worker. The first is `Start`. The end of the stream means that the worker is gone.
+/// The argument that makes the program a guard.
+pub(super) const GUARD_ARGUMENT: &str = "process-guard";
+
+/// From the worker to the guard. The first command is `Start`. The end of the stream means that the worker is gone.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Command {
-    /// Run this.
-    Start(Start),
+pub(super) enum GuardCommand {
+    /// Run this workload.
+    Start(StartCommand),
     /// The lease lives that many milliseconds from now on.
     Renew(u64),
-    /// End it: SIGTERM, and SIGKILL after that many milliseconds.
+    /// End the workload: SIGTERM, and SIGKILL after that many milliseconds.
     Stop(u64),
 }
 
-/// A workload. Never in an argument list: it holds secrets.
+/// The workload of a guard. It holds secrets, so it never stands in an argument list.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Start {
+pub(super) struct StartCommand {
     pub(super) command: Vec<String>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) work_dir: PathBuf,
-    /// Held by the guard as long as anything of the workload lives.
+    /// The file that the guard locks as long as any process of the workload lives.
     pub(super) lock: PathBuf,
     pub(super) lease_ms: u64,
 }
 
-/// From the guard.
+/// From the guard to the worker.
 #[derive(Serialize, Deserialize, Debug)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Report {
-    /// It runs.
+pub(super) enum GuardReport {
+    /// The workload runs.
     Started {
-        /// Its process.
+        /// The workload's process.
         pid: i32,
     },
-    /// It cannot be started as it is described.
+    /// The workload cannot be started as it is described.
     Refused {
-        /// Why.
+        /// The reason.
         message: String,
     },
     /// The guard cannot work.
     Failed {
-        /// Why.
+        /// The reason.
         message: String,
     },
-    /// All of it is dead.
+    /// All processes of the workload are dead.
     Ended {
-        /// Its exit code.
+        /// The workload's exit code.
         code: Option<i32>,
-        /// The signal that ended it.
+        /// The signal that ended the workload.
         signal: Option<i32>,
-        /// Who ended it.
-        cause: Cause,
+        /// Who ended the workload.
+        cause: EndCause,
     },
 }
 
 /// Who ended a workload.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Cause {
-    /// It ended by itself.
-    Own,
-    /// The worker said so.
-    Stopped,
-    /// Its lease was not renewed.
+pub(super) enum EndCause {
+    /// The workload itself.
+    Workload,
+    /// The worker, by a command.
+    StopCommand,
+    /// The guard, since the lease was not renewed.
     LeaseExpired,
-    /// The worker is gone.
+    /// The guard, since the worker is gone.
     WorkerGone,
 }

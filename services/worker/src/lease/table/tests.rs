@@ -1,14 +1,23 @@
-//! The table's promises: what is sent, when, and under which epoch.
+//! Tests of the lease table: what is sent, when, and under which epoch.
+use ck8s_proto::runs::v1::Finished;
+
 use super::*;
 
-fn soon() -> Instant {
+fn in_a_minute() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
 
-fn hold(table: &LeaseTable, run: RunId, epoch: i64, until: Instant) -> (LeaseKey, Arc<Control>) {
-    match table.granted(run, Epoch(epoch), 1, until) {
-        Granted::New(key, control) => (key, control),
-        Granted::Known | Granted::Renewed => panic!("is new"),
+fn lease(run_id: RunId, epoch: i64) -> LeaseRef {
+    LeaseRef {
+        run_id,
+        epoch: Epoch(epoch),
+    }
+}
+
+fn enter(table: &LeaseTable, lease: LeaseRef, expiry: Instant) -> (LeaseKey, Arc<LeaseSignals>) {
+    match table.enter_grant(lease, 1, expiry) {
+        GrantOutcome::New(key, signals) => (key, signals),
+        GrantOutcome::Duplicate | GrantOutcome::Renewed => panic!("the lease is not new"),
     }
 }
 
@@ -26,86 +35,83 @@ fn epochs(sent: &[Transition]) -> Vec<i64> {
 #[test]
 fn a_transition_is_resent_on_a_new_stream_until_it_is_acknowledged() {
     let table = LeaseTable::default();
-    let (key, _) = hold(&table, RunId::new(), 1, soon());
+    let (key, _) = enter(&table, lease(RunId::new(), 1), in_a_minute());
     table.report(key, running());
-    let first = table.to_send(Instant::now());
+    let first = table.take_unsent(Instant::now());
     assert_eq!(first.len(), 1);
-    assert!(table.to_send(Instant::now()).is_empty());
+    assert!(table.take_unsent(Instant::now()).is_empty());
     table.resend();
-    assert_eq!(table.to_send(Instant::now()), first);
-    table.acknowledged(first[0].sequence);
+    assert_eq!(table.take_unsent(Instant::now()), first);
+    table.acknowledge(first[0].sequence);
     table.resend();
-    assert!(table.to_send(Instant::now()).is_empty());
-    assert!(!table.is_empty(), "running is not the end");
+    assert!(table.take_unsent(Instant::now()).is_empty());
+    assert!(!table.is_empty(), "Running does not end a lease");
     table.report(key, Change::Released(Released {}));
-    let last = table.to_send(Instant::now());
-    table.acknowledged(last[0].sequence);
+    let last = table.take_unsent(Instant::now());
+    table.acknowledge(last[0].sequence);
     assert!(table.is_empty());
 }
 
 #[test]
-fn nothing_is_sent_past_the_lease_until_it_is_renewed() {
+fn nothing_is_sent_under_an_expired_lease_until_it_is_renewed() {
     let table = LeaseTable::default();
-    let run = RunId::new();
-    let (key, control) = hold(&table, run, 4, Instant::now());
+    let run_id = RunId::new();
+    let (key, signals) = enter(&table, lease(run_id, 4), Instant::now());
     table.report(key, running());
-    assert!(table.to_send(Instant::now()).is_empty());
-    assert_eq!(table.live_epoch(key), None);
-    let until = soon();
-    table.renewed(
-        &[LeaseRef {
-            run_id: run.to_string(),
-            epoch: 3,
-        }],
-        until,
+    assert!(table.take_unsent(Instant::now()).is_empty());
+    assert_eq!(table.live_lease(key), None);
+    let expiry = in_a_minute();
+    table.renew(&[lease(run_id, 3)], expiry);
+    assert!(
+        table.take_unsent(Instant::now()).is_empty(),
+        "another epoch's lease was renewed"
     );
-    assert!(table.to_send(Instant::now()).is_empty(), "another epoch's");
-    table.renewed(&table.refs(), until);
-    assert_eq!(table.to_send(Instant::now()).len(), 1);
-    assert_eq!(*control.until.borrow(), until);
+    table.renew(&table.leases(), expiry);
+    assert_eq!(table.take_unsent(Instant::now()).len(), 1);
+    assert_eq!(*signals.expiry.borrow(), expiry);
 }
 
 #[test]
-fn granted_again_it_is_reported_again_under_the_new_epoch() {
+fn everything_is_reported_again_under_a_new_epoch() {
     let table = LeaseTable::default();
-    let run = RunId::new();
-    let (key, control) = hold(&table, run, 1, soon());
+    let run_id = RunId::new();
+    let (key, signals) = enter(&table, lease(run_id, 1), in_a_minute());
     table.report(key, running());
-    table.report(
-        key,
-        Change::Finished(ck8s_proto::runs::v1::Finished::default()),
-    );
+    table.report(key, Change::Finished(Finished::default()));
     assert!(matches!(
-        table.granted(run, Epoch(1), 1, soon()),
-        Granted::Known
+        table.enter_grant(lease(run_id, 1), 1, in_a_minute()),
+        GrantOutcome::Duplicate
     ));
     assert!(matches!(
-        table.granted(run, Epoch(3), 1, soon()),
-        Granted::Renewed
+        table.enter_grant(lease(run_id, 3), 1, in_a_minute()),
+        GrantOutcome::Renewed
     ));
-    let sent = table.to_send(Instant::now());
+    let sent = table.take_unsent(Instant::now());
     assert_eq!(epochs(&sent), [3, 3]);
     assert!(matches!(&sent[0].change, Some(Change::Running(r)) if r.adopted));
-    table.revoked(run, Epoch(2));
-    assert!(!control.let_go.is_cancelled(), "an older epoch's revoke");
+    table.revoke(lease(run_id, 2));
+    assert!(
+        !signals.ended.is_cancelled(),
+        "an older epoch's lease was revoked"
+    );
     assert!(matches!(
-        table.granted(run, Epoch(4), 2, soon()),
-        Granted::New(..)
+        table.enter_grant(lease(run_id, 4), 2, in_a_minute()),
+        GrantOutcome::New(..)
     ));
     assert!(
-        control.let_go.is_cancelled(),
+        signals.ended.is_cancelled(),
         "another attempt takes its place"
     );
 }
 
 #[test]
-fn a_revoked_lease_says_nothing_more() {
+fn nothing_is_sent_about_a_revoked_lease() {
     let table = LeaseTable::default();
-    let run = RunId::new();
-    let (key, control) = hold(&table, run, 1, soon());
+    let run_id = RunId::new();
+    let (key, signals) = enter(&table, lease(run_id, 1), in_a_minute());
     table.report(key, running());
-    table.revoked(run, Epoch(1));
+    table.revoke(lease(run_id, 1));
     table.report(key, Change::Released(Released {}));
-    assert!(table.to_send(Instant::now()).is_empty());
-    assert!(control.let_go.is_cancelled());
+    assert!(table.take_unsent(Instant::now()).is_empty());
+    assert!(signals.ended.is_cancelled());
 }

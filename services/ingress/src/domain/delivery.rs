@@ -1,0 +1,171 @@
+//! A delivery: what is stored of a webhook, its states, and its outcome.
+use std::{fmt, str::FromStr};
+
+use ck8s_rpc::access::Scope;
+use ck8s_types::{DeliveryId, ProjectId, RepositoryId, RunId, UnknownWord};
+use time::OffsetDateTime;
+
+use super::text::sanitize;
+
+/// Bounds a reason, in characters: more than people read, and it lies in the delivery's row.
+pub(crate) const MAX_REASON_CHARS: usize = 500;
+
+/// The state of a delivery, by the words of the schema.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum DeliveryState {
+    /// It is stored and waits to be handled.
+    Received,
+    /// It created a run.
+    RunCreated,
+    /// It asks for no run.
+    Ignored,
+    /// It asks for a run that could not be created.
+    Failed,
+}
+
+impl DeliveryState {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Received,
+        Self::RunCreated,
+        Self::Ignored,
+        Self::Failed,
+    ];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::RunCreated => "run_created",
+            Self::Ignored => "ignored",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl fmt::Display for DeliveryState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for DeliveryState {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        let unknown = || UnknownWord {
+            set: "delivery state",
+            word: word.to_owned(),
+        };
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == word)
+            .ok_or_else(unknown)
+    }
+}
+
+/// A delivery without its body.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    pub(crate) id: DeliveryId,
+    pub(crate) provider: String,
+    /// The provider's id.
+    pub(crate) key: String,
+    pub(crate) event: String,
+    pub(crate) action: String,
+    pub(crate) sender: String,
+    pub(crate) project_id: Option<ProjectId>,
+    pub(crate) repository_id: Option<RepositoryId>,
+    pub(crate) state: DeliveryState,
+    pub(crate) reason: String,
+    pub(crate) run_id: Option<RunId>,
+    pub(crate) received_at: OffsetDateTime,
+    pub(crate) handled_at: Option<OffsetDateTime>,
+    pub(crate) size_bytes: i64,
+}
+
+/// Which deliveries a list shows.
+#[derive(Clone, Debug)]
+pub(crate) struct DeliveryFilter {
+    pub(crate) scope: Scope,
+    pub(crate) repository_id: Option<RepositoryId>,
+    pub(crate) state: Option<DeliveryState>,
+}
+
+/// A delivery to be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct NewDelivery {
+    /// The provider's id.
+    pub(crate) key: String,
+    pub(crate) event: String,
+    pub(crate) action: String,
+    pub(crate) sender: String,
+    pub(crate) project_id: Option<ProjectId>,
+    pub(crate) repository_id: Option<RepositoryId>,
+    /// The state that it is going to have: `Ignored`, and it has it at once; or `RunCreated`, and it waits until the
+    /// run exists.
+    pub(crate) state: DeliveryState,
+    pub(crate) reason: String,
+    /// The size of the raw body.
+    pub(crate) size_bytes: i32,
+    /// The raw body, compressed (`stored_body`).
+    pub(crate) payload: Vec<u8>,
+}
+
+/// A stored delivery that waits to be handled.
+#[derive(Clone, Debug)]
+pub(crate) struct WaitingDelivery {
+    pub(crate) id: DeliveryId,
+    pub(crate) event: String,
+    pub(crate) repository_id: Option<RepositoryId>,
+    /// The raw body, compressed (`stored_body`).
+    pub(crate) payload: Vec<u8>,
+}
+
+/// How the handling of a delivery ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct DeliveryOutcome {
+    pub(crate) id: DeliveryId,
+    pub(crate) state: DeliveryState,
+    pub(crate) reason: String,
+    pub(crate) run_id: Option<RunId>,
+}
+
+impl DeliveryOutcome {
+    /// The delivery created this run.
+    pub(crate) fn run_created(id: DeliveryId, run_id: RunId) -> Self {
+        Self {
+            id,
+            state: DeliveryState::RunCreated,
+            reason: String::new(),
+            run_id: Some(run_id),
+        }
+    }
+
+    /// The delivery asks for no run.
+    pub(crate) fn ignored(id: DeliveryId, reason: &str) -> Self {
+        Self::without_run(id, DeliveryState::Ignored, reason)
+    }
+
+    /// The delivery's run could not be created.
+    pub(crate) fn failed(id: DeliveryId, reason: &str) -> Self {
+        Self::without_run(id, DeliveryState::Failed, reason)
+    }
+
+    fn without_run(id: DeliveryId, state: DeliveryState, reason: &str) -> Self {
+        Self {
+            id,
+            state,
+            reason: sanitize(reason, MAX_REASON_CHARS),
+            run_id: None,
+        }
+    }
+}
+
+/// A delivery that goes on waiting, and why.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Postponement {
+    pub(crate) id: DeliveryId,
+    /// For people.
+    pub(crate) reason: String,
+    /// Nobody tries again before this moment, except once a minute: the repository may have another credential by then.
+    pub(crate) until: Option<OffsetDateTime>,
+}

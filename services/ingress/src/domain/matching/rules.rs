@@ -1,0 +1,181 @@
+//! The rules of one trigger: each compares one property of the event with what the trigger asks for.
+use super::{
+    super::{
+        event::{WebhookEvent, WriteAccessSource},
+        payload::{Payload, Subject},
+        trigger::Trigger,
+    },
+    mismatch::Mismatch,
+    wording::{any_of, quoted},
+};
+
+/// The associations of authors who have write access.
+const WRITERS: [&str; 3] = ["OWNER", "MEMBER", "COLLABORATOR"];
+
+/// Returns why the trigger does not match the event; none if it matches.
+pub(super) fn mismatch(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mismatch> {
+    if trigger.event != event.name {
+        return Some(Mismatch::Event);
+    }
+    action(trigger, event.payload)
+        .or_else(|| label(trigger, event.payload))
+        .or_else(|| comment(trigger, event.payload))
+        .or_else(|| branch(trigger, event))
+        .or_else(|| path(trigger, event.payload))
+        .or_else(|| sender(trigger, event))
+}
+
+fn action(trigger: &Trigger, payload: &Payload<'_>) -> Option<Mismatch> {
+    let actual = payload.action.as_str();
+    let by_default = ["created"].map(str::to_owned);
+    // A command is given once: editing or deleting its comment does not give it again, unless the trigger says so.
+    let expected: &[String] = match trigger.actions.as_slice() {
+        [] if trigger.comment.is_empty() => return None,
+        [] => &by_default,
+        actions => actions,
+    };
+    (!expected.iter().any(|action| action == actual)).then(|| {
+        Mismatch::Action(format!(
+            "wants action {}, got {}",
+            any_of(expected),
+            quoted(actual)
+        ))
+    })
+}
+
+fn label(trigger: &Trigger, payload: &Payload<'_>) -> Option<Mismatch> {
+    if trigger.labels.is_empty() {
+        return None;
+    }
+    let actual: Vec<&str> = match &payload.label.0 {
+        // A label that was removed does not count, unless the trigger names the action.
+        Some(_) if payload.action.as_str() == "unlabeled" && trigger.actions.is_empty() => {
+            Vec::new()
+        }
+        Some(label) => vec![label.name.as_str()],
+        None => payload.subject().map(labels).unwrap_or_default(),
+    };
+    let is_expected = |name: &str| trigger.labels.iter().any(|label| label == name);
+    if actual.iter().any(|name| is_expected(name)) {
+        return None;
+    }
+    let actual = match actual.as_slice() {
+        [] => "none".to_owned(),
+        names => any_of(&names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>()),
+    };
+    Some(Mismatch::Label(format!(
+        "wants label {}, got {actual}",
+        any_of(&trigger.labels)
+    )))
+}
+
+fn labels<'a>(subject: &'a Subject<'_>) -> Vec<&'a str> {
+    let labels = subject.labels.0.iter();
+    labels
+        .filter_map(|label| Some(label.0.as_ref()?.name.as_str()))
+        .collect()
+}
+
+fn comment(trigger: &Trigger, payload: &Payload<'_>) -> Option<Mismatch> {
+    if trigger.comment.is_empty() {
+        return None;
+    }
+    let body = payload.comment.0.as_ref().map_or("", |c| c.body.as_str());
+    (body.split_whitespace().next() != Some(trigger.comment.as_str())).then(|| {
+        Mismatch::Comment(format!(
+            "wants a comment that starts with {:?}",
+            trigger.comment
+        ))
+    })
+}
+
+fn branch(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mismatch> {
+    let payload = event.payload;
+    if event.name == "push" && payload.deleted.0 {
+        return Some(Mismatch::Branch(format!(
+            "has nothing to run on: {} was deleted",
+            quoted(payload.git_ref.as_str())
+        )));
+    }
+    if trigger.branches.is_empty() {
+        return None;
+    }
+    let expected = || any_of(&trigger.branches.texts());
+    match event.branch() {
+        None => Some(Mismatch::Branch(format!(
+            "wants branch {}, the delivery has none",
+            expected()
+        ))),
+        Some(branch) => (!trigger.branches.matches(branch)).then(|| {
+            Mismatch::Branch(format!(
+                "wants branch {}, got {}",
+                expected(),
+                quoted(branch)
+            ))
+        }),
+    }
+}
+
+fn path(trigger: &Trigger, payload: &Payload<'_>) -> Option<Mismatch> {
+    if trigger.paths.is_empty() {
+        return None;
+    }
+    let mut files = 0_usize;
+    for commit in payload.commits.0.iter().filter_map(|c| c.0.as_ref()) {
+        for list in [&commit.added, &commit.modified, &commit.removed] {
+            files += list.0.len();
+            if list
+                .0
+                .iter()
+                .any(|file| trigger.paths.matches(file.as_str()))
+            {
+                return None;
+            }
+        }
+    }
+    let expected = any_of(&trigger.paths.texts());
+    Some(Mismatch::Path(format!(
+        "wants a changed file in {expected}, none of {files} fits"
+    )))
+}
+
+fn sender(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mismatch> {
+    let payload = event.payload;
+    let login = payload.sender_login();
+    if !trigger.allow_bots && payload.is_by_bot() {
+        return Some(Mismatch::Sender(format!(
+            "does not allow bots, and {} is one",
+            quoted(login)
+        )));
+    }
+    if event.write_access == WriteAccessSource::Provider {
+        return None;
+    }
+    let association = match (&payload.comment.0, payload.subject()) {
+        (Some(comment), _) => comment.author_association.as_str(),
+        // Anybody may open an issue or a pull request, so what its author does to it needs write access too. GitHub
+        // itself asks for write access when somebody else sets a label or the like.
+        (None, Some(subject)) if is_author(subject, login) => {
+            match subject.author_association.as_str() {
+                "" => return None,
+                association => association,
+            }
+        }
+        _ => return None,
+    };
+    (!WRITERS.contains(&association)).then(|| {
+        Mismatch::Sender(format!(
+            "needs write access: {} is {}",
+            quoted(login),
+            quoted(association)
+        ))
+    })
+}
+
+fn is_author(subject: &Subject<'_>, login: &str) -> bool {
+    subject
+        .user
+        .0
+        .as_ref()
+        .is_some_and(|author| author.login.as_str() == login)
+}

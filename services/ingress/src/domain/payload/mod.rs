@@ -1,0 +1,234 @@
+//! The few fields of a GitHub payload that matter here, borrowed from the body.
+mod tolerant_json;
+
+use serde::Deserialize;
+
+use self::tolerant_json::{Flag, List, Number, Object, Text};
+
+/// Bounds the nesting of a body: other JSON readers refuse deeper ones too, no real payload comes near, and what is
+/// stored must be readable.
+const MAX_DEPTH: usize = 128;
+
+/// The fields of a payload that matter.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct Payload<'a> {
+    #[serde(borrow)]
+    pub(crate) action: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) repository: Object<Repository<'a>>,
+    #[serde(borrow)]
+    pub(crate) sender: Object<User<'a>>,
+    #[serde(borrow)]
+    pub(crate) label: Object<Label<'a>>,
+    #[serde(borrow)]
+    pub(crate) issue: Object<Subject<'a>>,
+    #[serde(borrow)]
+    pub(crate) pull_request: Object<Subject<'a>>,
+    #[serde(borrow)]
+    pub(crate) comment: Object<Comment<'a>>,
+    #[serde(borrow, rename = "ref")]
+    pub(crate) git_ref: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) after: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) compare: Text<'a>,
+    pub(crate) deleted: Flag,
+    #[serde(borrow)]
+    pub(crate) head_commit: Object<Commit<'a>>,
+    #[serde(borrow)]
+    pub(crate) commits: List<Object<Commit<'a>>>,
+}
+
+/// The repository that the event belongs to.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct Repository<'a> {
+    pub(crate) id: Number,
+    #[serde(borrow)]
+    pub(crate) html_url: Text<'a>,
+}
+
+/// An account.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct User<'a> {
+    pub(crate) id: Number,
+    #[serde(borrow)]
+    pub(crate) login: Text<'a>,
+    #[serde(borrow, rename = "type")]
+    pub(crate) account_type: Text<'a>,
+}
+
+/// A label.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct Label<'a> {
+    #[serde(borrow)]
+    pub(crate) name: Text<'a>,
+}
+
+/// An issue or a pull request.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct Subject<'a> {
+    pub(crate) number: Number,
+    #[serde(borrow)]
+    pub(crate) title: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) html_url: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) labels: List<Object<Label<'a>>>,
+    #[serde(borrow)]
+    pub(crate) author_association: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) user: Object<User<'a>>,
+    #[serde(borrow)]
+    pub(crate) base: Object<Branch<'a>>,
+    #[serde(borrow)]
+    pub(crate) head: Object<Branch<'a>>,
+}
+
+/// One end of a pull request.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct Branch<'a> {
+    #[serde(borrow, rename = "ref")]
+    pub(crate) name: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) sha: Text<'a>,
+}
+
+/// A comment on anything.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct Comment<'a> {
+    pub(crate) id: Number,
+    #[serde(borrow)]
+    pub(crate) body: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) html_url: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) author_association: Text<'a>,
+}
+
+/// A commit of a push.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct Commit<'a> {
+    #[serde(borrow)]
+    pub(crate) id: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) message: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) url: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) added: List<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) modified: List<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) removed: List<Text<'a>>,
+}
+
+/// The reason why a body is not a payload.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PayloadError {
+    /// The body is not JSON.
+    Syntax,
+    /// The body is nested too deep.
+    Depth,
+    /// The body is JSON, but not an object.
+    Shape,
+}
+
+impl<'a> Payload<'a> {
+    /// Parses a body.
+    pub(crate) fn parse(body: &'a [u8]) -> Result<Self, PayloadError> {
+        if nested_too_deep(body) {
+            return Err(PayloadError::Depth);
+        }
+        let object: Object<Self> =
+            serde_json::from_slice(body).map_err(|_| PayloadError::Syntax)?;
+        object.0.ok_or(PayloadError::Shape)
+    }
+
+    /// Returns GitHub's id of the repository.
+    pub(crate) fn repository_id(&self) -> Option<u64> {
+        self.repository.0.as_ref()?.id.0
+    }
+
+    /// Returns GitHub's id of the account that caused the event.
+    pub(crate) fn sender_id(&self) -> Option<u64> {
+        self.sender.0.as_ref()?.id.0
+    }
+
+    /// Returns the name of the account that caused the event; empty if it is missing.
+    pub(crate) fn sender_login(&self) -> &str {
+        self.sender
+            .0
+            .as_ref()
+            .map_or("", |user| user.login.as_str())
+    }
+
+    /// Returns whether a bot caused the event.
+    pub(crate) fn is_by_bot(&self) -> bool {
+        let account_type = self
+            .sender
+            .0
+            .as_ref()
+            .map_or("", |user| user.account_type.as_str());
+        account_type == "Bot" || self.sender_login().ends_with("[bot]")
+    }
+
+    /// Returns the pull request or the issue.
+    pub(crate) fn subject(&self) -> Option<&Subject<'a>> {
+        self.pull_request.0.as_ref().or(self.issue.0.as_ref())
+    }
+}
+
+/// Returns whether a body is nested too deep. serde_json skips unknown fields without recursion, so depth is checked
+/// here; counting brackets is enough for nearly all bodies.
+fn nested_too_deep(body: &[u8]) -> bool {
+    // With this bit set, `[` becomes `{`. The sum of a piece of less than 256 bytes fits a byte, so that many are added
+    // at once.
+    let opening: usize = body
+        .chunks(192)
+        .map(|piece| {
+            piece
+                .iter()
+                .map(|byte| u8::from(byte | 0x20 == b'{'))
+                .sum::<u8>()
+        })
+        .map(usize::from)
+        .sum();
+    if opening <= MAX_DEPTH {
+        return false;
+    }
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for &byte in body {
+        if in_text {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_text = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_text = true,
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return true;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests;

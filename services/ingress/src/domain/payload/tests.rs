@@ -1,0 +1,79 @@
+//! Reading payloads: expected fields, fields of another type, and bodies that are no payload.
+use super::*;
+
+#[test]
+fn known_fields_are_read_and_all_others_skipped() {
+    let body = br#"{"action":"labeled","unknown":[1,{"a":null}],"repository":{"id":186853002,"name":"x"},
+        "issue":{"number":7,"title":"A \"b\"","labels":[{"name":"bug"},"odd"]},"label":{"name":"run:dev"},"sender":{"login":"mona","type":"User"}}"#;
+    let payload = Payload::parse(body).expect("a payload");
+    assert_eq!(payload.repository_id(), Some(186_853_002));
+    assert_eq!(payload.action.as_str(), "labeled");
+    assert_eq!(payload.sender_login(), "mona");
+    let issue = payload.issue.0.expect("an issue");
+    assert_eq!((issue.number.0, issue.title.as_str()), (Some(7), "A \"b\""));
+    assert_eq!(issue.labels.0.len(), 2);
+}
+
+#[test]
+fn a_field_of_an_unexpected_type_counts_as_absent() {
+    let body = br#"{"action":5,"repository":"x","sender":[1,2],"label":null,"issue":true,"comment":{"body":{"a":1}},"ref":null,
+        "deleted":"yes","commits":{"a":1},"head_commit":1.5,"pull_request":{"number":-1,"labels":"none"}}"#;
+    let payload = Payload::parse(body).expect("a payload");
+    assert_eq!(payload.repository_id(), None);
+    assert_eq!(payload.action.as_str(), "");
+    assert!(payload.commits.0.is_empty() && !payload.deleted.0);
+    assert_eq!(payload.pull_request.0.expect("there").number.0, None);
+}
+
+#[test]
+fn each_kind_of_bad_body_has_its_own_error() {
+    for body in [
+        &b""[..],
+        b"x",
+        b"{",
+        b"{\"a\":1}x",
+        b"{\"action\":\"\xff\"}",
+        b"payload=%7B%7D",
+    ] {
+        assert_eq!(
+            Payload::parse(body).err(),
+            Some(PayloadError::Syntax),
+            "{body:?}"
+        );
+    }
+    for body in [&b"[]"[..], b"1", b"\"x\"", b"null", b"[{\"action\":\"a\"}]"] {
+        assert_eq!(
+            Payload::parse(body).err(),
+            Some(PayloadError::Shape),
+            "{body:?}"
+        );
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused_without_recursion() {
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let deep = format!(
+            "{{\"x\":{}1{}}}",
+            open.repeat(200_000),
+            close.repeat(200_000)
+        );
+        assert_eq!(
+            Payload::parse(deep.as_bytes()).err(),
+            Some(PayloadError::Depth)
+        );
+        let unclosed = open.repeat(200_000);
+        assert_eq!(
+            Payload::parse(unclosed.as_bytes()).err(),
+            Some(PayloadError::Depth)
+        );
+        let shallow = format!("{{\"x\":{}1{}}}", open.repeat(100), close.repeat(100));
+        assert!(Payload::parse(shallow.as_bytes()).is_ok());
+    }
+    let wide = format!(
+        "{{\"x\":[{}{{}}],\"t\":\"{}\"}}",
+        "{},".repeat(1_000),
+        "[".repeat(1_000)
+    );
+    assert!(Payload::parse(wide.as_bytes()).is_ok());
+}

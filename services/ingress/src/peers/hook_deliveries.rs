@@ -1,0 +1,63 @@
+//! What the hooks of repositories tried to deliver, as their providers list it, and the request to deliver again.
+use ck8s_proto::repositories::v1::{
+    GetRepositoryRequest, ListHookDeliveriesRequest,
+    repositories_service_client::RepositoriesServiceClient,
+};
+use ck8s_rpc::mesh::Channel;
+use ck8s_types::{ProjectId, RepositoryId};
+
+use super::request::{CALL_TIMEOUT, PROVIDER_TIMEOUT, repositories_unavailable, with_timeout};
+use crate::{
+    convert,
+    domain::{
+        hook_delivery::{HookLogPage, Redelivery},
+        unavailable::ServiceUnavailable,
+    },
+};
+
+/// The client; a clone is the same client.
+#[derive(Clone)]
+pub(crate) struct HookDeliveries {
+    client: RepositoriesServiceClient<Channel>,
+}
+
+impl HookDeliveries {
+    pub(crate) fn new(channel: Channel) -> Self {
+        Self {
+            client: RepositoriesServiceClient::new(channel)
+                .max_decoding_message_size(ck8s_rpc::mesh::MAX_MESSAGE),
+        }
+    }
+
+    /// Lists the deliveries of the next repository's hook.
+    pub(crate) async fn list(&self, page_token: String) -> Result<HookLogPage, ServiceUnavailable> {
+        let request = with_timeout(ListHookDeliveriesRequest { page_token }, PROVIDER_TIMEOUT);
+        let page = self.client.clone().list_hook_deliveries(request).await;
+        let page = page.map_err(|s| repositories_unavailable(&s))?;
+        convert::hook_log_page(page.into_inner()).map_err(ServiceUnavailable::repositories)
+    }
+
+    /// Has the provider deliver again. Returns the ids of the attempts that it did not accept now.
+    pub(crate) async fn redeliver(
+        &self,
+        redelivery: Redelivery,
+    ) -> Result<Vec<String>, ServiceUnavailable> {
+        let request = with_timeout(convert::redeliver_request(redelivery), PROVIDER_TIMEOUT);
+        let answer = self.client.clone().redeliver_hook_deliveries(request).await;
+        let answer = answer.map_err(|s| repositories_unavailable(&s))?;
+        Ok(answer.into_inner().later_attempt_ids)
+    }
+
+    /// Returns the project of a repository, and the repository's owner/name.
+    pub(crate) async fn project_and_name(
+        &self,
+        repository: RepositoryId,
+    ) -> Result<(Option<ProjectId>, String), ServiceUnavailable> {
+        let repository = repository.to_string();
+        let request = with_timeout(GetRepositoryRequest { repository }, CALL_TIMEOUT);
+        let answer = self.client.clone().get_repository(request).await;
+        let answer = answer.map_err(|s| repositories_unavailable(&s))?;
+        let repository = answer.into_inner().repository.unwrap_or_default();
+        Ok((repository.project_id.parse().ok(), repository.full_name))
+    }
+}

@@ -1,0 +1,101 @@
+//! Prepares a webhook for storage: verifies it, matches it against the triggers, and compresses its body.
+use std::sync::Arc;
+
+use super::{
+    parse::{ParsedWebhook, parse},
+    verify::Verifier,
+};
+use crate::domain::{
+    delivery::{DeliveryState, NewDelivery},
+    delivery_notice::DeliveryNotice,
+    event::WriteAccessSource,
+    matching,
+    payload::Payload,
+    rejection::Rejection,
+    repository::Repository,
+    run_request::RunRequest,
+    signature::Signature,
+    stored_body,
+    text::sanitize,
+    webhook::Webhook,
+};
+
+/// Bounds an action and a login, in characters: they lie in every row, and GitHub's own are far shorter.
+const MAX_WORD_CHARS: usize = 200;
+
+/// A genuine webhook, ready to be stored.
+pub(super) struct PreparedWebhook {
+    pub(super) delivery: NewDelivery,
+    /// The run that it asks for.
+    pub(super) run: Option<RunRequest>,
+    /// What the repositories service is told of it.
+    pub(super) notice: Option<DeliveryNotice>,
+}
+
+/// Verifies a webhook, matches it and compresses its body.
+pub(super) fn prepare(
+    verifier: &Verifier,
+    webhook: &Webhook,
+    parsed: &ParsedWebhook<'_>,
+    repository: Option<&Repository>,
+) -> Result<PreparedWebhook, Rejection> {
+    let signature = verifier.verify(webhook, parsed, repository)?;
+    let payload = &parsed.payload;
+    let (state, reason, run) = match matching::run_request(repository, &webhook.event, payload) {
+        Ok(run) => (DeliveryState::RunCreated, String::new(), Some(run)),
+        Err(reason) => (DeliveryState::Ignored, reason, None),
+    };
+    let delivery = NewDelivery {
+        key: webhook.delivery_key.clone(),
+        event: webhook.event.clone(),
+        action: sanitize(payload.action.as_str(), MAX_WORD_CHARS),
+        sender: sanitize(payload.sender_login(), MAX_WORD_CHARS),
+        project_id: repository.map(|repository| repository.project_id),
+        repository_id: repository.map(|repository| repository.id),
+        state,
+        reason,
+        size_bytes: i32::try_from(webhook.body.len()).unwrap_or(i32::MAX),
+        payload: stored_body::compress(&webhook.body),
+    };
+    let notice = repository.and_then(|repository| notice(webhook, payload, repository, &signature));
+    Ok(PreparedWebhook {
+        delivery,
+        run,
+        notice,
+    })
+}
+
+/// Does the same for a large webhook, where it holds up nobody.
+pub(super) async fn prepare_large(
+    verifier: &Verifier,
+    webhook: &Webhook,
+    repository: Option<Arc<Repository>>,
+) -> Result<PreparedWebhook, Rejection> {
+    let (verifier, webhook) = (verifier.clone(), webhook.clone());
+    let work = move || {
+        let parsed = parse(&webhook)?;
+        prepare(&verifier, &webhook, &parsed, repository.as_deref())
+    };
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(Rejection::Unavailable))
+}
+
+/// Returns what the repositories service is told of a delivery, if anything.
+fn notice(
+    webhook: &Webhook,
+    payload: &Payload<'_>,
+    repository: &Repository,
+    signature: &Signature,
+) -> Option<DeliveryNotice> {
+    let proves_rotation = repository.secrets.proves_rotation(&webhook.body, signature);
+    let is_of_interest = matches!(webhook.event.as_str(), "ping" | "push" | "repository");
+    let has_credential = repository.write_access == WriteAccessSource::Provider;
+    let branch = payload.git_ref.as_str().strip_prefix("refs/heads/");
+    (has_credential && (is_of_interest || proves_rotation)).then(|| DeliveryNotice {
+        repository_id: repository.id,
+        event: webhook.event.clone(),
+        branch: branch.unwrap_or_default().to_owned(),
+        proves_rotation,
+    })
+}

@@ -1,0 +1,99 @@
+//! Deliveries one by one: for people, and for replay. Their pages and their insertion lie beside.
+mod insert;
+mod page;
+
+use ck8s_types::{DeliveryId, ProjectId, RepositoryId, RunId, UnknownWord};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::domain::delivery::Delivery;
+
+pub(crate) use self::{insert::insert, page::page};
+
+/// A row of the view `ingress.inbox`.
+struct DeliveryRow {
+    id: Uuid,
+    provider: String,
+    delivery_key: String,
+    event: String,
+    action: String,
+    sender: String,
+    project_id: Option<Uuid>,
+    repository_id: Option<Uuid>,
+    state: String,
+    reason: String,
+    run_id: Option<Uuid>,
+    received_at: OffsetDateTime,
+    handled_at: Option<OffsetDateTime>,
+    size_bytes: i32,
+}
+
+impl TryFrom<DeliveryRow> for Delivery {
+    type Error = sqlx::Error;
+
+    fn try_from(row: DeliveryRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.id.into(),
+            provider: row.provider,
+            key: row.delivery_key,
+            event: row.event,
+            action: row.action,
+            sender: row.sender,
+            project_id: row.project_id.map(ProjectId::from),
+            repository_id: row.repository_id.map(RepositoryId::from),
+            state: row
+                .state
+                .parse()
+                .map_err(|e: UnknownWord| sqlx::Error::Decode(e.into()))?,
+            reason: row.reason,
+            run_id: row.run_id.map(RunId::from),
+            received_at: row.received_at,
+            handled_at: row.handled_at,
+            size_bytes: row.size_bytes.into(),
+        })
+    }
+}
+
+/// Reads one delivery.
+pub(crate) async fn get(conn: &mut PgConnection, id: DeliveryId) -> sqlx::Result<Option<Delivery>> {
+    sqlx::query_as!(
+        DeliveryRow,
+        r#"SELECT id AS "id!", provider AS "provider!", delivery_key AS "delivery_key!", event AS "event!", action AS "action!",
+            sender AS "sender!", project_id, repository_id, state AS "state!", reason AS "reason!", run_id, received_at AS "received_at!",
+            handled_at, size_bytes AS "size_bytes!"
+         FROM ingress.inbox WHERE id = $1"#,
+        id.uuid(),
+    )
+    .fetch_optional(conn)
+    .await?
+    .map(Delivery::try_from)
+    .transpose()
+}
+
+/// Reads the compressed body of a delivery.
+pub(crate) async fn payload(
+    conn: &mut PgConnection,
+    id: DeliveryId,
+) -> sqlx::Result<Option<Vec<u8>>> {
+    sqlx::query_scalar!(
+        "SELECT payload FROM ingress.deliveries WHERE id = $1",
+        id.uuid()
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Returns our id of the delivery that has this id at the provider.
+pub(crate) async fn id_of_key(
+    conn: &mut PgConnection,
+    key: &str,
+) -> sqlx::Result<Option<DeliveryId>> {
+    let id = sqlx::query_scalar!(
+        "SELECT delivery_id FROM ingress.delivery_keys WHERE provider = 'github' AND delivery_key = $1",
+        key,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(id.map(DeliveryId::from))
+}

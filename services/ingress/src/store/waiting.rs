@@ -1,0 +1,157 @@
+//! Deliveries that wait to be handled (`ingress.waiting`), and their outcomes.
+use ck8s_types::{DeliveryId, ProjectId, RepositoryId, RunId};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::domain::delivery::{DeliveryOutcome, Postponement, WaitingDelivery};
+
+/// Returns the ids of deliveries that wait and may be tried now, in order, between two ids.
+pub(crate) async fn ids(
+    conn: &mut PgConnection,
+    after: DeliveryId,
+    before: DeliveryId,
+    limit: i64,
+) -> sqlx::Result<Vec<DeliveryId>> {
+    let ids = sqlx::query_scalar!(
+        "SELECT delivery_id FROM ingress.waiting
+         WHERE delivery_id > $1 AND delivery_id < $2 AND (not_before IS NULL OR not_before < now())
+         ORDER BY delivery_id LIMIT $3",
+        after.uuid(),
+        before.uuid(),
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(DeliveryId::from).collect())
+}
+
+/// Reads those of these deliveries that still wait, in order: as many as fit into `max_bytes` of raw bodies, but at
+/// least one.
+pub(crate) async fn load(
+    conn: &mut PgConnection,
+    ids: &[DeliveryId],
+    max_bytes: i64,
+) -> sqlx::Result<Vec<WaitingDelivery>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query!(
+        r#"SELECT id AS "id!", event AS "event!", repository_id, payload AS "payload!"
+         FROM (
+            SELECT id, event, repository_id, payload, size_bytes, sum(size_bytes) OVER (ORDER BY id) AS so_far
+            FROM ingress.deliveries JOIN ingress.waiting ON delivery_id = id WHERE id = ANY ($1)
+         ) AS w
+         WHERE so_far <= $2 OR so_far = size_bytes
+         ORDER BY id"#,
+        &ids,
+        max_bytes,
+    )
+    .fetch_all(conn)
+    .await?;
+    let waiting = rows.into_iter().map(|row| WaitingDelivery {
+        id: row.id.into(),
+        event: row.event,
+        repository_id: row.repository_id.map(RepositoryId::from),
+        payload: row.payload,
+    });
+    Ok(waiting.collect())
+}
+
+/// Lets a delivery that was ignored or failed wait again. Returns false if it was neither, or waits already.
+pub(crate) async fn reopen(conn: &mut PgConnection, id: DeliveryId) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "INSERT INTO ingress.waiting (delivery_id)
+         SELECT id FROM ingress.deliveries WHERE id = $1 AND state IN ('ignored', 'failed') ON CONFLICT DO NOTHING",
+        id.uuid(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Ends the waiting of deliveries that ended as they were stored: their runs exist.
+pub(crate) async fn finish(conn: &mut PgConnection, ids: &[DeliveryId]) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    sqlx::query!(
+        "DELETE FROM ingress.waiting WHERE delivery_id = ANY ($1)",
+        &ids
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Notes why these deliveries go on waiting, and until when.
+pub(crate) async fn postpone(
+    conn: &mut PgConnection,
+    postponements: &[Postponement],
+) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = postponements.iter().map(|p| p.id.uuid()).collect();
+    let reasons: Vec<&str> = postponements.iter().map(|p| p.reason.as_str()).collect();
+    let untils: Vec<Option<OffsetDateTime>> = postponements.iter().map(|p| p.until).collect();
+    sqlx::query!(
+        "UPDATE ingress.waiting AS w SET reason = n.reason, 
+             not_before = CASE WHEN n.until IS NOT NULL THEN least(n.until, now() + interval '1 minute') END
+         FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS n (id, reason, until)
+         WHERE w.delivery_id = n.id",
+        &ids,
+        &reasons as &[&str],
+        &untils as &[Option<OffsetDateTime>],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes the outcomes of deliveries that wait and ends their waiting. A delivery that waits no longer stays as it is.
+/// Returns the ids of those that were written.
+pub(crate) async fn settle(
+    conn: &mut PgConnection,
+    outcomes: &[DeliveryOutcome],
+) -> sqlx::Result<Vec<DeliveryId>> {
+    let ids: Vec<Uuid> = outcomes.iter().map(|o| o.id.uuid()).collect();
+    let states: Vec<&str> = outcomes.iter().map(|o| o.state.as_str()).collect();
+    let reasons: Vec<&str> = outcomes.iter().map(|o| o.reason.as_str()).collect();
+    let runs: Vec<Option<Uuid>> = outcomes.iter().map(|o| o.run_id.map(RunId::uuid)).collect();
+    let settled = sqlx::query_scalar!(
+        "WITH done AS (
+            DELETE FROM ingress.waiting WHERE delivery_id = ANY ($1) RETURNING delivery_id
+         )
+         UPDATE ingress.deliveries AS d
+         SET state = o.state, reason = o.reason, run_id = o.run_id, handled_at = now()
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) AS o (id, state, reason, run_id)
+         JOIN done ON done.delivery_id = o.id
+         WHERE d.id = ANY (ARRAY[o.id])
+         RETURNING d.id",
+        &ids,
+        &states as &[&str],
+        &reasons as &[&str],
+        &runs as &[Option<Uuid>],
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(settled.into_iter().map(DeliveryId::from).collect())
+}
+
+/// Lets those of these deliveries that failed wait again: the provider sent them once more. Returns them with their
+/// projects.
+pub(crate) async fn revive_failed(
+    conn: &mut PgConnection,
+    keys: &[&str],
+) -> sqlx::Result<Vec<(DeliveryId, Option<ProjectId>)>> {
+    let rows = sqlx::query!(
+        r#"WITH failed AS (
+            SELECT d.id, d.project_id FROM ingress.delivery_keys AS k JOIN ingress.deliveries AS d ON d.id = k.delivery_id
+            WHERE k.provider = 'github' AND k.delivery_key = ANY ($1) AND d.state = 'failed'
+         ), waits AS (
+            INSERT INTO ingress.waiting (delivery_id) SELECT id FROM failed ORDER BY id ON CONFLICT DO NOTHING RETURNING delivery_id
+         )
+         SELECT f.id AS "id!", f.project_id FROM failed AS f JOIN waits AS w ON w.delivery_id = f.id"#,
+        keys as &[&str],
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.id.into(), row.project_id.map(ProjectId::from)))
+        .collect())
+}

@@ -1,0 +1,223 @@
+//! docs/services.schema.json and the parser agree on keys and on good and bad files. A validator of our own reads the
+//! schema here; a keyword that it does not know fails the test.
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::documented;
+use crate::domain::services_yaml::{
+    parse::{FILE_KEYS, ON_KEYS, TRIGGER_KEYS, parse},
+    run,
+};
+
+fn schema() -> Value {
+    let text = include_str!("../../../../../../docs/services.schema.json");
+    serde_json::from_str(text).expect("the schema is JSON")
+}
+
+#[test]
+fn the_schema_has_the_keys_of_the_parser_and_no_others() {
+    let schema = schema();
+    for (place, known) in [
+        ("", FILE_KEYS),
+        ("/$defs/trigger", TRIGGER_KEYS),
+        ("/$defs/on", ON_KEYS),
+        ("/$defs/run", run::RUN_KEYS),
+        ("/$defs/resources", run::RESOURCES_KEYS),
+        ("/$defs/timeouts", run::TIMEOUTS_KEYS),
+        ("/$defs/concurrency", run::CONCURRENCY_KEYS),
+    ] {
+        let part = schema.pointer(place).expect(place);
+        assert_eq!(part["additionalProperties"], false, "{place}");
+        let keys = part["properties"].as_object().expect(place).keys();
+        let keys: BTreeSet<&str> = keys.map(String::as_str).collect();
+        assert_eq!(keys, known.iter().copied().collect(), "{place}");
+    }
+    let group = schema["$defs"]["group"]["pattern"]
+        .as_str()
+        .expect("a pattern");
+    assert!(group.contains(&run::PLACEHOLDERS.join("|")), "{group}");
+}
+
+#[test]
+fn schema_and_parser_accept_and_refuse_the_same_files() {
+    let schema = schema();
+    let run = |line: &str| {
+        format!(
+            "version: 1\ntriggers: [{{name: a, on: {{event: push}}, run: {{command: x, {line}}}}}]\n"
+        )
+    };
+    let on = |line: &str| {
+        format!(
+            "version: 1\ntriggers: [{{name: a, run: {{command: x}}, on: {{event: push, {line}}}}}]\n"
+        )
+    };
+    let good = [
+        documented(),
+        "version: 1".into(),
+        run("image: a, env: {A: 1, B: true, C: x}, max_attempts: 3, priority: -100"),
+        run("resources: {cpu: 2, memory: 512Mi}, concurrency: 'a {ref}'"),
+        run("egress: ['a.b:443', 10.0.0.0/8], secrets: [A_B], timeouts: {running: 7d}"),
+        on("actions: opened, branches: ['!a'], paths: a, comment: /run, allow_bots: false"),
+    ];
+    for text in &good {
+        assert!(parse(text).is_ok(), "{text}: {:?}", parse(text));
+        assert_eq!(validate(&schema, &schema, &json(text)), Ok(()), "{text}");
+    }
+    let bad = [
+        "version: 2".to_owned(),
+        "triggers: []".into(),
+        "version: 1\nextra: 1".into(),
+        "version: 1\ntriggers: {}".into(),
+        "version: 1\ntriggers: [{name: a}]".into(),
+        "version: 1\ntriggers: [{on: {event: push}}]".into(),
+        "version: 1\ntriggers: [{name: a/b, on: {event: push}, run: {command: x}}]".into(),
+        "version: 1\nenvironments: {a: {imagee: x}}".into(),
+        "version: 1\nenvironments: {'': {}}".into(),
+        run("imagee: x"),
+        run("image: ''"),
+        run("env: {1A: x}"),
+        run("env: {CK8S_A: x}"),
+        run("env: {A: [x]}"),
+        run("secrets: [a]"),
+        run("secrets: [CK8S_A]"),
+        run("resources: {cpu: 1x}"),
+        run("resources: {cpu: 0}"),
+        run("resources: {memory: 1GB}"),
+        run("timeouts: {running: 90}"),
+        run("timeouts: {start: 1m}"),
+        run("concurrency: '{sha}'"),
+        run("concurrency: {groups: a}"),
+        run("priority: 101"),
+        run("priority: x"),
+        run("max_attempts: 0"),
+        run("labels: ['']"),
+        run("egress: [github.com]"),
+        on("actions: []"),
+        on("actions: [Opened]"),
+        on("comment: run"),
+        on("labels: ['']"),
+        on("allow_bots: 1"),
+    ];
+    for text in &bad {
+        assert!(parse(text).is_err(), "{text}");
+        assert!(validate(&schema, &schema, &json(text)).is_err(), "{text}");
+    }
+}
+
+fn json(text: &str) -> Value {
+    serde_saphyr::from_str(text).expect(text)
+}
+
+fn validate(root: &Value, schema: &Value, value: &Value) -> Result<(), String> {
+    let Value::Object(keywords) = schema else {
+        return if schema == &Value::Bool(false) {
+            Err("not allowed".into())
+        } else {
+            Ok(())
+        };
+    };
+    let list = |v: &Value| v.as_array().cloned().unwrap_or_default();
+    for (keyword, says) in keywords {
+        let count = |n: usize| u64::try_from(n).expect("small");
+        let holds = match keyword.as_str() {
+            "$schema" | "$defs" | "title" | "description" => true,
+            "$ref" => {
+                let place = says
+                    .as_str()
+                    .and_then(|r| r.strip_prefix('#'))
+                    .expect("a local reference");
+                validate(root, root.pointer(place).expect(place), value)?;
+                true
+            }
+            "type" => {
+                let types = if says.is_array() {
+                    list(says)
+                } else {
+                    vec![says.clone()]
+                };
+                types
+                    .iter()
+                    .any(|t| is_type(t.as_str().expect("a type"), value))
+            }
+            "const" => says == value,
+            "not" => validate(root, says, value).is_err(),
+            "anyOf" => list(says).iter().any(|s| validate(root, s, value).is_ok()),
+            "pattern" => value.as_str().is_none_or(|text| {
+                regex::Regex::new(says.as_str().expect("a pattern"))
+                    .expect("compiles")
+                    .is_match(text)
+            }),
+            "minimum" => value
+                .as_f64()
+                .is_none_or(|n| n >= says.as_f64().expect("a number")),
+            "maximum" => value
+                .as_f64()
+                .is_none_or(|n| n <= says.as_f64().expect("a number")),
+            "exclusiveMinimum" => value
+                .as_f64()
+                .is_none_or(|n| n > says.as_f64().expect("a number")),
+            "minLength" => value
+                .as_str()
+                .is_none_or(|t| count(t.chars().count()) >= says.as_u64().expect("a count")),
+            "maxLength" => value
+                .as_str()
+                .is_none_or(|t| count(t.chars().count()) <= says.as_u64().expect("a count")),
+            "minItems" => value
+                .as_array()
+                .is_none_or(|l| count(l.len()) >= says.as_u64().expect("a count")),
+            "maxItems" => value
+                .as_array()
+                .is_none_or(|l| count(l.len()) <= says.as_u64().expect("a count")),
+            "items" => {
+                for item in list(value) {
+                    validate(root, says, &item)?;
+                }
+                true
+            }
+            "required" => value.as_object().is_none_or(|map| {
+                list(says)
+                    .iter()
+                    .all(|k| map.contains_key(k.as_str().expect("a key")))
+            }),
+            "properties" => {
+                for (key, part) in says.as_object().expect("a map") {
+                    value.get(key).map_or(Ok(()), |v| validate(root, part, v))?;
+                }
+                true
+            }
+            "propertyNames" => {
+                for key in value.as_object().into_iter().flat_map(|map| map.keys()) {
+                    validate(root, says, &Value::String(key.clone()))?;
+                }
+                true
+            }
+            "additionalProperties" => {
+                let known = keywords.get("properties").and_then(Value::as_object);
+                for (key, v) in value.as_object().into_iter().flatten() {
+                    if known.is_none_or(|k| !k.contains_key(key)) {
+                        validate(root, says, v).map_err(|e| format!("{key}: {e}"))?;
+                    }
+                }
+                true
+            }
+            other => panic!("the test does not know the keyword {other:?}"),
+        };
+        if !holds {
+            return Err(format!("{value} breaks {keyword}: {says}"));
+        }
+    }
+    Ok(())
+}
+
+fn is_type(name: &str, value: &Value) -> bool {
+    match name {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "number" => value.is_number(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "boolean" => value.is_boolean(),
+        other => panic!("the test does not know the type {other:?}"),
+    }
+}

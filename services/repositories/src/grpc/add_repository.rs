@@ -1,0 +1,37 @@
+//! `AddRepository`.
+use ck8s_proto::repositories::v1 as pb;
+use ck8s_rpc::status;
+use tonic::{Request, Status};
+
+use super::request;
+use crate::{
+    convert,
+    service::{AddRepository, Repositories},
+};
+
+pub(super) async fn call(
+    repositories: &Repositories,
+    request: Request<pb::AddRepositoryRequest>,
+) -> Result<pb::AddRepositoryResponse, Status> {
+    let request_id = &request.get_ref().request_id;
+    let caller = request::caller(repositories, &request, "AddRepository", request_id)?;
+    let add = request.into_inner();
+    if add.project.is_empty() {
+        return Err(status::invalid("project", "must name a project"));
+    }
+    let add = AddRepository {
+        project: add.project,
+        full_name: add.full_name,
+        external_id: add.external_id,
+        default_branch: add.default_branch,
+        services_text: add.services_text,
+        webhook_secret: request::secret(add.webhook_secret),
+        services_path: add.services_path,
+        credential: add.credential.map(convert::new_credential).transpose()?,
+    };
+    let added = repositories.add(caller, add).await?;
+    Ok(pb::AddRepositoryResponse {
+        repository: Some(convert::repository(added.view)),
+        webhook_secret: convert::shown_secret(added.webhook_secret.as_ref()),
+    })
+}

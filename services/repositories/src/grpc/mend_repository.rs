@@ -1,0 +1,19 @@
+//! `MendRepository`.
+use ck8s_proto::repositories::v1 as pb;
+use tonic::{Request, Status};
+
+use super::request;
+use crate::{convert, service::Repositories};
+
+pub(super) async fn call(
+    repositories: &Repositories,
+    request: Request<pb::MendRepositoryRequest>,
+) -> Result<pb::MendRepositoryResponse, Status> {
+    let request_id = &request.get_ref().request_id;
+    let caller = request::caller(repositories, &request, "MendRepository", request_id)?;
+    let name = request::repository(&request.get_ref().repository)?;
+    let findings = repositories.mend(caller, name).await?;
+    Ok(pb::MendRepositoryResponse {
+        findings: findings.into_iter().map(convert::finding).collect(),
+    })
+}

@@ -1,0 +1,28 @@
+//! `OpenSecrets`.
+use ck8s_proto::repositories::v1 as pb;
+use ck8s_rpc::{convert, status};
+use secrecy::ExposeSecret;
+use tonic::{Request, Status};
+
+use crate::service::Repositories;
+
+/// Bounds the secrets of a run, and with them the response.
+const MAX_NAMES: usize = 1_000;
+
+pub(super) async fn call(
+    repositories: &Repositories,
+    request: Request<pb::OpenSecretsRequest>,
+) -> Result<pb::OpenSecretsResponse, Status> {
+    let open = request.into_inner();
+    let repository = convert::id("repository_id", &open.repository_id)?;
+    if open.names.len() > MAX_NAMES {
+        return Err(status::invalid("names", "more than 1,000"));
+    }
+    let secrets = repositories.open_secrets(repository, &open.names).await?;
+    let secrets = secrets
+        .into_iter()
+        .map(|(name, value)| (name, value.expose_secret().to_owned()));
+    Ok(pb::OpenSecretsResponse {
+        secrets: secrets.collect(),
+    })
+}

@@ -1,0 +1,23 @@
+//! `RotateCredential`.
+use ck8s_proto::repositories::v1 as pb;
+use tonic::{Request, Status};
+
+use super::request;
+use crate::{convert, service::Repositories};
+
+pub(super) async fn call(
+    repositories: &Repositories,
+    request: Request<pb::RotateCredentialRequest>,
+) -> Result<pb::RotateCredentialResponse, Status> {
+    let request_id = &request.get_ref().request_id;
+    let caller = request::caller(repositories, &request, "RotateCredential", request_id)?;
+    let rotate = request.into_inner();
+    let credential = convert::other_credential(rotate.credential)?;
+    let name = request::repository(&rotate.repository)?;
+    let view = repositories
+        .rotate_credential(caller, name, credential)
+        .await?;
+    Ok(pb::RotateCredentialResponse {
+        repository: Some(convert::repository(view)),
+    })
+}

@@ -1,0 +1,28 @@
+//! `SetSecret`.
+use ck8s_proto::repositories::v1 as pb;
+use tonic::{Request, Status};
+
+use super::request;
+use crate::{
+    convert,
+    service::{Repositories, SetSecret},
+};
+
+pub(super) async fn call(
+    repositories: &Repositories,
+    request: Request<pb::SetSecretRequest>,
+) -> Result<pb::SetSecretResponse, Status> {
+    let request_id = &request.get_ref().request_id;
+    let caller = request::caller(repositories, &request, "SetSecret", request_id)?;
+    let set = request.into_inner();
+    request::repository(&set.repository)?;
+    let set = SetSecret {
+        repository: set.repository,
+        name: set.name,
+        value: request::secret(set.value),
+    };
+    let view = repositories.set_secret(caller, set).await?;
+    Ok(pb::SetSecretResponse {
+        repository: Some(convert::repository(view)),
+    })
+}

@@ -1,0 +1,42 @@
+//! Lists repositories by name, page by page.
+use ck8s_rpc::access::Access;
+
+use super::repositories::Repositories;
+use crate::{
+    domain::repository::{PageKey, Repository, RepositoryPage},
+    error::Error,
+    store::repositories,
+};
+
+impl Repositories {
+    /// Returns a page of the repositories of a project, by its id or slug; without a name, of every project that the
+    /// caller reaches.
+    pub(crate) async fn list(
+        &self,
+        access: &Access,
+        project: String,
+        size: i64,
+        after: Option<PageKey>,
+    ) -> Result<RepositoryPage, Error> {
+        let projects = if project.is_empty() {
+            access.scope().projects()
+        } else {
+            Some(vec![self.authorize_project(access, project).await?])
+        };
+        let mut repositories = {
+            let mut conn = self.pool.acquire().await?;
+            repositories::list(&mut conn, projects, after.as_ref(), size + 1).await?
+        };
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let has_more = repositories.len() > size;
+        repositories.truncate(size);
+        let next = repositories.last().filter(|_| has_more);
+        Ok(RepositoryPage {
+            next: next.map(Repository::page_key),
+            repositories: repositories
+                .into_iter()
+                .map(|repository| self.view(repository))
+                .collect(),
+        })
+    }
+}

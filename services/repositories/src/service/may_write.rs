@@ -1,0 +1,77 @@
+//! Answers whether somebody at the provider may write to a repository.
+use ck8s_provider::ProviderError;
+use ck8s_types::RepositoryId;
+use time::OffsetDateTime;
+
+use super::{provider::RemoteRepository, repositories::Repositories};
+use crate::{
+    domain::repository::{ProviderState, Repository, WriteAccess},
+    error::Error,
+};
+
+/// Somebody at the provider.
+pub(crate) struct ProviderUser {
+    pub login: String,
+    /// The provider's id of them; empty: it is not known.
+    pub external_id: String,
+}
+
+impl ProviderUser {
+    /// Returns whether a repository's credential acts as this account. Logins change, ids do not.
+    fn is_actor_of(&self, provider: &ProviderState) -> bool {
+        let actor_id = provider.actor_id.as_deref();
+        match actor_id.filter(|_| !self.external_id.is_empty()) {
+            Some(id) => id == self.external_id,
+            None => provider
+                .actor_login
+                .as_deref()
+                .is_some_and(|own| own.eq_ignore_ascii_case(&self.login)),
+        }
+    }
+}
+
+impl Repositories {
+    pub(crate) async fn may_write(
+        &self,
+        repository: RepositoryId,
+        user: &ProviderUser,
+    ) -> Result<WriteAccess, Error> {
+        let (repository, remote) = self.load_remote(repository).await?;
+        if user.is_actor_of(&repository.provider) {
+            return Ok(WriteAccess::OwnActor);
+        }
+        let ask = self.ask_provider(&repository, &remote, &user.login);
+        let may_write = remote
+            .provider
+            .write_access
+            .get_or_ask(repository.id, &user.login, ask)
+            .await
+            .map_err(Error::at("asking who may write"))?;
+        Ok(if may_write {
+            WriteAccess::Allowed
+        } else {
+            WriteAccess::Refused
+        })
+    }
+
+    async fn ask_provider(
+        &self,
+        repository: &Repository,
+        remote: &RemoteRepository,
+        login: &str,
+    ) -> Result<bool, ProviderError> {
+        let now = OffsetDateTime::now_utc();
+        if let Some(until) = repository.provider.limited_until(now) {
+            let by = remote.api().name();
+            return Err(ProviderError::RateLimited { by, until });
+        }
+        let answer = remote
+            .api()
+            .may_write(&remote.credential, &remote.remote, login)
+            .await;
+        if let Err(error) = &answer {
+            self.note_provider_error(repository, error).await;
+        }
+        answer
+    }
+}

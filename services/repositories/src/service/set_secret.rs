@@ -1,0 +1,78 @@
+//! Sets or removes a secret of a repository's runs.
+use ck8s_types::EventKind;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use super::{
+    access::lock_authorized,
+    events::{self, RepositoryEvent},
+    replay,
+    repositories::Repositories,
+};
+use crate::{
+    domain::{caller::Caller, fields, repository::RepositoryView, sealed_row::SealedRow},
+    error::Error,
+    store::secrets,
+};
+
+/// A secret of runs to set.
+pub(crate) struct SetSecret {
+    /// Id or owner/name.
+    pub repository: String,
+    pub name: String,
+    /// None: the secret is removed.
+    pub value: Option<SecretString>,
+}
+
+impl Repositories {
+    pub(crate) async fn set_secret(
+        &self,
+        caller: Caller,
+        set: SetSecret,
+    ) -> Result<RepositoryView, Error> {
+        let name = fields::secret_name(&set.name)?;
+        if let Some(value) = &set.value {
+            fields::secret_value(value.expose_secret())?;
+        }
+        self.authorize_change(&caller, &set.repository).await?;
+        let mut tx = self.pool.begin().await?;
+        if let Some(repository) = replay::claim(&mut tx, &caller).await? {
+            return Ok(self.view(repository));
+        }
+        let before = lock_authorized(&mut tx, &caller, &set.repository).await?;
+        let change = match &set.value {
+            Some(value) => {
+                let row = SealedRow::Secret {
+                    repository: before.id,
+                    name,
+                };
+                let sealed = self
+                    .key_ring
+                    .seal(&row.associated_data(), value.expose_secret().as_bytes())?;
+                secrets::set(&mut tx, before.id, name, &sealed).await?;
+                Some((EventKind::SecretSet, "set"))
+            }
+            None => {
+                let was_there = secrets::remove(&mut tx, before.id, name).await?;
+                was_there.then_some((EventKind::SecretRemoved, "removed"))
+            }
+        };
+        let repository = match change {
+            Some((kind, verb)) => {
+                let repository = events::touch(&mut tx, &before).await?;
+                let event = RepositoryEvent {
+                    kind,
+                    actor: &caller.actor,
+                    message: format!("secret {name} of {} {verb}", repository.full_name),
+                    data: json!({ "name": name }),
+                };
+                events::record(&mut tx, &repository, event).await?;
+                repository
+            }
+            None => before,
+        };
+        replay::keep_answer(&mut tx, &caller, &repository).await?;
+        tx.commit().await?;
+        Ok(self.view(repository))
+    }
+}

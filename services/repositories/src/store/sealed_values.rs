@@ -1,0 +1,104 @@
+//! Every sealed value in the tables of this service, for sealing them again.
+use ck8s_sealing::Sealed;
+use ck8s_types::RepositoryId;
+use sqlx::PgConnection;
+
+use crate::domain::sealed_row::{SealedRow, WebhookSecretId};
+
+/// A sealed value, and the row that holds it.
+pub(crate) struct SealedValue {
+    pub sealed: Sealed,
+    repository: RepositoryId,
+    /// Set: it is a webhook secret.
+    id: Option<WebhookSecretId>,
+    /// Set: it is a secret of runs. If neither is set, it is the credential.
+    name: Option<String>,
+}
+
+impl SealedValue {
+    /// Returns the row that it is sealed for.
+    pub(crate) fn row(&self) -> SealedRow<'_> {
+        let repository = self.repository;
+        match (self.id, self.name.as_deref()) {
+            (Some(id), _) => SealedRow::WebhookSecret { id, repository },
+            (None, Some(name)) => SealedRow::Secret { repository, name },
+            (None, None) => SealedRow::Credential { repository },
+        }
+    }
+}
+
+/// Returns some of the values that are sealed under another key than this one.
+pub(crate) async fn under_other_keys(
+    conn: &mut PgConnection,
+    key_id: &str,
+    limit: i64,
+) -> sqlx::Result<Vec<SealedValue>> {
+    let rows = sqlx::query!(
+        r#"SELECT repository_id AS "repository!", id, name, sealed AS "sealed!", key_id AS "key_id!" FROM (
+            SELECT repository_id, id, NULL::text AS name, sealed, key_id FROM repositories.webhook_secrets
+            WHERE expires_at IS NULL OR expires_at > now()
+            UNION ALL SELECT repository_id, NULL, name, sealed, key_id FROM repositories.secrets
+            UNION ALL SELECT repository_id, NULL, NULL, sealed, key_id FROM repositories.credentials
+         ) AS s WHERE key_id <> $1 LIMIT $2"#,
+        key_id,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    let values = rows.into_iter().map(|row| SealedValue {
+        sealed: Sealed {
+            key_id: row.key_id,
+            bytes: row.sealed,
+        },
+        repository: row.repository.into(),
+        id: row.id.map(WebhookSecretId::from),
+        name: row.name,
+    });
+    Ok(values.collect())
+}
+
+/// Replaces a value in its row, if the row still holds it. Returns whether it did.
+pub(crate) async fn replace(
+    conn: &mut PgConnection,
+    value: &SealedValue,
+    after: &Sealed,
+) -> sqlx::Result<bool> {
+    let done = match value.row() {
+        SealedRow::WebhookSecret { id, .. } => {
+            sqlx::query!(
+                "UPDATE repositories.webhook_secrets SET sealed = $2, key_id = $3 WHERE id = $1 AND sealed = $4",
+                id.uuid(),
+                after.bytes,
+                after.key_id,
+                value.sealed.bytes
+            )
+            .execute(conn)
+            .await?
+        }
+        SealedRow::Secret { name, .. } => {
+            sqlx::query!(
+                "UPDATE repositories.secrets SET sealed = $3, key_id = $4
+                 WHERE repository_id = $1 AND name = $2 AND sealed = $5",
+                value.repository.uuid(),
+                name,
+                after.bytes,
+                after.key_id,
+                value.sealed.bytes
+            )
+            .execute(conn)
+            .await?
+        }
+        SealedRow::Credential { .. } => {
+            sqlx::query!(
+                "UPDATE repositories.credentials SET sealed = $2, key_id = $3 WHERE repository_id = $1 AND sealed = $4",
+                value.repository.uuid(),
+                after.bytes,
+                after.key_id,
+                value.sealed.bytes
+            )
+            .execute(conn)
+            .await?
+        }
+    };
+    Ok(done.rows_affected() > 0)
+}

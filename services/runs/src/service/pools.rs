@@ -1,0 +1,13 @@
+//! The numbers of sets of labels.
+use crate::{domain::PoolId, engine::Engine, error::RunsError, store::pools};
+
+/// Returns the number of a set of labels, and gives it one if it is new.
+pub(super) async fn pool_of(engine: &Engine, labels: &[String]) -> Result<PoolId, RunsError> {
+    let known = engine.scheduler().pool_of(labels);
+    if let Some(pool) = known {
+        return Ok(pool);
+    }
+    let pool = pools::ensure(&mut *engine.pool.acquire().await?, labels).await?;
+    engine.scheduler().add_pools([(pool, labels.to_vec())]);
+    Ok(pool)
+}

@@ -1,0 +1,67 @@
+//! New runs.
+use super::*;
+
+#[tokio::test]
+async fn a_run_without_a_placement_waits() {
+    let world = world().await;
+    let run = world.new_run();
+    let queued = world.queue(&run).await;
+    assert_eq!(queued.lane, world.lane());
+    let stored = world.run(run.id).await;
+    assert_eq!(stored.state, RunState::Pending);
+    assert_eq!((stored.attempt, stored.slot, stored.worker), (1, None, None));
+    assert_eq!(world.events(run.id).await, ["run.created"]);
+}
+
+#[tokio::test]
+async fn a_run_with_a_placement_is_leased_at_once() {
+    let world = world().await;
+    let run = world.new_run();
+    let lease = world.lease(&run, 3).await;
+    assert_eq!(lease.slot, slot(3));
+    assert_eq!(lease.lease.epoch.0, 1);
+    let stored = world.run(run.id).await;
+    assert_eq!(stored.slot, Some(slot(3)));
+    assert_eq!(stored.worker, Some(worker("w1")));
+    assert_eq!(world.events(run.id).await, ["run.created", "run.leased"]);
+    let mut conn = world.conn().await;
+    assert!(claim::ready_lanes(&mut conn).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_run_whose_slot_is_taken_waits_instead() {
+    let world = world().await;
+    world.lease(&world.new_run(), 1).await;
+    let run = world.new_run();
+    let mut conn = world.conn().await;
+    let one = std::slice::from_ref(&run);
+    let inserted = new_runs::insert(&mut conn, one, &[Some(placement(1, "w1"))], true)
+        .await
+        .unwrap();
+    assert!(inserted.leases.is_empty());
+    assert_eq!(inserted.queued.len(), 1);
+    assert_eq!(world.events(run.id).await, ["run.created"]);
+}
+
+#[tokio::test]
+async fn making_a_run_twice_makes_it_once() {
+    let world = world().await;
+    let run = world.new_run();
+    world.queue(&run).await;
+    let mut conn = world.conn().await;
+    let one = std::slice::from_ref(&run);
+    let again = new_runs::insert(&mut conn, one, &[None], true)
+        .await
+        .unwrap();
+    assert!(again.queued.is_empty() && again.leases.is_empty());
+    assert_eq!(world.events(run.id).await, ["run.created"]);
+}
+
+#[tokio::test]
+async fn a_nul_character_in_a_trigger_does_not_stop_its_run() {
+    let world = world().await;
+    let mut run = world.new_run();
+    run.trigger.title = "a\0b".to_owned();
+    world.queue(&run).await;
+    assert_eq!(world.run(run.id).await.trigger.title, "ab");
+}

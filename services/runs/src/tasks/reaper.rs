@@ -1,0 +1,48 @@
+//! The reaper: finds what time has overtaken. Woken by what is likely to leave work for it, and every second as a safety net. Any number of
+//! replicas may do it at once, since each step changes only what is still as it was read.
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{group_sweep, lane_sweep, orphaned_leases, overdue_runs, session_sync};
+use crate::{engine::Engine, error::RunsError};
+
+/// The time between two sweeps: it bounds the delay that a lost wake-up costs.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// A sweep takes at most this part of the time: while somebody else's snapshot (a backup) keeps dead rows from being cleaned up, it
+/// has to walk over them.
+const MAX_LOAD_DIVISOR: u32 = 20;
+/// The longest time between two sweeps, however long they take: they also find the leases that have expired.
+const MAX_SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Reaps until shutdown.
+pub(crate) async fn reap_loop(engine: Arc<Engine>) {
+    let mut next = Instant::now();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep_until(next) => {}
+            () = engine.reap.notified() => {}
+            () = engine.shutdown.cancelled() => return,
+        }
+        let began = Instant::now();
+        if let Err(error) = reap(&engine).await {
+            tracing::warn!(%error, "the reaper failed; it comes again");
+        }
+        let pause = (MAX_LOAD_DIVISOR * began.elapsed()).clamp(SWEEP_INTERVAL, MAX_SWEEP_INTERVAL);
+        next = began + pause;
+    }
+}
+
+async fn reap(engine: &Engine) -> Result<(), RunsError> {
+    let orphaned = orphaned_leases::orphan_expired(engine).await?;
+    if orphaned > 0 {
+        tracing::warn!(leases = orphaned, "leases have expired without a heartbeat");
+    }
+    session_sync::end_expired_sessions(engine).await?;
+    overdue_runs::end_overdue_runs(engine).await?;
+    orphaned_leases::resolve_orphans(engine).await?;
+    session_sync::refresh_sessions(engine).await?;
+    group_sweep::promote_stuck_groups(engine).await?;
+    lane_sweep::open_ready_lanes(engine).await?;
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! Between the wire's messages and the worker's types.
+use std::{collections::BTreeMap, time::Duration};
+
+use ck8s_proto::runs::v1 as pb;
+use ck8s_rpc::convert::{reason_to_pb, spec_from_pb, state_to_pb};
+use ck8s_types::{Epoch, LeaseRef, RunId, now_ms};
+
+use crate::domain::{Exit, Grant, GrantPurpose, WorkloadId};
+
+/// Encodes a lease.
+pub(crate) fn lease_to_pb(lease: LeaseRef) -> pb::LeaseRef {
+    pb::LeaseRef {
+        run_id: lease.run_id.to_string(),
+        epoch: lease.epoch.0,
+    }
+}
+
+/// Decodes a lease; none if it names no run.
+pub(crate) fn lease_from_pb(lease: Option<pb::LeaseRef>) -> Option<LeaseRef> {
+    let pb::LeaseRef { run_id, epoch } = lease?;
+    Some(LeaseRef {
+        run_id: run_id.parse().ok()?,
+        epoch: Epoch(epoch),
+    })
+}
+
+/// Encodes the end of a workload.
+pub(crate) fn finished_to_pb(exit: Exit) -> pb::Finished {
+    pb::Finished {
+        state: state_to_pb(exit.state()).into(),
+        reason: reason_to_pb(exit.reason).into(),
+        message: exit.message,
+        exit_code: exit.code,
+    }
+}
+
+/// Decodes a grant; none if it names no lease or no run.
+pub(crate) fn grant_from_pb(grant: pb::Grant) -> Option<Grant> {
+    let lease = lease_from_pb(grant.lease)?;
+    let mut run = grant.run?;
+    let spec = spec_from_pb(run.spec.take().unwrap_or_default()).map_err(|e| e.to_string());
+    let purpose = if grant.cleanup_only {
+        GrantPurpose::CleanUp
+    } else if grant.takeover {
+        GrantPurpose::TakeOver
+    } else {
+        GrantPurpose::Start
+    };
+    let elapsed = grant.start_time.map_or(Duration::ZERO, |start| {
+        let started_ms = start.seconds.saturating_mul(1000) + i64::from(start.nanos / 1_000_000);
+        Duration::from_millis(u64::try_from(now_ms().saturating_sub(started_ms)).unwrap_or(0))
+    });
+    Some(Grant {
+        env: trigger_env(lease.run_id, &grant.project_slug, &run),
+        workload: WorkloadId {
+            run_id: lease.run_id,
+            attempt: run.attempt,
+            project: grant.project_slug,
+        },
+        epoch: lease.epoch,
+        purpose,
+        spec,
+        elapsed,
+    })
+}
+
+/// Returns the environment variables that describe a run and its trigger.
+fn trigger_env(run_id: RunId, project: &str, run: &pb::Run) -> BTreeMap<String, String> {
+    let trigger = run.trigger.clone().unwrap_or_default();
+    let number = if trigger.number == 0 {
+        String::new()
+    } else {
+        trigger.number.to_string()
+    };
+    let variables = [
+        ("CK8S_RUN_ID", run_id.to_string()),
+        ("CK8S_PROJECT", project.to_owned()),
+        ("CK8S_ATTEMPT", run.attempt.to_string()),
+        ("CK8S_REPOSITORY", run.repository_name.clone()),
+        ("CK8S_EVENT", trigger.event),
+        ("CK8S_ACTION", trigger.action),
+        ("CK8S_REF", trigger.r#ref),
+        ("CK8S_SHA", trigger.commit_sha),
+        ("CK8S_NUMBER", number),
+        ("CK8S_ARGUMENTS", trigger.arguments),
+        ("CK8S_TITLE", trigger.title),
+    ];
+    // A payload may hold a NUL; an environment cannot.
+    variables
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.replace('\0', "")))
+        .collect()
+}

@@ -1,0 +1,81 @@
+//! Workloads: which one, what it runs, what happens to it, how it ends.
+use std::{collections::BTreeMap, time::Instant};
+
+use ck8s_types::{Epoch, RunId, RunReason, RunSpec, RunState};
+use secrecy::SecretString;
+use tokio::sync::watch;
+
+/// The workload of one attempt of a run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WorkloadId {
+    /// The run.
+    pub run_id: RunId,
+    /// The attempt, from 1.
+    pub attempt: i32,
+    /// The slug of the run's project.
+    pub project: String,
+}
+
+/// A workload to start or to adopt.
+pub struct WorkloadRequest {
+    /// Which workload.
+    pub id: WorkloadId,
+    /// The epoch of the lease that it runs under.
+    pub epoch: Epoch,
+    /// What runs.
+    pub spec: RunSpec,
+    /// Environment variables besides the spec's own: they describe the run and its trigger.
+    pub env: BTreeMap<String, String>,
+    /// Environment variables with secret values.
+    pub secrets: BTreeMap<String, SecretString>,
+    /// When the lease expires; it moves on as the lease is renewed.
+    pub lease_expiry: watch::Receiver<Instant>,
+    /// Where the stored log of this attempt ends, in bytes.
+    pub stored_log: u64,
+}
+
+/// How a workload ended, or why it did not start.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Exit {
+    /// The run's reason.
+    pub reason: RunReason,
+    /// The reason as a sentence for people.
+    pub message: String,
+    /// The exit code, where one is known.
+    pub code: Option<i32>,
+}
+
+impl Exit {
+    /// An exit without an exit code.
+    #[must_use]
+    pub fn without_code(reason: RunReason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            code: None,
+        }
+    }
+
+    /// Returns the run's state that follows from the reason.
+    #[must_use]
+    pub fn state(&self) -> RunState {
+        match self.reason {
+            RunReason::Completed | RunReason::NoChange => RunState::Succeeded,
+            RunReason::CanceledByUser | RunReason::Superseded => RunState::Canceled,
+            _ => RunState::Failed,
+        }
+    }
+}
+
+/// What happens to a workload.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum WorkloadEvent {
+    /// It runs.
+    Running,
+    /// It has not started yet. The exit says why, in case it never does.
+    StartDelayed(Exit),
+    /// It ended, and its log has been read. The last event.
+    Ended(Exit),
+    /// It no longer exists, and nobody knows how it ended. The last event.
+    Lost(String),
+}

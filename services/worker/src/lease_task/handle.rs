@@ -1,0 +1,99 @@
+//! What the task of a lease can do about it: report, ask whether it is live, remove the workload.
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ck8s_proto::runs::v1::{HandedBack, transition::Change};
+
+use crate::{
+    context::WorkerContext,
+    domain::{Backoff, Grant, LeaseKey, LeaseSignals},
+};
+
+/// The first wait before an executor is asked again, and the longest.
+const EXECUTOR_BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Returns the waits between attempts to start, adopt or remove a workload.
+pub(super) fn executor_backoff() -> Backoff {
+    Backoff::new(EXECUTOR_BACKOFF.0, EXECUTOR_BACKOFF.1)
+}
+
+/// Why a task stops before its workload has ended.
+pub(super) enum Stop {
+    /// The server canceled the lease; the workload has this grace.
+    Canceled(Duration),
+    /// The worker drains.
+    Draining,
+}
+
+/// What becomes of the workload when its lease is handed back.
+pub(super) enum HandBack {
+    /// It goes on, and another worker adopts it.
+    WorkloadGoesOn,
+    /// It is gone.
+    WorkloadGone,
+}
+
+/// One lease, and what belongs to it.
+pub(super) struct LeaseHandle {
+    pub(super) context: Arc<WorkerContext>,
+    pub(super) key: LeaseKey,
+    pub(super) signals: Arc<LeaseSignals>,
+    pub(super) grant: Grant,
+}
+
+impl LeaseHandle {
+    /// Queues a transition for the server.
+    pub(super) fn report(&self, change: Change) {
+        self.context.leases.report(self.key, change);
+    }
+
+    /// Hands the lease back to the server.
+    pub(super) fn hand_back(&self, workload: &HandBack) {
+        self.report(Change::HandedBack(HandedBack {
+            workload_goes_on: matches!(workload, HandBack::WorkloadGoesOn),
+        }));
+    }
+
+    /// Whether the lease has not expired.
+    pub(super) fn is_live(&self) -> bool {
+        self.context.leases.live_lease(self.key).is_some()
+    }
+
+    /// Waits until the lease is live: nothing is started under a lease that may have expired.
+    pub(super) async fn until_live(&self) {
+        let mut expiry = self.signals.expiry.subscribe();
+        // The sender lives as long as this task.
+        let _ = expiry.wait_for(|expiry| *expiry > Instant::now()).await;
+    }
+
+    /// Waits until the server cancels the lease or the worker drains.
+    pub(super) async fn stopped(&self) -> Stop {
+        let mut cancel = self.signals.cancel.subscribe();
+        let canceled = async {
+            let grace = cancel.wait_for(Option::is_some).await;
+            grace.ok().and_then(|grace| *grace)
+        };
+        tokio::select! {
+            biased;
+            grace = canceled => Stop::Canceled(grace.unwrap_or_default()),
+            () = self.context.drain.cancelled() => Stop::Draining,
+        }
+    }
+
+    /// Removes the workload, and tries until it is certain that it is gone. A workload that a newer lease holds stays: the server is
+    /// about to revoke this one.
+    pub(super) async fn remove_workload(&self, grace: Duration) {
+        let mut backoff = executor_backoff();
+        loop {
+            let lease = self.context.leases.lease(self.key);
+            let epoch = lease.map_or(self.grant.epoch, |lease| lease.epoch);
+            let executor = &self.context.executor;
+            let removed = executor.remove(&self.grant.workload, Some(epoch), grace);
+            let Err(error) = removed.await else { return };
+            tracing::warn!(run.id = %self.key.run_id, %error, "a workload cannot be removed yet");
+            tokio::time::sleep(backoff.next()).await;
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The launch of a workload: fetch its secrets, find the end of its stored log, then start or adopt it.
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use ck8s_proto::runs::v1::{
+    AppendLogRequest, LeaseRef, LogAppend, LogChunk, LogStream, OpenRunSecretsRequest,
+};
+use ck8s_types::{Epoch, RunReason, RunSpec};
+use secrecy::{ExposeSecret, SecretString};
+use tonic::{Code, Status};
+
+use super::{
+    handle::{LeaseHandle, executor_backoff},
+    live_workload::LiveWorkload,
+};
+use crate::{
+    connection::{Client, request},
+    convert::lease_to_pb,
+    domain::{Backoff, Exit, GrantPurpose, LogSink, WorkloadRequest, log_channel},
+    error::ExecutorError,
+    executor::Workload,
+    log::{Masker, Pump, PumpOptions},
+};
+
+/// The worker's deadline for a start comes this much before the server's, since the worker knows better why a workload did not start.
+const START_DEADLINE_LEAD: Duration = Duration::from_secs(1);
+/// The first wait before a call is repeated, and the longest.
+const CALL_BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// Returns how long the workload may take to start.
+pub(super) fn start_timeout(spec: &RunSpec) -> Duration {
+    let pending = spec.pending_timeout();
+    pending.saturating_sub(START_DEADLINE_LEAD.min(pending / 10))
+}
+
+/// The log of a workload that is being launched.
+pub(super) struct LaunchLog {
+    pub(super) sink: LogSink,
+    pub(super) pump: Pump,
+}
+
+/// How a launch went.
+pub(super) enum LaunchOutcome {
+    /// The workload was started or adopted.
+    Live(LiveWorkload),
+    /// There is no workload to adopt.
+    NoWorkload(String),
+    /// The workload cannot be started.
+    Refused(Exit, LaunchLog),
+}
+
+/// Starts or adopts the workload of a lease. Tries again until it succeeds or its time is up.
+pub(super) async fn launch(lease: &LeaseHandle, spec: RunSpec) -> LaunchOutcome {
+    let deadline = Instant::now() + start_timeout(&spec);
+    let (mut workload, log) = prepare(lease, spec).await;
+    let takeover = lease.grant.purpose == GrantPurpose::TakeOver;
+    let mut backoff = executor_backoff();
+    loop {
+        lease.until_live().await;
+        if let Some(held) = lease.context.leases.lease(lease.key) {
+            workload.epoch = held.epoch;
+        }
+        match start_or_adopt(lease, &workload, &log.sink).await {
+            Ok(Some(started)) if lease.is_live() => {
+                return LaunchOutcome::Live(LiveWorkload {
+                    workload: started,
+                    sink: log.sink,
+                    pump: log.pump,
+                });
+            }
+            // The lease expired meanwhile: by now another worker may hold the run.
+            Ok(Some(started)) => {
+                drop(started);
+                if !takeover {
+                    lease.remove_workload(Duration::ZERO).await;
+                }
+            }
+            Ok(None) => {
+                return LaunchOutcome::NoWorkload("there is no workload to take over".to_owned());
+            }
+            Err(ExecutorError::Refused(exit)) => return LaunchOutcome::Refused(exit, log),
+            // If a newer lease holds the workload, the server is about to revoke this one.
+            Err(error) => {
+                tracing::warn!(run.id = %lease.key.run_id, %error, "a workload cannot be started yet");
+                let wait = backoff.next();
+                if !takeover && Instant::now() + wait > deadline {
+                    let message = format!("The workload could not be started in time: {error}");
+                    let exit = Exit::without_code(RunReason::StartTimedOut, message);
+                    return LaunchOutcome::Refused(exit, log);
+                }
+                tokio::time::sleep(wait).await;
+            }
+        }
+    }
+}
+
+/// Fetches what the workload needs from the server, and opens its log.
+async fn prepare(lease: &LeaseHandle, spec: RunSpec) -> (WorkloadRequest, LaunchLog) {
+    let (secrets, stored_log) = tokio::join!(fetch_secrets(lease), fetch_log_end(lease));
+    let (sink, items) = log_channel();
+    let options = PumpOptions {
+        lease: lease.key,
+        attempt: lease.grant.workload.attempt,
+        masker: Masker::new(secrets.values().map(ExposeSecret::expose_secret)),
+        stored: stored_log,
+    };
+    let pump = Pump::spawn(&lease.context.shipper, options, items);
+    let workload = WorkloadRequest {
+        id: lease.grant.workload.clone(),
+        epoch: lease.grant.epoch,
+        spec,
+        env: lease.grant.env.clone(),
+        secrets,
+        lease_expiry: lease.signals.expiry.subscribe(),
+        stored_log,
+    };
+    (workload, LaunchLog { sink, pump })
+}
+
+/// Asks the executor once; none: there is no workload to adopt.
+async fn start_or_adopt(
+    lease: &LeaseHandle,
+    workload: &WorkloadRequest,
+    sink: &LogSink,
+) -> Result<Option<Workload>, ExecutorError> {
+    let executor = &lease.context.executor;
+    match lease.grant.purpose {
+        GrantPurpose::TakeOver => executor.adopt(workload, sink).await,
+        GrantPurpose::Start | GrantPurpose::CleanUp => {
+            executor.start(workload, sink).await.map(Some)
+        }
+    }
+}
+
+/// Calls until the server answers. For a lost lease no answer comes, and this task is about to be dropped.
+async fn call_until_answered<T, F>(
+    lease: &LeaseHandle,
+    what: &str,
+    call: impl Fn(Client, LeaseRef) -> F,
+) -> T
+where
+    F: Future<Output = Result<T, Status>>,
+{
+    let mut backoff = Backoff::new(CALL_BACKOFF.0, CALL_BACKOFF.1);
+    loop {
+        if let Some(held) = lease.context.leases.lease(lease.key) {
+            match call(lease.context.connection.client(), lease_to_pb(held)).await {
+                Ok(response) => return response,
+                // A Revoke or a newer grant is on its way.
+                Err(status) if status.code() == Code::Aborted => {
+                    tracing::debug!(run.id = %held.run_id, what, "the lease is stale");
+                }
+                Err(status) => {
+                    tracing::warn!(run.id = %held.run_id, what, code = ?status.code(), message = status.message(), "a call failed; trying again");
+                }
+            }
+        }
+        tokio::time::sleep(backoff.next()).await;
+    }
+}
+
+async fn fetch_secrets(lease: &LeaseHandle) -> BTreeMap<String, SecretString> {
+    let response = call_until_answered(lease, "secrets", |mut client, lease| async move {
+        let message = OpenRunSecretsRequest { lease: Some(lease) };
+        client.open_run_secrets(request(message)).await
+    });
+    let secrets = response.await.into_inner().secrets;
+    secrets
+        .into_iter()
+        .map(|(name, value)| (name, SecretString::from(value)))
+        .collect()
+}
+
+/// Returns where the stored log of this attempt ends. Under a first lease nothing can be stored yet.
+async fn fetch_log_end(lease: &LeaseHandle) -> u64 {
+    if lease.grant.epoch == Epoch::FIRST {
+        return 0;
+    }
+    let attempt = lease.grant.workload.attempt;
+    let response = call_until_answered(lease, "log's end", |mut client, lease| async move {
+        // An empty chunk changes nothing; its result says where the log ends.
+        let chunk = LogChunk {
+            attempt,
+            stream: LogStream::Output.into(),
+            ..LogChunk::default()
+        };
+        let append = LogAppend {
+            lease: Some(lease),
+            chunk: Some(chunk),
+        };
+        let message = AppendLogRequest {
+            appends: vec![append],
+        };
+        client.append_log(request(message)).await
+    });
+    let results = response.await.into_inner().results;
+    let end = results.first().map_or(0, |result| result.end_offset);
+    u64::try_from(end).unwrap_or(0)
+}
