@@ -1,5 +1,5 @@
-//! On a real cluster: a pod that may do nothing but its work, that outlives its worker, and that is gone when it is canceled.
-//! Runs where `CK8S_TEST_KUBECONFIG` names a cluster whose node has the image `ck8s.test/busybox:1`.
+//! Runs on a real cluster: pods are isolated, outlive their worker, and are gone when their run is canceled.
+//! The tests run where `CK8S_TEST_KUBECONFIG` names a cluster whose node has the image `ck8s.test/busybox:1`.
 use std::time::{Duration, Instant};
 
 use crate::repositories;
@@ -13,7 +13,7 @@ use kube::{Api, Client, Config, api::ListParams, config::Kubeconfig};
 
 const IMAGE: &str = "ck8s.test/busybox:1";
 
-/// A cluster and a world; the namespaces are this test's alone and go with it.
+/// A cluster. The namespaces belong to this test alone and are removed with it.
 struct Cluster {
     client: Client,
     kubeconfig: String,
@@ -21,12 +21,12 @@ struct Cluster {
 }
 
 impl Cluster {
-    async fn here() -> Option<Self> {
+    async fn from_env() -> Option<Self> {
         let Ok(kubeconfig) = std::env::var("CK8S_TEST_KUBECONFIG") else {
             println!("SKIPPED: CK8S_TEST_KUBECONFIG names no cluster");
             return None;
         };
-        // Another test of this process may have done so.
+        // Another test of this process may have installed it.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let config = Kubeconfig::read_from(&kubeconfig).expect("a kubeconfig");
         let config = Config::from_custom_kubeconfig(config, &Default::default())
@@ -133,8 +133,8 @@ echo last
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_webhook_becomes_a_pod_that_may_do_nothing_but_its_work() {
-    let Some(cluster) = Cluster::here().await else {
+async fn a_webhook_becomes_an_isolated_pod() {
+    let Some(cluster) = Cluster::from_env().await else {
         return;
     };
     let world = cluster.world(true).await;
@@ -157,18 +157,21 @@ async fn a_webhook_becomes_a_pod_that_may_do_nothing_but_its_work() {
             .into_bytes(),
         &secret,
     );
-    let sent = Instant::now();
+    let start = Instant::now();
     assert_eq!(webhook.send_to(&world.ready.url).await.unwrap().status, 202);
-    let run = until("its run", async || world.admin.all_runs("").await.pop()).await;
+    let run = until("the run exists", async || {
+        world.admin.all_runs("").await.pop()
+    })
+    .await;
     world.admin.wait_running(&run.id).await;
-    println!("from the webhook to a running pod: {:?}", sent.elapsed());
+    println!("from the webhook to a running pod: {:?}", start.elapsed());
 
     let log = until_logged(&world, &run.id, "event issues\n").await;
-    let while_it_runs = world.admin.run(&run.id).await;
+    let current = world.admin.run(&run.id).await;
     assert_eq!(
-        while_it_runs.state(),
+        current.state(),
         RunState::Running,
-        "its log came while it runs"
+        "the log arrived while the run was running"
     );
     assert!(!log.contains("last"));
     let pods = cluster.pods(&run.id).await;
@@ -221,7 +224,7 @@ async fn a_webhook_becomes_a_pod_that_may_do_nothing_but_its_work() {
         (Some(3), "going\n")
     );
     world.idle().await;
-    until("nothing of it is left in the cluster", async || {
+    until("nothing of the run is left in the cluster", async || {
         cluster.pods(&run.id).await.is_empty().then_some(())
     })
     .await;
@@ -231,7 +234,7 @@ async fn a_webhook_becomes_a_pod_that_may_do_nothing_but_its_work() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_outlives_its_worker_and_is_adopted() {
-    let Some(cluster) = Cluster::here().await else {
+    let Some(cluster) = Cluster::from_env().await else {
         return;
     };
     let world = cluster.world(false).await;
@@ -251,7 +254,7 @@ async fn a_pod_outlives_its_worker_and_is_adopted() {
     let _second = cluster.worker(&world, "k-2").await;
     let adopted = world
         .admin
-        .wait(&run.id, "it is adopted", |r| r.worker_id == "k-2")
+        .wait(&run.id, "the run is adopted", |r| r.worker_id == "k-2")
         .await;
     assert_eq!(
         (adopted.state(), adopted.attempt, &adopted.workload),
@@ -261,7 +264,7 @@ async fn a_pod_outlives_its_worker_and_is_adopted() {
     assert_eq!(
         (pods.len(), &pods[0].metadata.uid),
         (1, &uid),
-        "the same pod goes on"
+        "the pod is still the same"
     );
     assert_eq!(cluster.jobs(&run.id).await, 1);
     let ended = world
@@ -269,11 +272,11 @@ async fn a_pod_outlives_its_worker_and_is_adopted() {
         .ends(&run.id, RunState::Succeeded, RunReason::Completed)
         .await;
     assert_eq!(ended.attempt, 1);
-    let wanted: String = (1..=20).map(|i| format!("line {i}\n")).collect();
+    let expected: String = (1..=20).map(|i| format!("line {i}\n")).collect();
     assert_eq!(
         world.admin.output(&run.id).await,
-        wanted,
-        "no line is missing and none came twice"
+        expected,
+        "no line is missing and none is repeated"
     );
     let kinds = world.admin.kinds(&run.id).await;
     for kind in [
@@ -295,32 +298,32 @@ async fn a_pod_outlives_its_worker_and_is_adopted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canceled_pod_is_gone_within_seconds() {
-    let Some(cluster) = Cluster::here().await else {
+    let Some(cluster) = Cluster::from_env().await else {
         return;
     };
     let world = cluster.world(true).await;
-    // The shell is the first process of its pod: SIGTERM does nothing to it.
+    // The shell is the first process of its container, so SIGTERM does not end it.
     let run = world
         .admin
         .start("acme", pod("echo begun; while true; do sleep 1; done"))
         .await;
     until_logged(&world, &run.id, "begun").await;
-    let asked = Instant::now();
+    let start = Instant::now();
     let canceled = world.admin.cancel(&run.id).await.unwrap();
     assert_eq!(
         (canceled.state(), canceled.reason()),
         (RunState::Canceled, RunReason::CanceledByUser)
     );
-    until("its pod is gone", async || {
+    until("the pod is gone", async || {
         cluster.pods(&run.id).await.is_empty().then_some(())
     })
     .await;
-    let took = asked.elapsed();
+    let duration = start.elapsed();
     println!(
         "canceled: the pod is gone after {:.1} s",
-        took.as_secs_f64()
+        duration.as_secs_f64()
     );
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(duration < Duration::from_secs(5), "{duration:?}");
     world.idle().await;
     assert_eq!(cluster.jobs(&run.id).await, 0);
     drop(world);
@@ -328,8 +331,8 @@ async fn a_canceled_pod_is_gone_within_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_cluster_says_of_a_pod_is_the_runs_reason() {
-    let Some(cluster) = Cluster::here().await else {
+async fn the_reason_of_a_run_follows_from_what_the_cluster_says() {
+    let Some(cluster) = Cluster::from_env().await else {
         return;
     };
     let world = cluster.world(true).await;
@@ -377,8 +380,8 @@ async fn what_the_cluster_says_of_a_pod_is_the_runs_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_secret_stands_in_a_job() {
-    let Some(cluster) = Cluster::here().await else {
+async fn no_job_and_no_pod_contains_a_secret() {
+    let Some(cluster) = Cluster::from_env().await else {
         return;
     };
     let services = format!(
@@ -394,21 +397,24 @@ async fn no_secret_stands_in_a_job() {
     world.admin.set_secret("acme/one", "NPM_TOKEN", value).await;
     let issue = repositories::issue(501, "acme/one");
     assert_eq!(github.emit(501, "issues", &issue).await, [202]);
-    let run = until("its run", async || world.admin.all_runs("").await.pop()).await;
+    let run = until("the run exists", async || {
+        world.admin.all_runs("").await.pop()
+    })
+    .await;
     until_logged(&world, &run.id, "known").await;
 
-    let mut seen = String::new();
+    let mut objects = String::new();
     let jobs: Api<Job> = Api::namespaced(cluster.client.clone(), &cluster.namespace());
     for job in jobs.list(&ListParams::default()).await.unwrap() {
-        seen.push_str(&serde_json::to_string(&job).unwrap());
+        objects.push_str(&serde_json::to_string(&job).unwrap());
     }
     for pod in cluster.pods(&run.id).await {
-        seen.push_str(&serde_json::to_string(&pod).unwrap());
+        objects.push_str(&serde_json::to_string(&pod).unwrap());
     }
-    assert!(seen.contains("NPM_TOKEN"), "{seen}");
+    assert!(objects.contains("NPM_TOKEN"), "{objects}");
     let hook = repositories::secret(&github, 501);
     for secret in [token.as_str(), hook.as_str(), value] {
-        assert!(!seen.contains(secret), "{seen}");
+        assert!(!objects.contains(secret), "{objects}");
         world.nowhere(&[("a secret", secret)]).await;
     }
     cluster.remove().await;

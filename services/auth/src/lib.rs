@@ -6,11 +6,12 @@ mod convert;
 mod domain;
 mod error;
 mod grpc;
-mod provider;
+mod oauth;
 mod service;
+mod start;
 mod store;
-mod upkeep;
+mod tasks;
 
-pub use config::{LONGEST_ACCESS, ProviderConfig, SignInConfig};
-pub use error::{AuthError, SignInError};
-pub use service::{Auth, Granted};
+pub use config::{AuthConfig, CertificateConfig, OAuthConfig, SignInConfig};
+pub use error::{AuthError, SignInError, StartError};
+pub use service::{AdminGrant, Auth, Bootstrap};

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result};
-use ck8s_auth::Auth;
+use ck8s_auth::Bootstrap;
 use ck8s_db::ServiceRole;
 use clap::Subcommand;
 use secrecy::{ExposeSecret, SecretString};
@@ -61,8 +61,8 @@ pub async fn run(command: AdminCommand, token_file: Option<PathBuf>) -> Result<E
 
 async fn ensure(name: &str, token: &SecretString) -> Result<()> {
     let pool = connect().await?;
-    let changed = Auth::new(pool.clone())
-        .give_admin_token(name, token.expose_secret())
+    let changed = Bootstrap::new(pool.clone())
+        .set_admin_token(name, token.expose_secret())
         .await?;
     pool.close().await;
     if changed {
@@ -75,16 +75,16 @@ async fn ensure(name: &str, token: &SecretString) -> Result<()> {
 
 async fn grant(email: &str, forget_identity: bool) -> Result<()> {
     let pool = connect().await?;
-    let granted = Auth::new(pool.clone())
+    let granted = Bootstrap::new(pool.clone())
         .grant_admin(email, forget_identity)
         .await?;
     pool.close().await;
-    if granted.made {
+    if granted.promoted {
         crate::out(format_args!("{email} may sign in as a platform admin"));
     } else {
         crate::out(format_args!("{email} is a platform admin already"));
     }
-    if granted.forgotten {
+    if granted.identity_forgotten {
         crate::out(format_args!(
             "the GitHub account is forgotten and its sessions have ended: the next one with this address is theirs"
         ));

@@ -2,10 +2,10 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use ck8s_auth::{Auth, ProviderConfig, SignInConfig};
+use ck8s_auth::{AuthConfig, CertificateConfig, OAuthConfig, SignInConfig, StartError};
 use ck8s_edge::EdgeConfig;
 use ck8s_github::GitHub;
-use ck8s_repositories::LookAfter;
+use ck8s_repositories::ManagedProvider;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
@@ -91,25 +91,17 @@ pub struct Reached {
 }
 
 impl Reached {
-    /// Sets up sign-in in the auth service: its keys must open, and somebody must be there to let others in.
-    pub async fn set_up(&self, auth: Auth, secrets: &Secrets) -> Result<Auth> {
-        let auth = auth
-            .signing_in(self.config(secrets)?)
-            .map_err(anyhow::Error::msg)
-            .context("sign-in")?;
-        auth.verify_key_ring().await.context(
-            "CK8S_KEY_RING (without the key that sealed them, the rows of auth.signing_keys are of no use: remove them)",
-        )?;
-        if let Some(address) = &self.options.first_admin {
-            let made = auth
-                .ensure_first_admin(address)
-                .await
-                .context("CK8S_FIRST_ADMIN")?;
-            if made {
-                tracing::info!("the first platform admin is allowed to sign in");
-            }
-        }
-        Ok(auth)
+    /// Returns the settings of the auth service.
+    pub fn auth(
+        &self,
+        secrets: &Secrets,
+        certificates: Option<CertificateConfig>,
+    ) -> Result<AuthConfig> {
+        Ok(AuthConfig {
+            certificates,
+            sign_in: Some(self.config(secrets)?),
+            first_admin: self.options.first_admin.clone(),
+        })
     }
 
     fn config(&self, secrets: &Secrets) -> Result<SignInConfig> {
@@ -119,13 +111,13 @@ impl Reached {
             config.issuer = issuer;
         }
         config.public_url = url(&self.public_url)?;
-        config.provider = self.provider(secrets)?;
-        config.access_life = Duration::from_secs(self.options.access_token_ttl_s);
-        config.key_life = Duration::from_secs(self.options.signing_key_ttl_s);
+        config.oauth = self.oauth(secrets)?;
+        config.access_token_ttl = Duration::from_secs(self.options.access_token_ttl_s);
+        config.signing_key_ttl = Duration::from_secs(self.options.signing_key_ttl_s);
         Ok(config)
     }
 
-    fn provider(&self, secrets: &Secrets) -> Result<Option<ProviderConfig>> {
+    fn oauth(&self, secrets: &Secrets) -> Result<Option<OAuthConfig>> {
         let id = self.options.github_client_id.as_deref().unwrap_or_default();
         match (id.trim(), &secrets.github_client_secret) {
             ("", None) => Ok(None),
@@ -135,7 +127,7 @@ impl Reached {
             (_, None) => bail!(
                 "CK8S_GITHUB_CLIENT_ID is set and CK8S_GITHUB_CLIENT_SECRET is not: both are of one OAuth app"
             ),
-            (id, Some(secret)) => Ok(Some(ProviderConfig {
+            (id, Some(secret)) => Ok(Some(OAuthConfig {
                 url: self.options.github_url.clone(),
                 api_url: self.options.github_api_url.clone(),
                 client_id: id.to_owned(),
@@ -145,12 +137,12 @@ impl Reached {
     }
 
     /// How repositories are looked after; none: nobody knows where the server is reached.
-    pub fn looked_after(&self, database_url: &SecretString) -> Result<Option<LookAfter>> {
+    pub fn managed_provider(&self, database_url: &SecretString) -> Result<Option<ManagedProvider>> {
         let Some(url) = self.public_url.as_deref().map(checked).transpose()? else {
             return Ok(None);
         };
         let github = GitHub::new(&self.options.github_api_url).context("CK8S_GITHUB_API_URL")?;
-        Ok(Some(LookAfter {
+        Ok(Some(ManagedProvider {
             api: Arc::new(github),
             hook_url: format!("{url}/api/v1/webhooks/github"),
             console_url: url,
@@ -167,6 +159,19 @@ impl Reached {
         config.trusted_proxies = self.options.trusted_proxies.clone();
         Ok(config)
     }
+}
+
+/// Says which setting keeps the auth service from starting.
+pub fn start_error(error: StartError) -> anyhow::Error {
+    let setting = match &error {
+        StartError::Authority(_) => "--mesh-ca",
+        StartError::SignIn(_) => "the settings of sign-in",
+        StartError::KeyRing(_) => {
+            "CK8S_KEY_RING (without the key that sealed them, the rows of auth.signing_keys are of no use: remove them)"
+        }
+        StartError::FirstAdmin(_) => "CK8S_FIRST_ADMIN",
+    };
+    anyhow::Error::new(error).context(setting)
 }
 
 /// An address that browsers can be sent to, without a slash at the end.
@@ -211,15 +216,15 @@ mod tests {
 
     #[test]
     fn an_oauth_app_has_an_id_and_a_secret() {
-        let provider = |args: &[&str], secret| options(args).told().provider(&secrets(secret));
-        assert!(provider(&[], None).unwrap().is_none());
+        let oauth = |args: &[&str], secret| options(args).told().oauth(&secrets(secret));
+        assert!(oauth(&[], None).unwrap().is_none());
         let id = ["--github-client-id", "me"];
-        let one = provider(&id, None).unwrap_err().to_string();
+        let one = oauth(&id, None).unwrap_err().to_string();
         assert!(one.contains("CK8S_GITHUB_CLIENT_SECRET is not"), "{one}");
-        let other = provider(&[], Some("hush")).unwrap_err().to_string();
+        let other = oauth(&[], Some("hush")).unwrap_err().to_string();
         assert!(other.contains("CK8S_GITHUB_CLIENT_ID is not") && !other.contains("hush"));
         assert_eq!(
-            provider(&id, Some("hush")).unwrap().unwrap().url,
+            oauth(&id, Some("hush")).unwrap().unwrap().url,
             "https://github.com"
         );
     }

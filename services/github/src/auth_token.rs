@@ -1,4 +1,5 @@
-//! The token of the Authorization header: a personal token as it is, a JWT for an app, a short-lived token for an installation.
+//! The token of the Authorization header: a personal token as it is, a JWT for an app, a short-lived token for an
+//! installation.
 use ck8s_provider::{Credential, ProviderError};
 use http::{Method, StatusCode};
 use octocrab::{

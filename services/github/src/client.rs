@@ -22,11 +22,12 @@ pub struct GitHub {
 }
 
 impl GitHub {
-    /// Creates a client of the API at an address: `https://api.github.com`, or `https://HOST/api/v3`. Call it inside a Tokio runtime;
-    /// the client needs that runtime for as long as it lives.
+    /// Creates a client of the API at an address: `https://api.github.com`, or `https://HOST/api/v3`. Call it inside a
+    /// Tokio runtime; the client needs that runtime for as long as it lives.
     ///
     /// # Errors
-    /// [`ProviderError::Invalid`]: the text is not a URL. [`ProviderError::Unavailable`]: this machine has no certificate authorities.
+    /// [`ProviderError::Invalid`]: the text is not a URL.
+    /// [`ProviderError::Unavailable`]: this machine has no certificate authorities.
     pub fn new(api_url: &str) -> Result<Self, ProviderError> {
         Self::with_config(api_url, GitHubConfig::default())
     }
@@ -44,8 +45,8 @@ impl GitHub {
         })
     }
 
-    /// Sends a request once, with this token. Fails at once while the credential is limited, and records what the response says about
-    /// limits.
+    /// Sends a request once, with this token. Fails at once while the credential is limited, and records what the
+    /// response says about limits.
     pub(crate) async fn send_once(
         &self,
         state: &CredentialState,

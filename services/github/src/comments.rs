@@ -12,7 +12,8 @@ impl ListEntry for models::Comment {
 }
 
 impl GitHub {
-    /// Returns the first comment of our own account with the marker. Anybody can write the marker, so the author decides.
+    /// Returns the first comment of our own account with the marker. Anybody can write the marker, so the author
+    /// decides.
     pub(crate) async fn find_comment(
         &self,
         credential: &Credential,

@@ -12,8 +12,8 @@ pub struct GitHubConfig {
     pub retry_delay: Duration,
     /// How many writes of one credential may follow each other without a pause.
     pub write_burst: u32,
-    /// The interval between further writes. GitHub asks for a second between many writes and accepts 80 a minute of those that
-    /// create content.
+    /// The interval between further writes. GitHub asks for a second between many writes and accepts 80 a minute of
+    /// those that create content.
     pub write_interval: Duration,
 }
 

@@ -5,9 +5,9 @@ use ck8s_provider::{Credential, FileLookup, ProviderError, Remote};
 use crate::{client::GitHub, models, operations, path, request::Request, response::Response};
 
 impl GitHub {
-    /// Returns a text and the commit that it belongs to, whatever is pushed meanwhile: the ETag is that of the file on the branch, the
-    /// commit is read after it, and the text is read at that commit. If something was pushed in between, the next call, with the older
-    /// ETag, finds the file changed.
+    /// Returns a text and the commit that it belongs to, whatever is pushed meanwhile: the ETag is that of the file on
+    /// the branch, the commit is read after it, and the text is read at that commit. If something was pushed in
+    /// between, the next call, with the older ETag, finds the file changed.
     pub(crate) async fn fetch_file(
         &self,
         credential: &Credential,

@@ -11,8 +11,8 @@ use tokio::sync::OnceCell;
 
 use crate::{rate_limit, response::Response, throttle::WriteThrottle};
 
-/// How many credentials are remembered. Beyond that, the ones that no request uses at the moment are forgotten; they only lose what
-/// GitHub tells again.
+/// How many credentials are remembered. Beyond that, the ones that no request uses at the moment are forgotten; they
+/// only lose what GitHub tells again.
 const MAX_CREDENTIALS: usize = 4096;
 
 /// Identifies a credential in memory without holding it.

@@ -22,7 +22,8 @@ impl From<models::Delivery> for DeliveryAttempt {
 }
 
 impl GitHub {
-    /// Returns the newest attempt first. A page leads to the next one by a cursor, so attempts that are made meanwhile hide none.
+    /// Returns the newest attempt first. A page leads to the next one by a cursor, so attempts that are made meanwhile
+    /// hide none.
     pub(crate) async fn list_delivery_attempts(
         &self,
         credential: &Credential,

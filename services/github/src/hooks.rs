@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::{client::GitHub, models, operations, pagination::ListEntry, path, request::Request};
 
-/// The events that the webhooks of ck8s receive, and therefore those that services.yaml can name: what people do in a repository, and
-/// the ends of workflows. `status` is missing because ck8s itself sets statuses; so are the events that come for every job and every
-/// check of a commit.
+/// The events that the webhooks of ck8s receive, and therefore those that services.yaml can name: what people do in a
+/// repository, and the ends of workflows. `status` is missing because ck8s itself sets statuses; so are the events that
+/// come for every job and every check of a commit.
 pub const HOOK_EVENTS: [&str; 16] = [
     "commit_comment",
     "create",

@@ -1,4 +1,5 @@
-//! The cache of installation tokens: each lives an hour, reaches one repository, and is used until shortly before its end.
+//! The cache of installation tokens: each lives an hour, reaches one repository, and is used until shortly before its
+//! end.
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},

@@ -1,4 +1,5 @@
-//! The operations of GitHub's API that ck8s uses, and the permission that each needs, as GitHub's settings page calls it.
+//! The operations of GitHub's API that ck8s uses, and the permission that each needs, as GitHub's settings page calls
+//! it.
 
 /// What people call this provider.
 pub(crate) const PROVIDER_NAME: &str = "GitHub";

@@ -1,5 +1,6 @@
-//! Lists that come in pages. An entry that is removed from a page already read moves an entry of the next page to where nobody looks.
-//! So a list of several pages is read until two readings agree; pages that did not change cost no requests of the quota.
+//! Lists that come in pages. An entry that is removed from a page already read moves an entry of the next page to where
+//! nobody looks. So a list of several pages is read until two readings agree; pages that did not change cost no
+//! requests of the quota.
 use std::collections::{BTreeMap, HashMap};
 
 use ck8s_provider::{Credential, ProviderError, Remote};

@@ -1,6 +1,7 @@
-//! Finds out which permissions a credential is missing. GitHub lists an app's permissions with its token, and a classic token's scopes in
-//! a header. It lists nothing for a fine-grained token: that one is probed with reads, and with writes to resources that do not exist.
-//! Only a refusal for want of a permission counts, and no probe can change anything.
+//! Finds out which permissions a credential is missing. GitHub lists an app's permissions with its token, and a classic
+//! token's scopes in a header. It lists nothing for a fine-grained token: that one is probed with reads, and with
+//! writes to resources that do not exist. Only a refusal for want of a permission counts, and no probe can change
+//! anything.
 use ck8s_provider::{Credential, MissingPermission, ProviderError};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -29,7 +30,8 @@ struct Probe {
 }
 
 impl GitHub {
-    /// Returns what a credential is missing in a repository. `response` is GitHub's response to reading that repository.
+    /// Returns what a credential is missing in a repository. `response` is GitHub's response to reading that
+    /// repository.
     pub(crate) async fn missing_permissions(
         &self,
         credential: &Credential,
@@ -80,8 +82,8 @@ impl GitHub {
     }
 }
 
-/// Reports whether GitHub refuses for want of a permission. It then names the permissions that would do; or the token's owner lacks the
-/// right to see a list of webhooks.
+/// Reports whether GitHub refuses for want of a permission. It then names the permissions that would do; or the token's
+/// owner lacks the right to see a list of webhooks.
 fn is_permission_refusal(response: &Response) -> bool {
     let names_permissions = !response.header("x-accepted-github-permissions").is_empty();
     let not_accessible = response

@@ -1,4 +1,5 @@
-//! GitHub's rate limits, as its responses tell them: the primary one (requests per hour) and the secondary ones (too many at once).
+//! GitHub's rate limits, as its responses tell them: the primary one (requests per hour) and the secondary ones (too
+//! many at once).
 use ck8s_provider::{ProviderError, Quota};
 use http::{StatusCode, header::RETRY_AFTER};
 use time::{Duration, OffsetDateTime};

@@ -22,7 +22,8 @@ impl GitHub {
         self.send(credential, scope, request).await
     }
 
-    /// Sends a request and returns GitHub's response, refusals included. Limits, failures and an unknown credential are errors.
+    /// Sends a request and returns GitHub's response, refusals included. Limits, failures and an unknown credential are
+    /// errors.
     pub(crate) async fn send(
         &self,
         credential: &Credential,
@@ -61,8 +62,8 @@ impl GitHub {
         Err(unavailable("all retries failed"))
     }
 
-    /// Sends a request with the credential's token. An installation token that was revoked before its end is replaced once, by the
-    /// first request that meets it.
+    /// Sends a request with the credential's token. An installation token that was revoked before its end is replaced
+    /// once, by the first request that meets it.
     async fn send_with_token(
         &self,
         state: &CredentialState,

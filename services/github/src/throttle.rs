@@ -1,5 +1,5 @@
-//! The throttle of writes: one at a time for each credential, a burst without pauses, then one for each interval. GitHub asks its
-//! clients for this; its own limits, which its responses tell, are in `rate_limit.rs`.
+//! The throttle of writes: one at a time for each credential, a burst without pauses, then one for each interval.
+//! GitHub asks its clients for this; its own limits, which its responses tell, are in `rate_limit.rs`.
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;

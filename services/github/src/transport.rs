@@ -160,7 +160,8 @@ fn redacted(body: Bytes, secret: &str) -> Bytes {
     Bytes::from(text.replace(secret, "***"))
 }
 
-/// Returns the cause of a failure in few words. The texts of the libraries' errors may hold addresses, so they are not shown.
+/// Returns the cause of a failure in few words. The texts of the libraries' errors may hold addresses, so they are not
+/// shown.
 fn io_cause(error: &(dyn Error + 'static)) -> String {
     let mut next = Some(error);
     while let Some(this) = next {

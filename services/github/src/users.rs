@@ -48,7 +48,8 @@ impl GitHub {
         let path = format!("{path}/collaborators/{}/permission", path::segment(login));
         let request = Request::get(path, operations::GET_COLLABORATOR);
         let response = self.send_to(credential, repository, request).await?;
-        // GitHub answers 404 for bots and deleted accounts, and for a repository that does not exist: only the message tells them apart.
+        // GitHub answers 404 for bots and deleted accounts, and for a repository that does not exist: only the message
+        // tells them apart.
         if response.is_not_found() && response.error_message().ends_with("is not a user") {
             return Ok(false);
         }

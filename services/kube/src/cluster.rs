@@ -26,7 +26,8 @@ const MAX_READY_NAMESPACES: u64 = 10_000;
 /// How to reach a cluster, and the server from within it.
 #[derive(Clone, Debug, Default)]
 pub struct ClusterOptions {
-    /// The cluster's configuration file. None: the service account of the pod that this runs in, or else the user's own configuration.
+    /// The cluster's configuration file. None: the service account of the pod that this runs in, or else the user's own
+    /// configuration.
     pub kubeconfig: Option<PathBuf>,
     /// The server's address for workloads. The policy of their namespaces allows it.
     pub server_url: Option<String>,
@@ -75,7 +76,8 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Returns the cluster's id, which differs from that of every other cluster. A Job can be adopted only from within its own.
+    /// Returns the cluster's id, which differs from that of every other cluster. A Job can be adopted only from within
+    /// its own.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id

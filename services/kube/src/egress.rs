@@ -1,11 +1,13 @@
-//! Turns a run's egress allow-list into rules of a NetworkPolicy. It takes addresses only, since a NetworkPolicy knows no host names.
+//! Turns a run's egress allow-list into rules of a NetworkPolicy. It takes addresses only, since a NetworkPolicy knows
+//! no host names.
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
 use crate::error::KubeError;
 
-/// Returns the rules of an allow-list. Each entry is `CIDR[:port]` or an address; IPv6 with a port stands in brackets: `[2001:db8::/32]:443`.
+/// Returns the rules of an allow-list. Each entry is `CIDR[:port]` or an address; IPv6 with a port stands in brackets:
+/// `[2001:db8::/32]:443`.
 pub(crate) fn rules(entries: &[String]) -> Result<Vec<Value>, KubeError> {
     entries.iter().map(|entry| rule(entry)).collect()
 }

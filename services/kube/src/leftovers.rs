@@ -10,8 +10,8 @@ use kube::{
 use crate::{cluster::Cluster, error::KubeError, job_name::JobName, labels::managed_selector};
 
 impl Cluster {
-    /// Returns all workloads of which something is in the cluster: a Job, or a Secret or NetworkPolicy that lost its Job. It does not matter
-    /// which worker made it.
+    /// Returns all workloads of which something is in the cluster: a Job, or a Secret or NetworkPolicy that lost its
+    /// Job. It does not matter which worker made it.
     ///
     /// # Errors
     /// [`KubeError::Unavailable`].

@@ -21,7 +21,8 @@ impl Cluster {
         Ok(metadata.and_then(|m| m.annotations().get(LOG_START)?.parse().ok()))
     }
 
-    /// Records that offset before the first output is stored, so that a worker that adopts the workload goes on from there.
+    /// Records that offset before the first output is stored, so that a worker that adopts the workload goes on from
+    /// there.
     ///
     /// # Errors
     /// [`KubeError::Unavailable`].

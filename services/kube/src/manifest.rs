@@ -64,7 +64,8 @@ impl WorkloadSpec {
         })
     }
 
-    /// Returns the policy that allows the run's egress. None: the namespace's default, which allows only name resolution, is enough.
+    /// Returns the policy that allows the run's egress. None: the namespace's default, which allows only name
+    /// resolution, is enough.
     pub(crate) fn network_policy(&self) -> Result<Option<Value>, KubeError> {
         let rules = egress::rules(&self.spec.egress)?;
         if rules.is_empty() {

@@ -14,11 +14,13 @@ use crate::{
     },
 };
 
-/// Bounds the wait for the quota's controller. A quota refuses every pod until it was counted; after this the pod's own failure says so.
+/// Bounds the wait for the quota's controller. A quota refuses every pod until it was counted; after this the pod's own
+/// failure says so.
 const QUOTA_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Cluster {
-    /// Makes sure that a namespace and what belongs to it exist, once per process. Callers at the same time share the work.
+    /// Makes sure that a namespace and what belongs to it exist, once per process. Callers at the same time share the
+    /// work.
     pub(crate) async fn ensure_namespace(&self, name: &str) -> Result<(), KubeError> {
         self.ready_namespaces
             .try_get_with_by_ref(name, self.make_namespace(name))

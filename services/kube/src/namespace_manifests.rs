@@ -81,8 +81,8 @@ pub(crate) fn network_policy(server_url: Option<&str>) -> Value {
     })
 }
 
-/// Returns the egress rule for an address, or for the name of a Service (`<service>.<namespace>.svc`: every pod and port of that namespace).
-/// None for other names.
+/// Returns the egress rule for an address, or for the name of a Service (`<service>.<namespace>.svc`: every pod and
+/// port of that namespace). None for other names.
 fn server_egress(url: &str) -> Option<Value> {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = authority.split(['/', '?']).next()?;

@@ -21,7 +21,8 @@ use crate::{
 
 /// Bounds the time that a container gets between SIGTERM and SIGKILL: a canceled run's pod is to be gone within 5 s.
 const MAX_GRACE_SECONDS: u64 = 2;
-/// When a container that has not started counts as never starting, after its end was asked for: its node checks for that first.
+/// When a container that has not started counts as never starting, after its end was asked for: its node checks for
+/// that first.
 const START_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often to look at the pods where the watch brings no news.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -77,8 +78,8 @@ impl Cluster {
             let deletion = deletions.get(&pod.uid).copied();
             let never_starts =
                 pod.unstarted() && deletion.is_some_and(|time| time.elapsed() >= START_TIMEOUT);
-            // A grace of 0 removes the pod's object at once. So it is used only where the node has reported that no container runs, or where
-            // none has started and the node has known for long that none is to start.
+            // A grace of 0 removes the pod's object at once. So it is used only where the node has reported that no
+            // container runs, or where none has started and the node has known for long that none is to start.
             let at_once = pod.dead || never_starts;
             let grace_seconds = if at_once {
                 0
@@ -109,9 +110,10 @@ impl Cluster {
             {
                 return Err(KubeError::Superseded);
             }
-            // The resource version makes this a compare-and-swap with an adoption. The pods are orphaned and deleted here, with their own
-            // grace: the garbage collector's would be longer, and a node that has begun to wait does not wait less. If this worker dies in
-            // between, the Secret is still there and leads the sweep to the pods.
+            // The resource version makes this a compare-and-swap with an adoption. The pods are orphaned and deleted
+            // here, with their own grace: the garbage collector's would be longer, and a node that has begun to wait
+            // does not wait less. If this worker dies in between, the Secret is still there and leads the sweep to the
+            // pods.
             let params = DeleteParams {
                 preconditions: Some(Preconditions {
                     resource_version: metadata.resource_version(),

@@ -27,8 +27,8 @@ pub enum StartOutcome {
 }
 
 impl Cluster {
-    /// Creates the workload's Secret, NetworkPolicy and Job. A Job that exists already is adopted. Before a second attempt, what is left of
-    /// earlier ones is removed: a run has one workload.
+    /// Creates the workload's Secret, NetworkPolicy and Job. A Job that exists already is adopted. Before a second
+    /// attempt, what is left of earlier ones is removed: a run has one workload.
     ///
     /// # Errors
     /// [`KubeError::Refused`] ends the run; [`KubeError::Superseded`] if a newer lease holds the Job.
@@ -70,7 +70,8 @@ impl Cluster {
         }
     }
 
-    /// Makes the Job the owner of its Secret and, if there is one, its NetworkPolicy. If that fails, the sweep removes them later.
+    /// Makes the Job the owner of its Secret and, if there is one, its NetworkPolicy. If that fails, the sweep removes
+    /// them later.
     async fn set_owner(&self, name: &JobName, job: &Job, has_policy: bool) {
         let owner = json!({"metadata": {"ownerReferences": [{
             "apiVersion": "batch/v1", "kind": "Job", "name": job.name_any(), "uid": job.uid(),

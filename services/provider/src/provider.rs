@@ -11,7 +11,8 @@ use crate::{
     },
 };
 
-/// A place where repositories live. Each method fails as [`ProviderError`] says, and is safe to repeat unless its comment says otherwise.
+/// A place where repositories live. Each method fails as [`ProviderError`] says, and is safe to repeat unless its
+/// comment says otherwise.
 #[async_trait]
 pub trait RepositoryProvider: Send + Sync {
     /// Returns the name that people know it by: `GitHub`.
@@ -20,10 +21,12 @@ pub trait RepositoryProvider: Send + Sync {
     /// Reports whether the hooks that ck8s creates receive this event.
     fn delivers_event(&self, event: &str) -> bool;
 
-    /// Returns the credential's quota, as the provider's last response told it; none if this process has sent no request yet. Sends none.
+    /// Returns the credential's quota, as the provider's last response told it; none if this process has sent no
+    /// request yet. Sends none.
     fn quota(&self, credential: &Credential) -> Option<Quota>;
 
-    /// Returns the repository of this name (`owner/name`), and the permissions that ck8s needs there and the credential does not have.
+    /// Returns the repository of this name (`owner/name`), and the permissions that ck8s needs there and the credential
+    /// does not have.
     async fn find_repository(
         &self,
         credential: &Credential,
@@ -136,7 +139,8 @@ pub trait RepositoryProvider: Send + Sync {
         marker: &str,
     ) -> Result<Option<String>, ProviderError>;
 
-    /// Creates a comment and returns its id. A repeated call creates a second one: look with [`Self::find_comment`] first.
+    /// Creates a comment and returns its id. A repeated call creates a second one: look with [`Self::find_comment`]
+    /// first.
     async fn create_comment(
         &self,
         credential: &Credential,

@@ -11,7 +11,8 @@ pub const DEFAULT_NAMESPACE_PREFIX: &str = "ck8s-";
 /// A worker's configuration.
 #[derive(Clone)]
 pub struct WorkerConfig {
-    /// The server's public listener, `http://host:port`. With a certificate: the mesh listeners of the role runs, `https://name:port,...`.
+    /// The server's public listener, `http://host:port`. With a certificate: the mesh listeners of the role runs,
+    /// `https://name:port,...`.
     pub url: String,
     /// How the worker authenticates itself.
     pub credential: Credential,
@@ -34,7 +35,8 @@ pub enum Credential {
     Certificate {
         /// The worker's certificates.
         certificates: Certificates,
-        /// The mesh listeners of the role auth, which sign the next certificate. None if somebody else renews the certificate.
+        /// The mesh listeners of the role auth, which sign the next certificate. None if somebody else renews the
+        /// certificate.
         renew_at: Option<String>,
     },
 }

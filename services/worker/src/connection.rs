@@ -1,4 +1,5 @@
-//! The connection to the server, shared by all calls of the worker. A token goes with each call; a certificate is part of the connection.
+//! The connection to the server, shared by all calls of the worker. A token goes with each call; a certificate is part
+//! of the connection.
 use std::time::Duration;
 
 use ck8s_proto::runs::v1::lease_service_client::LeaseServiceClient;

@@ -1,4 +1,5 @@
-//! What goes wrong in a worker: errors that end it, and errors of its executor. What may pass is retried and only logged.
+//! What goes wrong in a worker: errors that end it, and errors of its executor. What may pass is retried and only
+//! logged.
 use ck8s_rpc::mesh::NameError;
 use thiserror::Error;
 

@@ -1,4 +1,5 @@
-//! The kubernetes executor on a real cluster (`CK8S_TEST_KUBECONFIG`): isolation, reasons of failures, adoption, fencing.
+//! The kubernetes executor on a real cluster (`CK8S_TEST_KUBECONFIG`): isolation, reasons of failures, adoption,
+//! fencing.
 mod common;
 
 use std::{
@@ -39,6 +40,11 @@ fn pods(request: &WorkloadRequest, verb: &str, more: &[&str]) -> String {
     ];
     arguments.extend(more);
     kubectl(&arguments)
+}
+
+fn pod_uids(request: &WorkloadRequest) -> String {
+    let uids = ["--output", "jsonpath={.items[*].metadata.uid}"];
+    pods(request, "get", &uids)
 }
 
 async fn remove(bench: &Bench, request: &WorkloadRequest) {
@@ -82,70 +88,52 @@ async fn the_pod_is_restricted() {
     assert_eq!(lines, expected);
 }
 
+/// Runs a workload to its end, which must have this reason. Returns the exit's message.
+async fn failure(bench: &Bench, spec: RunSpec, reason: RunReason) -> String {
+    let (exit, _) = outcome(bench, spec).await;
+    assert_eq!(exit.reason, reason, "{}", exit.message);
+    exit.message
+}
+
 #[tokio::test]
 async fn failures_have_reasons() {
     let Some(bench) = kubernetes().await else {
         return;
     };
     let start = Instant::now();
-    let (exit, _) = outcome(
-        &bench,
-        RunSpec {
-            image: "ck8s.test/none:1".into(),
-            ..spec("true")
-        },
-    )
-    .await;
-    assert_eq!(exit.reason, RunReason::ImagePull, "{}", exit.message);
-    assert!(
-        exit.message.contains("ck8s.test/none:1"),
-        "{}",
-        exit.message
-    );
+    let missing_image = RunSpec {
+        image: "ck8s.test/none:1".into(),
+        ..spec("true")
+    };
+    let message = failure(&bench, missing_image, RunReason::ImagePull).await;
+    assert!(message.contains("ck8s.test/none:1"), "{message}");
     assert!(
         start.elapsed() < Duration::from_secs(30),
         "took {:?}",
         start.elapsed()
     );
-    let (exit, _) = outcome(
-        &bench,
-        RunSpec {
-            image: "Not An Image".into(),
-            ..spec("true")
-        },
-    )
-    .await;
-    assert_eq!(exit.reason, RunReason::ImagePull, "{}", exit.message);
-    let (exit, _) = outcome(&bench, spec("tail /dev/zero")).await;
-    assert_eq!(exit.reason, RunReason::OomKilled, "{}", exit.message);
-    let (exit, _) = outcome(
-        &bench,
-        RunSpec {
-            cpu: "1000".into(),
-            ..spec("true")
-        },
-    )
-    .await;
-    assert_eq!(exit.reason, RunReason::QuotaDenied, "{}", exit.message);
-    let (exit, _) = outcome(
-        &bench,
-        RunSpec {
-            cpu: "a lot".into(),
-            ..spec("true")
-        },
-    )
-    .await;
-    assert_eq!(exit.reason, RunReason::ConfigError, "{}", exit.message);
-    let (exit, _) = outcome(
-        &bench,
-        RunSpec {
-            egress: vec!["api.github.com:443".into()],
-            ..spec("true")
-        },
-    )
-    .await;
-    assert_eq!(exit.reason, RunReason::ConfigError);
-    assert!(exit.message.contains("CIDR[:port]"), "{}", exit.message);
+    let invalid_image = RunSpec {
+        image: "Not An Image".into(),
+        ..spec("true")
+    };
+    failure(&bench, invalid_image, RunReason::ImagePull).await;
+    failure(&bench, spec("tail /dev/zero"), RunReason::OomKilled).await;
+    let too_much_cpu = RunSpec {
+        cpu: "1000".into(),
+        ..spec("true")
+    };
+    failure(&bench, too_much_cpu, RunReason::QuotaDenied).await;
+    let invalid_cpu = RunSpec {
+        cpu: "a lot".into(),
+        ..spec("true")
+    };
+    failure(&bench, invalid_cpu, RunReason::ConfigError).await;
+    let egress_by_name = RunSpec {
+        egress: vec!["api.github.com:443".into()],
+        ..spec("true")
+    };
+    let message = failure(&bench, egress_by_name, RunReason::ConfigError).await;
+    assert!(message.contains("CIDR[:port]"), "{message}");
 }
 
 #[tokio::test]
@@ -219,42 +207,19 @@ async fn another_worker_adopts_a_workload_and_its_log() {
         annotations(&request).contains("\"ck8s.io/log-start\":\"100\"")
     })
     .await;
-    let before = pods(
-        &request,
-        "get",
-        &["--output", "jsonpath={.items[*].metadata.uid}"],
-    );
+    let before = pod_uids(&request);
     drop(workload);
     drop(log);
     // 100 bytes of notes and "one\n" were stored.
     (request.epoch, request.stored_log) = (Epoch(5), 104);
     let log = Log::new();
     let mut workload = adopt(&other, &request, &log).await;
-    let error = bench
-        .executor
-        .remove(&request.id, Some(Epoch(1)), Duration::ZERO)
-        .await;
-    assert_eq!(
-        error,
-        Err(ExecutorError::Superseded),
-        "an older lease cannot remove it"
-    );
-    request.epoch = Epoch(4);
-    let error = bench.executor.adopt(&request, &Log::new().sink).await.err();
-    assert_eq!(
-        error,
-        Some(ExecutorError::Superseded),
-        "an older lease cannot adopt it"
-    );
+    assert_superseded(&bench, &mut request).await;
     running(&mut workload).await;
     assert_eq!(
-        pods(
-            &request,
-            "get",
-            &["--output", "jsonpath={.items[*].metadata.uid}"]
-        ),
+        pod_uids(&request),
         before,
-        "there is still one workload"
+        "there is still the same workload"
     );
     let exit = end(&mut workload).await.1.expect("ends");
     assert_eq!((exit.reason, exit.code), (RunReason::AgentError, Some(7)));
@@ -267,6 +232,26 @@ async fn another_worker_adopts_a_workload_and_its_log() {
     assert!(ran);
     assert_eq!(exit.expect("ends").code, Some(7));
     remove(&bench, &request).await;
+}
+
+/// Older leases can neither remove nor adopt a workload.
+async fn assert_superseded(bench: &Bench, request: &mut WorkloadRequest) {
+    let removed = bench
+        .executor
+        .remove(&request.id, Some(Epoch(1)), Duration::ZERO)
+        .await;
+    assert_eq!(
+        removed,
+        Err(ExecutorError::Superseded),
+        "an older lease cannot remove it"
+    );
+    request.epoch = Epoch(4);
+    let error = bench.executor.adopt(request, &Log::new().sink).await.err();
+    assert_eq!(
+        error,
+        Some(ExecutorError::Superseded),
+        "an older lease cannot adopt it"
+    );
 }
 
 fn annotations(request: &WorkloadRequest) -> String {

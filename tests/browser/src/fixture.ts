@@ -1,4 +1,4 @@
-// What every test starts from: one server for all of them, a signed-in page, and a look for what assistive technology would stumble over.
+// The fixtures of all tests: one server for all, a signed-in page, and checks for errors and accessibility.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -8,12 +8,15 @@ import { Server } from "./server.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** What tests may ask for. */
+/** The fixtures of a test. */
 interface Fixtures {
   /** A page that is signed in with the admin's token and shows the runs. */
   console: Page;
-  /** Fails the test at its end if a page has reported an error, a refused script or style among them. */
-  faults: string[];
+  /**
+   * The errors that pages have reported, refused scripts and styles among them. If there are any, the test fails at its
+   * end.
+   */
+  pageErrors: string[];
 }
 
 export const test = base.extend<Fixtures, { server: Server }>({
@@ -26,15 +29,15 @@ export const test = base.extend<Fixtures, { server: Server }>({
     },
     { scope: "worker", timeout: 120_000 },
   ],
-  faults: [
+  pageErrors: [
     async ({ context }, use) => {
-      const faults: string[] = [];
-      context.on("weberror", (error) => faults.push(String(error.error())));
+      const pageErrors: string[] = [];
+      context.on("weberror", (error) => pageErrors.push(String(error.error())));
       context.on("console", (message) => {
-        if (/Content.Security.Policy/i.test(message.text())) faults.push(message.text());
+        if (/Content.Security.Policy/i.test(message.text())) pageErrors.push(message.text());
       });
-      await use(faults);
-      expect(faults).toEqual([]);
+      await use(pageErrors);
+      expect(pageErrors).toEqual([]);
     },
     { auto: true },
   ],
@@ -46,7 +49,7 @@ export const test = base.extend<Fixtures, { server: Server }>({
 
 export { expect };
 
-/** Signs in with the admin's token, as a person would. */
+/** Signs in with the admin's token, as a person does. */
 export async function signIn(page: Page, server: Server): Promise<void> {
   await page.goto(server.ready.url);
   await page.getByLabel("Token").fill(server.ready.admin_token);
@@ -55,9 +58,9 @@ export async function signIn(page: Page, server: Server): Promise<void> {
   await expect(page.locator("[data-live=live]").first()).toBeVisible();
 }
 
-/** Fails if axe-core finds anything on the page as it is. */
-export async function accessible(page: Page): Promise<void> {
-  // Evaluated, not added as a script: the page's policy forbids scripts that it did not bring.
+/** Fails if axe-core finds a problem on the page. */
+export async function expectAccessible(page: Page): Promise<void> {
+  // It is evaluated, not added as a script: the page's policy forbids foreign scripts.
   await page.evaluate(AXE);
   const results = await page.evaluate(async () => {
     const { axe } = window as unknown as { axe: { run: () => Promise<AxeResults> } };
@@ -66,7 +69,7 @@ export async function accessible(page: Page): Promise<void> {
   expect(results.violations.map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.html).join(" ")}`)).toEqual([]);
 }
 
-/** Takes a picture for people: test-results/screenshots/<name>.png. */
-export async function picture(page: Page, name: string): Promise<void> {
+/** Takes a screenshot for people: test-results/screenshots/<name>.png. */
+export async function screenshot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join("test-results", "screenshots", `${name}.png`) });
 }

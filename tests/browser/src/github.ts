@@ -1,5 +1,5 @@
-// A GitHub of the tests' own, as a process: `tests/examples/fake_github.rs`. The browser knows it as `localhost` and ck8s as 127.0.0.1, which are two
-// sites: cookies travel between them as they do between github.com and an installation.
+// The fake GitHub, as a process: `tests/examples/fake_github.rs`. The browser knows it as `localhost` and ck8s as
+// 127.0.0.1, which are two sites: cookies travel between them as they do between github.com and an installation.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
@@ -9,8 +9,8 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 
-/** What it says when it is ready. */
-interface Said {
+/** What it prints when it is ready. */
+interface ReadyLine {
   url: string;
   api_url: string;
   client_id: string;
@@ -24,70 +24,70 @@ interface Person {
   emails: { email: string; verified: boolean; primary: boolean }[];
 }
 
-/** Somebody with one address, which is verified. */
+/** Returns an account with one address, which is verified. */
 export function person(id: number, login: string): Person {
   return { id, login, emails: [{ email: `${login}@example.test`, verified: true, primary: true }] };
 }
 
-/** One that runs. */
+/** A running fake GitHub. */
 export class FakeGitHub {
   private constructor(
     private readonly child: ChildProcess,
-    private readonly said: Said,
+    private readonly readyLine: ReadyLine,
   ) {}
 
-  /** Starts it; browsers may be sent back to any port of 127.0.0.1. */
+  /** Starts it. It sends browsers back to any port of 127.0.0.1. */
   static async start(): Promise<FakeGitHub> {
     const binary = resolve(ROOT, process.env["CK8S_FAKE_GITHUB"] ?? "target/debug/examples/fake_github");
     if (!existsSync(binary)) throw new Error(`${binary} is missing: cargo build -p ck8s-tests --examples, or set CK8S_FAKE_GITHUB`);
     const child = spawn(binary, ["http://127.0.0.1/auth/github/callback"], { stdio: ["pipe", "pipe", "inherit"] });
     const [line] = (await once(createInterface(child.stdout), "line")) as [string];
-    return new FakeGitHub(child, JSON.parse(line) as Said);
+    return new FakeGitHub(child, JSON.parse(line) as ReadyLine);
   }
 
-  /** Where the browser finds it. */
+  /** Its address for the browser. */
   get url(): string {
-    return this.said.url.replace("127.0.0.1", "localhost");
+    return this.readyLine.url.replace("127.0.0.1", "localhost");
   }
 
-  /** What `ck8s up` needs to know of it. */
+  /** The settings of `ck8s up` for it. */
   get env(): Record<string, string> {
     return {
       CK8S_GITHUB_URL: this.url,
-      CK8S_GITHUB_API_URL: this.said.api_url,
-      CK8S_GITHUB_CLIENT_ID: this.said.client_id,
-      CK8S_GITHUB_CLIENT_SECRET: this.said.client_secret,
+      CK8S_GITHUB_API_URL: this.readyLine.api_url,
+      CK8S_GITHUB_CLIENT_ID: this.readyLine.client_id,
+      CK8S_GITHUB_CLIENT_SECRET: this.readyLine.client_secret,
     };
   }
 
-  /** Gives somebody an account. */
-  async add(person: Person): Promise<void> {
-    await this.tell("person", person);
+  /** Adds an account. */
+  async addPerson(person: Person): Promise<void> {
+    await this.post("person", person);
   }
 
-  /** The browser that comes is theirs. */
-  async browser(login: string | null): Promise<void> {
-    await this.tell("browser", { login });
+  /** Signs the browser in to an account. */
+  async signInBrowser(login: string | null): Promise<void> {
+    await this.post("browser", { login });
   }
 
-  /** The API takes any token for theirs: where another server makes the tokens. */
-  async anyToken(login: string): Promise<void> {
-    await this.tell("any-token", { login });
+  /** Makes the API take any token for one of this account, where another server issues the tokens. */
+  async acceptAnyToken(login: string): Promise<void> {
+    await this.post("any-token", { login });
   }
 
-  /** Ends it. */
+  /** Stops it. */
   async stop(): Promise<void> {
-    const gone = once(this.child, "exit");
+    const exited = once(this.child, "exit");
     this.child.stdin?.end();
-    await gone;
+    await exited;
   }
 
-  private async tell(what: string, body: object): Promise<void> {
-    const answer = await fetch(`${this.said.url}/_world/${what}`, {
+  private async post(what: string, body: object): Promise<void> {
+    const response = await fetch(`${this.readyLine.url}/_world/${what}`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
     });
-    if (!answer.ok) throw new Error(`${what}: ${answer.status} ${await answer.text()}`);
+    if (!response.ok) throw new Error(`${what}: ${response.status} ${await response.text()}`);
   }
 }

@@ -1,73 +1,73 @@
 // A webhook becomes a run, and the console shows it live: in the list, on its page, in its log, without a reload.
 import type { Locator, Page } from "@playwright/test";
-import { accessible, expect, picture, test } from "./fixture.ts";
+import { expectAccessible, expect, screenshot, test } from "./fixture.ts";
 
 function row(page: Page, title: string): Locator {
   return page.locator("tr[data-run]", { has: page.getByRole("link", { name: title, exact: true }) });
 }
 
-/** Marks the page: a reload would lose the mark. */
+/** Marks the page. A reload loses the mark. */
 async function mark(page: Page): Promise<void> {
   await page.evaluate(() => Object.assign(window, { marked: true }));
 }
 
-async function marked(page: Page): Promise<boolean> {
+async function isMarked(page: Page): Promise<boolean> {
   return page.evaluate(() => "marked" in window);
 }
 
-/** Writes down what is shown from now on: each new text of what the selector finds. */
-async function record(page: Page, selector: string): Promise<() => Promise<string[]>> {
+/** Records each new state that the selected element shows from now on. Returns what reads the record. */
+async function recordStates(page: Page, selector: string): Promise<() => Promise<string[]>> {
   await page.evaluate((selector) => {
     const seen: string[] = [];
-    const look = (): void => {
+    const collect = (): void => {
       const text = document.querySelector(selector)?.getAttribute("data-state") ?? "";
       if (text !== "" && seen.at(-1) !== text) seen.push(text);
     };
-    new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
-    look();
+    new MutationObserver(collect).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
+    collect();
     Object.assign(window, { seen });
   }, selector);
   return () => page.evaluate(() => (window as unknown as { seen: string[] }).seen);
 }
 
-test("a webhook's run goes from pending over running to succeeded before one's eyes", async ({ console: page, server }) => {
+test("the list shows live how a webhook's run goes from pending to running to succeeded", async ({ console: page, server }) => {
   await mark(page);
-  await server.slots(0);
-  expect(await server.label("Shows itself live", 101)).toBe(202);
+  await server.setSlots(0);
+  expect(await server.sendLabelEvent("Shows itself live", 101)).toBe(202);
   const shown = row(page, "Shows itself live");
   await expect(shown.locator("[data-state=pending]")).toBeVisible();
   await expect(shown).toContainText("issues labeled #101 by octocat");
   await expect(shown).toContainText(server.ready.demo_project);
-  await picture(page, "runs-pending");
+  await screenshot(page, "runs-pending");
 
   const id = (await shown.getAttribute("data-run")) ?? "";
-  const states = await record(page, `tr[data-run="${id}"] [data-state]`);
-  await server.slots(4);
+  const states = await recordStates(page, `tr[data-run="${id}"] [data-state]`);
+  await server.setSlots(4);
   await expect(shown.locator("[data-state=succeeded]")).toBeVisible();
   expect(await states()).toEqual(["pending", "running", "succeeded"]);
-  expect(await marked(page)).toBe(true);
-  await accessible(page);
-  await picture(page, "runs");
+  expect(await isMarked(page)).toBe(true);
+  await expectAccessible(page);
+  await screenshot(page, "runs");
 });
 
-test("a run's page says why it waits, follows its log, and tells what happened", async ({ console: page, server }) => {
-  await server.slots(0);
-  expect(await server.label("Has a page of its own", 102)).toBe(202);
+test("a run's page shows why it waits, its log while it grows, and its timeline", async ({ console: page, server }) => {
+  await server.setSlots(0);
+  expect(await server.sendLabelEvent("Has a page of its own", 102)).toBe(202);
   await page.getByRole("link", { name: "Has a page of its own", exact: true }).click();
   await mark(page);
   await expect(page.getByRole("heading", { name: "Has a page of its own" })).toBeVisible();
   const wait = page.getByRole("region", { name: "Why it waits" });
   await expect(wait).toContainText(/slot/i);
-  await picture(page, "run-waits");
-  await accessible(page);
+  await screenshot(page, "run-waits");
+  await expectAccessible(page);
 
-  await server.slots(4);
+  await server.setSlots(4);
   const log = page.getByRole("log");
   await expect(log).toContainText("step 1 of 4");
-  // It arrives while it is written: the last line is still to come.
+  // The log arrives while it is written: the last line is still missing.
   await expect(page.locator(".standing [data-state=running]")).toBeVisible();
   expect(await log.textContent()).not.toContain("step 4 of 4");
-  await picture(page, "run-live");
+  await screenshot(page, "run-live");
   await expect(wait).toBeHidden();
   await expect(log).toContainText("step 4 of 4");
   await expect(page.locator(".standing [data-state=succeeded]")).toBeVisible();
@@ -76,32 +76,32 @@ test("a run's page says why it waits, follows its log, and tells what happened",
     await expect(page.locator(`[data-event="${kind}"]`)).toHaveCount(1);
   }
   await expect(page.locator(".log [data-live=ended]")).toBeVisible();
-  expect(await marked(page)).toBe(true);
-  await accessible(page);
-  await picture(page, "run-succeeded");
+  expect(await isMarked(page)).toBe(true);
+  await expectAccessible(page);
+  await screenshot(page, "run-succeeded");
 
-  // The same after a reload: the log comes from the store.
+  // After a reload the log comes from the store.
   await page.reload();
   await expect(page.getByRole("log")).toContainText("step 4 of 4");
   await expect(page.locator("[data-event]")).toHaveCount(5);
 
-  // In the dark, and on a phone.
+  // With the dark theme, and on a phone.
   await page.emulateMedia({ colorScheme: "dark" });
-  await accessible(page);
-  await picture(page, "run-dark");
+  await expectAccessible(page);
+  await screenshot(page, "run-dark");
   await page.setViewportSize({ width: 390, height: 800 });
-  await accessible(page);
-  await picture(page, "run-phone");
+  await expectAccessible(page);
+  await screenshot(page, "run-phone");
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
   await page.goto(`${server.ready.url}/#/runs`);
   await expect(row(page, "Has a page of its own")).toBeVisible();
-  await accessible(page);
-  await picture(page, "runs-phone");
+  await expectAccessible(page);
+  await screenshot(page, "runs-phone");
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
 });
 
-test("a run can be canceled, after a question, and run again", async ({ console: page, server }) => {
-  await server.slots(4);
+test("a run can be canceled after a confirmation, and run again", async ({ console: page, server }) => {
+  await server.setSlots(4);
   await server.cli("run", "start", "--project", server.ready.demo_project, "--title", "Takes for ever", "--", "sh", "-c", "echo begun; sleep 300");
   await page.getByRole("link", { name: "Takes for ever", exact: true }).click();
   await expect(page.getByRole("log")).toContainText("begun");
@@ -109,19 +109,19 @@ test("a run can be canceled, after a question, and run again", async ({ console:
   await page.getByRole("button", { name: "Cancel run" }).click();
   const dialog = page.getByRole("dialog");
   await expect(dialog).toBeVisible();
-  await accessible(page);
-  await dialog.getByRole("button", { name: "Let it run" }).click();
+  await expectAccessible(page);
+  await dialog.getByRole("button", { name: "Keep it running" }).click();
   await expect(dialog).toBeHidden();
   await expect(page.locator(".standing [data-state=running]")).toBeVisible();
 
   await page.getByRole("button", { name: "Cancel run" }).click();
   await dialog.getByLabel("Why").fill("It was a mistake");
-  await picture(page, "run-cancel");
+  await screenshot(page, "run-cancel");
   await dialog.getByRole("button", { name: "Cancel the run" }).click();
   await expect(page.locator(".standing [data-state=canceled]")).toBeVisible();
   await expect(page.locator(".standing")).toContainText("canceled by somebody");
   await expect(page.locator('[data-event="run.released"]')).toHaveCount(1);
-  await picture(page, "run-canceled");
+  await screenshot(page, "run-canceled");
 
   const before = page.url();
   await page.getByRole("button", { name: "Run again" }).click();
@@ -133,29 +133,29 @@ test("a run can be canceled, after a question, and run again", async ({ console:
   await expect(page.locator(".standing [data-state=canceled]")).toBeVisible();
 });
 
-test("a filter shows what it says, and keeps doing so while runs change", async ({ console: page, server }) => {
-  await server.slots(0);
-  expect(await server.label("Leaves the filter", 103)).toBe(202);
+test("a filtered list follows its filter while runs change", async ({ console: page, server }) => {
+  await server.setSlots(0);
+  expect(await server.sendLabelEvent("Leaves the filter", 103)).toBe(202);
   await page.getByRole("group", { name: "Filter" }).getByRole("link", { name: "pending" }).click();
   await expect(row(page, "Leaves the filter")).toBeVisible();
   expect(page.url()).toContain("state=pending");
-  await server.slots(4);
+  await server.setSlots(4);
   await expect(row(page, "Leaves the filter")).toHaveCount(0);
   await page.getByRole("group", { name: "Filter" }).getByRole("link", { name: "All" }).click();
   await expect(row(page, "Leaves the filter")).toBeVisible();
 });
 
-test("what cannot be is said", async ({ console: page, server }) => {
+test("a missing run and a missing page say so", async ({ console: page, server }) => {
   await page.goto(`${server.ready.url}/#/runs/00000000-0000-7000-8000-000000000000`);
   await expect(page.getByRole("alert")).toContainText("There is no such run");
-  await accessible(page);
+  await expectAccessible(page);
   await page.goto(`${server.ready.url}/#/nowhere`);
   await expect(page.getByRole("heading", { name: "There is no such page" })).toBeVisible();
 });
 
-test("everything can be reached with the keyboard", async ({ console: page, server }) => {
-  await server.slots(4);
-  expect(await server.label("Reached by keys", 104)).toBe(202);
+test("a run can be opened with the keyboard", async ({ console: page, server }) => {
+  await server.setSlots(4);
+  expect(await server.sendLabelEvent("Reached by keys", 104)).toBe(202);
   await expect(row(page, "Reached by keys")).toBeVisible();
   const link = page.getByRole("link", { name: "Reached by keys", exact: true });
   for (let presses = 0; presses < 40 && !(await link.evaluate((element) => element === document.activeElement)); presses += 1) {
@@ -167,14 +167,14 @@ test("everything can be reached with the keyboard", async ({ console: page, serv
   await expect(page.locator("main")).toBeFocused();
 });
 
-test("older runs come page by page", async ({ console: page, server }) => {
-  await server.slots(8);
+test("older runs are loaded page by page", async ({ console: page, server }) => {
+  await server.setSlots(8);
   const titles = Array.from({ length: 54 }, (_, index) => `One of many ${index + 1}`);
   for (let from = 0; from < titles.length; from += 6) {
     const start = (title: string): Promise<string> => server.cli("run", "start", "--project", server.ready.demo_project, "--title", title, "--", "true");
     await Promise.all(titles.slice(from, from + 6).map(start));
   }
-  // All of them arrive by themselves.
+  // All of them appear without a reload.
   for (const title of titles) await expect(row(page, title)).toHaveCount(1);
   await page.reload();
   await expect(page.locator("tr[data-run]")).toHaveCount(50);

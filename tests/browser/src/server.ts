@@ -11,15 +11,15 @@ import { promisify } from "node:util";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 
-/** How long the server may take to start on a slow machine, database included; milliseconds. */
-const START = 90_000;
-/** How long it may take to stop; milliseconds. */
-const STOP = 20_000;
-/** How often the ready file is looked for; milliseconds. */
-const LOOK = 50;
+/** Bounds the start of the server, with its database, on a slow machine; milliseconds. */
+const START_TIMEOUT = 90_000;
+/** Bounds its stop; milliseconds. */
+const STOP_TIMEOUT = 20_000;
+/** How often to look for the ready file; milliseconds. */
+const POLL_INTERVAL = 50;
 
-/** What the ready file says. */
-interface Ready {
+/** The contents of the ready file. */
+interface ReadyFile {
   url: string;
   admin_url: string;
   admin_token: string;
@@ -28,14 +28,14 @@ interface Ready {
   webhook_secret: string;
 }
 
-/** What GitHub would post when the demo's label is set on an issue. */
-function labeled(title: string, number: number): object {
+/** Returns what GitHub posts when the demo's label is set on an issue. */
+function labeledPayload(title: string, number: number): object {
   const payload = JSON.parse(readFileSync(join(ROOT, "docs/examples/issues.labeled.json"), "utf8")) as { issue: object };
   const url = `https://github.com/demo/demo/issues/${number}`;
   return { ...payload, issue: { ...payload.issue, title, number, html_url: url } };
 }
 
-/** A port that is free now. A fixed one, because a server that comes back must be where it was. */
+/** Returns a port that is free now. It is fixed, because a restarted server must have the same address. */
 async function freePort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
@@ -45,10 +45,10 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** A server of the tests' own. */
+/** A server of the tests. */
 export class Server {
   private child: ChildProcess | undefined;
-  private found: Ready | undefined;
+  private readyFile: ReadyFile | undefined;
 
   private constructor(
     private readonly binary: string,
@@ -57,81 +57,81 @@ export class Server {
     private readonly env: Record<string, string>,
   ) {}
 
-  /** What the ready file says. */
-  get ready(): Ready {
-    if (this.found === undefined) throw new Error("the server does not run");
-    return this.found;
+  /** The contents of the ready file. */
+  get ready(): ReadyFile {
+    if (this.readyFile === undefined) throw new Error("the server does not run");
+    return this.readyFile;
   }
 
-  /** Starts one in a new directory, with these settings, and waits until it is ready. */
+  /** Starts a server in a new directory, with these settings, and waits until it is ready. */
   static async start(env: Record<string, string> = {}): Promise<Server> {
     const binary = resolve(ROOT, process.env["CK8S_BIN"] ?? "target/debug/ck8s");
     if (!existsSync(binary)) throw new Error(`${binary} is missing: cargo build -p ck8s, or set CK8S_BIN`);
     const dir = mkdtempSync(join(tmpdir(), "ck8s-browser-"));
-    // PostgreSQL never runs as root: its own user must be able to reach its directory.
+    // PostgreSQL never runs as root, and its own user must be able to reach its directory.
     chmodSync(dir, 0o755);
     const server = new Server(binary, dir, await freePort(), env);
-    await server.up();
+    await server.startUp();
     return server;
   }
 
-  /** Starts it, or starts it again, and waits until it is ready. */
-  async up(): Promise<void> {
+  /** Starts it for the first time or again, and waits until it is ready. */
+  async startUp(): Promise<void> {
     const readyFile = join(this.dir, "ready.json");
     rmSync(readyFile, { force: true });
-    const given = Object.entries(process.env).filter(([name]) => name !== "DATABASE_URL" && (!name.startsWith("CK8S_") || name === "CK8S_PG_BIN"));
+    const inherited = Object.entries(process.env).filter(([name]) => name !== "DATABASE_URL" && (!name.startsWith("CK8S_") || name === "CK8S_PG_BIN"));
     const listen = `127.0.0.1:${this.port}`;
     const child = spawn(this.binary, ["up", "--data-dir", join(this.dir, "data"), "--listen", listen, "--ready-file", readyFile], {
-      env: { ...Object.fromEntries(given), CK8S_PUBLIC_URL: `http://${listen}`, ...this.env },
+      env: { ...Object.fromEntries(inherited), CK8S_PUBLIC_URL: `http://${listen}`, ...this.env },
       stdio: ["ignore", "pipe", "pipe"],
     });
-    let said = "";
-    const hear = (data: Buffer): void => {
-      said = (said + data.toString()).slice(-8_000);
+    let output = "";
+    const collect = (data: Buffer): void => {
+      output = (output + data.toString()).slice(-8_000);
     };
-    child.stdout.on("data", hear);
-    child.stderr.on("data", hear);
+    child.stdout.on("data", collect);
+    child.stderr.on("data", collect);
     this.child = child;
-    const until = Date.now() + START;
+    const deadline = Date.now() + START_TIMEOUT;
     for (;;) {
       if (existsSync(readyFile)) {
         try {
-          this.found = JSON.parse(readFileSync(readyFile, "utf8")) as Ready;
+          this.readyFile = JSON.parse(readFileSync(readyFile, "utf8")) as ReadyFile;
           return;
         } catch {
-          // Half written: look again.
+          // The file is incomplete: read it again.
         }
       }
-      if (child.exitCode !== null || Date.now() > until) {
+      if (child.exitCode !== null || Date.now() > deadline) {
         child.kill("SIGKILL");
-        throw new Error(`ck8s up did not become ready (exit code ${child.exitCode}). Its last words:\n${said}`);
+        throw new Error(`ck8s up did not become ready (exit code ${child.exitCode}). Its last output:\n${output}`);
       }
-      await new Promise((wake) => setTimeout(wake, LOOK));
+      await new Promise((wake) => setTimeout(wake, POLL_INTERVAL));
     }
   }
 
-  /** Stops it; its data stay. */
-  async down(): Promise<void> {
+  /** Stops it and keeps its data. */
+  async shutDown(): Promise<void> {
     const child = this.child;
     if (child === undefined || child.exitCode !== null) return;
-    const gone = once(child, "exit");
-    const late = setTimeout(() => child.kill("SIGKILL"), STOP);
+    const exited = once(child, "exit");
+    const killTimer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT);
     child.kill("SIGTERM");
-    await gone;
-    clearTimeout(late);
+    await exited;
+    clearTimeout(killTimer);
   }
 
-  /** Stops it and removes what it kept. */
+  /** Stops it and removes its data. */
   async stop(): Promise<void> {
-    await this.down();
+    await this.shutDown();
     rmSync(this.dir, { recursive: true, force: true });
   }
 
-  /** Posts a signed delivery as GitHub does: an issue gets the demo's label. Returns the status. */
-  async label(title: string, number: number): Promise<number> {
-    const body = JSON.stringify(labeled(title, number));
+  /** Posts a signed webhook as GitHub does: an issue gets the demo's label. Returns the response's status. */
+  async sendLabelEvent(title: string, number: number): Promise<number> {
+    const body = JSON.stringify(labeledPayload(title, number));
     const signature = createHmac("sha256", this.ready.webhook_secret).update(body).digest("hex");
-    const answer = await fetch(`${this.ready.url}/api/v1/webhooks/github`, {
+    const response = await fetch(`${this.ready.url}/api/v1/webhooks/github`, {
       method: "POST",
       headers: {
         "content-type": "application/json",
@@ -142,8 +142,8 @@ export class Server {
       },
       body,
     });
-    await answer.text();
-    return answer.status;
+    await response.text();
+    return response.status;
   }
 
   /** Runs the command line as the admin. Returns what it prints. */
@@ -153,8 +153,8 @@ export class Server {
     return stdout;
   }
 
-  /** Sets the demo project's slots; 0 makes its runs wait. */
-  async slots(count: number): Promise<void> {
+  /** Sets the number of slots of the demo project; with 0 its runs wait. */
+  async setSlots(count: number): Promise<void> {
     await this.cli("slot", "set", this.ready.demo_project, String(count));
   }
 }

@@ -1,5 +1,5 @@
 //! Faults that a test switches on: a status, a delay, a connection that is cut. It also writes down what was asked.
-use std::{io, time::Duration};
+use std::{io, pin::pin, time::Duration};
 
 use axum::{
     body::{Body, to_bytes},
@@ -62,10 +62,15 @@ pub(crate) struct Hold {
 }
 
 impl GitHubWorld {
-    /// The API's request after so many others is never answered.
+    /// The API's request after so many others is not answered before [`Self::release_held`].
     pub fn hold(&mut self, before: usize, moment: Moment) {
         self.hold = Some(Hold { before, moment });
         self.held = None;
+    }
+
+    /// Lets the request that is held have its answer.
+    pub fn release_held(&self) {
+        self.released.notify_waiters();
     }
 
     /// None is held any more, and none was.
@@ -191,8 +196,11 @@ pub(super) async fn strike(State(world): State<Shared>, request: Request, next: 
     });
     if held == Some(Moment::After) {
         drop(writing);
+        let released = lock(&world).released.clone();
+        let mut released = pin!(released.notified());
+        released.as_mut().enable();
         lock(&world).held = Some(asked);
-        return std::future::pending().await;
+        released.await;
     }
     response
 }

@@ -2,6 +2,7 @@
 //! look afterwards at what has happened in it. One file a concern.
 mod answer;
 mod api;
+mod authorize;
 mod control;
 mod deliver;
 mod device;

@@ -1,11 +1,13 @@
 //! What GitHub knows: people, the OAuth app, codes, tokens, and what was asked of it.
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use super::{
     api::{AfterPage, Exchange, Quotas},
@@ -182,6 +184,8 @@ pub struct GitHubWorld {
     pub(crate) hold: Option<Hold>,
     /// The one that was.
     pub(crate) held: Option<String>,
+    /// Told when the request that is held may have its answer.
+    pub(crate) released: Arc<Notify>,
     /// What it has ever given out that is secret: what it is, and the secret.
     secrets: Vec<(&'static str, String)>,
     codes: HashMap<String, Grant>,
@@ -222,6 +226,7 @@ impl GitHubWorld {
             faults: Vec::new(),
             hold: None,
             held: None,
+            released: Arc::default(),
             codes: HashMap::new(),
             devices: HashMap::new(),
             tokens: HashMap::new(),

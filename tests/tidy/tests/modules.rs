@@ -21,16 +21,17 @@ const ANATOMY: &[&str] = &[
     "grpc",
     "lib.rs",
     "metrics.rs",
+    "peers",
     "service",
     "start.rs",
     "store",
     "tasks",
 ];
 
-/// What one service has beside it: the hot paths, and the clients of what stands outside ck8s or in other roles.
+/// What one service has beside it: the hot paths, and the client of the identity provider.
 const OWN: &[(&str, &[&str])] = &[
     ("auth", &["oauth"]),
-    ("ingress", &["pipeline", "peers"]),
+    ("ingress", &["pipeline"]),
     ("runs", &["engine"]),
     ("repositories", &[]),
 ];

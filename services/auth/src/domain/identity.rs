@@ -1,43 +1,44 @@
-//! Who the provider says somebody is, and which of it counts.
+//! Identities: what the provider tells about a person, and which of their addresses count.
 
-/// The address of whoever has a one-time link. No provider can verify it.
-pub(crate) const LOCAL_ADMIN: &str = "admin@localhost";
+/// The address of the user of one-time links. No provider can verify it.
+pub(crate) const LOCAL_ADMIN_EMAIL: &str = "admin@localhost";
 
-/// Somebody, as the provider knows them.
+/// A person's account at the provider.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
-    /// The provider's id: it stays theirs.
+    /// The account's id, which never changes.
     pub id: String,
-    /// What the provider calls them: it may be somebody else's tomorrow.
+    /// The account's name, which may belong to another account tomorrow.
     pub login: String,
     pub emails: Vec<Email>,
 }
 
-/// One of their addresses.
+/// An address of an account.
 #[derive(Clone, Debug)]
 pub(crate) struct Email {
     pub address: String,
-    /// The provider saw that mail to it reaches them.
+    /// The provider has verified that mail to it reaches the person.
     pub verified: bool,
     pub primary: bool,
 }
 
 impl Identity {
-    /// The addresses that count, the primary one first: verified, and of ASCII alone, since letters exist that look the same without
-    /// case and are not.
-    pub fn verified(&self) -> Vec<&str> {
+    /// Returns the addresses that count, the primary one first. They are verified, and consist of ASCII only: other
+    /// alphabets have letters that equal an ASCII letter when case is ignored.
+    pub fn verified_addresses(&self) -> Vec<&str> {
         let counts = |email: &&Email| {
             email.verified
                 && email.address.is_ascii()
-                && !email.address.eq_ignore_ascii_case(LOCAL_ADMIN)
+                && !email.address.eq_ignore_ascii_case(LOCAL_ADMIN_EMAIL)
         };
         let mut emails: Vec<&Email> = self.emails.iter().filter(counts).collect();
         emails.sort_by_key(|email| !email.primary);
         emails.iter().map(|email| email.address.as_str()).collect()
     }
 
-    /// Whether a verified address is what they lack, as far as can be said without saying who is allowed.
-    pub fn has_unverified(&self) -> bool {
+    /// Reports whether verifying an address could help this person. It does not depend on the allow-list, so it tells
+    /// nothing about it.
+    pub fn has_unverified_address(&self) -> bool {
         self.emails.is_empty() || self.emails.iter().any(|email| !email.verified)
     }
 }
@@ -55,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn only_verified_addresses_count() {
+    fn only_verified_ascii_addresses_count() {
         let mut ada = Identity {
             id: "1".into(),
             login: "ada".into(),
@@ -66,10 +67,10 @@ mod tests {
                 email("Admin@LocalHost", true, false),
             ],
         };
-        assert_eq!(ada.verified(), ["A@example.com", "b@example.com"]);
-        assert!(!ada.has_unverified());
+        assert_eq!(ada.verified_addresses(), ["A@example.com", "b@example.com"]);
+        assert!(!ada.has_unverified_address());
         ada.emails.push(email("c@example.com", false, false));
-        assert!(ada.has_unverified());
-        assert_eq!(ada.verified().len(), 2);
+        assert!(ada.has_unverified_address());
+        assert_eq!(ada.verified_addresses().len(), 2);
     }
 }

@@ -1,29 +1,32 @@
-//! Tokens, codes, people and projects: types and checks. No async, no SQL, no wire.
-mod access;
+//! Types and pure decisions: tokens, secrets, persons, users, projects. No async, no SQL, no wire types.
+mod access_token;
 mod identity;
+mod invalid;
+mod member;
 mod person;
 mod project;
 mod return_to;
 mod scope;
 mod secret;
 mod session;
+mod sign_in;
+mod signing_key;
 mod token;
 mod user;
 
-pub(crate) use access::{Claims, PublicKey, SigningKey, generate, jwks, key_of, verified};
-pub(crate) use identity::{Email, Identity, LOCAL_ADMIN};
-pub(crate) use person::{Membership, Person, Scope};
-pub(crate) use project::{Project, checked_name, checked_slug};
+pub(crate) use access_token::{Claims, MAX_ACCESS_TOKEN_TTL, signing_key_id, verify};
+pub(crate) use identity::{Email, Identity, LOCAL_ADMIN_EMAIL};
+pub(crate) use invalid::invalid;
+pub(crate) use member::Member;
+pub(crate) use person::{Membership, Person};
+pub(crate) use project::{DeletionPreview, Project, ProjectContents, checked_name, checked_slug};
 pub(crate) use return_to::checked_return_to;
+pub(crate) use scope::Scope;
 pub(crate) use secret::{Hash, Secret, hash};
-pub(crate) use session::{REFRESH, Session, Via};
-pub(crate) use token::{NewToken, Owner, Token, TokenKind};
-pub(crate) use user::{Member, User, checked_email};
-
-/// What is wrong with a field that a caller gave.
-pub(crate) fn invalid(field: &'static str, problem: &str) -> ck8s_types::Invalid {
-    ck8s_types::Invalid {
-        field,
-        problem: problem.to_owned(),
-    }
-}
+pub(crate) use session::{REFRESH_TOKEN_PREFIX, Session, SignInMethod};
+pub(crate) use sign_in::{AuthorizationCallback, BrowserSignIn, DevicePoll, DeviceSignIn};
+pub(crate) use signing_key::{NewKeyPair, PublicKey, SigningKey, SigningKeyId, jwks};
+pub(crate) use token::{
+    NewToken, Owner, RequestedKind, Token, TokenBearer, TokenKind, TokenRequest,
+};
+pub(crate) use user::{User, checked_email};

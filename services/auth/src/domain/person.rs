@@ -1,5 +1,7 @@
-//! A person: who they are and where they may do what, as far as what they show lets them.
+//! Persons: a user as a caller, with the roles that their token leaves them.
 use ck8s_types::{ProjectId, ProjectRole, UserId};
+
+use super::scope::Scope;
 
 /// A role in a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,32 +10,23 @@ pub(crate) struct Membership {
     pub role: ProjectRole,
 }
 
-/// How far a token lets its user go; the default: as far as the user may.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Scope {
-    /// Never more than this role.
-    pub max_role: Option<ProjectRole>,
-    /// In this project alone.
-    pub project: Option<ProjectId>,
-}
-
-/// A person, within a scope.
+/// A user as a caller, limited to the scope of their token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Person {
     pub user_id: UserId,
-    /// What people call them: the provider's login, else the address.
+    /// The login at the provider, else the address.
     pub name: String,
-    /// May do everything, in every project.
+    /// May do everything in every project.
     pub platform_admin: bool,
-    /// A role in every project: a platform admin's token with a scope.
+    /// The role in every project: of a platform admin's token with a scope.
     pub everywhere: Option<ProjectRole>,
     pub memberships: Vec<Membership>,
 }
 
 impl Person {
-    /// What is left of a person in a scope. A platform admin whose token has one is none: they have its role, else admin, in its
-    /// project, else everywhere.
-    pub fn within(mut self, scope: Scope) -> Self {
+    /// Limits a person to a scope. A platform admin with a scope is not a platform admin: they have its role (else
+    /// admin) in its project (else in every project).
+    pub fn limited_to(mut self, scope: Scope) -> Self {
         let Scope { max_role, project } = scope;
         if max_role.is_none() && project.is_none() {
             return self;
@@ -51,7 +44,7 @@ impl Person {
         self.memberships
             .retain(|one| project.is_none_or(|project| project == one.project));
         for one in &mut self.memberships {
-            one.role = max_role.map_or(one.role, |most| most.min(one.role));
+            one.role = max_role.map_or(one.role, |max| max.min(one.role));
         }
         self
     }
@@ -73,26 +66,26 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_takes_away_and_never_gives() {
+    fn a_scope_limits_roles_and_grants_none() {
         let (one, other) = (ProjectId::new(), ProjectId::new());
         let ada = person(
             false,
             &[(one, ProjectRole::Admin), (other, ProjectRole::Read)],
         );
-        assert_eq!(ada.clone().within(Scope::default()), ada);
-        let cut = ada.clone().within(Scope {
+        assert_eq!(ada.clone().limited_to(Scope::default()), ada);
+        let cut = ada.clone().limited_to(Scope {
             max_role: Some(ProjectRole::ReadWrite),
             project: None,
         });
         let roles: Vec<_> = cut.memberships.iter().map(|m| m.role).collect();
         assert_eq!(roles, [ProjectRole::ReadWrite, ProjectRole::Read]);
-        let there = ada.within(Scope {
+        let there = ada.limited_to(Scope {
             max_role: None,
             project: Some(other),
         });
         assert_eq!(there.memberships.len(), 1);
         assert_eq!(there.memberships[0].project, other);
-        let nowhere = person(false, &[]).within(Scope {
+        let nowhere = person(false, &[]).limited_to(Scope {
             max_role: Some(ProjectRole::Admin),
             project: Some(one),
         });
@@ -100,17 +93,17 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_makes_a_platform_admin_a_person() {
+    fn a_scope_takes_platform_admin_away() {
         let project = ProjectId::new();
         let root = person(true, &[(project, ProjectRole::Read)]);
-        assert!(root.clone().within(Scope::default()).platform_admin);
-        let reader = root.clone().within(Scope {
+        assert!(root.clone().limited_to(Scope::default()).platform_admin);
+        let reader = root.clone().limited_to(Scope {
             max_role: Some(ProjectRole::Read),
             project: None,
         });
         assert!(!reader.platform_admin && reader.memberships.is_empty());
         assert_eq!(reader.everywhere, Some(ProjectRole::Read));
-        let there = root.within(Scope {
+        let there = root.limited_to(Scope {
             max_role: None,
             project: Some(project),
         });

@@ -1,15 +1,17 @@
-//! Where a browser goes after a sign-in: a path of the console and nowhere else.
+//! The path where a browser goes after a sign-in: always one of the console.
 use ck8s_types::Invalid;
 
-use super::invalid;
+use super::invalid::invalid;
 
-/// The longest path that is kept.
-const LONGEST: usize = 2_000;
+/// The longest path that is stored.
+const MAX_PATH_BYTES: usize = 2_000;
 
-/// A path of ours; empty: the console's start. What a browser could read as another site is refused.
+/// Checks a path of the console; empty stands for its start page. A text that a browser could take for another site is
+/// refused.
 pub(crate) fn checked_return_to(path: String) -> Result<String, Invalid> {
     let ours = path.starts_with('/') && !path.starts_with("//");
-    let plain = path.len() <= LONGEST && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    let plain =
+        path.len() <= MAX_PATH_BYTES && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
     if path.is_empty() || (ours && plain) {
         return Ok(path);
     }
@@ -21,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_other_site_is_reached() {
+    fn paths_that_lead_to_another_site_are_refused() {
         for path in ["", "/", "/projects/demo?a=b#c"] {
             assert_eq!(checked_return_to(path.to_owned()).unwrap(), path);
         }

@@ -1,25 +1,33 @@
-//! How scopes of tokens compare.
-use super::Scope;
+//! Scopes of tokens: how much of their user's rights they give.
+use ck8s_types::{ProjectId, ProjectRole};
+use serde::{Deserialize, Serialize};
+
+/// The limits of a token. The default has none: the token may do what its user may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Scope {
+    /// The highest role.
+    pub max_role: Option<ProjectRole>,
+    /// The only project.
+    pub project: Option<ProjectId>,
+}
 
 impl Scope {
-    /// As far as the user may.
-    pub fn is_whole(self) -> bool {
+    /// Reports whether it limits nothing.
+    pub fn is_unlimited(self) -> bool {
         self == Self::default()
     }
 
-    /// Whether it lets its user do nothing that the other does not.
+    /// Reports whether it allows nothing that the other one does not allow.
     pub fn is_within(self, other: Self) -> bool {
         let role = other
             .max_role
-            .is_none_or(|most| self.max_role.is_some_and(|role| role <= most));
+            .is_none_or(|max| self.max_role.is_some_and(|role| role <= max));
         role && (other.project.is_none() || self.project == other.project)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use ck8s_types::{ProjectId, ProjectRole};
-
     use super::*;
 
     fn scope(max_role: Option<ProjectRole>, project: Option<ProjectId>) -> Scope {
@@ -27,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn within_is_no_wider() {
+    fn a_scope_within_another_is_not_wider() {
         let (a, b) = (ProjectId::new(), ProjectId::new());
         let (read, write) = (Some(ProjectRole::Read), Some(ProjectRole::ReadWrite));
         let good = [

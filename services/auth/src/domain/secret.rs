@@ -1,38 +1,39 @@
-//! Random secrets and what is stored of them.
+//! Random secrets, and the hashes that are stored of them.
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 of a secret. A secret is random enough that nothing slower is needed, and finding a row by it leaks nothing through time.
+/// The SHA-256 of a secret. Secrets are random, so no slower hash is needed, and a look-up by the hash leaks nothing
+/// through its timing.
 pub(crate) type Hash = [u8; 32];
 
-/// What is stored of a secret.
+/// Hashes a secret.
 pub(crate) fn hash(secret: &str) -> Hash {
     Sha256::digest(secret).into()
 }
 
-/// A fresh secret. Its `Debug` does not show it.
+/// A secret. Its debug form does not show it.
 #[derive(Debug)]
 pub(crate) struct Secret(SecretString);
 
 impl Secret {
-    /// 32 random bytes in base64url behind a prefix that says what it is for.
-    pub fn new(prefix: &str) -> Self {
+    /// Generates 32 random bytes in base64url, behind a prefix that tells what the secret is for.
+    pub fn generate(prefix: &str) -> Self {
         let bytes: [u8; 32] = rand::random();
         Self(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)).into())
     }
 
-    /// One that exists already.
-    pub fn of(text: &str) -> Self {
+    /// Takes a secret that exists.
+    pub fn from_text(text: &str) -> Self {
         Self(text.into())
     }
 
-    /// What is stored of it.
+    /// Returns the hash that is stored.
     pub fn hash(&self) -> Hash {
         hash(self.0.expose_secret())
     }
 
-    /// The secret itself, for the one answer that shows it.
+    /// Returns the secret, for the only answer that shows it.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -43,8 +44,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_long_random_and_does_not_show_itself() {
-        let (one, other) = (Secret::new("ck8s_adm_"), Secret::new("ck8s_adm_"));
+    fn a_secret_is_long_and_random_and_its_debug_form_hides_it() {
+        let (one, other) = (Secret::generate("ck8s_adm_"), Secret::generate("ck8s_adm_"));
         assert_eq!(one.expose().len(), "ck8s_adm_".len() + 43);
         assert_ne!(one.hash(), other.hash());
         assert_eq!(one.hash(), hash(one.expose()));

@@ -1,41 +1,41 @@
-//! Sessions: a sign-in and what is refreshed from it.
+//! Sessions: a sign-in, and the tokens that are refreshed from it.
 use ck8s_types::SessionId;
 use secrecy::SecretString;
 use time::OffsetDateTime;
 
-use super::Secret;
+use super::secret::Secret;
 
-/// How a refresh token begins.
-pub(crate) const REFRESH: &str = "ck8s_ref_";
+/// The prefix of refresh tokens.
+pub(crate) const REFRESH_TOKEN_PREFIX: &str = "ck8s_ref_";
 
-/// How a session began.
+/// The way in which a person signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Via {
-    /// In the browser, at the provider.
-    Web,
-    /// On a machine without a browser.
+pub(crate) enum SignInMethod {
+    /// At the provider, in the browser.
+    Browser,
+    /// At the provider, with a code that a machine without a browser shows.
     Device,
-    /// By a one-time link.
+    /// With a one-time link.
     Link,
 }
 
-impl Via {
-    /// Its word in the table.
-    pub fn word(self) -> &'static str {
+impl SignInMethod {
+    /// Returns its word in the database and in flow events.
+    pub fn as_str(self) -> &'static str {
         match self {
-            Self::Web => "web",
+            Self::Browser => "web",
             Self::Device => "device",
             Self::Link => "link",
         }
     }
 }
 
-/// What a person gets: both tokens, shown here and nowhere else.
+/// A session's current tokens, for the answer to whoever signed in or refreshed.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub id: SessionId,
-    pub access: SecretString,
+    pub access_token: SecretString,
     pub access_expires_at: OffsetDateTime,
-    pub refresh: Secret,
+    pub refresh_token: Secret,
     pub refresh_expires_at: OffsetDateTime,
 }

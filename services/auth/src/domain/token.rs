@@ -1,11 +1,12 @@
 //! API tokens.
-use ck8s_types::{Invalid, TokenId, UserId};
+use ck8s_types::{Invalid, ProjectRole, TokenId, UserId};
+use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{Scope, invalid};
+use super::{invalid::invalid, person::Person, scope::Scope};
 
-/// The roles of the mesh that a token can stand for.
-const ROLES: [&str; 6] = [
+/// The roles of processes that a token can be for.
+const SERVICE_ROLES: [&str; 6] = [
     "edge",
     "ingress",
     "runs",
@@ -13,37 +14,37 @@ const ROLES: [&str; 6] = [
     "auth",
     "learning",
 ];
-/// How long a join token works, unless its maker says: as long as it takes to start a worker.
-const JOIN_LIFE: Duration = Duration::hours(1);
-/// And at most: it makes a worker of whoever has it.
-const LONGEST_JOIN: Duration = Duration::days(7);
-/// The longest name of a token, in characters; the table's CHECK says the same.
-const LONGEST_NAME: usize = 200;
+/// How long a join token works unless its creator says otherwise: long enough to start a worker.
+const DEFAULT_JOIN_TOKEN_TTL: Duration = Duration::hours(1);
+/// The longest life of a join token: whoever has it can become a worker.
+const MAX_JOIN_TOKEN_TTL: Duration = Duration::days(7);
+/// The longest name.
+const MAX_NAME_CHARS: usize = 200;
 
-/// What a token's bearer is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Who the bearer of a token is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum TokenKind {
     /// A platform admin.
     Admin,
     /// A worker node.
     Worker,
-    /// A role of the mesh.
+    /// A process of this role.
     Service(String),
-    /// A worker that joins, once. Its bearer is nobody.
+    /// A worker that joins, once. It authenticates nobody.
     Join,
     /// A person.
     Person(Owner),
 }
 
-/// Whose token it is, and what it is limited to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The user of a person's token, and its limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Owner {
     pub user_id: UserId,
     pub scope: Scope,
 }
 
 impl TokenKind {
-    /// How its secrets begin.
+    /// Returns the prefix of its secrets.
     pub fn prefix(&self) -> &'static str {
         match self {
             Self::Admin => "ck8s_adm_",
@@ -54,8 +55,8 @@ impl TokenKind {
         }
     }
 
-    /// Its word in the table.
-    pub fn word(&self) -> &'static str {
+    /// Returns its word in the database and in flow events.
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Admin => "admin",
             Self::Worker => "worker",
@@ -65,7 +66,7 @@ impl TokenKind {
         }
     }
 
-    /// The role, for a service's token.
+    /// Returns the role of a service's token.
     pub fn service(&self) -> Option<&str> {
         match self {
             Self::Service(role) => Some(role),
@@ -73,7 +74,7 @@ impl TokenKind {
         }
     }
 
-    /// The owner, for a person's token.
+    /// Returns the owner of a person's token.
     pub fn owner(&self) -> Option<Owner> {
         match self {
             Self::Person(owner) => Some(*owner),
@@ -81,8 +82,8 @@ impl TokenKind {
         }
     }
 
-    /// From the table's words; none if it is none of them.
-    pub fn from_words(word: &str, service: Option<String>, owner: Option<Owner>) -> Option<Self> {
+    /// Reads a kind from the database's columns; none if they are none of ours.
+    pub fn from_columns(word: &str, service: Option<String>, owner: Option<Owner>) -> Option<Self> {
         match (word, service, owner) {
             ("admin", None, None) => Some(Self::Admin),
             ("worker", None, None) => Some(Self::Worker),
@@ -94,19 +95,45 @@ impl TokenKind {
     }
 }
 
-/// What is kept of a token.
-#[derive(Clone, Debug)]
+/// A token, without its secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Token {
     pub id: TokenId,
     pub name: String,
     pub kind: TokenKind,
+    #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
     pub expires_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
     pub last_used_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
     pub revoked_at: Option<OffsetDateTime>,
 }
 
-/// A token to make.
+/// A valid token, and who its bearer is.
+pub(crate) struct TokenBearer {
+    pub token: Token,
+    /// The person of a person's token, limited to its scope.
+    pub person: Option<Person>,
+}
+
+/// A token that a caller asks for.
+pub(crate) struct TokenRequest {
+    pub name: String,
+    pub kind: RequestedKind,
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// The kind of token that a caller asks for.
+pub(crate) enum RequestedKind {
+    /// A token of the platform, which only a platform admin creates.
+    Platform(TokenKind),
+    /// A token of the caller's own, with this role at most.
+    Own { max_role: Option<ProjectRole> },
+}
+
+/// A token to create.
 #[derive(Clone, Debug)]
 pub(crate) struct NewToken {
     pub name: String,
@@ -115,11 +142,11 @@ pub(crate) struct NewToken {
 }
 
 impl NewToken {
-    /// Checks what a caller asks for.
+    /// Checks the fields, and gives a join token its default expiry.
     pub fn checked(mut self, now: OffsetDateTime) -> Result<Self, Invalid> {
         let length = self.name.chars().count();
         let fault = |field, problem: &str| Err(invalid(field, problem));
-        if !(1..=LONGEST_NAME).contains(&length) || self.name.chars().any(char::is_control) {
+        if !(1..=MAX_NAME_CHARS).contains(&length) || self.name.chars().any(char::is_control) {
             return fault(
                 "name",
                 "1 to 200 characters are needed, no control characters",
@@ -129,7 +156,7 @@ impl NewToken {
             return fault("name", "must not begin or end with a space");
         }
         if let TokenKind::Service(role) = &self.kind
-            && !ROLES.contains(&role.as_str())
+            && !SERVICE_ROLES.contains(&role.as_str())
         {
             return fault(
                 "service",
@@ -140,8 +167,8 @@ impl NewToken {
             return fault("expire_time", "must be in the future");
         }
         if self.kind == TokenKind::Join {
-            let until = *self.expires_at.get_or_insert(now + JOIN_LIFE);
-            if until > now + LONGEST_JOIN {
+            let until = *self.expires_at.get_or_insert(now + DEFAULT_JOIN_TOKEN_TTL);
+            if until > now + MAX_JOIN_TOKEN_TTL {
                 return fault("expire_time", "must be within seven days for a join token");
             }
         }
@@ -164,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_checked() {
+    fn fields_are_checked() {
         assert!(token("ci", TokenKind::Admin, Some(60)).is_ok());
         assert!(token("ü", TokenKind::Service("runs".into()), None).is_ok());
         let long = "x".repeat(201);
@@ -177,7 +204,7 @@ mod tests {
         let fault = token("x", TokenKind::Worker, Some(0)).unwrap_err();
         assert_eq!(fault.field, "expire_time");
         let join = token("x", TokenKind::Join, None).unwrap();
-        assert!(join.expires_at.is_some(), "a join token ends");
+        assert!(join.expires_at.is_some(), "a join token expires");
         let fault = token("x", TokenKind::Join, Some(8 * 24 * 3600)).unwrap_err();
         assert_eq!(fault.field, "expire_time");
     }

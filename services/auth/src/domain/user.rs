@@ -1,54 +1,46 @@
-//! Users: the allow-list, and their roles in projects.
-use ck8s_types::{Invalid, ProjectId, ProjectRole, UserId};
+//! Users: the people who may sign in.
+use ck8s_types::{Invalid, UserId};
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::invalid;
+use super::invalid::invalid;
 
-/// The longest address; the table's CHECK says the same.
-const LONGEST_EMAIL: usize = 320;
+/// The longest address. The table's CHECK has the same limit.
+const MAX_EMAIL_BYTES: usize = 320;
 
-/// A person who may sign in.
-#[derive(Clone, Debug)]
+/// An entry of the allow-list: an address that may sign in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct User {
     pub id: UserId,
     pub email: String,
     pub login: Option<String>,
     pub external_id: Option<String>,
     pub platform_admin: bool,
-    /// Grows with every change; its text is the etag.
+    /// Grows with every change. The etag is its text.
     pub version: i64,
+    #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
     pub last_sign_in_at: Option<OffsetDateTime>,
 }
 
 impl User {
-    /// Changes with every change.
+    /// Returns the etag, which every change changes.
     pub fn etag(&self) -> String {
         self.version.to_string()
     }
 }
 
-/// A user's role in a project.
-#[derive(Clone, Debug)]
-pub(crate) struct Member {
-    pub project_id: ProjectId,
-    pub user_id: UserId,
-    pub email: String,
-    pub login: Option<String>,
-    pub role: ProjectRole,
-    pub created_at: OffsetDateTime,
-}
-
-/// An address, without the space around it. What is wrong with it beyond its shape, the identity provider has checked: only an
-/// address that it verified lets anybody in.
+/// Checks the shape of an address and removes the space around it. More is not needed: only an address that the
+/// identity provider verified lets anybody in.
 pub(crate) fn checked_email(email: &str) -> Result<String, Invalid> {
     let email = email.trim();
-    let sound = email.len() <= LONGEST_EMAIL
+    let valid = email.len() <= MAX_EMAIL_BYTES
         && !email.chars().any(|c| c.is_whitespace() || c.is_control())
         && email.rsplit_once('@').is_some_and(|(name, host)| {
             !name.is_empty() && !host.is_empty() && !name.contains('@')
         });
-    if sound {
+    if valid {
         Ok(email.to_owned())
     } else {
         Err(invalid("email", "must be an address, like ada@example.com"))

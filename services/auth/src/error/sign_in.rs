@@ -1,62 +1,63 @@
-//! What goes wrong with sign-ins and sessions, and how it looks on the wire.
+//! The errors of sign-ins and sessions, and the status that each becomes.
 use std::time::Duration;
 
 use ck8s_rpc::status;
 use thiserror::Error;
 use tonic::{Code, Status};
 
-/// Why there is no session.
+/// Why a person gets no session.
 #[derive(Debug, Error)]
 pub enum SignInError {
-    /// This process was given no key ring.
+    /// This process has no key ring.
     #[error("sessions are off")]
     SessionsOff,
     /// No identity provider is configured.
     #[error("no identity provider is configured")]
     NoProvider,
-    /// The provider does not know this server, or not its secret.
+    /// The provider does not know this server's OAuth app, or refuses its secret.
     #[error("the provider refuses this server: {0}")]
     Misconfigured(String),
-    /// The provider does not answer, or nothing that makes sense. The text is for the log.
+    /// The provider does not answer, or its answer cannot be decoded. The text is for the log.
     #[error("the provider: {0}")]
-    ProviderAway(String),
-    /// The state is unknown, used, too old, or another browser's.
-    #[error("the state is not good")]
+    ProviderUnavailable(String),
+    /// The state is unknown, used, expired, or another browser's.
+    #[error("the state is not valid")]
     StateRefused,
-    /// The provider does not take its own code back.
-    #[error("the provider's code is not good")]
+    /// The provider refuses the code that the browser came back with.
+    #[error("the provider's code is not valid")]
     CodeRefused,
-    /// A device code that is unknown, used or too old.
-    #[error("the device code is not good")]
+    /// The device code is unknown, used or expired.
+    #[error("the device code is not valid")]
     DeviceCodeRefused,
-    /// The person said no at the provider.
+    /// The person declined at the provider.
     #[error("the person refused")]
     AccessDenied,
-    /// No address of theirs is allowed.
-    #[error("nobody allowed them")]
+    /// None of the person's verified addresses is on the allow-list.
+    #[error("the address is not on the allow-list")]
     NotAllowed,
-    /// They have addresses that are not verified, and none that is verified and allowed.
+    /// None of the person's verified addresses is on the allow-list, and the person has an address that is not
+    /// verified.
     #[error("the address is not verified")]
     AddressNotVerified,
-    /// The address is allowed, and somebody else signed in with it before.
+    /// The address is on the allow-list, but another account has signed in with it.
     #[error("the address belongs to another identity")]
     OtherIdentity,
-    /// A refresh token that is unknown, spent or too old, or of an ended session.
+    /// The refresh token is unknown, spent or expired, or its session has ended.
     #[error("the session is over")]
     SessionRefused,
-    /// More of it than is sensible.
+    /// Too many attempts in a minute.
     #[error("too many {what}")]
     TooMany {
-        /// Of what.
+        /// What there were too many of.
         what: &'static str,
-        /// When to come back.
+        /// How long to wait.
         wait: Duration,
     },
 }
 
 impl SignInError {
-    /// Why a person who is known was refused; none for whatever else went wrong.
-    pub(crate) fn refusal(&self) -> Option<&'static str> {
+    /// Returns the reason if a person was refused; none for all other errors.
+    pub(crate) fn refusal_reason(&self) -> Option<&'static str> {
         match self {
             Self::AccessDenied => Some("ACCESS_DENIED"),
             Self::NotAllowed => Some("NOT_ALLOWED"),
@@ -66,10 +67,10 @@ impl SignInError {
         }
     }
 
-    /// What to tell the person, and what they can do.
-    fn words(&self) -> &'static str {
+    /// Explains the error to the person, and says what they can do.
+    fn explanation(&self) -> &'static str {
         match self {
-            Self::AccessDenied => "the sign-in was cancelled: begin again if that was not meant",
+            Self::AccessDenied => "the sign-in was cancelled: start again if that was not intended",
             Self::NotAllowed => {
                 "no verified address of this account may sign in here: ask an admin of this server to allow yours"
             }
@@ -77,32 +78,32 @@ impl SignInError {
                 "no verified address of this account may sign in here, and it has an address that is not verified: verify it at the provider, then sign in again"
             }
             Self::OtherIdentity => {
-                "somebody with another account has signed in with this address: an admin of this server can let the address go"
+                "somebody with another account has signed in with this address: an admin of this server can release the address"
             }
             Self::StateRefused => {
-                "this sign-in is not good: it works once, for ten minutes, in the browser that began it; begin again"
+                "this sign-in is not valid: it works once, for ten minutes, in the browser that started it; start again"
             }
-            Self::CodeRefused => "the provider did not take its code back: begin again",
+            Self::CodeRefused => "the provider refused its own code: start again",
             Self::DeviceCodeRefused => {
-                "this device code is not good: it works once, in its time; begin again"
+                "this device code is not valid: it works once, before it expires; start again"
             }
-            Self::SessionsOff => "this server holds no sessions: it has no key ring",
+            Self::SessionsOff => "this server has no sessions: it has no key ring",
             Self::NoProvider => {
-                "sign-in with GitHub is not set up here: the operator can, with CK8S_GITHUB_CLIENT_ID, CK8S_GITHUB_CLIENT_SECRET and CK8S_PUBLIC_URL"
+                "sign-in with GitHub is not set up here: the operator can set CK8S_GITHUB_CLIENT_ID, CK8S_GITHUB_CLIENT_SECRET and CK8S_PUBLIC_URL"
             }
             Self::Misconfigured(_) => {
-                "the provider refuses this server: its operator must look at the OAuth app's id, secret and callback"
+                "the provider refuses this server: its operator must check the OAuth app's id, secret and callback"
             }
             Self::SessionRefused => "the session is over: sign in again",
-            Self::ProviderAway(_) | Self::TooMany { .. } => "",
+            Self::ProviderUnavailable(_) | Self::TooMany { .. } => "",
         }
     }
 }
 
 impl From<SignInError> for Status {
     fn from(error: SignInError) -> Self {
-        let words = error.words();
-        if let Some(reason) = error.refusal() {
+        let words = error.explanation();
+        if let Some(reason) = error.refusal_reason() {
             return status::error(Code::PermissionDenied, reason, words, &[]);
         }
         let invalid = |reason| status::error(Code::InvalidArgument, reason, words, &[]);
@@ -112,14 +113,16 @@ impl From<SignInError> for Status {
             SignInError::DeviceCodeRefused => invalid("DEVICE_CODE_REFUSED"),
             SignInError::SessionsOff => status::precondition("SESSIONS_OFF", words),
             SignInError::NoProvider => status::precondition("SIGN_IN_OFF", words),
-            SignInError::Misconfigured(said) => {
+            SignInError::Misconfigured(error) => {
                 tracing::error!(
-                    said,
+                    error,
                     "the provider refuses this server: CK8S_GITHUB_CLIENT_ID, CK8S_GITHUB_CLIENT_SECRET"
                 );
                 status::precondition("SIGN_IN_MISCONFIGURED", words)
             }
-            SignInError::ProviderAway(cause) => status::unavailable("the identity provider", cause),
+            SignInError::ProviderUnavailable(cause) => {
+                status::unavailable("the identity provider", cause)
+            }
             SignInError::TooMany { what, wait } => status::limited(what, *wait),
             _ => status::error(Code::Unauthenticated, "SESSION_REFUSED", words, &[]),
         }

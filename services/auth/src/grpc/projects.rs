@@ -1,111 +1,84 @@
-//! ProjectsService.
-use ck8s_proto::auth::v1::{self as pb, projects_service_server::ProjectsService};
+//! Projects: ListProjects, GetProject, CreateProject, UpdateProject, DeleteProject.
+use ck8s_proto::auth::v1 as pb;
 use ck8s_rpc::{access, caller::caller, page};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Status};
 
-use super::{by, members};
+use super::{call::call, page::cut, project::project};
 use crate::{Auth, convert, domain::Project};
 
-/// Whether a person asks: they are told what they may do in a project.
-fn is_person<T>(request: &Request<T>) -> bool {
-    caller(request).person().is_some()
+pub(super) async fn list_projects(
+    auth: &Auth,
+    request: Request<pb::ListProjectsRequest>,
+) -> Result<pb::ListProjectsResponse, Status> {
+    let (access, is_person) = (access::of(&request), is_person(&request));
+    let request = request.get_ref();
+    let size = page::size(request.page_size)?;
+    let after = page::decode("page_token", &request.page_token)?;
+    let ids = access.scope().projects();
+    let projects = auth.list_projects(ids, after, size + 1).await?;
+    let token = |project: &Project| page::encode(&project.slug);
+    let (projects, next_page_token) = cut(projects, size, token);
+    let encode = |project: Project| {
+        let role = access.role_in(project.id).filter(|_| is_person);
+        convert::project(project, role)
+    };
+    Ok(pb::ListProjectsResponse {
+        projects: projects.into_iter().map(encode).collect(),
+        next_page_token,
+    })
 }
 
-#[async_trait::async_trait]
-impl ProjectsService for Auth {
-    async fn list_projects(
-        &self,
-        request: Request<pb::ListProjectsRequest>,
-    ) -> Result<Response<pb::ListProjectsResponse>, Status> {
-        let (access, person) = (access::of(&request), is_person(&request));
-        let request = request.get_ref();
-        let size = page::size(request.page_size)?;
-        let after = page::decode("page_token", &request.page_token)?;
-        let these = access.scope().projects();
-        let projects = Auth::list_projects(self, these, after, size + 1).await?;
-        let (projects, next_page_token) = super::cut(projects, size, |p| page::encode(&p.slug));
-        let role_in = |p: &Project| access.role_in(p.id).filter(|_| person);
-        Ok(Response::new(pb::ListProjectsResponse {
-            projects: projects
-                .into_iter()
-                .map(|p| convert::project(p.clone(), role_in(&p)))
-                .collect(),
-            next_page_token,
-        }))
-    }
+pub(super) async fn get_project(
+    auth: &Auth,
+    request: Request<pb::GetProjectRequest>,
+) -> Result<pb::GetProjectResponse, Status> {
+    let project = project(auth, &request, &request.get_ref().project).await?;
+    let role = access::of(&request).role_in(project.id);
+    let role = role.filter(|_| is_person(&request));
+    Ok(pb::GetProjectResponse {
+        project: Some(convert::project(project, role)),
+    })
+}
 
-    async fn get_project(
-        &self,
-        request: Request<pb::GetProjectRequest>,
-    ) -> Result<Response<pb::GetProjectResponse>, Status> {
-        let project = super::project(self, &request, &request.get_ref().project).await?;
-        let role = access::of(&request).role_in(project.id);
-        let role = role.filter(|_| is_person(&request));
-        Ok(Response::new(pb::GetProjectResponse {
-            project: Some(convert::project(project, role)),
-        }))
-    }
+pub(super) async fn create_project(
+    auth: &Auth,
+    request: Request<pb::CreateProjectRequest>,
+) -> Result<pb::CreateProjectResponse, Status> {
+    let call = call(&request)?;
+    let pb::CreateProjectRequest { slug, name, .. } = request.into_inner();
+    let project = auth.create_project(call, slug, name).await?;
+    Ok(pb::CreateProjectResponse {
+        project: Some(convert::project(project, None)),
+    })
+}
 
-    async fn create_project(
-        &self,
-        request: Request<pb::CreateProjectRequest>,
-    ) -> Result<Response<pb::CreateProjectResponse>, Status> {
-        let by = by(&request, &request.get_ref().request_id)?;
-        let pb::CreateProjectRequest { slug, name, .. } = request.into_inner();
-        let created = Auth::create_project(self, by, slug, name).await?;
-        Ok(Response::new(created))
-    }
+pub(super) async fn update_project(
+    auth: &Auth,
+    request: Request<pb::UpdateProjectRequest>,
+) -> Result<pb::UpdateProjectResponse, Status> {
+    let call = call(&request)?;
+    project(auth, &request, &request.get_ref().project).await?;
+    let update = request.into_inner().into();
+    let project = auth.update_project(call, update).await?;
+    Ok(pb::UpdateProjectResponse {
+        project: Some(convert::project(project, None)),
+    })
+}
 
-    async fn update_project(
-        &self,
-        request: Request<pb::UpdateProjectRequest>,
-    ) -> Result<Response<pb::UpdateProjectResponse>, Status> {
-        let by = by(&request, &request.get_ref().request_id)?;
-        super::project(self, &request, &request.get_ref().project).await?;
-        let updated = Auth::update_project(self, by, request.into_inner()).await?;
-        Ok(Response::new(updated))
+pub(super) async fn delete_project(
+    auth: &Auth,
+    request: Request<pb::DeleteProjectRequest>,
+) -> Result<pb::DeleteProjectResponse, Status> {
+    let message = request.get_ref();
+    let call = call(&request)?;
+    if message.validate_only {
+        return Ok(auth.preview_deletion(&message.project).await?.into());
     }
+    let deleted = auth.delete_project(call, &message.project, &message.confirm_slug);
+    Ok(deleted.await?.into())
+}
 
-    async fn delete_project(
-        &self,
-        request: Request<pb::DeleteProjectRequest>,
-    ) -> Result<Response<pb::DeleteProjectResponse>, Status> {
-        let by = by(&request, &request.get_ref().request_id)?;
-        let deleted = Auth::delete_project(self, by, request.into_inner()).await?;
-        Ok(Response::new(deleted))
-    }
-
-    async fn list_members(
-        &self,
-        request: Request<pb::ListMembersRequest>,
-    ) -> Result<Response<pb::ListMembersResponse>, Status> {
-        members::list_members(self, &request)
-            .await
-            .map(Response::new)
-    }
-
-    async fn add_member(
-        &self,
-        request: Request<pb::AddMemberRequest>,
-    ) -> Result<Response<pb::AddMemberResponse>, Status> {
-        members::add_member(self, &request).await.map(Response::new)
-    }
-
-    async fn update_member(
-        &self,
-        request: Request<pb::UpdateMemberRequest>,
-    ) -> Result<Response<pb::UpdateMemberResponse>, Status> {
-        members::update_member(self, &request)
-            .await
-            .map(Response::new)
-    }
-
-    async fn remove_member(
-        &self,
-        request: Request<pb::RemoveMemberRequest>,
-    ) -> Result<Response<pb::RemoveMemberResponse>, Status> {
-        members::remove_member(self, &request)
-            .await
-            .map(Response::new)
-    }
+/// Reports whether the caller is a person: only people are told their role in a project.
+fn is_person<T>(request: &Request<T>) -> bool {
+    caller(request).person().is_some()
 }

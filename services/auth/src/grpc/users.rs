@@ -1,21 +1,21 @@
-//! The allow-list.
+//! Users: ListUsers, AddUser, UpdateUser, RemoveUser.
 use ck8s_proto::auth::v1 as pb;
 use ck8s_rpc::page;
 use tonic::{Request, Status};
 
-use super::by;
-use crate::Auth;
+use super::{call::call, page::cut};
+use crate::{Auth, domain::User};
 
 pub(super) async fn list_users(
     auth: &Auth,
-    request: &Request<pb::ListUsersRequest>,
+    request: Request<pb::ListUsersRequest>,
 ) -> Result<pb::ListUsersResponse, Status> {
     let request = request.get_ref();
     let size = page::size(request.page_size)?;
     let after = page::decode("page_token", &request.page_token)?;
     let users = auth.list_users(after, size + 1).await?;
-    let key = |user: &crate::domain::User| page::encode(&user.email.to_lowercase());
-    let (users, next_page_token) = super::cut(users, size, key);
+    let token = |user: &User| page::encode(&user.email.to_lowercase());
+    let (users, next_page_token) = cut(users, size, token);
     Ok(pb::ListUsersResponse {
         users: users.into_iter().map(Into::into).collect(),
         next_page_token,
@@ -24,28 +24,35 @@ pub(super) async fn list_users(
 
 pub(super) async fn add_user(
     auth: &Auth,
-    request: &Request<pb::AddUserRequest>,
+    request: Request<pb::AddUserRequest>,
 ) -> Result<pb::AddUserResponse, Status> {
-    let asked = request.get_ref();
-    let by = by(request, &asked.request_id)?;
-    let added = auth.add_user(by, &asked.email, asked.platform_admin);
-    Ok(added.await?)
+    let message = request.get_ref();
+    let call = call(&request)?;
+    let user = auth
+        .add_user(call, &message.email, message.platform_admin)
+        .await?;
+    Ok(pb::AddUserResponse {
+        user: Some(user.into()),
+    })
 }
 
 pub(super) async fn update_user(
     auth: &Auth,
-    request: &Request<pb::UpdateUserRequest>,
+    request: Request<pb::UpdateUserRequest>,
 ) -> Result<pb::UpdateUserResponse, Status> {
-    let asked = request.get_ref();
-    let by = by(request, &asked.request_id)?;
-    Ok(auth.update_user(by, asked).await?)
+    let call = call(&request)?;
+    let user = auth.update_user(call, request.into_inner().into()).await?;
+    Ok(pb::UpdateUserResponse {
+        user: Some(user.into()),
+    })
 }
 
 pub(super) async fn remove_user(
     auth: &Auth,
-    request: &Request<pb::RemoveUserRequest>,
+    request: Request<pb::RemoveUserRequest>,
 ) -> Result<pb::RemoveUserResponse, Status> {
-    let asked = request.get_ref();
-    let by = by(request, &asked.request_id)?;
-    Ok(auth.remove_user(by, &asked.user).await?)
+    let message = request.get_ref();
+    let call = call(&request)?;
+    auth.remove_user(call, &message.user).await?;
+    Ok(pb::RemoveUserResponse {})
 }

@@ -1,16 +1,15 @@
-//! Who may do what in a project.
-use ck8s_db::events::{self, NewEvent};
-use ck8s_proto::auth::v1 as pb;
-use ck8s_types::{ProjectId, ProjectRole};
+//! Members of a project: listing, adding, changing their role, removing.
+use ck8s_db::events::{self, FlowEvent};
+use ck8s_types::{EventKind, ProjectId, ProjectRole};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::{Auth, By};
+use super::{auth::Auth, call::Call};
 use crate::{
     domain::{Member, Project, User},
     error::AuthError,
     store::{
-        members::{self, Added, Key},
+        members::{self, AddOutcome, MemberKey},
         users,
     },
 };
@@ -27,85 +26,103 @@ impl Auth {
 
     pub(crate) async fn add_member(
         &self,
-        by: By,
+        call: Call,
         project: &Project,
         user: &str,
         role: ProjectRole,
-    ) -> Result<pb::AddMemberResponse, AuthError> {
+    ) -> Result<Member, AuthError> {
         let mut tx = self.pool.begin().await?;
-        if let Some(answer) = by.answered(&mut tx, "AddMember").await? {
-            return Ok(answer);
+        if let Some(member) = call.repeated(&mut tx).await? {
+            return Ok(member);
         }
-        let (user, key) = named(&mut tx, project, user).await?;
+        let (user, key) = find(&mut tx, project, user).await?;
         match members::insert(&mut tx, key, role).await? {
-            Added::Yes => {}
-            Added::Before => return Err(AuthError::MemberExists(user.email)),
-            Added::Gone => return Err(AuthError::UserNotFound(user.email)),
+            AddOutcome::Added => {}
+            AddOutcome::AlreadyMember => return Err(AuthError::MemberExists(user.email)),
+            AddOutcome::Gone => return Err(AuthError::UserNotFound(user.email)),
         }
-        let data = json!({ "role": role });
-        record(&mut tx, "member.added", &by, project, &user, data).await?;
-        let response = pb::AddMemberResponse {
-            member: members::get(&mut tx, key).await?.map(Into::into),
+        let event = MemberEvent {
+            kind: EventKind::MemberAdded,
+            message: format!("is a member with the role {role}"),
+            data: json!({ "role": role }),
         };
-        by.keep(&mut tx, &response).await?;
+        record(&mut tx, &call, project, &user, event).await?;
+        let member = members::get(&mut tx, key).await?;
+        let member = member.ok_or(AuthError::MemberNotFound(user.email))?;
+        call.keep(&mut tx, &member).await?;
         tx.commit().await?;
-        Ok(response)
+        Ok(member)
     }
 
     pub(crate) async fn update_member(
         &self,
-        by: By,
+        call: Call,
         project: &Project,
         user: &str,
         role: ProjectRole,
-    ) -> Result<pb::UpdateMemberResponse, AuthError> {
+    ) -> Result<Member, AuthError> {
         let mut tx = self.pool.begin().await?;
-        if let Some(answer) = by.answered(&mut tx, "UpdateMember").await? {
-            return Ok(answer);
+        if let Some(member) = call.repeated(&mut tx).await? {
+            return Ok(member);
         }
-        let (user, key) = named(&mut tx, project, user).await?;
-        let Some(before) = members::update(&mut tx, key, role).await? else {
+        let (user, key) = find(&mut tx, project, user).await?;
+        let Some(former_role) = members::update(&mut tx, key, role).await? else {
             return Err(AuthError::MemberNotFound(user.email));
         };
-        let data = json!({ "role": role, "role_before": before });
-        record(&mut tx, "member.updated", &by, project, &user, data).await?;
-        let response = pb::UpdateMemberResponse {
-            member: members::get(&mut tx, key).await?.map(Into::into),
+        let event = MemberEvent {
+            kind: EventKind::MemberUpdated,
+            message: format!("has the role {role} now"),
+            data: json!({ "role": role, "role_before": former_role }),
         };
-        by.keep(&mut tx, &response).await?;
+        record(&mut tx, &call, project, &user, event).await?;
+        let member = members::get(&mut tx, key).await?;
+        let member = member.ok_or(AuthError::MemberNotFound(user.email))?;
+        call.keep(&mut tx, &member).await?;
         tx.commit().await?;
-        Ok(response)
+        Ok(member)
     }
 
     pub(crate) async fn remove_member(
         &self,
-        by: By,
+        call: Call,
         project: &Project,
         user: &str,
-    ) -> Result<pb::RemoveMemberResponse, AuthError> {
+    ) -> Result<(), AuthError> {
         let mut tx = self.pool.begin().await?;
-        if let Some(answer) = by.answered(&mut tx, "RemoveMember").await? {
-            return Ok(answer);
+        if let Some(()) = call.repeated(&mut tx).await? {
+            return Ok(());
         }
-        let (user, key) = named(&mut tx, project, user).await?;
+        let (user, key) = find(&mut tx, project, user).await?;
         if !members::remove(&mut tx, key).await? {
             return Err(AuthError::MemberNotFound(user.email));
         }
-        record(&mut tx, "member.removed", &by, project, &user, json!({})).await?;
-        let response = pb::RemoveMemberResponse {};
-        by.keep(&mut tx, &response).await?;
+        let event = MemberEvent {
+            kind: EventKind::MemberRemoved,
+            message: "is no member any more".to_owned(),
+            data: json!({}),
+        };
+        record(&mut tx, &call, project, &user, event).await?;
+        call.keep(&mut tx, &()).await?;
         tx.commit().await?;
-        Ok(response)
+        Ok(())
     }
 }
 
-async fn named(
+/// The flow event of a change.
+struct MemberEvent {
+    kind: EventKind,
+    /// Completes "ada@example.com … in demo".
+    message: String,
+    data: Value,
+}
+
+async fn find(
     conn: &mut PgConnection,
     project: &Project,
     user: &str,
-) -> Result<(User, Key), AuthError> {
+) -> Result<(User, MemberKey), AuthError> {
     let user = users::get(conn, user).await?;
-    let key = Key {
+    let key = MemberKey {
         project_id: project.id,
         user_id: user.id,
     };
@@ -114,25 +131,24 @@ async fn named(
 
 async fn record(
     conn: &mut PgConnection,
-    kind: &'static str,
-    by: &By,
+    call: &Call,
     project: &Project,
     user: &User,
-    mut data: Value,
+    change: MemberEvent,
 ) -> Result<(), AuthError> {
+    let MemberEvent {
+        kind,
+        message,
+        mut data,
+    } = change;
     data["user_id"] = json!(user.id);
     data["email"] = json!(user.email);
-    let what = match (kind, data["role"].as_str()) {
-        ("member.removed", _) | (_, None) => "is no member any more".to_owned(),
-        ("member.added", Some(role)) => format!("is a member with the role {role}"),
-        (_, Some(role)) => format!("has the role {role} now"),
-    };
-    let event = NewEvent {
+    let event = FlowEvent {
         kind,
         project_id: Some(project.id),
         run_id: None,
-        actor: by.actor.clone(),
-        message: format!("{} {what} in {}", user.email, project.slug),
+        actor: call.actor.clone(),
+        message: format!("{} {message} in {}", user.email, project.slug),
         data: Some(data),
     };
     Ok(events::record(conn, &[event]).await?)

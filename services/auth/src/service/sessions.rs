@@ -1,122 +1,119 @@
-//! Sessions: beginning, going on, ending, and whose an access token is.
+//! Sessions: opening, refreshing and ending them, and authenticating with an access token.
 use std::time::Instant;
 
-use ck8s_db::events::{self, NewEvent};
-use ck8s_types::{SessionId, UserId};
+use ck8s_db::events::{self, FlowEvent};
+use ck8s_types::{EventKind, SessionId, UserId};
 use serde_json::json;
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 
-use super::Auth;
+use super::auth::Auth;
 use crate::{
-    domain::{self, Claims, Person, REFRESH, Scope, Secret, Session, SigningKey, Via},
+    domain::{
+        self, Claims, Person, REFRESH_TOKEN_PREFIX, Scope, Secret, Session, SignInMethod,
+        SigningKey,
+    },
     error::{AuthError, SignInError},
     store::{
-        people,
-        sessions::{self, Because, Held, Spent},
+        persons,
+        sessions::{self, EndReason, LockedSession, SpendOutcome},
         signing_keys,
     },
 };
 
-/// An access token that is believed.
+/// A valid access token, and who its bearer is.
 #[derive(Debug)]
-pub(crate) struct Access {
+pub(crate) struct AccessTokenBearer {
     pub claims: Claims,
     pub person: Person,
 }
 
 impl Auth {
-    /// Whose an access token is. Whatever is wrong with it, the answer is the same.
-    pub(crate) async fn authenticate_access(&self, token: &str) -> Result<Access, AuthError> {
+    /// Returns the bearer of an access token. Every refusal is the same error.
+    pub(crate) async fn authenticate_access_token(
+        &self,
+        token: &str,
+    ) -> Result<AccessTokenBearer, AuthError> {
         let Some(sign_in) = &self.sign_in else {
             return Err(AuthError::UnknownToken);
         };
-        let key = domain::key_of(token).ok_or(AuthError::UnknownToken)?;
+        let key_id = domain::signing_key_id(token).ok_or(AuthError::UnknownToken)?;
         let mut conn = self.pool.acquire().await?;
-        let found = signing_keys::verifying(&mut conn, key).await?;
-        let (public, now) = found.ok_or(AuthError::UnknownToken)?;
-        let claims = domain::verified(token, &public, &sign_in.config.issuer)
-            .filter(|claims| claims.good_at(now))
+        let verifying = signing_keys::find_verifying(&mut conn, key_id).await?;
+        let (key, now) = verifying.ok_or(AuthError::UnknownToken)?;
+        let claims = domain::verify(token, &key, &sign_in.config.issuer)
+            .filter(|claims| claims.is_valid_at(now))
             .ok_or(AuthError::UnknownToken)?;
         if !sessions::is_live(&mut conn, claims.sid, claims.sub).await? {
             return Err(AuthError::UnknownToken);
         }
-        let person = people::person(&mut conn, claims.sub, Scope::default()).await?;
+        let person = persons::get(&mut conn, claims.sub, Scope::default()).await?;
         let person = person.ok_or(AuthError::UnknownToken)?;
-        Ok(Access { claims, person })
+        Ok(AccessTokenBearer { claims, person })
     }
 
-    /// Begins a session, in the transaction that let the user in.
+    /// Opens a session, in the transaction that admits the user.
     pub(super) async fn open_session(
         &self,
         conn: &mut PgConnection,
         key: &SigningKey,
         user: UserId,
-        via: Via,
+        method: SignInMethod,
     ) -> Result<Session, AuthError> {
         let id = SessionId::new();
-        sessions::insert(conn, id, user, via).await?;
-        self.next_tokens(conn, key, user, id).await
+        sessions::insert(conn, id, user, method).await?;
+        self.issue_tokens(conn, key, user, id).await
     }
 
-    /// The next tokens for a refresh token.
+    /// Spends a refresh token and returns the session's next tokens.
     pub(crate) async fn refresh_session(&self, token: &str) -> Result<Session, AuthError> {
         let sign_in = self.sign_in()?;
         let key = self.signing_key().await?;
         let hash = domain::hash(token);
         let mut tx = self.pool.begin().await?;
-        let held = sessions::hold_by_refresh(&mut tx, &hash).await?;
-        let Some(held) = held.filter(|held| held.live) else {
+        let session = sessions::lock_by_refresh_token(&mut tx, &hash).await?;
+        let Some(session) = session.filter(|session| session.live) else {
             return Err(SignInError::SessionRefused.into());
         };
-        let asked = sign_in.refreshes.take(held.id, Instant::now());
+        let allowed = sign_in.refresh_rate.take(session.id, Instant::now());
         match sessions::spend(&mut tx, &hash).await? {
-            Spent::Now => {}
-            Spent::TooLate => return Err(SignInError::SessionRefused.into()),
-            Spent::Before => {
-                sessions::end(&mut tx, held.id, Because::Reused).await?;
-                let message = "a refresh token that was spent came again: the session ended";
-                record(
-                    &mut tx,
-                    "session.reused",
-                    "anonymous".to_owned(),
-                    &held,
-                    message,
-                )
-                .await?;
+            SpendOutcome::Spent => {}
+            SpendOutcome::Expired => return Err(SignInError::SessionRefused.into()),
+            SpendOutcome::Reused => {
+                end_after_reuse(&mut tx, &session).await?;
                 tx.commit().await?;
                 return Err(SignInError::SessionRefused.into());
             }
         }
-        asked.map_err(|wait| SignInError::TooMany {
+        allowed.map_err(|wait| SignInError::TooMany {
             what: "refreshes of this session",
             wait,
         })?;
-        let session = self.next_tokens(&mut tx, &key, held.user, held.id).await?;
+        let next = self.issue_tokens(&mut tx, &key, session.user_id, session.id);
+        let next = next.await?;
         tx.commit().await?;
-        self.upkeep.sweep(&self.pool);
-        Ok(session)
+        Ok(next)
     }
 
-    /// Ends the session of a refresh token, whatever became of the token. An unknown one ends nothing.
+    /// Ends the session of a refresh token, spent or not. An unknown token ends nothing.
     pub(crate) async fn sign_out(&self, refresh_token: &str) -> Result<(), AuthError> {
         let mut tx = self.pool.begin().await?;
         let hash = domain::hash(refresh_token);
-        let held = sessions::hold_by_refresh(&mut tx, &hash).await?;
-        end(&mut tx, held).await?;
+        let session = sessions::lock_by_refresh_token(&mut tx, &hash).await?;
+        end(&mut tx, session).await?;
         Ok(tx.commit().await?)
     }
 
     /// Ends the session of an access token.
     pub(crate) async fn sign_out_bearer(&self, access_token: &str) -> Result<(), AuthError> {
-        let access = self.authenticate_access(access_token).await?;
+        let bearer = self.authenticate_access_token(access_token).await?;
         let mut tx = self.pool.begin().await?;
-        let held = sessions::hold(&mut tx, access.claims.sid).await?;
-        end(&mut tx, held).await?;
+        let session = sessions::lock(&mut tx, bearer.claims.sid).await?;
+        end(&mut tx, session).await?;
         Ok(tx.commit().await?)
     }
 
-    async fn next_tokens(
+    async fn issue_tokens(
         &self,
         conn: &mut PgConnection,
         key: &SigningKey,
@@ -124,45 +121,58 @@ impl Auth {
         id: SessionId,
     ) -> Result<Session, AuthError> {
         let config = &self.sign_in()?.config;
-        let refresh = Secret::new(REFRESH);
-        let (now, refresh_expires_at) = sessions::insert_refresh(conn, id, &refresh.hash()).await?;
-        let life = i64::try_from(config.access_life.as_secs()).unwrap_or(0);
-        let claims = Claims::new(&config.issuer, user, id, now.unix_timestamp(), life);
-        let access = key.sign(&claims).ok_or(AuthError::Unmade)?;
-        let from = OffsetDateTime::from_unix_timestamp(claims.iat).unwrap_or(now);
+        let refresh_token = Secret::generate(REFRESH_TOKEN_PREFIX);
+        let (now, refresh_expires_at) =
+            sessions::insert_refresh(conn, id, &refresh_token.hash()).await?;
+        let ttl = i64::try_from(config.access_token_ttl.as_secs()).unwrap_or(0);
+        let claims = Claims::new(&config.issuer, user, id, now.unix_timestamp(), ttl);
+        let access_token = key.sign(&claims).ok_or(AuthError::SecretCreation)?;
+        let issued_at = OffsetDateTime::from_unix_timestamp(claims.iat).unwrap_or(now);
         Ok(Session {
             id,
-            access,
-            access_expires_at: from + Duration::seconds(life),
-            refresh,
+            access_token,
+            access_expires_at: issued_at + Duration::seconds(ttl),
+            refresh_token,
             refresh_expires_at,
         })
     }
 }
 
-async fn end(conn: &mut PgConnection, held: Option<Held>) -> Result<(), AuthError> {
-    let Some(held) = held.filter(|held| held.live) else {
+async fn end(conn: &mut PgConnection, session: Option<LockedSession>) -> Result<(), AuthError> {
+    let Some(session) = session.filter(|session| session.live) else {
         return Ok(());
     };
-    sessions::end(conn, held.id, Because::SignedOut).await?;
-    let actor = format!("user:{}", held.name);
-    record(conn, "session.ended", actor, &held, "signed out").await
+    sessions::end(conn, session.id, EndReason::SignedOut).await?;
+    let actor = format!("user:{}", session.name);
+    let kind = EventKind::SessionEnded;
+    record(conn, kind, actor, &session, "signed out").await
+}
+
+/// Ends a session whose refresh token was used twice: one of the two holders is not the user.
+async fn end_after_reuse(
+    conn: &mut PgConnection,
+    session: &LockedSession,
+) -> Result<(), AuthError> {
+    sessions::end(conn, session.id, EndReason::RefreshTokenReused).await?;
+    let message = "a refresh token that was spent came again: the session ended";
+    let actor = "anonymous".to_owned();
+    record(conn, EventKind::SessionReused, actor, session, message).await
 }
 
 async fn record(
     conn: &mut PgConnection,
-    kind: &'static str,
+    kind: EventKind,
     actor: String,
-    held: &Held,
+    session: &LockedSession,
     message: &str,
 ) -> Result<(), AuthError> {
-    let event = NewEvent {
+    let event = FlowEvent {
         kind,
         project_id: None,
         run_id: None,
         actor,
-        message: format!("user {:?}: {message}", held.name),
-        data: Some(json!({ "user_id": held.user, "session_id": held.id })),
+        message: format!("user {:?}: {message}", session.name),
+        data: Some(json!({ "user_id": session.user_id, "session_id": session.id })),
     };
     Ok(events::record(conn, &[event]).await?)
 }

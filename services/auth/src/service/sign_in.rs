@@ -1,65 +1,55 @@
-//! What sign-in needs: settings, the provider, how often who may ask.
+//! Sign-in as it is set up: the settings, the OAuth client, and how often one may sign in or refresh.
 use ck8s_rpc::rate::Rate;
 use ck8s_types::SessionId;
 
-use super::Auth;
 use crate::{
-    config::SignInConfig,
-    error::{AuthError, SignInError},
-    provider::Provider,
+    config::SignInConfig, domain::MAX_ACCESS_TOKEN_TTL, error::SignInError, oauth::OAuthClient,
 };
 
-/// Refreshes of one session in a minute: a console that is loaded again and again needs a few, and nobody needs more.
-const REFRESHES: u32 = 60;
+/// Refreshes of one session in a minute: a console that is reloaded again and again needs a few, and nobody needs more.
+const REFRESHES_PER_MINUTE: u32 = 60;
 /// Sign-ins of one identity in a minute.
-const SIGN_INS: u32 = 30;
+const SIGN_INS_PER_MINUTE: u32 = 30;
 
 /// Sign-in, set up.
 #[derive(Debug)]
 pub(crate) struct SignIn {
     pub config: SignInConfig,
-    provider: Option<Provider>,
+    oauth: Option<OAuthClient>,
     /// By session.
-    pub refreshes: Rate<SessionId>,
-    /// By the provider's id.
-    pub identities: Rate<String>,
+    pub refresh_rate: Rate<SessionId>,
+    /// By the identity's id.
+    pub sign_in_rate: Rate<String>,
 }
 
 impl SignIn {
-    /// In words, why not.
+    /// Sets up sign-in.
+    ///
+    /// # Errors
+    /// In words, if the settings are invalid.
     pub fn new(mut config: SignInConfig) -> Result<Self, String> {
-        let longest = crate::config::LONGEST_ACCESS;
-        if config.access_life > longest || config.access_life.as_secs() == 0 {
-            return Err(format!(
-                "an access token lives 1 to {} s",
-                longest.as_secs()
-            ));
+        if config.access_token_ttl > MAX_ACCESS_TOKEN_TTL || config.access_token_ttl.as_secs() == 0
+        {
+            let max = MAX_ACCESS_TOKEN_TTL.as_secs();
+            return Err(format!("an access token lives 1 to {max} s"));
         }
-        let provider = match (config.provider.take(), &config.public_url) {
+        let oauth = match (config.oauth.take(), &config.public_url) {
             (None, _) => None,
             (Some(_), None) => {
-                return Err("a provider sends browsers back: say where people reach the console, with CK8S_PUBLIC_URL".to_owned());
+                return Err("the provider sends browsers back to the console: say where people reach it, with CK8S_PUBLIC_URL".to_owned());
             }
-            (Some(provider), Some(url)) => Some(Provider::new(provider, url)?),
+            (Some(oauth), Some(url)) => Some(OAuthClient::new(oauth, url)?),
         };
         Ok(Self {
             config,
-            provider,
-            refreshes: Rate::per_minute(REFRESHES),
-            identities: Rate::per_minute(SIGN_INS),
+            oauth,
+            refresh_rate: Rate::per_minute(REFRESHES_PER_MINUTE),
+            sign_in_rate: Rate::per_minute(SIGN_INS_PER_MINUTE),
         })
     }
 
-    /// The provider, if one is configured.
-    pub fn provider(&self) -> Result<&Provider, SignInError> {
-        self.provider.as_ref().ok_or(SignInError::NoProvider)
-    }
-}
-
-impl Auth {
-    /// Sign-in, if this process was given a key ring.
-    pub(super) fn sign_in(&self) -> Result<&SignIn, AuthError> {
-        let sign_in = self.sign_in.as_deref();
-        sign_in.ok_or_else(|| SignInError::SessionsOff.into())
+    /// Returns the OAuth client, if a provider is configured.
+    pub fn oauth(&self) -> Result<&OAuthClient, SignInError> {
+        self.oauth.as_ref().ok_or(SignInError::NoProvider)
     }
 }

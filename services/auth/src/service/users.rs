@@ -1,18 +1,29 @@
-//! The allow-list: who may sign in, and who of them may do everything.
-use ck8s_db::events::{self, NewEvent};
-use ck8s_proto::auth::v1 as pb;
+//! Users: who may sign in, and who of them is a platform admin.
+use ck8s_db::events::{self, FlowEvent};
+use ck8s_types::EventKind;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::{Auth, By};
+use super::{auth::Auth, call::Call};
 use crate::{
     domain::{User, checked_email, invalid},
     error::AuthError,
     store::{
         sessions,
-        users::{self, Change},
+        users::{self, UserChange},
     },
 };
+
+/// A change of a user.
+pub(crate) struct UserUpdate {
+    /// The user's id or address.
+    pub user: String,
+    /// The version that the caller read; empty for any.
+    pub etag: String,
+    /// None leaves it as it is.
+    pub platform_admin: Option<bool>,
+    pub forget_identity: bool,
+}
 
 impl Auth {
     pub(crate) async fn list_users(
@@ -25,98 +36,99 @@ impl Auth {
 
     pub(crate) async fn add_user(
         &self,
-        by: By,
+        call: Call,
         email: &str,
         platform_admin: bool,
-    ) -> Result<pb::AddUserResponse, AuthError> {
+    ) -> Result<User, AuthError> {
         let email = checked_email(email)?;
         let mut tx = self.pool.begin().await?;
-        if let Some(answer) = by.answered(&mut tx, "AddUser").await? {
-            return Ok(answer);
+        if let Some(user) = call.repeated(&mut tx).await? {
+            return Ok(user);
         }
         let user = users::insert(&mut tx, &email, platform_admin).await?;
-        let data = json!({ "platform_admin": platform_admin });
-        record(&mut tx, "user.added", &by, &user, "may sign in", data).await?;
-        let response = pb::AddUserResponse {
-            user: Some(user.into()),
+        let event = UserEvent {
+            kind: EventKind::UserAdded,
+            message: "may sign in",
+            data: json!({ "platform_admin": platform_admin }),
         };
-        by.keep(&mut tx, &response).await?;
+        record(&mut tx, &call, &user, event).await?;
+        call.keep(&mut tx, &user).await?;
         tx.commit().await?;
-        Ok(response)
+        Ok(user)
     }
 
     pub(crate) async fn update_user(
         &self,
-        by: By,
-        request: &pb::UpdateUserRequest,
-    ) -> Result<pb::UpdateUserResponse, AuthError> {
-        if request.platform_admin.is_none() && !request.forget_identity {
+        call: Call,
+        update: UserUpdate,
+    ) -> Result<User, AuthError> {
+        if update.platform_admin.is_none() && !update.forget_identity {
             return Err(invalid("platform_admin", "something must change").into());
         }
         let mut tx = self.pool.begin().await?;
-        if let Some(answer) = by.answered(&mut tx, "UpdateUser").await? {
-            return Ok(answer);
+        if let Some(user) = call.repeated(&mut tx).await? {
+            return Ok(user);
         }
-        if request.platform_admin == Some(false) {
-            stays_an_admin(&mut tx, &request.user).await?;
+        if update.platform_admin == Some(false) {
+            check_not_last_admin(&mut tx, &update.user).await?;
         }
-        let read = users::get(&mut tx, &request.user).await?;
-        let changed = || AuthError::UserChanged(read.email.clone());
-        let version = match request.etag.as_str() {
+        let current = users::get(&mut tx, &update.user).await?;
+        let changed = || AuthError::UserChanged(current.email.clone());
+        let version = match update.etag.as_str() {
             "" => None,
             etag => Some(etag.parse().map_err(|_| changed())?),
         };
-        let change = Change {
-            platform_admin: request.platform_admin,
-            forget_identity: request.forget_identity,
+        let change = UserChange {
+            platform_admin: update.platform_admin,
+            forget_identity: update.forget_identity,
             version,
         };
-        let user = users::update(&mut tx, read.id, change).await?;
+        let user = users::update(&mut tx, current.id, event).await?;
         let user = user.ok_or_else(changed)?;
-        if request.forget_identity {
-            // Whoever signed in with it signs in anew, or not at all.
-            sessions::remove_of(&mut tx, user.id).await?;
+        if update.forget_identity {
+            // Whoever signed in with the identity must sign in again.
+            sessions::delete_of_user(&mut tx, user.id).await?;
         }
-        let data = json!({
-            "platform_admin": user.platform_admin,
-            "was_platform_admin": read.platform_admin,
-            "identity_forgotten": request.forget_identity,
-        });
-        record(&mut tx, "user.updated", &by, &user, "was changed", data).await?;
-        let response = pb::UpdateUserResponse {
-            user: Some(user.into()),
+        let event = UserEvent {
+            kind: EventKind::UserUpdated,
+            message: "was changed",
+            data: json!({
+                "platform_admin": user.platform_admin,
+                "was_platform_admin": current.platform_admin,
+                "identity_forgotten": update.forget_identity,
+            }),
         };
-        by.keep(&mut tx, &response).await?;
+        record(&mut tx, &call, &user, event).await?;
+        call.keep(&mut tx, &user).await?;
         tx.commit().await?;
-        Ok(response)
+        Ok(user)
     }
 
-    pub(crate) async fn remove_user(
-        &self,
-        by: By,
-        reference: &str,
-    ) -> Result<pb::RemoveUserResponse, AuthError> {
+    pub(crate) async fn remove_user(&self, call: Call, reference: &str) -> Result<(), AuthError> {
         let mut tx = self.pool.begin().await?;
-        if let Some(answer) = by.answered(&mut tx, "RemoveUser").await? {
-            return Ok(answer);
+        if let Some(()) = call.repeated(&mut tx).await? {
+            return Ok(());
         }
-        stays_an_admin(&mut tx, reference).await?;
+        check_not_last_admin(&mut tx, reference).await?;
         let user = users::get(&mut tx, reference).await?;
-        if !users::remove(&mut tx, user.id).await? {
+        if !users::delete(&mut tx, user.id).await? {
             return Err(AuthError::UserNotFound(reference.to_owned()));
         }
-        let what = "was removed, with all memberships, sessions and tokens";
-        record(&mut tx, "user.removed", &by, &user, what, json!({})).await?;
-        let response = pb::RemoveUserResponse {};
-        by.keep(&mut tx, &response).await?;
+        let event = UserEvent {
+            kind: EventKind::UserRemoved,
+            message: "was removed, with all memberships, sessions and tokens",
+            data: json!({}),
+        };
+        record(&mut tx, &call, &user, event).await?;
+        call.keep(&mut tx, &()).await?;
         tx.commit().await?;
-        Ok(response)
+        Ok(())
     }
 }
 
-/// That a platform admin is left without this user. Holds the platform admins until the transaction ends, so that two who remove each
-/// other at once do not both succeed.
-async fn stays_an_admin(conn: &mut PgConnection, reference: &str) -> Result<(), AuthError> {
+/// Fails if this user is the only platform admin. Locks the platform admins until the transaction ends, so that two who
+/// remove each other at the same time do not both succeed.
+async fn check_not_last_admin(conn: &mut PgConnection, reference: &str) -> Result<(), AuthError> {
     let admins = users::lock_platform_admins(conn).await?;
     let user = users::get(conn, reference).await?;
     if admins == [user.id] {
@@ -125,22 +137,29 @@ async fn stays_an_admin(conn: &mut PgConnection, reference: &str) -> Result<(), 
     Ok(())
 }
 
+/// The flow event of a change.
+struct UserEvent {
+    kind: EventKind,
+    /// Completes "ada@example.com …".
+    message: &'static str,
+    data: Value,
+}
+
 async fn record(
     conn: &mut PgConnection,
-    kind: &'static str,
-    by: &By,
+    call: &Call,
     user: &User,
-    what: &str,
-    mut data: Value,
+    change: UserEvent,
 ) -> Result<(), AuthError> {
+    let mut data = change.data;
     data["user_id"] = json!(user.id);
     data["email"] = json!(user.email);
-    let event = NewEvent {
-        kind,
+    let event = FlowEvent {
+        kind: change.kind,
         project_id: None,
         run_id: None,
-        actor: by.actor.clone(),
-        message: format!("{} {what}", user.email),
+        actor: call.actor.clone(),
+        message: format!("{} {}", user.email, change.message),
         data: Some(data),
     };
     Ok(events::record(conn, &[event]).await?)

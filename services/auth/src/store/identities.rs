@@ -1,39 +1,40 @@
-//! Users as sign-in sees them: whose an identity is, pinning it, and the admins that are made without a caller.
+//! The provider's identities of users: finding a user by one, pinning it, forgetting it; and the platform admins that
+//! no caller makes.
 use ck8s_types::UserId;
 use sqlx::PgConnection;
 
-use super::violated;
+use super::sql::violated;
 use crate::{
-    domain::{Identity, LOCAL_ADMIN},
+    domain::{Identity, LOCAL_ADMIN_EMAIL},
     error::AuthError,
 };
 
-/// The user whom the provider's id is pinned to.
-pub(crate) async fn pinned(
+/// Returns the user to whom the provider's id is pinned.
+pub(crate) async fn find_pinned(
     conn: &mut PgConnection,
     external_id: &str,
 ) -> sqlx::Result<Option<UserId>> {
-    let found = sqlx::query_scalar!(
+    let id = sqlx::query_scalar!(
         "SELECT id FROM auth.users WHERE external_id = $1 FOR UPDATE",
         external_id,
     )
     .fetch_optional(conn)
     .await?;
-    Ok(found.map(Into::into))
+    Ok(id.map(Into::into))
 }
 
-/// A user who is allowed by one of some addresses.
-pub(crate) struct Allowed {
+/// A user whose address is among those of an identity.
+pub(crate) struct AllowedUser {
     pub id: UserId,
-    /// Somebody signed in with the address before.
+    /// An identity is pinned: somebody has signed in as this user before.
     pub pinned: bool,
 }
 
-/// The users whom these addresses let in, compared without case, in the addresses' order.
-pub(crate) async fn allowed(
+/// Returns the users with these addresses, compared without case, in the order of the addresses.
+pub(crate) async fn find_by_address(
     conn: &mut PgConnection,
     addresses: &[&str],
-) -> sqlx::Result<Vec<Allowed>> {
+) -> sqlx::Result<Vec<AllowedUser>> {
     let rows = sqlx::query!(
         r#"SELECT id, external_id IS NOT NULL AS "pinned!" FROM auth.users
            WHERE lower(email) = ANY(ARRAY(SELECT lower(a) FROM unnest($1::text[]) AS a))
@@ -43,15 +44,15 @@ pub(crate) async fn allowed(
     )
     .fetch_all(conn)
     .await?;
-    let allowed = rows.into_iter().map(|row| Allowed {
+    let users = rows.into_iter().map(|row| AllowedUser {
         id: row.id.into(),
         pinned: row.pinned,
     });
-    Ok(allowed.collect())
+    Ok(users.collect())
 }
 
-/// The user signs in now as this identity, which is pinned from here on.
-pub(crate) async fn sign_in(
+/// Records that a user signs in as this identity, and pins it.
+pub(crate) async fn record_sign_in(
     conn: &mut PgConnection,
     user: UserId,
     identity: &Identity,
@@ -67,19 +68,19 @@ pub(crate) async fn sign_in(
     .execute(conn)
     .await
     .map_err(|error| match violated(&error) {
-        // The same person signs in twice at once.
+        // The same identity signs in twice at once.
         Some("users_external_id_key") => AuthError::Busy,
         _ => error.into(),
     })?;
     match updated.rows_affected() {
         1 => Ok(()),
-        // Somebody else was pinned to the user meanwhile, or the user is gone.
+        // Another identity was pinned to the user meanwhile, or the user was removed.
         _ => Err(AuthError::Busy),
     }
 }
 
-/// The user with a one-time link signs in now.
-pub(crate) async fn sign_in_local(conn: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
+/// Records that a user signs in with a one-time link.
+pub(crate) async fn record_link_sign_in(conn: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE auth.users SET last_sign_in_at = now() WHERE id = $1",
         user.uuid(),
@@ -89,22 +90,22 @@ pub(crate) async fn sign_in_local(conn: &mut PgConnection, user: UserId) -> sqlx
     Ok(())
 }
 
-/// What it took to make somebody a platform admin.
+/// How a user became a platform admin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Made {
-    /// The address was not allowed before.
+pub(crate) enum Promotion {
+    /// The user was added.
     Added,
-    /// The user was none.
-    Raised,
-    /// Nothing.
-    Was,
+    /// An existing user was promoted.
+    Promoted,
+    /// The user was a platform admin before.
+    Unchanged,
 }
 
-/// Allows an address and makes its user a platform admin.
-pub(crate) async fn make_admin(
+/// Makes the user with this address a platform admin; adds the user if there is none.
+pub(crate) async fn promote_to_admin(
     conn: &mut PgConnection,
     address: &str,
-) -> sqlx::Result<(UserId, Made)> {
+) -> sqlx::Result<(UserId, Promotion)> {
     let added = sqlx::query_scalar!(
         "INSERT INTO auth.users (id, email, platform_admin) VALUES ($1, $2, true)
          ON CONFLICT (lower(email)) DO NOTHING RETURNING id",
@@ -114,17 +115,17 @@ pub(crate) async fn make_admin(
     .fetch_optional(&mut *conn)
     .await?;
     if let Some(id) = added {
-        return Ok((id.into(), Made::Added));
+        return Ok((id.into(), Promotion::Added));
     }
-    let raised = sqlx::query_scalar!(
+    let promoted = sqlx::query_scalar!(
         "UPDATE auth.users SET platform_admin = true, updated_at = now(), version = version + 1
          WHERE lower(email) = lower($1) AND NOT platform_admin RETURNING id",
         address,
     )
     .fetch_optional(&mut *conn)
     .await?;
-    if let Some(id) = raised {
-        return Ok((id.into(), Made::Raised));
+    if let Some(id) = promoted {
+        return Ok((id.into(), Promotion::Promoted));
     }
     let id = sqlx::query_scalar!(
         "SELECT id FROM auth.users WHERE lower(email) = lower($1)",
@@ -132,10 +133,10 @@ pub(crate) async fn make_admin(
     )
     .fetch_one(conn)
     .await?;
-    Ok((id.into(), Made::Was))
+    Ok((id.into(), Promotion::Unchanged))
 }
 
-/// Forgets the provider's id of a user; false if none was pinned.
+/// Forgets a user's identity. Returns false if none was pinned.
 pub(crate) async fn forget(conn: &mut PgConnection, user: UserId) -> sqlx::Result<bool> {
     let forgotten = sqlx::query!(
         "UPDATE auth.users SET external_id = NULL, login = NULL, updated_at = now(), version = version + 1
@@ -147,11 +148,11 @@ pub(crate) async fn forget(conn: &mut PgConnection, user: UserId) -> sqlx::Resul
     Ok(forgotten.rows_affected() == 1)
 }
 
-/// Whether there is a platform admin who can sign in from elsewhere.
+/// Reports whether there is a platform admin other than the local one.
 pub(crate) async fn has_admin(conn: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM auth.users WHERE platform_admin AND lower(email) <> $1) AS "has!""#,
-        LOCAL_ADMIN,
+        LOCAL_ADMIN_EMAIL,
     )
     .fetch_one(conn)
     .await

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::violated;
+use super::sql::violated;
 use crate::{domain::Member, error::AuthError};
 
 struct Row {
@@ -32,14 +32,14 @@ impl TryFrom<Row> for Member {
     }
 }
 
-/// A member, by project and user.
+/// Identifies a member by project and user.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Key {
+pub(crate) struct MemberKey {
     pub project_id: ProjectId,
     pub user_id: UserId,
 }
 
-/// Members of a project by address, after one in lower case.
+/// Returns the members of a project in the order of their addresses, after one in lower case.
 pub(crate) async fn list(
     conn: &mut PgConnection,
     project_id: ProjectId,
@@ -63,8 +63,11 @@ pub(crate) async fn list(
     .collect()
 }
 
-/// A member; none: they are none.
-pub(crate) async fn get(conn: &mut PgConnection, key: Key) -> Result<Option<Member>, AuthError> {
+/// Returns a member.
+pub(crate) async fn get(
+    conn: &mut PgConnection,
+    key: MemberKey,
+) -> Result<Option<Member>, AuthError> {
     sqlx::query_as!(
         Row,
         "SELECT m.project_id, m.user_id, u.email, u.login, m.role, m.created_at
@@ -79,23 +82,23 @@ pub(crate) async fn get(conn: &mut PgConnection, key: Key) -> Result<Option<Memb
     .transpose()
 }
 
-/// What became of a member to add.
-pub(crate) enum Added {
-    /// They are one now.
-    Yes,
-    /// They were one.
-    Before,
-    /// The project or the user is gone.
+/// The result of adding a member.
+pub(crate) enum AddOutcome {
+    /// The user is a member now.
+    Added,
+    /// The user was a member before.
+    AlreadyMember,
+    /// The project or the user does not exist any more.
     Gone,
 }
 
 /// Adds a member.
 pub(crate) async fn insert(
     conn: &mut PgConnection,
-    key: Key,
+    key: MemberKey,
     role: ProjectRole,
-) -> sqlx::Result<Added> {
-    let done = sqlx::query!(
+) -> sqlx::Result<AddOutcome> {
+    let inserted = sqlx::query!(
         "INSERT INTO auth.members (project_id, user_id, role) VALUES ($1, $2, $3)",
         key.project_id.uuid(),
         key.user_id.uuid(),
@@ -103,20 +106,20 @@ pub(crate) async fn insert(
     )
     .execute(conn)
     .await;
-    match done {
-        Ok(_) => Ok(Added::Yes),
+    match inserted {
+        Ok(_) => Ok(AddOutcome::Added),
         Err(error) => match violated(&error) {
-            Some("members_pkey") => Ok(Added::Before),
-            Some("members_project_id_fkey" | "members_user_id_fkey") => Ok(Added::Gone),
+            Some("members_pkey") => Ok(AddOutcome::AlreadyMember),
+            Some("members_project_id_fkey" | "members_user_id_fkey") => Ok(AddOutcome::Gone),
             _ => Err(error),
         },
     }
 }
 
-/// Gives a member another role; the one before, or none if they are no member.
+/// Gives a member another role and returns the former one; none if the user is not a member.
 pub(crate) async fn update(
     conn: &mut PgConnection,
-    key: Key,
+    key: MemberKey,
     role: ProjectRole,
 ) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!(
@@ -131,14 +134,14 @@ pub(crate) async fn update(
     .await
 }
 
-/// Ends a membership. False: there was none.
-pub(crate) async fn remove(conn: &mut PgConnection, key: Key) -> sqlx::Result<bool> {
-    let done = sqlx::query!(
+/// Removes a member. Returns false if the user was not one.
+pub(crate) async fn remove(conn: &mut PgConnection, key: MemberKey) -> sqlx::Result<bool> {
+    let deleted = sqlx::query!(
         "DELETE FROM auth.members WHERE project_id = $1 AND user_id = $2",
         key.project_id.uuid(),
         key.user_id.uuid(),
     )
     .execute(conn)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(deleted.rows_affected() == 1)
 }

@@ -4,8 +4,11 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::violated;
-use crate::{domain::Project, error::AuthError};
+use super::sql::violated;
+use crate::{
+    domain::{Project, ProjectContents},
+    error::AuthError,
+};
 
 struct Row {
     id: Uuid,
@@ -50,7 +53,7 @@ pub(crate) async fn insert(
     })
 }
 
-/// A project by its id or slug.
+/// Returns a project by its id or slug.
 pub(crate) async fn get(conn: &mut PgConnection, reference: &str) -> Result<Project, AuthError> {
     sqlx::query_as!(
         Row,
@@ -64,28 +67,29 @@ pub(crate) async fn get(conn: &mut PgConnection, reference: &str) -> Result<Proj
     .ok_or_else(|| AuthError::ProjectNotFound(reference.to_owned()))
 }
 
-/// Projects by slug: all, or these.
+/// Returns projects in the order of their slugs: all, or those with these ids.
 pub(crate) async fn list(
     conn: &mut PgConnection,
-    these: Option<Vec<ProjectId>>,
+    ids: Option<Vec<ProjectId>>,
     after: Option<String>,
     limit: i64,
 ) -> sqlx::Result<Vec<Project>> {
-    let these = these.map(|ids| ids.into_iter().map(ProjectId::uuid).collect::<Vec<_>>());
+    let ids = ids.map(|ids| ids.into_iter().map(ProjectId::uuid).collect::<Vec<_>>());
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id, slug, name, version, created_at FROM auth.projects
            WHERE ($1::text IS NULL OR slug > $1) AND ($3::uuid[] IS NULL OR id = ANY($3)) ORDER BY slug LIMIT $2"#,
         after,
         limit,
-        these.as_deref(),
+        ids.as_deref(),
     )
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(Project::from).collect())
 }
 
-/// A project by its id or slug, locked against other changes until the transaction ends; rows that refer to it can still be made.
+/// Returns a project by its id or slug, locked against other changes until the transaction ends. Rows that refer to it
+/// can still be inserted.
 pub(crate) async fn get_for_update(
     conn: &mut PgConnection,
     reference: &str,
@@ -102,7 +106,7 @@ pub(crate) async fn get_for_update(
     .ok_or_else(|| AuthError::ProjectNotFound(reference.to_owned()))
 }
 
-/// Gives a project another name.
+/// Renames a project.
 pub(crate) async fn rename(
     conn: &mut PgConnection,
     id: ProjectId,
@@ -120,14 +124,14 @@ pub(crate) async fn rename(
     .map(Project::from)
 }
 
-/// Removes a project to which nothing belongs.
+/// Deletes a project that has no repositories, runs or deliveries.
 pub(crate) async fn delete(conn: &mut PgConnection, project: &Project) -> Result<(), AuthError> {
     let deleted = sqlx::query!("DELETE FROM auth.projects WHERE id = $1", project.id.uuid())
         .execute(conn)
         .await;
     match deleted {
         Ok(_) => Ok(()),
-        Err(error) => match violated(&error).and_then(owner) {
+        Err(error) => match violated(&error).and_then(dependents) {
             Some(what) => Err(AuthError::ProjectInUse {
                 slug: project.slug.clone(),
                 what,
@@ -137,8 +141,11 @@ pub(crate) async fn delete(conn: &mut PgConnection, project: &Project) -> Result
     }
 }
 
-/// What goes with a project: how many memberships, and how many live tokens for it alone.
-pub(crate) async fn holds(conn: &mut PgConnection, id: ProjectId) -> sqlx::Result<(i64, i64)> {
+/// Counts what is deleted with a project: its members, and the live tokens that are limited to it.
+pub(crate) async fn count_contents(
+    conn: &mut PgConnection,
+    id: ProjectId,
+) -> sqlx::Result<ProjectContents> {
     let row = sqlx::query!(
         r#"SELECT (SELECT count(*) FROM auth.members WHERE project_id = $1) AS "members!",
                (SELECT count(*) FROM auth.tokens WHERE project_id = $1 AND revoked_at IS NULL
@@ -147,11 +154,14 @@ pub(crate) async fn holds(conn: &mut PgConnection, id: ProjectId) -> sqlx::Resul
     )
     .fetch_one(conn)
     .await?;
-    Ok((row.members, row.tokens))
+    Ok(ProjectContents {
+        members: row.members,
+        tokens: row.tokens,
+    })
 }
 
-/// What holds a project, by the foreign key that says so.
-fn owner(constraint: &str) -> Option<&'static str> {
+/// Names what still belongs to a project, by the foreign key that was violated.
+fn dependents(constraint: &str) -> Option<&'static str> {
     match constraint {
         "repositories_project_id_fkey" => Some("repositories"), // removed ones too: their runs and deliveries refer to them
         "runs_project_id_fkey" => Some("runs"),

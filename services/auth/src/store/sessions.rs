@@ -3,27 +3,28 @@ use ck8s_types::{SessionId, UserId};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use crate::domain::{Hash, Via};
+use crate::domain::{Hash, SignInMethod};
 
-/// Begins a session: thirty days at most. When it is now.
+/// Stores a session, which lasts thirty days at most. Returns the current time.
 pub(crate) async fn insert(
     conn: &mut PgConnection,
     id: SessionId,
     user: UserId,
-    via: Via,
+    method: SignInMethod,
 ) -> sqlx::Result<OffsetDateTime> {
     sqlx::query_scalar!(
         "INSERT INTO auth.sessions (id, user_id, via, expires_at) VALUES ($1, $2, $3, now() + interval '30 days')
          RETURNING created_at",
         id.uuid(),
         user.uuid(),
-        via.word(),
+        method.as_str(),
     )
     .fetch_one(conn)
     .await
 }
 
-/// Keeps a session's next refresh token: seven days, and not longer than the session. When it is now, and when the token ends.
+/// Stores a session's next refresh token, which lasts seven days and no longer than the session. Returns the current
+/// time and the time at which the token expires.
 pub(crate) async fn insert_refresh(
     conn: &mut PgConnection,
     session: SessionId,
@@ -41,22 +42,22 @@ pub(crate) async fn insert_refresh(
     Ok((row.created_at, row.expires_at))
 }
 
-/// A session that nobody else changes until the transaction ends.
+/// A session whose row is locked until the transaction ends.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct LockedSession {
     pub id: SessionId,
-    pub user: UserId,
-    /// What people call the user.
+    pub user_id: UserId,
+    /// The user's login, else the address.
     pub name: String,
-    /// It has not ended, and it is its time.
+    /// It was not ended and has not expired.
     pub live: bool,
 }
 
-/// Holds the session of a refresh token, spent or not; none if nobody has such a token.
-pub(crate) async fn hold_by_refresh(
+/// Locks the session of a refresh token, spent or not; none if there is no such token.
+pub(crate) async fn lock_by_refresh_token(
     conn: &mut PgConnection,
     hash: &Hash,
-) -> sqlx::Result<Option<Held>> {
+) -> sqlx::Result<Option<LockedSession>> {
     let row = sqlx::query!(
         r#"SELECT s.id, s.user_id, COALESCE(u.login, u.email) AS "name!", s.ended_at IS NULL AND s.expires_at > now() AS "live!"
            FROM auth.sessions s JOIN auth.users u ON u.id = s.user_id
@@ -66,16 +67,19 @@ pub(crate) async fn hold_by_refresh(
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| Held {
+    Ok(row.map(|row| LockedSession {
         id: row.id.into(),
-        user: row.user_id.into(),
+        user_id: row.user_id.into(),
         name: row.name,
         live: row.live,
     }))
 }
 
-/// Holds a session; none if there is none.
-pub(crate) async fn hold(conn: &mut PgConnection, id: SessionId) -> sqlx::Result<Option<Held>> {
+/// Locks a session; none if there is none.
+pub(crate) async fn lock(
+    conn: &mut PgConnection,
+    id: SessionId,
+) -> sqlx::Result<Option<LockedSession>> {
     let row = sqlx::query!(
         r#"SELECT s.id, s.user_id, COALESCE(u.login, u.email) AS "name!", s.ended_at IS NULL AND s.expires_at > now() AS "live!"
            FROM auth.sessions s JOIN auth.users u ON u.id = s.user_id
@@ -85,27 +89,27 @@ pub(crate) async fn hold(conn: &mut PgConnection, id: SessionId) -> sqlx::Result
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| Held {
+    Ok(row.map(|row| LockedSession {
         id: row.id.into(),
-        user: row.user_id.into(),
+        user_id: row.user_id.into(),
         name: row.name,
         live: row.live,
     }))
 }
 
-/// What became of a refresh token.
+/// The result of spending a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Spent {
-    /// It was good, and is spent now.
-    Now,
-    /// It was too old.
-    TooLate,
-    /// It had been spent before.
-    Before,
+pub(crate) enum SpendOutcome {
+    /// The token was valid and is spent now.
+    Spent,
+    /// The token had expired.
+    Expired,
+    /// The token was spent before.
+    Reused,
 }
 
-/// Spends a refresh token of a session that this transaction holds.
-pub(crate) async fn spend(conn: &mut PgConnection, hash: &Hash) -> sqlx::Result<Spent> {
+/// Spends a refresh token of a session that this transaction has locked.
+pub(crate) async fn spend(conn: &mut PgConnection, hash: &Hash) -> sqlx::Result<SpendOutcome> {
     let in_time = sqlx::query_scalar!(
         r#"UPDATE auth.refresh_tokens SET spent_at = now() WHERE hash = $1 AND spent_at IS NULL
            RETURNING expires_at > now() AS "in_time!""#,
@@ -114,41 +118,41 @@ pub(crate) async fn spend(conn: &mut PgConnection, hash: &Hash) -> sqlx::Result<
     .fetch_optional(conn)
     .await?;
     Ok(match in_time {
-        Some(true) => Spent::Now,
-        Some(false) => Spent::TooLate,
-        None => Spent::Before,
+        Some(true) => SpendOutcome::Spent,
+        Some(false) => SpendOutcome::Expired,
+        None => SpendOutcome::Reused,
     })
 }
 
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Because {
+pub(crate) enum EndReason {
     SignedOut,
-    /// A spent refresh token came again.
-    Reused,
+    /// A spent refresh token was used again.
+    RefreshTokenReused,
 }
 
-/// Ends a session that this transaction holds.
+/// Ends a session that this transaction has locked.
 pub(crate) async fn end(
     conn: &mut PgConnection,
     id: SessionId,
-    because: Because,
+    reason: EndReason,
 ) -> sqlx::Result<()> {
-    let because = match because {
-        Because::SignedOut => "signed_out",
-        Because::Reused => "reused",
+    let reason = match reason {
+        EndReason::SignedOut => "signed_out",
+        EndReason::RefreshTokenReused => "reused",
     };
     sqlx::query!(
         "UPDATE auth.sessions SET ended_at = now(), ended_because = $2 WHERE id = $1 AND ended_at IS NULL",
         id.uuid(),
-        because,
+        reason,
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Whether a user's session lives.
+/// Reports whether a session is this user's, was not ended and has not expired.
 pub(crate) async fn is_live(
     conn: &mut PgConnection,
     id: SessionId,
@@ -164,20 +168,20 @@ pub(crate) async fn is_live(
     .await
 }
 
-/// Removes a user's sessions.
-pub(crate) async fn remove_of(conn: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
+/// Deletes all sessions of a user.
+pub(crate) async fn delete_of_user(conn: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
     sqlx::query!("DELETE FROM auth.sessions WHERE user_id = $1", user.uuid())
         .execute(conn)
         .await?;
     Ok(())
 }
 
-/// Forgets sessions that ended a week ago, with their refresh tokens.
-pub(crate) async fn sweep(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!(
+/// Deletes sessions that ended a week ago, with their refresh tokens, and returns how many.
+pub(crate) async fn sweep(conn: &mut PgConnection) -> sqlx::Result<u64> {
+    let deleted = sqlx::query!(
         "DELETE FROM auth.sessions WHERE LEAST(expires_at, ended_at) < now() - interval '7 days'"
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(deleted.rows_affected())
 }

@@ -1,44 +1,52 @@
-//! Sign-ins that have begun. A row goes when it is used, or a day after its time.
+//! Sign-ins that have started. A row is deleted when it is used, or a day after it expired.
 use std::time::Duration;
 
 use ck8s_sealing::Sealed;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::interval;
+use super::sql::interval;
 use crate::domain::Hash;
 
-/// What names a row to the key ring: what is sealed in it opens there alone.
-pub(crate) fn associated(hash: &Hash) -> Vec<u8> {
+/// Returns the associated data of a row's sealed value, so that it can be opened in its own row only.
+pub(crate) fn associated_data(hash: &Hash) -> Vec<u8> {
     format!("auth.sign_ins\0{}", hex::encode(hash)).into_bytes()
 }
 
-/// Keeps a sign-in in the browser, by its state.
-pub(crate) async fn insert_web(
+/// A sign-in in the browser, to be stored.
+pub(crate) struct NewBrowserSignIn<'a> {
+    pub state: Hash,
+    pub browser: Hash,
+    /// The PKCE verifier.
+    pub sealed: Sealed,
+    /// Where the browser goes afterwards.
+    pub return_to: &'a str,
+    pub ttl: Duration,
+}
+
+/// Stores a sign-in in the browser, by its state.
+pub(crate) async fn insert_browser(
     conn: &mut PgConnection,
-    state: &Hash,
-    browser: &Hash,
-    sealed: &Sealed,
-    return_to: &str,
-    life: Duration,
+    sign_in: NewBrowserSignIn<'_>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO auth.sign_ins (hash, browser_hash, sealed, key_id, return_to, expires_at)
          VALUES ($1, $2, $3, $4, $5, now() + $6::interval)",
-        state.as_slice(),
-        browser.as_slice(),
-        sealed.bytes,
-        sealed.key_id,
-        return_to,
-        interval(life),
+        sign_in.state.as_slice(),
+        sign_in.browser.as_slice(),
+        sign_in.sealed.bytes,
+        sign_in.sealed.key_id,
+        sign_in.return_to,
+        interval(sign_in.ttl),
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Uses up the sign-in of a state, in the browser that began it. Its PKCE verifier, and where the browser goes.
-pub(crate) async fn use_web(
+/// Takes the sign-in of a state, in the browser that started it. Returns its sealed PKCE verifier, and where the
+/// browser goes.
+pub(crate) async fn take_browser(
     conn: &mut PgConnection,
     state: &Hash,
     browser: &Hash,
@@ -60,13 +68,13 @@ pub(crate) async fn use_web(
     }))
 }
 
-/// Keeps a sign-in on a device, by our code for it. When it ends.
+/// Stores a sign-in on a device, by our code for it. Returns the time at which it expires.
 pub(crate) async fn insert_device(
     conn: &mut PgConnection,
     code: &Hash,
     sealed: &Sealed,
-    life: Duration,
-    poll_every: Duration,
+    ttl: Duration,
+    poll_interval: Duration,
 ) -> sqlx::Result<OffsetDateTime> {
     sqlx::query_scalar!(
         "INSERT INTO auth.sign_ins (hash, sealed, key_id, expires_at, next_poll_at, poll_interval_s)
@@ -75,25 +83,29 @@ pub(crate) async fn insert_device(
         code.as_slice(),
         sealed.bytes,
         sealed.key_id,
-        interval(life),
-        interval(poll_every),
+        interval(ttl),
+        interval(poll_interval),
     )
     .fetch_one(conn)
     .await
 }
 
-/// A turn to ask about a device.
-pub(crate) struct Turn {
-    /// The provider's code, sealed.
+/// A client's turn to poll a sign-in on a device.
+pub(crate) struct PollTurn {
+    /// The provider's device code.
     pub sealed: Sealed,
     /// Seconds until the next turn.
-    pub interval: i32,
-    /// It came before its time: the wait is longer now.
+    pub interval_seconds: i32,
+    /// The client polled too early, and the interval is longer now.
     pub early: bool,
 }
 
-/// Takes a turn, or lengthens the wait of who came too early; none if the code is unknown, used or too old.
-pub(crate) async fn take_turn(conn: &mut PgConnection, code: &Hash) -> sqlx::Result<Option<Turn>> {
+/// Takes a turn, or lengthens the interval of a client that polls too early; none if the code is unknown, used or
+/// expired.
+pub(crate) async fn take_turn(
+    conn: &mut PgConnection,
+    code: &Hash,
+) -> sqlx::Result<Option<PollTurn>> {
     let row = sqlx::query!(
         r#"UPDATE auth.sign_ins AS s
            SET poll_interval_s = b.wait, next_poll_at = now() + make_interval(secs => b.wait)
@@ -107,17 +119,17 @@ pub(crate) async fn take_turn(conn: &mut PgConnection, code: &Hash) -> sqlx::Res
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| Turn {
+    Ok(row.map(|row| PollTurn {
         sealed: Sealed {
             key_id: row.key_id,
             bytes: row.sealed,
         },
-        interval: row.wait,
+        interval_seconds: row.wait,
         early: row.early,
     }))
 }
 
-/// The provider wants to be asked less often. Seconds until the next turn.
+/// Lengthens the interval, because the provider asks for it. Returns the seconds until the next turn.
 pub(crate) async fn slow_down(
     conn: &mut PgConnection,
     code: &Hash,
@@ -134,21 +146,22 @@ pub(crate) async fn slow_down(
     .await
 }
 
-/// Uses up the sign-in of a device; false if somebody did before.
-pub(crate) async fn use_device(conn: &mut PgConnection, code: &Hash) -> sqlx::Result<bool> {
-    let used = sqlx::query!(
+/// Takes the sign-in of a device. Returns false if it was taken before.
+pub(crate) async fn take_device(conn: &mut PgConnection, code: &Hash) -> sqlx::Result<bool> {
+    let taken = sqlx::query!(
         "DELETE FROM auth.sign_ins WHERE hash = $1 AND browser_hash IS NULL",
         code.as_slice(),
     )
     .execute(conn)
     .await?;
-    Ok(used.rows_affected() == 1)
+    Ok(taken.rows_affected() == 1)
 }
 
-/// Forgets what nobody went on with.
-pub(crate) async fn sweep(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("DELETE FROM auth.sign_ins WHERE expires_at < now() - interval '1 day'")
-        .execute(conn)
-        .await?;
-    Ok(())
+/// Deletes sign-ins that expired a day ago, and returns how many.
+pub(crate) async fn sweep(conn: &mut PgConnection) -> sqlx::Result<u64> {
+    let deleted =
+        sqlx::query!("DELETE FROM auth.sign_ins WHERE expires_at < now() - interval '1 day'")
+            .execute(conn)
+            .await?;
+    Ok(deleted.rows_affected())
 }

@@ -1,38 +1,41 @@
-//! The keys that sign access tokens. The one without `retires_at` signs; there is one at most, since making one is serialized.
+//! The keys that sign access tokens. The one without `retires_at` signs; there is one at most, because an advisory lock
+//! serialises their creation.
 use std::time::Duration;
 
 use ck8s_sealing::Sealed;
-use sqlx::{PgConnection, postgres::types::PgInterval};
-use uuid::Uuid;
+use sqlx::PgConnection;
 
-use super::interval;
-use crate::{domain::PublicKey, error::AuthError};
+use super::sql::interval;
+use crate::{
+    domain::{PublicKey, SigningKeyId},
+    error::AuthError,
+};
 
-/// The advisory lock of whoever makes a key: an arbitrary number, ours alone.
-const LOCK: i64 = 0x636b_3873_6b65_7973;
+/// The advisory lock of whoever creates a key: an arbitrary number that nothing else uses.
+const ADVISORY_LOCK: i64 = 0x636b_3873_6b65_7973;
 
 /// The key that signs.
-pub(crate) struct Current {
-    pub id: Uuid,
+pub(crate) struct CurrentKey {
+    pub id: SigningKeyId,
     pub sealed: Sealed,
-    /// It has signed for long enough.
+    /// It is older than a key may be, and is due to be replaced.
     pub due: bool,
 }
 
-/// The key that signs, and whether it is older than `life`; none if there is none yet.
+/// Returns the key that signs, and whether it is older than `ttl`; none if there is none yet.
 pub(crate) async fn current(
     conn: &mut PgConnection,
-    life: Duration,
-) -> sqlx::Result<Option<Current>> {
+    ttl: Duration,
+) -> sqlx::Result<Option<CurrentKey>> {
     let row = sqlx::query!(
         r#"SELECT id, sealed, key_id, created_at <= now() - $1::interval AS "due!" FROM auth.signing_keys
            WHERE retires_at IS NULL ORDER BY created_at DESC LIMIT 1"#,
-        interval(life),
+        interval(ttl),
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| Current {
-        id: row.id,
+    Ok(row.map(|row| CurrentKey {
+        id: SigningKeyId(row.id),
         sealed: Sealed {
             key_id: row.key_id,
             bytes: row.sealed,
@@ -41,35 +44,46 @@ pub(crate) async fn current(
     }))
 }
 
-/// Waits until nobody else makes a key; for the rest of the transaction nobody else does.
+/// Waits until no other transaction creates a key, and lets none do so until this one ends.
 pub(crate) async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK)
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", ADVISORY_LOCK)
         .execute(conn)
         .await?;
     Ok(())
 }
 
-/// Stores the next key. The one before verifies for `overlap` more; `retire` ends all of them now.
+/// What happens to the keys before a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FormerKeys {
+    /// The last one verifies for so long.
+    VerifyFor(Duration),
+    /// None of them verifies any more.
+    Retire,
+}
+
+/// Stores the key that signs from now on.
 pub(crate) async fn insert(
     conn: &mut PgConnection,
-    id: Uuid,
+    id: SigningKeyId,
     public: &PublicKey,
     sealed: &Sealed,
-    overlap: Duration,
-    retire: bool,
+    former: FormerKeys,
 ) -> sqlx::Result<()> {
-    let overlap: PgInterval = interval(if retire { Duration::ZERO } else { overlap });
+    let (overlap, retire) = match former {
+        FormerKeys::VerifyFor(overlap) => (overlap, false),
+        FormerKeys::Retire => (Duration::ZERO, true),
+    };
     sqlx::query!(
         "UPDATE auth.signing_keys SET retires_at = now() + $1::interval
          WHERE retires_at IS NULL OR ($2 AND retires_at > now())",
-        overlap,
+        interval(overlap),
         retire,
     )
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
         "INSERT INTO auth.signing_keys (id, public, sealed, key_id) VALUES ($1, $2, $3, $4)",
-        id,
+        id.0,
         public.as_slice(),
         sealed.bytes,
         sealed.key_id,
@@ -79,45 +93,46 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// The public key of this id, if it verifies now, and what time it is, in seconds.
-pub(crate) async fn verifying(
+/// Returns the public key with this id, if it verifies now, and the current time in seconds since 1970.
+pub(crate) async fn find_verifying(
     conn: &mut PgConnection,
-    id: Uuid,
+    id: SigningKeyId,
 ) -> Result<Option<(PublicKey, i64)>, AuthError> {
     let row = sqlx::query!(
         r#"SELECT public, floor(extract(epoch FROM now()))::bigint AS "now!" FROM auth.signing_keys
            WHERE id = $1 AND (retires_at IS NULL OR retires_at > now())"#,
-        id,
+        id.0,
     )
     .fetch_optional(conn)
     .await?;
-    row.map(|row| Ok((public(&row.public)?, row.now)))
+    row.map(|row| Ok((public_key(&row.public)?, row.now)))
         .transpose()
 }
 
-/// All keys that verify now, the newest first.
-pub(crate) async fn all_verifying(
+/// Returns all keys that verify now, the newest first.
+pub(crate) async fn list_verifying(
     conn: &mut PgConnection,
-) -> Result<Vec<(Uuid, PublicKey)>, AuthError> {
+) -> Result<Vec<(SigningKeyId, PublicKey)>, AuthError> {
     sqlx::query!(
         "SELECT id, public FROM auth.signing_keys WHERE retires_at IS NULL OR retires_at > now() ORDER BY created_at DESC"
     )
     .fetch_all(conn)
     .await?
     .into_iter()
-    .map(|row| Ok((row.id, public(&row.public)?)))
+    .map(|row| Ok((SigningKeyId(row.id), public_key(&row.public)?)))
     .collect()
 }
 
-/// Forgets keys that verify no more.
-pub(crate) async fn sweep(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("DELETE FROM auth.signing_keys WHERE retires_at < now() - interval '1 day'")
-        .execute(conn)
-        .await?;
-    Ok(())
+/// Deletes keys that stopped verifying a day ago, and returns how many.
+pub(crate) async fn sweep(conn: &mut PgConnection) -> sqlx::Result<u64> {
+    let deleted =
+        sqlx::query!("DELETE FROM auth.signing_keys WHERE retires_at < now() - interval '1 day'")
+            .execute(conn)
+            .await?;
+    Ok(deleted.rows_affected())
 }
 
-fn public(bytes: &[u8]) -> Result<PublicKey, AuthError> {
+fn public_key(bytes: &[u8]) -> Result<PublicKey, AuthError> {
     bytes
         .try_into()
         .map_err(|_| AuthError::Corrupt("a public key"))

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::violated;
+use super::sql::violated;
 use crate::{
     domain::{Hash, NewToken, Owner, Scope, Token, TokenKind},
     error::AuthError,
@@ -49,7 +49,7 @@ impl TryFrom<Row> for Token {
         Ok(Self {
             id: row.id.into(),
             name: row.name,
-            kind: TokenKind::from_words(&row.kind, row.service, owner)
+            kind: TokenKind::from_columns(&row.kind, row.service, owner)
                 .ok_or(AuthError::Corrupt("a token's kind"))?,
             created_at: row.created_at,
             expires_at: row.expires_at,
@@ -59,7 +59,7 @@ impl TryFrom<Row> for Token {
     }
 }
 
-/// Stores a token. One that has expired gives up the name.
+/// Stores a token. An expired token of the same name loses the name.
 pub(crate) async fn insert(
     conn: &mut PgConnection,
     token: NewToken,
@@ -82,7 +82,7 @@ pub(crate) async fn insert(
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING created_at",
         id.uuid(),
         token.name,
-        token.kind.word(),
+        token.kind.as_str(),
         token.kind.service(),
         hash.as_slice(),
         token.expires_at,
@@ -107,8 +107,8 @@ pub(crate) async fn insert(
     })
 }
 
-/// The token with this hash, if it is good now and stands for somebody.
-pub(crate) async fn find_good(
+/// Returns the token with this hash, if it is valid now and is not a join token.
+pub(crate) async fn find_valid(
     conn: &mut PgConnection,
     hash: &Hash,
 ) -> Result<Option<Token>, AuthError> {
@@ -125,8 +125,11 @@ pub(crate) async fn find_good(
     .transpose()
 }
 
-/// Uses a join token up; its name, or none if it is unknown, used, revoked or too old.
-pub(crate) async fn use_join(conn: &mut PgConnection, hash: &Hash) -> sqlx::Result<Option<String>> {
+/// Spends a join token and returns its name; none if it is unknown, spent, revoked or expired.
+pub(crate) async fn spend_join_token(
+    conn: &mut PgConnection,
+    hash: &Hash,
+) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!(
         "UPDATE auth.tokens SET revoked_at = now(), last_used_at = now()
          WHERE hash = $1 AND kind = 'join' AND revoked_at IS NULL AND expires_at > now()
@@ -137,32 +140,32 @@ pub(crate) async fn use_join(conn: &mut PgConnection, hash: &Hash) -> sqlx::Resu
     .await
 }
 
-/// Whose tokens a caller sees.
+/// The tokens that a caller sees.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Whose {
-    /// All of them; by name, the platform's, and this person's own.
+pub(crate) enum Visible {
+    /// All of them. By name, only the platform's and those of this user are found.
     All(Option<UserId>),
-    /// This person's alone.
-    Of(UserId),
+    /// Those of this user only.
+    OfUser(UserId),
 }
 
-impl Whose {
-    /// The person, and whether others' tokens are there too.
-    fn parts(self) -> (Option<Uuid>, bool) {
+impl Visible {
+    /// Returns the user, and whether the tokens of others are visible too.
+    fn parts(self) -> (Option<UserId>, bool) {
         match self {
-            Self::All(own) => (own.map(UserId::uuid), true),
-            Self::Of(own) => (Some(own.uuid()), false),
+            Self::All(own) => (own, true),
+            Self::OfUser(own) => (Some(own), false),
         }
     }
 }
 
-/// A token by its id, or by its name while it is not revoked.
+/// Returns a token by its id, or by its name while it is not revoked.
 pub(crate) async fn get(
     conn: &mut PgConnection,
     reference: &str,
-    whose: Whose,
+    visible: Visible,
 ) -> Result<Token, AuthError> {
-    let (own, all) = whose.parts();
+    let (own, all) = visible.parts();
     sqlx::query_as!(
         Row,
         "SELECT id, name, kind, service, created_at, expires_at, last_used_at, revoked_at, user_id, max_role, project_id
@@ -172,7 +175,7 @@ pub(crate) async fn get(
          ORDER BY id = $1 DESC, user_id NULLS FIRST LIMIT 1",
         Uuid::parse_str(reference).ok(),
         reference,
-        own,
+        own.map(UserId::uuid),
         all,
     )
     .fetch_optional(conn)
@@ -181,20 +184,20 @@ pub(crate) async fn get(
     .try_into()
 }
 
-/// Which tokens to list.
-pub(crate) struct Page {
+/// Selects a page of tokens.
+pub(crate) struct TokenPage {
     pub before: Option<TokenId>,
     pub include_ended: bool,
     pub limit: i64,
 }
 
-/// Tokens, newest first.
+/// Returns a page of tokens, the newest first.
 pub(crate) async fn list(
     conn: &mut PgConnection,
-    whose: Whose,
-    page: Page,
+    visible: Visible,
+    page: TokenPage,
 ) -> Result<Vec<Token>, AuthError> {
-    let (own, all) = whose.parts();
+    let (own, all) = visible.parts();
     sqlx::query_as!(
         Row,
         "SELECT id, name, kind, service, created_at, expires_at, last_used_at, revoked_at, user_id, max_role, project_id
@@ -207,7 +210,7 @@ pub(crate) async fn list(
         page.include_ended,
         page.limit,
         all,
-        own,
+        own.map(UserId::uuid),
     )
     .fetch_all(conn)
     .await?
@@ -216,7 +219,7 @@ pub(crate) async fn list(
     .collect()
 }
 
-/// Ends a token now; when, or none if it had been ended before.
+/// Revokes a token. Returns the time, or none if it was revoked before.
 pub(crate) async fn revoke(
     conn: &mut PgConnection,
     id: TokenId,
@@ -229,8 +232,8 @@ pub(crate) async fn revoke(
     .await
 }
 
-/// Notes that a token was used, to the minute.
-pub(crate) async fn touch(conn: &mut PgConnection, id: TokenId) -> sqlx::Result<()> {
+/// Records that a token was used, to the minute.
+pub(crate) async fn record_use(conn: &mut PgConnection, id: TokenId) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE auth.tokens SET last_used_at = now()
          WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= now() - interval '1 minute')",

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::violated;
+use super::sql::violated;
 use crate::{domain::User, error::AuthError};
 
 struct Row {
@@ -33,7 +33,7 @@ impl From<Row> for User {
     }
 }
 
-/// Allows an address.
+/// Adds a user.
 pub(crate) async fn insert(
     conn: &mut PgConnection,
     email: &str,
@@ -56,7 +56,7 @@ pub(crate) async fn insert(
     })
 }
 
-/// A user by id, or by address without its case.
+/// Returns a user by id, or by address without regard to case.
 pub(crate) async fn get(conn: &mut PgConnection, reference: &str) -> Result<User, AuthError> {
     sqlx::query_as!(
         Row,
@@ -71,8 +71,8 @@ pub(crate) async fn get(conn: &mut PgConnection, reference: &str) -> Result<User
     .ok_or_else(|| AuthError::UserNotFound(reference.to_owned()))
 }
 
-/// What a user is called in flow events; none: they are no user any more.
-pub(crate) async fn name(conn: &mut PgConnection, id: UserId) -> sqlx::Result<Option<String>> {
+/// Returns the name of a user in flow events; none if there is no such user.
+pub(crate) async fn find_name(conn: &mut PgConnection, id: UserId) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!(
         r#"SELECT coalesce(login, email) AS "name!" FROM auth.users WHERE id = $1"#,
         id.uuid(),
@@ -81,7 +81,7 @@ pub(crate) async fn name(conn: &mut PgConnection, id: UserId) -> sqlx::Result<Op
     .await
 }
 
-/// Users by address, after one in lower case.
+/// Returns users in the order of their addresses, after one in lower case.
 pub(crate) async fn list(
     conn: &mut PgConnection,
     after: Option<String>,
@@ -99,7 +99,7 @@ pub(crate) async fn list(
     Ok(rows.into_iter().map(User::from).collect())
 }
 
-/// The platform admins, none of whom another transaction demotes or removes before this one ends.
+/// Returns the platform admins, locked until the transaction ends: no other one demotes or removes them.
 pub(crate) async fn lock_platform_admins(conn: &mut PgConnection) -> sqlx::Result<Vec<UserId>> {
     let ids = sqlx::query_scalar!(
         "SELECT id FROM auth.users WHERE platform_admin ORDER BY id FOR UPDATE"
@@ -109,21 +109,21 @@ pub(crate) async fn lock_platform_admins(conn: &mut PgConnection) -> sqlx::Resul
     Ok(ids.into_iter().map(UserId::from).collect())
 }
 
-/// What changes of a user.
+/// The fields of a user that change.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Change {
+pub(crate) struct UserChange {
     pub platform_admin: Option<bool>,
-    /// The next sign-in pins another identity.
+    /// Forgets the identity, so that the next sign-in pins another one.
     pub forget_identity: bool,
-    /// The version that was read; none: whatever is there.
+    /// The version that the change is for; none for any.
     pub version: Option<i64>,
 }
 
-/// Changes a user. None: they are no user, or of another version.
+/// Changes a user. Returns none if there is no such user in that version.
 pub(crate) async fn update(
     conn: &mut PgConnection,
     id: UserId,
-    change: Change,
+    change: UserChange,
 ) -> sqlx::Result<Option<User>> {
     let row = sqlx::query_as!(
         Row,
@@ -142,10 +142,10 @@ pub(crate) async fn update(
     Ok(row.map(User::from))
 }
 
-/// Removes a user, and with them their memberships, sessions and tokens. False: they were none.
-pub(crate) async fn remove(conn: &mut PgConnection, id: UserId) -> sqlx::Result<bool> {
-    let done = sqlx::query!("DELETE FROM auth.users WHERE id = $1", id.uuid())
+/// Deletes a user with all memberships, sessions and tokens. Returns false if there was no such user.
+pub(crate) async fn delete(conn: &mut PgConnection, id: UserId) -> sqlx::Result<bool> {
+    let deleted = sqlx::query!("DELETE FROM auth.users WHERE id = $1", id.uuid())
         .execute(conn)
         .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(deleted.rows_affected() == 1)
 }

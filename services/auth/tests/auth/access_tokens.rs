@@ -1,18 +1,20 @@
-//! Access tokens: what is believed, and that all else is one answer. Tokens are made here with the server's own key, so that each is
-//! wrong in one thing alone.
+//! Access tokens: which are valid, and that all others get the same answer. The tests sign tokens with the server's own
+//! key, so that each is wrong in one respect only.
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ck8s_auth::{Auth, AuthConfig, SignInConfig, StartError};
 use ck8s_proto::auth::v1 as pb;
 use ck8s_sealing::{KeyRing, Sealed};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sqlx::Row;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
 use crate::{
+    browser_sign_in::{edge, sign_in, start},
     server::{KEY_RING, PUBLIC_URL, TestServer},
-    sign_in::{edge, sign_in, start},
 };
 
 /// The server's own key.
@@ -77,7 +79,7 @@ async fn authenticate(
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_with_a_token_the_answer_is_the_same() {
+async fn every_invalid_access_token_gets_the_same_answer() {
     let (server, github) = start().await;
     server.allow("ada@example.com").await;
     let session = sign_in(&server, &github).await.unwrap().session.unwrap();
@@ -91,7 +93,7 @@ async fn whatever_is_wrong_with_a_token_the_answer_is_the_same() {
     let good = key.sign(&key.header(), &claims);
     assert!(
         authenticate(&server, &good).await.is_ok(),
-        "what is signed here is believed"
+        "a token that the tests sign is valid"
     );
 
     let public = Ed25519KeyPair::from_pkcs8(&key.pkcs8).unwrap();
@@ -190,7 +192,7 @@ async fn whatever_is_wrong_with_a_token_the_answer_is_the_same() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_replaced_verifies_until_it_is_retired() {
+async fn a_replaced_key_verifies_until_it_is_retired() {
     let (server, github) = start().await;
     server.allow("ada@example.com").await;
     let session = sign_in(&server, &github).await.unwrap().session.unwrap();
@@ -229,7 +231,7 @@ async fn a_key_that_was_replaced_verifies_until_it_is_retired() {
         assert_eq!(refused.code(), Code::Unauthenticated);
     }
     assert_eq!(published(&server).await.len(), 1);
-    // The sessions go on.
+    // The sessions continue.
     let request = pb::RefreshSessionRequest {
         refresh_token: next.refresh_token,
     };
@@ -259,7 +261,7 @@ async fn published(server: &TestServer) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_old_key_is_replaced_once_however_many_sign() {
+async fn an_old_key_is_replaced_once_despite_concurrent_sign_ins() {
     let server = TestServer::start().await;
     let asks = (0..8).map(|_| published(&server));
     let all = futures::future::join_all(asks).await;
@@ -279,7 +281,7 @@ async fn an_old_key_is_replaced_once_however_many_sign() {
         "{later:?}"
     );
     assert_eq!(later[0][1], all[0][0]);
-    // With the last token that it signed, the old one ends.
+    // The old key stops verifying with the last token that it signed.
     server
         .sql("UPDATE auth.signing_keys SET retires_at = now() WHERE retires_at IS NOT NULL")
         .await;
@@ -287,14 +289,18 @@ async fn an_old_key_is_replaced_once_however_many_sign() {
 }
 
 #[tokio::test]
-async fn a_ring_without_the_key_is_noticed() {
+async fn the_service_does_not_start_with_a_ring_that_lacks_the_key() {
     let server = TestServer::start().await;
     published(&server).await;
-    server.auth.verify_key_ring().await.unwrap();
+    let start = async |key_ring| {
+        let config = AuthConfig {
+            sign_in: Some(SignInConfig::new(key_ring)),
+            ..AuthConfig::default()
+        };
+        Auth::start(server.pool.clone(), config, CancellationToken::new()).await
+    };
+    assert!(start(KeyRing::from_text(KEY_RING).unwrap()).await.is_ok());
     let other = KeyRing::from_text(KeyRing::generate_text().expose_secret()).unwrap();
-    let config = ck8s_auth::SignInConfig::new(other);
-    let wrong = ck8s_auth::Auth::new(server.pool.clone())
-        .signing_in(config)
-        .unwrap();
-    assert!(wrong.verify_key_ring().await.is_err());
+    let refused = start(other).await.unwrap_err();
+    assert!(matches!(refused, StartError::KeyRing(_)), "{refused}");
 }

@@ -1,18 +1,18 @@
-//! AuthService and ProjectsService through the real server: TCP with bearers, the mesh, and a real PostgreSQL.
+//! AuthService and ProjectsService through the real server: TCP with bearer tokens, the mesh, and a real PostgreSQL.
 #![allow(clippy::unwrap_used)]
 
-mod access;
 mod access_tokens;
-mod admins;
-mod device;
-mod github;
-mod join;
-mod links;
+mod authentication;
+mod browser_sign_in;
+mod device_sign_in;
 mod members;
 mod own_tokens;
+mod platform_admins;
 mod projects;
+mod request_ids;
 mod server;
 mod sessions;
-mod sign_in;
+mod sign_in_links;
 mod tokens;
 mod users;
+mod worker_certificates;

@@ -1,11 +1,12 @@
-//! Roles in projects: given, changed, ended; what people see of projects; what goes with a project; refusals written down.
+//! Members: adding, changing and removing them, what people see of projects, the deletion of projects, and recorded
+//! denials.
 use ck8s_proto::{
     auth::v1::{self as pb, auth_service_client::AuthServiceClient},
     policy::v1::ProjectRole as Role,
 };
 use tonic::{Code, Status};
 
-use crate::server::{TestServer, told, until, with_bearer};
+use crate::server::{TestServer, refusal, until, with_bearer};
 
 fn get(project: &str) -> pb::GetProjectRequest {
     pb::GetProjectRequest {
@@ -26,7 +27,7 @@ fn same(one: &Status, other: &Status) -> bool {
 }
 
 #[tokio::test]
-async fn a_projects_admin_gives_changes_and_ends_roles() {
+async fn an_admin_of_a_project_adds_changes_and_removes_members() {
     let server = TestServer::start().await;
     let project = server.project("demo").await;
     let (owner, token) = server.person("own@x", false).await;
@@ -54,14 +55,17 @@ async fn a_projects_admin_gives_changes_and_ends_roles() {
         ..add.clone()
     };
     let twice = projects.add_member(with_bearer(&token, twice)).await;
-    assert_eq!(told(twice), (Code::AlreadyExists, "MEMBER_EXISTS".into()));
+    assert_eq!(
+        refusal(twice),
+        (Code::AlreadyExists, "MEMBER_EXISTS".into())
+    );
     let stranger = pb::AddMemberRequest {
         request_id: String::new(),
         user: "stranger@x".into(),
         ..add
     };
     let stranger = projects.add_member(with_bearer(&token, stranger)).await;
-    assert_eq!(told(stranger), (Code::NotFound, "USER_NOT_FOUND".into()));
+    assert_eq!(refusal(stranger), (Code::NotFound, "USER_NOT_FOUND".into()));
 
     let change = |user: &str, role: Role| pb::UpdateMemberRequest {
         project: "demo".into(),
@@ -73,7 +77,7 @@ async fn a_projects_admin_gives_changes_and_ends_roles() {
     let changed = changed.await.unwrap().into_inner().member.unwrap();
     assert_eq!(changed.role(), Role::ReadWrite);
     let none = projects.update_member(with_bearer(&token, change("octo@x", Role::Unspecified)));
-    assert_eq!(told(none.await).0, Code::InvalidArgument);
+    assert_eq!(refusal(none.await).0, Code::InvalidArgument);
 
     let list = pb::ListMembersRequest {
         project: "demo".into(),
@@ -94,7 +98,7 @@ async fn a_projects_admin_gives_changes_and_ends_roles() {
         .await
         .unwrap();
     let gone = projects.remove_member(with_bearer(&token, remove)).await;
-    assert_eq!(told(gone), (Code::NotFound, "MEMBER_NOT_FOUND".into()));
+    assert_eq!(refusal(gone), (Code::NotFound, "MEMBER_NOT_FOUND".into()));
     let counts = [
         server.events("member.added").await,
         server.events("member.updated").await,
@@ -104,7 +108,7 @@ async fn a_projects_admin_gives_changes_and_ends_roles() {
 }
 
 #[tokio::test]
-async fn people_see_their_projects_and_no_others() {
+async fn people_see_their_own_projects_only() {
     let server = TestServer::start().await;
     let own = server.project("own").await;
     let reads = server.project("reads").await;
@@ -135,7 +139,7 @@ async fn people_see_their_projects_and_no_others() {
     assert_eq!(list(&token, 0).await, []);
     let outside = projects.get_project(with_bearer(&token, get("own"))).await;
     assert_eq!(
-        told(outside),
+        refusal(outside),
         (Code::PermissionDenied, "ROLE_NEEDED".into())
     );
 
@@ -158,7 +162,7 @@ async fn people_see_their_projects_and_no_others() {
         got.unwrap().into_inner().project.unwrap().role(),
         Role::Read
     );
-    // What is there and what is not are one answer.
+    // A hidden project and one that does not exist get the same answer.
     let nothing = uuid::Uuid::now_v7().to_string();
     for (there, not_there) in [(&*hidden.id, &*nothing), ("hidden", "nothing")] {
         let there = projects.get_project(with_bearer(&token, get(there))).await;
@@ -166,7 +170,7 @@ async fn people_see_their_projects_and_no_others() {
             .get_project(with_bearer(&token, get(not_there)))
             .await;
         let (there, not_there) = (there.unwrap_err(), not_there.unwrap_err());
-        let reason = told::<()>(Err(there.clone()));
+        let reason = refusal::<()>(Err(there.clone()));
         assert_eq!(reason, (Code::NotFound, "PROJECT_NOT_FOUND".into()));
         let edited = there.message().replace(&hidden.id, &nothing);
         assert_eq!(edited.replace("hidden", "nothing"), not_there.message());
@@ -185,7 +189,7 @@ async fn people_see_their_projects_and_no_others() {
     assert_eq!(renamed.unwrap().into_inner().project.unwrap().name, "New");
     let lesser = projects.update_project(with_bearer(&token, rename("reads")));
     assert_eq!(
-        told(lesser.await),
+        refusal(lesser.await),
         (Code::PermissionDenied, "ROLE_NEEDED".into())
     );
     until("the refusal is written down", || async {
@@ -195,7 +199,7 @@ async fn people_see_their_projects_and_no_others() {
 }
 
 #[tokio::test]
-async fn what_goes_with_a_project_is_told_before_and_after() {
+async fn what_is_deleted_with_a_project_is_reported_before_and_after() {
     let server = TestServer::start().await;
     server.project("demo").await;
     let (octo, token) = server.person("octo@x", false).await;
@@ -250,7 +254,7 @@ async fn what_goes_with_a_project_is_told_before_and_after() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_written_down_once_a_minute_whoever_tells_of_it() {
+async fn a_denial_is_recorded_once_a_minute() {
     let server = TestServer::start().await;
     let (octo, _) = server.person("octo@x", false).await;
     let denial = |method: &str| pb::RecordDenialRequest {
@@ -268,7 +272,7 @@ async fn a_refusal_is_written_down_once_a_minute_whoever_tells_of_it() {
         .await
         .unwrap();
     let bad = auth.record_denial(denial("anything\nelse")).await;
-    assert_eq!(told(bad).0, Code::InvalidArgument);
+    assert_eq!(refusal(bad).0, Code::InvalidArgument);
     let written: Vec<(String, String)> = sqlx::query_as(
         "SELECT actor, data->>'method' FROM audit.flow_events WHERE kind = 'access.denied' ORDER BY seq",
     )

@@ -1,8 +1,8 @@
-//! People's API tokens: their own, within limits, cut to what the user may at the moment.
+//! API tokens of people: limited to their scopes and to the current rights of their users.
 use ck8s_proto::{auth::v1 as pb, policy::v1::Caller, policy::v1::ProjectRole as Role};
 use tonic::Code;
 
-use crate::server::{TestServer, admin_token, told, until, with_bearer};
+use crate::server::{TestServer, admin_token, refusal, until, with_bearer};
 
 fn own(name: &str, max_role: Role, project: &str) -> pb::CreateTokenRequest {
     pb::CreateTokenRequest {
@@ -50,7 +50,7 @@ fn revoke(token: &str) -> pb::RevokeTokenRequest {
 }
 
 #[tokio::test]
-async fn a_token_is_cut_to_its_scope_and_to_what_the_user_may_now() {
+async fn a_token_is_limited_to_its_scope_and_to_the_current_rights_of_its_user() {
     let server = TestServer::start().await;
     let (a, b) = (server.project("a").await, server.project("b").await);
     let (octo, token) = server.person("octo@x", false).await;
@@ -83,7 +83,7 @@ async fn a_token_is_cut_to_its_scope_and_to_what_the_user_may_now() {
         roles(&server, &in_b.secret).await,
         [(b.id.clone(), Role::Read)]
     );
-    // As the user grows and shrinks, so does the token, up to its scope.
+    // The token's rights follow those of its user, up to its scope.
     let change = |role: Role| pb::UpdateMemberRequest {
         project: "b".into(),
         user: octo.id.clone(),
@@ -101,11 +101,14 @@ async fn a_token_is_cut_to_its_scope_and_to_what_the_user_may_now() {
     .await;
     let hidden = server.project("hidden").await;
     let refused = make(&server, &token, own("x", Role::Read, &hidden.id)).await;
-    assert_eq!(told(refused), (Code::NotFound, "PROJECT_NOT_FOUND".into()));
+    assert_eq!(
+        refusal(refused),
+        (Code::NotFound, "PROJECT_NOT_FOUND".into())
+    );
 }
 
 #[tokio::test]
-async fn a_token_makes_none_that_may_more_or_lives_longer() {
+async fn a_token_creates_none_with_more_rights_or_a_longer_life() {
     let server = TestServer::start().await;
     server.project("a").await;
     server.project("b").await;
@@ -134,41 +137,41 @@ async fn a_token_makes_none_that_may_more_or_lives_longer() {
         until_soon(own("x", Role::Unspecified, "a"), 60),
         until_soon(own("x", Role::Read, ""), 60),
     ] {
-        assert_eq!(told(make(&server, &limited, request).await), wider);
+        assert_eq!(refusal(make(&server, &limited, request).await), wider);
     }
     let narrower = until_soon(own("narrower", Role::Read, "a"), 60);
     let narrower = make(&server, &limited, narrower).await.unwrap();
-    // It ends itself, and no other.
+    // It revokes itself, and no other token.
     let mut auth = server.auth_client();
     let refused = auth
         .revoke_token(with_bearer(&limited, revoke("narrower")))
         .await;
-    assert_eq!(told(refused), wider);
+    assert_eq!(refusal(refused), wider);
     auth.revoke_token(with_bearer(&narrower.secret, revoke("narrower")))
         .await
         .unwrap();
 }
 
 #[tokio::test]
-async fn people_make_see_and_end_their_own_tokens_alone() {
+async fn people_create_see_and_revoke_their_own_tokens_only() {
     let server = TestServer::start().await;
     let (_, octo) = server.person("octo@x", false).await;
     let (_, cat) = server.person("cat@x", false).await;
     let refused = make(&server, &octo, admin_token("root")).await;
     assert_eq!(
-        told(refused),
+        refusal(refused),
         (Code::PermissionDenied, "OWN_TOKENS_ONLY".into())
     );
     let nobody = make(&server, &server.admin, own("x", Role::Read, "")).await;
-    assert_eq!(told(nobody).0, Code::InvalidArgument);
+    assert_eq!(refusal(nobody).0, Code::InvalidArgument);
     let scoped = pb::CreateTokenRequest {
         max_role: Role::Read.into(),
         ..admin_token("x")
     };
     let scoped = make(&server, &server.admin, scoped).await;
-    assert_eq!(told(scoped).0, Code::InvalidArgument);
+    assert_eq!(refusal(scoped).0, Code::InvalidArgument);
 
-    // Each has names of their own.
+    // Names are each person's own.
     let id = uuid::Uuid::now_v7().to_string();
     let ci = pb::CreateTokenRequest {
         request_id: id,
@@ -177,16 +180,16 @@ async fn people_make_see_and_end_their_own_tokens_alone() {
     let mine = make(&server, &octo, ci.clone()).await.unwrap();
     let others = make(&server, &cat, ci).await;
     assert_eq!(
-        told(others).0,
+        refusal(others).0,
         Code::InvalidArgument,
-        "another's request id"
+        "the request id of another user"
     );
     let others = make(&server, &cat, own("ci", Role::Unspecified, ""))
         .await
         .unwrap();
     server.create_token(admin_token("ci")).await;
     let again = make(&server, &octo, own("ci", Role::Read, "")).await;
-    assert_eq!(told(again), (Code::AlreadyExists, "TOKEN_EXISTS".into()));
+    assert_eq!(refusal(again), (Code::AlreadyExists, "TOKEN_EXISTS".into()));
     assert_eq!(names(&server, &octo).await, ["ci", "first"]);
     assert_eq!(names(&server, &server.admin).await.len(), 6);
 
@@ -194,7 +197,7 @@ async fn people_make_see_and_end_their_own_tokens_alone() {
     let hidden = others.token.unwrap().id;
     for name in [&*hidden, "local-admin"] {
         let refused = auth.revoke_token(with_bearer(&octo, revoke(name))).await;
-        assert_eq!(told(refused), (Code::NotFound, "TOKEN_NOT_FOUND".into()));
+        assert_eq!(refusal(refused), (Code::NotFound, "TOKEN_NOT_FOUND".into()));
     }
     auth.revoke_token(with_bearer(&octo, revoke("ci")))
         .await
@@ -214,7 +217,7 @@ async fn people_make_see_and_end_their_own_tokens_alone() {
 }
 
 #[tokio::test]
-async fn a_platform_admins_limited_token_reads_everywhere_and_no_more() {
+async fn a_limited_token_of_a_platform_admin_has_its_role_in_every_project() {
     let server = TestServer::start().await;
     server.project("a").await;
     let (_, admin) = server.person("boss@x", true).await;
@@ -236,7 +239,7 @@ async fn a_platform_admins_limited_token_reads_everywhere_and_no_more() {
     let mut auth = server.auth_client();
     let refused = auth.list_users(with_bearer(&limited.secret, list)).await;
     assert_eq!(
-        told(refused),
+        refusal(refused),
         (Code::PermissionDenied, "NOT_ALLOWED".into())
     );
 }

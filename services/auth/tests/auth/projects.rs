@@ -1,4 +1,4 @@
-//! Projects: made, read, renamed, removed; repeated calls; what holds them.
+//! Projects: creating, reading, renaming and deleting them, repeated calls, and what prevents a deletion.
 use ck8s_proto::auth::v1 as pb;
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -27,7 +27,7 @@ fn delete(slug: &str) -> pb::DeleteProjectRequest {
 }
 
 #[tokio::test]
-async fn a_project_is_made_read_renamed_and_removed() {
+async fn a_project_is_created_read_renamed_and_deleted() {
     let server = TestServer::start().await;
     let mut client = server.projects_client();
     let project = created(&server, create("demo")).await;
@@ -83,7 +83,7 @@ async fn a_project_is_made_read_renamed_and_removed() {
 }
 
 #[tokio::test]
-async fn repeated_calls_change_once_and_get_the_same_answer() {
+async fn repeated_calls_change_once_and_get_the_same_response() {
     let server = TestServer::start().await;
     let mut client = server.projects_client();
     let request_id = || uuid::Uuid::now_v7().to_string();
@@ -116,7 +116,7 @@ async fn repeated_calls_change_once_and_get_the_same_answer() {
     client.delete_project(server.admin(remove)).await.unwrap();
     assert_eq!(server.events("project.deleted").await, 1);
 
-    // A call that failed claims nothing: its id can be used again.
+    // A failed call does not claim its request id.
     let failing = pb::DeleteProjectRequest {
         request_id: request_id(),
         ..delete("later")
@@ -128,7 +128,7 @@ async fn repeated_calls_change_once_and_get_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_project_with_repositories_runs_or_deliveries_stays() {
+async fn a_project_with_repositories_runs_or_deliveries_cannot_be_deleted() {
     let server = TestServer::start().await;
     created(&server, create("demo")).await;
     let holds = [
@@ -169,7 +169,7 @@ async fn a_project_with_repositories_runs_or_deliveries_stays() {
 }
 
 #[tokio::test]
-async fn projects_come_by_slug_in_pages() {
+async fn projects_are_listed_by_slug_in_pages() {
     let server = TestServer::start().await;
     for slug in ["c", "a", "b-1"] {
         created(&server, create(slug)).await;

@@ -1,7 +1,7 @@
-//! A server of its own for each test, and the words that tests use.
+//! A server of its own for each test, and helpers that many tests use.
 use std::{sync::Arc, time::Duration};
 
-use ck8s_auth::{Auth, ProviderConfig, SignInConfig};
+use ck8s_auth::{Auth, AuthConfig, OAuthConfig, SignInConfig};
 use ck8s_db::{ServiceRole, test::TestDb};
 use ck8s_proto::{
     auth::v1::{
@@ -14,6 +14,7 @@ use ck8s_rpc::{
     guard::GuardLayer, identify::MeshIdentify, mesh::Mesh, policy::Policy,
     server::routes_with_standard,
 };
+use ck8s_tests::GitHub;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{
@@ -23,12 +24,13 @@ use tonic::{
 };
 use tonic_types::StatusExt;
 
-/// Seals for every server of these tests.
+/// The key ring of the tests' servers.
 pub const KEY_RING: &str = "t1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-pub use crate::github::PUBLIC_URL;
+/// The address where people would reach the console.
+pub const PUBLIC_URL: &str = "https://ck8s.example";
 
-/// One server: the mesh and a public listener, as in production.
+/// A server: the mesh and a public listener, as in production.
 pub struct TestServer {
     pub auth: Auth,
     pub mesh: Mesh,
@@ -43,28 +45,38 @@ pub struct TestServer {
 
 impl TestServer {
     pub async fn start() -> Self {
-        Self::start_with(|auth| auth).await
+        Self::start_with(|_| {}).await
     }
 
-    /// With a provider that knows people.
-    pub async fn start_known_to(provider: ProviderConfig) -> Self {
-        let config = SignInConfig {
-            provider: Some(provider),
-            issuer: PUBLIC_URL.to_owned(),
-            public_url: Some(PUBLIC_URL.to_owned()),
-            ..SignInConfig::new(key_ring())
-        };
-        Self::start_with(|auth| auth.signing_in(config).unwrap()).await
+    /// Starts a server with an identity provider.
+    pub async fn start_with_provider(github: &GitHub) -> Self {
+        let oauth = oauth_config(github);
+        Self::start_with(|config| {
+            config.sign_in = Some(SignInConfig {
+                oauth: Some(oauth),
+                issuer: PUBLIC_URL.to_owned(),
+                public_url: Some(PUBLIC_URL.to_owned()),
+                ..SignInConfig::new(key_ring())
+            });
+        })
+        .await
     }
 
-    /// With the service set up in a way of the test's own.
-    pub async fn start_with(set_up: impl FnOnce(Auth) -> Auth) -> Self {
+    /// Starts a server whose settings the test changes.
+    pub async fn start_with(configure: impl FnOnce(&mut AuthConfig)) -> Self {
         let db = TestDb::new().await;
         let pool = db.pool(ServiceRole::Auth).await;
-        // One provider of TLS is in the graph; the first test installs it.
+        // The first test installs the process's provider of TLS.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let auth = Auth::new(pool.clone()).signing_in(SignInConfig::new(key_ring()));
-        let auth = set_up(auth.unwrap());
+        let mut config = AuthConfig {
+            sign_in: Some(SignInConfig::new(key_ring())),
+            ..AuthConfig::default()
+        };
+        configure(&mut config);
+        let stop = CancellationToken::new();
+        let auth = Auth::start(pool.clone(), config, stop.clone())
+            .await
+            .unwrap();
         let routes = routes_with_standard(
             Routes::new(auth.auth_server()).add_service(auth.projects_server()),
             &Default::default(),
@@ -74,7 +86,6 @@ impl TestServer {
         let mesh = Mesh::new();
         let identity = Arc::new(MeshIdentify::new(mesh.channel("edge")));
         let guard = GuardLayer::new(Arc::new(policy), identity);
-        let stop = CancellationToken::new();
         tokio::spawn({
             let (mesh, routes, guard, stop) =
                 (mesh.clone(), routes.clone(), guard.clone(), stop.clone());
@@ -91,7 +102,9 @@ impl TestServer {
         let channel = Endpoint::from_shared(format!("http://{address}"))
             .unwrap()
             .connect_lazy();
-        let admin = auth.ensure_admin_token("local-admin", None).await.unwrap();
+        let bootstrap = auth.bootstrap();
+        let admin = bootstrap.ensure_admin_token("local-admin", None).await;
+        let admin = admin.unwrap();
         Self {
             auth,
             mesh,
@@ -104,28 +117,28 @@ impl TestServer {
         }
     }
 
-    /// AuthService over TCP.
+    /// Returns a client of AuthService, over TCP.
     pub fn auth_client(&self) -> AuthServiceClient<Channel> {
         AuthServiceClient::new(self.channel.clone())
     }
 
-    /// ProjectsService over TCP.
+    /// Returns a client of ProjectsService, over TCP.
     pub fn projects_client(&self) -> ProjectsServiceClient<Channel> {
         ProjectsServiceClient::new(self.channel.clone())
     }
 
-    /// A request of the admin.
+    /// Makes a request of the admin.
     pub fn admin<T>(&self, message: T) -> Request<T> {
         with_bearer(&self.admin, message)
     }
 
-    /// Makes a token and gives its secret.
+    /// Creates a token.
     pub async fn create_token(&self, request: pb::CreateTokenRequest) -> pb::CreateTokenResponse {
         let created = self.auth_client().create_token(self.admin(request)).await;
         created.unwrap().into_inner()
     }
 
-    /// Makes a project.
+    /// Creates a project.
     pub async fn project(&self, slug: &str) -> pb::Project {
         let request = pb::CreateProjectRequest {
             slug: slug.to_owned(),
@@ -136,7 +149,7 @@ impl TestServer {
         made.await.unwrap().into_inner().project.unwrap()
     }
 
-    /// A user with an API token as wide as they are: nobody signs in here.
+    /// Adds a user with an unlimited API token, so that nobody has to sign in.
     pub async fn person(&self, email: &str, platform_admin: bool) -> (pb::User, String) {
         let request = pb::AddUserRequest {
             email: email.to_owned(),
@@ -146,11 +159,11 @@ impl TestServer {
         let added = self.auth_client().add_user(self.admin(request)).await;
         let user = added.unwrap().into_inner().user.unwrap();
         let token = format!("ck8s_usr_{}", uuid::Uuid::new_v4().simple());
-        self.give(&user.id, &token).await;
+        self.store_token(&user.id, &token).await;
         (user, token)
     }
 
-    async fn give(&self, user_id: &str, token: &str) {
+    async fn store_token(&self, user_id: &str, token: &str) {
         use sha2::Digest;
         let hash = sha2::Sha256::digest(token);
         sqlx::query(
@@ -164,7 +177,7 @@ impl TestServer {
         .unwrap();
     }
 
-    /// Makes somebody a member.
+    /// Adds a member to a project.
     pub async fn member(&self, project: &str, user: &str, role: Role) {
         let request = pb::AddMemberRequest {
             project: project.to_owned(),
@@ -177,13 +190,13 @@ impl TestServer {
         added.await.unwrap();
     }
 
-    /// Who the bearer of a token is.
+    /// Returns who the bearer of a token is.
     pub async fn who_am_i(&self, token: &str) -> Result<pb::WhoAmIResponse, Status> {
-        let asked = with_bearer(token, pb::WhoAmIRequest {});
-        Ok(self.auth_client().who_am_i(asked).await?.into_inner())
+        let request = with_bearer(token, pb::WhoAmIRequest {});
+        Ok(self.auth_client().who_am_i(request).await?.into_inner())
     }
 
-    /// How many flow events of a kind there are.
+    /// Counts the flow events of a kind.
     pub async fn events(&self, kind: &str) -> i64 {
         sqlx::query_scalar("SELECT count(*) FROM audit.flow_events WHERE kind = $1")
             .bind(kind)
@@ -192,7 +205,7 @@ impl TestServer {
             .unwrap()
     }
 
-    /// Puts an address on the allow-list.
+    /// Adds an address to the allow-list.
     pub async fn allow(&self, email: &str) {
         sqlx::query("INSERT INTO auth.users (id, email) VALUES (gen_random_uuid(), $1)")
             .bind(email)
@@ -201,12 +214,12 @@ impl TestServer {
             .unwrap();
     }
 
-    /// What a query of one text says.
+    /// Runs a query of one text.
     pub async fn text(&self, query: &'static str) -> String {
         self.text_of(query.to_owned()).await
     }
 
-    /// The same, for a query that a test puts together.
+    /// Runs a query of one text that a test composes.
     pub async fn text_of(&self, query: String) -> String {
         let query = sqlx::query_scalar(sqlx::AssertSqlSafe(query));
         query.fetch_one(&self.owner).await.unwrap()
@@ -218,11 +231,23 @@ impl TestServer {
     }
 }
 
+/// Returns the settings of the fake GitHub's app.
+fn oauth_config(github: &GitHub) -> OAuthConfig {
+    let app = github.world().app.clone();
+    OAuthConfig {
+        url: github.url.clone(),
+        // A slash at the end does no harm.
+        api_url: format!("{}/", github.api_url()),
+        client_id: app.client_id,
+        client_secret: app.client_secret.into(),
+    }
+}
+
 fn key_ring() -> ck8s_sealing::KeyRing {
     ck8s_sealing::KeyRing::from_text(KEY_RING).unwrap()
 }
 
-/// A request with a bearer token.
+/// Makes a request with a bearer token.
 pub fn with_bearer<T>(token: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
     let value = format!("Bearer {token}").parse().unwrap();
@@ -230,7 +255,7 @@ pub fn with_bearer<T>(token: &str, message: T) -> Request<T> {
     request
 }
 
-/// A request for an admin's token.
+/// Requests an admin's token.
 pub fn admin_token(name: &str) -> pb::CreateTokenRequest {
     pb::CreateTokenRequest {
         name: name.to_owned(),
@@ -239,9 +264,9 @@ pub fn admin_token(name: &str) -> pb::CreateTokenRequest {
     }
 }
 
-/// The code and the reason of a refusal.
-pub fn told<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, String) {
-    let status = answer.expect_err("is refused");
+/// Returns the code and the reason of a refusal.
+pub fn refusal<T: std::fmt::Debug>(response: Result<T, Status>) -> (Code, String) {
+    let status = response.expect_err("is refused");
     let info = status.get_details_error_info();
     (status.code(), info.map(|i| i.reason).unwrap_or_default())
 }

@@ -1,11 +1,11 @@
-//! Sessions: refresh, reuse, races, ends.
+//! Sessions: refreshing them, reuse and races of refresh tokens, and the ways in which they end.
 use ck8s_proto::auth::v1::{self as pb, auth_service_server::AuthService};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::{
+    browser_sign_in::{edge, reason, sign_in, start},
     server::{TestServer, with_bearer},
-    sign_in::{edge, reason, sign_in, start},
 };
 
 async fn refresh(server: &TestServer, token: &str) -> Result<pb::Session, Status> {
@@ -37,7 +37,7 @@ async fn signed_in() -> (TestServer, pb::Session) {
 }
 
 #[tokio::test]
-async fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
+async fn the_reuse_of_a_refresh_token_ends_the_session() {
     let (server, first) = signed_in().await;
     let second = refresh(&server, &first.refresh_token).await.unwrap();
     assert_eq!(second.id, first.id);
@@ -68,7 +68,7 @@ async fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
 }
 
 #[tokio::test]
-async fn of_many_who_refresh_at_once_one_at_most_goes_on_and_the_session_ends() {
+async fn of_concurrent_refreshes_at_most_one_succeeds_and_the_session_ends() {
     let (server, session) = signed_in().await;
     let tries = (0..8).map(|_| refresh(&server, &session.refresh_token));
     let answers = futures::future::join_all(tries).await;
@@ -84,7 +84,7 @@ async fn of_many_who_refresh_at_once_one_at_most_goes_on_and_the_session_ends() 
 }
 
 #[tokio::test]
-async fn sign_out_ends_everything_of_the_session() {
+async fn sign_out_ends_all_tokens_of_the_session() {
     let (server, session) = signed_in().await;
     let request = |token: &str| pb::SignOutRequest {
         refresh_token: token.to_owned(),
@@ -108,22 +108,22 @@ async fn sign_out_ends_everything_of_the_session() {
 }
 
 #[tokio::test]
-async fn sign_out_ends_the_callers_own_session() {
+async fn sign_out_by_access_token_ends_the_callers_session() {
     let (server, session) = signed_in().await;
     let request = with_bearer(&session.access_token, pb::SignOutRequest::default());
-    // The handler itself: it reads the bearer, whoever the guard made of it.
+    // The handler reads the bearer token itself, whatever caller the guard made of it.
     AuthService::sign_out(&server.auth, request).await.unwrap();
     assert!(!lives(&server, &session).await);
     let request = with_bearer(&server.admin, pb::SignOutRequest::default());
     AuthService::sign_out(&server.auth, request).await.unwrap();
     assert!(
         server.who_am_i(&server.admin).await.is_ok(),
-        "an API token is no session"
+        "an API token has no session"
     );
 }
 
 #[tokio::test]
-async fn a_session_has_its_time() {
+async fn a_session_expires() {
     let (server, session) = signed_in().await;
     let days = "SELECT (extract(epoch FROM expires_at - created_at) / 86400)::int::text FROM auth.";
     assert_eq!(server.text_of(format!("{days}sessions")).await, "30");
@@ -144,7 +144,7 @@ async fn a_session_has_its_time() {
     assert!(refresh(&server, &next.refresh_token).await.is_err());
     assert!(
         lives(&server, &next).await,
-        "who was idle for long did not steal anything"
+        "an expired token is not taken for a stolen one"
     );
     server
         .sql("UPDATE auth.sessions SET expires_at = now()")
@@ -153,7 +153,7 @@ async fn a_session_has_its_time() {
 }
 
 #[tokio::test]
-async fn a_removed_user_has_no_session() {
+async fn removing_a_user_ends_their_sessions() {
     let (server, session) = signed_in().await;
     server
         .sql("DELETE FROM auth.users WHERE email = 'ada@example.com'")
@@ -163,7 +163,7 @@ async fn a_removed_user_has_no_session() {
 }
 
 #[tokio::test]
-async fn a_session_says_what_the_user_may_now() {
+async fn a_session_has_the_current_rights_of_its_user() {
     let (server, session) = signed_in().await;
     server
         .sql("WITH p AS (INSERT INTO auth.projects (id, slug, name) VALUES (gen_random_uuid(), 'demo', 'Demo') RETURNING id)
@@ -198,7 +198,7 @@ async fn a_session_says_what_the_user_may_now() {
 }
 
 #[tokio::test]
-async fn too_many_refreshes_are_told_when_to_come_back() {
+async fn too_many_refreshes_are_asked_to_retry_later() {
     let (server, mut session) = signed_in().await;
     let limited = loop {
         match refresh(&server, &session.refresh_token).await {
@@ -216,7 +216,7 @@ async fn too_many_refreshes_are_told_when_to_come_back() {
     );
     assert!(
         lives(&server, &session).await,
-        "being limited spends nothing"
+        "a limited refresh spends no token"
     );
     assert_eq!(server.events("session.reused").await, 0);
 }

@@ -1,4 +1,4 @@
-//! Tokens: made, listed, ended, used; repeated calls.
+//! API tokens: creating, listing, using and revoking them, and repeated calls.
 use ck8s_proto::auth::v1 as pb;
 use tonic::Code;
 
@@ -22,7 +22,7 @@ fn revoke(token: &str) -> pb::RevokeTokenRequest {
 }
 
 #[tokio::test]
-async fn a_token_comes_is_listed_is_used_and_goes() {
+async fn a_token_is_created_listed_used_and_revoked() {
     let server = TestServer::start().await;
     let created = server.create_token(admin_token("ci")).await;
     let token = created.token.unwrap();
@@ -56,14 +56,14 @@ async fn a_token_comes_is_listed_is_used_and_goes() {
 }
 
 #[tokio::test]
-async fn nothing_in_the_database_holds_a_secret() {
+async fn no_table_contains_a_secret_of_a_token() {
     let server = TestServer::start().await;
     let request = pb::CreateTokenRequest {
         request_id: uuid::Uuid::now_v7().to_string(),
         ..admin_token("ci")
     };
     let secret = server.create_token(request).await.secret;
-    let code = server.auth.new_link().await.unwrap();
+    let code = server.auth.bootstrap().create_link().await.unwrap();
     for secret in [&secret[9..], &code, &server.admin[9..]] {
         let found: i64 = sqlx::query_scalar(
             "SELECT (SELECT count(*) FROM auth.tokens t WHERE t::text LIKE '%' || $1 || '%')
@@ -81,7 +81,7 @@ async fn nothing_in_the_database_holds_a_secret() {
 }
 
 #[tokio::test]
-async fn a_repeated_call_gets_the_same_token_without_its_secret() {
+async fn a_repeated_call_returns_the_same_token_without_its_secret() {
     let server = TestServer::start().await;
     let request = pb::CreateTokenRequest {
         request_id: uuid::Uuid::now_v7().to_string(),
@@ -105,7 +105,7 @@ async fn a_repeated_call_gets_the_same_token_without_its_secret() {
 }
 
 #[tokio::test]
-async fn a_name_is_free_again_once_its_token_has_ended() {
+async fn a_name_is_free_after_its_token_ended() {
     let server = TestServer::start().await;
     let mut client = server.auth_client();
     server.create_token(admin_token("ci")).await;
@@ -125,7 +125,7 @@ async fn a_name_is_free_again_once_its_token_has_ended() {
 }
 
 #[tokio::test]
-async fn bad_requests_name_the_field() {
+async fn invalid_requests_name_the_field() {
     let server = TestServer::start().await;
     let good = admin_token("ci");
     let past = Some(ck8s_rpc::convert::timestamp(
@@ -168,7 +168,7 @@ async fn bad_requests_name_the_field() {
 }
 
 #[tokio::test]
-async fn tokens_come_in_pages() {
+async fn tokens_are_listed_in_pages() {
     let server = TestServer::start().await;
     for n in 0..4 {
         server.create_token(admin_token(&format!("t{n}"))).await;
@@ -194,16 +194,13 @@ async fn tokens_come_in_pages() {
 }
 
 #[tokio::test]
-async fn a_start_keeps_the_token_that_it_is_given_while_it_is_good() {
+async fn a_start_keeps_its_token_while_it_is_valid() {
     let server = TestServer::start().await;
-    let first = server
-        .auth
-        .ensure_worker_token("local", None)
-        .await
-        .unwrap();
-    let kept = server.auth.ensure_worker_token("local", Some(&first)).await;
+    let bootstrap = server.auth.bootstrap();
+    let first = bootstrap.ensure_worker_token("local", None).await.unwrap();
+    let kept = bootstrap.ensure_worker_token("local", Some(&first)).await;
     assert_eq!(kept.unwrap(), first);
-    let other = server.auth.ensure_worker_token("local", Some("ck8s_wrk_x"));
+    let other = bootstrap.ensure_worker_token("local", Some("ck8s_wrk_x"));
     let other = other.await.unwrap();
     assert_ne!(other, first);
     assert!(server.who_am_i(&other).await.is_ok());

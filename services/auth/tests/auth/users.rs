@@ -1,8 +1,8 @@
-//! The allow-list: who is on it, who may do everything, and that somebody always may.
+//! Users: the allow-list, and that one platform admin is always left.
 use ck8s_proto::{auth::v1 as pb, policy::v1::Caller};
 use tonic::Code;
 
-use crate::server::{TestServer, told, until, with_bearer};
+use crate::server::{TestServer, refusal, until, with_bearer};
 
 fn update(user: &str, platform_admin: bool) -> pb::UpdateUserRequest {
     pb::UpdateUserRequest {
@@ -27,7 +27,7 @@ fn add(email: &str) -> pb::AddUserRequest {
 }
 
 #[tokio::test]
-async fn a_user_is_added_once_whatever_the_case_changed_and_removed() {
+async fn a_user_is_added_once_in_any_case_changed_and_removed() {
     let server = TestServer::start().await;
     let mut auth = server.auth_client();
     let request = pb::AddUserRequest {
@@ -40,16 +40,16 @@ async fn a_user_is_added_once_whatever_the_case_changed_and_removed() {
     assert_eq!(twice.into_inner().user.as_ref(), Some(&user));
     assert_eq!(server.events("user.added").await, 1);
     let other_case = auth.add_user(server.admin(add("octo@example.COM"))).await;
-    assert_eq!(told(other_case).0, Code::AlreadyExists);
+    assert_eq!(refusal(other_case).0, Code::AlreadyExists);
     let none = auth.add_user(server.admin(add("octo"))).await;
-    assert_eq!(told(none).0, Code::InvalidArgument);
+    assert_eq!(refusal(none).0, Code::InvalidArgument);
 
     let stale = pb::UpdateUserRequest {
         etag: "7".into(),
         ..update(&user.id, true)
     };
     let stale = auth.update_user(server.admin(stale)).await;
-    assert_eq!(told(stale), (Code::Aborted, "USER_CHANGED".into()));
+    assert_eq!(refusal(stale), (Code::Aborted, "USER_CHANGED".into()));
     let good = pb::UpdateUserRequest {
         etag: user.etag.clone(),
         ..update("OCTO@example.com", true)
@@ -62,14 +62,14 @@ async fn a_user_is_added_once_whatever_the_case_changed_and_removed() {
         ..Default::default()
     };
     let nothing = auth.update_user(server.admin(nothing)).await;
-    assert_eq!(told(nothing).0, Code::InvalidArgument);
+    assert_eq!(refusal(nothing).0, Code::InvalidArgument);
 
     server.person("second@example.com", true).await;
     auth.remove_user(server.admin(remove(&user.id)))
         .await
         .unwrap();
     let gone = auth.remove_user(server.admin(remove(&user.id))).await;
-    assert_eq!(told(gone), (Code::NotFound, "USER_NOT_FOUND".into()));
+    assert_eq!(refusal(gone), (Code::NotFound, "USER_NOT_FOUND".into()));
     let counts = [
         server.events("user.added").await,
         server.events("user.updated").await,
@@ -79,7 +79,7 @@ async fn a_user_is_added_once_whatever_the_case_changed_and_removed() {
 }
 
 #[tokio::test]
-async fn users_come_by_address_in_pages() {
+async fn users_are_listed_by_address_in_pages() {
     let server = TestServer::start().await;
     for email in ["c@x", "B@x", "a@x"] {
         server.person(email, false).await;
@@ -102,20 +102,20 @@ async fn users_come_by_address_in_pages() {
 }
 
 #[tokio::test]
-async fn the_last_platform_admin_stays() {
+async fn the_last_platform_admin_cannot_be_removed_or_demoted() {
     let server = TestServer::start().await;
     let mut auth = server.auth_client();
     let (one, _) = server.person("one@x", true).await;
     server.person("nobody@x", false).await;
     let last = (Code::FailedPrecondition, "LAST_ADMIN".to_owned());
     let demoted = auth.update_user(server.admin(update("one@x", false))).await;
-    assert_eq!(told(demoted), last);
+    assert_eq!(refusal(demoted), last);
     let removed = auth.remove_user(server.admin(remove(&one.id))).await;
-    assert_eq!(told(removed), last);
+    assert_eq!(refusal(removed), last);
     auth.remove_user(server.admin(remove("nobody@x")))
         .await
         .unwrap();
-    // As often as it takes to meet: two admins, each demoted or removed at once. One stays.
+    // Two admins are demoted and removed at the same time, often enough for the calls to meet. One of them stays.
     for round in 0..10 {
         let (two, _) = server.person(&format!("two{round}@x"), true).await;
         let (mut a, mut b) = (server.auth_client(), server.auth_client());
@@ -125,7 +125,7 @@ async fn the_last_platform_admin_stays() {
         );
         let (first, second) = (first.map(drop), second.map(drop));
         let refused = [first, second].into_iter().filter_map(Result::err);
-        let refused: Vec<_> = refused.map(|status| told::<()>(Err(status))).collect();
+        let refused: Vec<_> = refused.map(|status| refusal::<()>(Err(status))).collect();
         assert_eq!(refused, std::slice::from_ref(&last), "round {round}");
         auth.update_user(server.admin(update("one@x", true)))
             .await
@@ -135,7 +135,7 @@ async fn the_last_platform_admin_stays() {
 }
 
 #[tokio::test]
-async fn a_platform_admin_is_one_by_name_until_it_ends() {
+async fn a_platform_admin_acts_as_an_admin_until_demoted() {
     let server = TestServer::start().await;
     server.person("other@x", true).await;
     let (user, token) = server.person("octo@x", true).await;
@@ -164,7 +164,7 @@ async fn a_platform_admin_is_one_by_name_until_it_ends() {
     .await;
     let refused = auth.add_user(with_bearer(&token, add("newer@x"))).await;
     assert_eq!(
-        told(refused),
+        refusal(refused),
         (Code::PermissionDenied, "NOT_ALLOWED".into())
     );
     auth.remove_user(server.admin(remove("octo@x")))
@@ -177,7 +177,7 @@ async fn a_platform_admin_is_one_by_name_until_it_ends() {
 }
 
 #[tokio::test]
-async fn forgetting_an_identity_ends_the_sessions_that_it_opened() {
+async fn forgetting_an_identity_ends_the_sessions_of_the_user() {
     let server = TestServer::start().await;
     let (user, _) = server.person("octo@x", false).await;
     server

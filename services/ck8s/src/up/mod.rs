@@ -7,13 +7,12 @@ mod ready;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
-use ck8s_auth::Auth;
+use ck8s_auth::Bootstrap;
 use ck8s_cli::Global;
 use ck8s_db::embedded::{self, Embedded};
 use ck8s_telemetry::{Admin, LogFormat, init_logs};
-use ck8s_worker::{Connected, Credential, LogSettings, WorkerConfig};
+use ck8s_worker::{Credential, Worker, WorkerConfig};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::{data_dir::DataDir, demo::Demo, ready::Ready};
@@ -183,7 +182,7 @@ async fn serve(
     let mut node = None;
 
     let starting = async {
-        let auth = server.auth().context("the role auth is among all")?.clone();
+        let auth = server.auth().context("the role auth is among all")?.bootstrap();
         let url = local_url(address);
         let (admin, worker_token) = tokens(&auth, dir).await?;
         let demo = Demo::ensure(&url, &admin, &webhook_secret, &args.demo_image).await?;
@@ -191,7 +190,7 @@ async fn serve(
             let started = start_worker(args, dir, &url, worker_token)?;
             node.insert(started).connected(&url, &admin).await?;
         }
-        let link = auth.new_link().await?;
+        let link = auth.create_link().await?;
         let ready = Ready {
             grpc: url.trim_start_matches("http://").to_owned(),
             admin_url: format!("{url}/#link={link}"),
@@ -229,7 +228,7 @@ async fn serve(
 }
 
 /// The tokens of the local admin and of the local worker: kept in the directory, made again if they are no longer good.
-async fn tokens(auth: &Auth, dir: &DataDir) -> Result<(SecretString, SecretString)> {
+async fn tokens(auth: &Bootstrap, dir: &DataDir) -> Result<(SecretString, SecretString)> {
     let kept = dir.kept("admin-token")?;
     let admin = auth
         .ensure_admin_token(
@@ -252,7 +251,7 @@ async fn tokens(auth: &Auth, dir: &DataDir) -> Result<(SecretString, SecretStrin
 /// The worker in this process.
 struct Node {
     id: String,
-    running: JoinHandle<Result<(), ck8s_worker::WorkerError>>,
+    worker: Worker,
     stopping: CancellationToken,
 }
 
@@ -270,15 +269,12 @@ fn start_worker(args: &UpArgs, dir: &DataDir, url: &str, token: SecretString) ->
         labels: Vec::new(),
         capacity: args.capacity,
         executor: place.executor(args.executor, dir.path().join("work")),
-        log: LogSettings::default(),
-        guard_program: None,
-        connected: Connected::default(),
     };
     let stopping = CancellationToken::new();
-    let running = tokio::spawn(ck8s_worker::run(config, stopping.clone()));
+    let worker = Worker::start(config, stopping.clone());
     Ok(Node {
         id,
-        running,
+        worker,
         stopping,
     })
 }
@@ -297,24 +293,23 @@ impl Node {
         let Some(node) = node else {
             return std::future::pending().await;
         };
-        match (&mut node.running).await {
-            Ok(Err(error)) => anyhow::Error::new(error).context("the worker"),
-            Ok(Ok(())) => anyhow!("the worker ended by itself"),
+        match node.worker.wait().await {
+            Ok(()) => anyhow!("the worker ended by itself"),
             Err(error) => anyhow::Error::new(error).context("the worker"),
         }
     }
 
     async fn stop(mut self) {
-        if self.running.is_finished() {
+        if self.worker.is_finished() {
             return;
         }
         self.stopping.cancel();
-        if tokio::time::timeout(WORKER_STOP, &mut self.running)
+        if tokio::time::timeout(WORKER_STOP, self.worker.wait())
             .await
             .is_err()
         {
             tracing::warn!("the worker did not hand everything back in time");
-            self.running.abort();
+            self.worker.abort();
         }
     }
 }

@@ -1,42 +1,43 @@
-// The generated clients over gRPC-web, from the page's own origin, with the session's token.
+// The generated clients over gRPC-web, to the page's own origin, with the session's token.
 import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { AuthService } from "../../../../gen/ts/ck8s/auth/v1/auth_service_pb";
 import { ProjectsService } from "../../../../gen/ts/ck8s/auth/v1/projects_service_pb";
 import { RunsService } from "../../../../gen/ts/ck8s/runs/v1/runs_service_pb";
-import { Again } from "./live";
-import { sentence } from "./words";
+import { sentence } from "./format";
+import { StreamRestart } from "./live-stream";
 import { session } from "./session.svelte";
 
-// A unary call that takes longer than this has failed, for a person who waits; milliseconds.
-const DEADLINE = 15_000;
+// Bounds a unary call, because a person waits for it; milliseconds.
+const CALL_TIMEOUT = 15_000;
 
-function unauthenticated(cause: unknown): boolean {
+function isUnauthenticated(cause: unknown): boolean {
   return ConnectError.from(cause).code === Code.Unauthenticated;
 }
 
-// A stream whose token was refused is opened again by its owner, if there is another token.
-async function* watched<T>(token: string, messages: AsyncIterable<T>): AsyncIterable<T> {
+// Passes on the messages of a stream. If its token was refused and there is another one, the owner opens the stream
+// again.
+async function* restartable<T>(token: string, messages: AsyncIterable<T>): AsyncIterable<T> {
   try {
     yield* messages;
   } catch (cause) {
-    if (unauthenticated(cause) && (await session.renewed(token))) throw new Again();
+    if (isUnauthenticated(cause) && (await session.replaceRefused(token))) throw new StreamRestart();
     throw cause;
   }
 }
 
 const authorize: Interceptor = (next) => async (request) => {
   if (request.header.has("authorization")) return next(request);
-  const token = await session.bearer();
+  const token = await session.accessToken();
   if (token === undefined) return next(request);
   request.header.set("authorization", `Bearer ${token}`);
   try {
     const response = await next(request);
-    return response.stream ? { ...response, message: watched(token, response.message) } : response;
+    return response.stream ? { ...response, message: restartable(token, response.message) } : response;
   } catch (cause) {
-    if (!unauthenticated(cause) || !(await session.renewed(token))) throw cause;
-    if (request.stream) throw new Again();
-    request.header.set("authorization", `Bearer ${(await session.bearer()) ?? ""}`);
+    if (!isUnauthenticated(cause) || !(await session.replaceRefused(token))) throw cause;
+    if (request.stream) throw new StreamRestart();
+    request.header.set("authorization", `Bearer ${(await session.accessToken()) ?? ""}`);
     return next(request);
   }
 };
@@ -44,7 +45,7 @@ const authorize: Interceptor = (next) => async (request) => {
 const transport = createGrpcWebTransport({
   baseUrl: location.origin,
   interceptors: [authorize],
-  defaultTimeoutMs: DEADLINE,
+  defaultTimeoutMs: CALL_TIMEOUT,
 });
 
 /** Tokens and sign-in links. */
@@ -54,11 +55,11 @@ export const projects = createClient(ProjectsService, transport);
 /** Runs, logs, slots, workers. */
 export const runs = createClient(RunsService, transport);
 
-/** Options of a stream: it has no deadline. */
-export const STREAM = { timeoutMs: 0 };
+/** The options of a stream, which has no deadline. */
+export const STREAM_OPTIONS = { timeoutMs: 0 };
 
-/** An error as a person may read it: the server's own sentence, or what keeps the page from the server. */
-export function explain(error: unknown): string {
+/** Returns an error as people read it: the server's own message, or what keeps the page from the server. */
+export function errorMessage(error: unknown): string {
   const failure = ConnectError.from(error);
   switch (failure.code) {
     case Code.Unavailable:
@@ -68,7 +69,7 @@ export function explain(error: unknown): string {
       return "The server did not answer in time.";
     default: {
       const text = failure.rawMessage.trim();
-      return text === "" ? "The server refused without a reason." : sentence(text);
+      return text === "" ? "The server refused this without a reason." : sentence(text);
     }
   }
 }

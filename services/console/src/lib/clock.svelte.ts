@@ -1,9 +1,12 @@
-// What changes with time and with the tab: the seconds that tick, and whether anybody looks.
+// The clock of the tab: the time, to the second, and whether the tab is visible.
 
 class Clock {
   /** Now, to the second; milliseconds since 1970. */
   now = $state(Date.now());
-  /** Somebody can see this tab. Streams are held only then: a browser allows few connections for all tabs together. */
+  /**
+   * Whether somebody can see this tab. Streams are open only then: a browser allows few connections for all tabs
+   * together.
+   */
   visible = $state(document.visibilityState !== "hidden");
 
   constructor() {
@@ -20,7 +23,7 @@ class Clock {
 /** The one clock of this tab. */
 export const clock = new Clock();
 
-/** Waits so long; ends early when the network comes back or the signal ends it. */
+/** Waits so long. Ends early when the network comes back or the signal is aborted. */
 export function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

@@ -1,158 +1,164 @@
-// Who is signed in, in every tab. A person's access token is in memory alone, and renewed by the cookie. An API token that somebody pasted is in this
-// tab's session storage, and shared with other open tabs of this origin only when they ask.
-import type { Entry } from "./door";
-import { Keeper } from "./keeper";
+// The session of this tab, and its agreement with the other tabs. A person's access token is in memory alone, and
+// renewed by the cookie. An API token that somebody pasted is in this tab's session storage; other open tabs of this
+// origin get it only when they ask.
+import type { AuthResult } from "./auth-client";
+import { SessionKeeper } from "./session-keeper";
 
-const KEY = "ck8s.token";
-const LOCK = "ck8s.session";
+const STORAGE_KEY = "ck8s.token";
+const LOCK_NAME = "ck8s.session";
+const CHANNEL_NAME = "ck8s.session";
 
-/** How it stands. */
+/** The state of the session. */
 export type Phase =
   /** The server is being asked. */
-  | "asking"
-  /** The server cannot be asked now. */
-  | "away"
-  | "out"
-  | "in";
+  | "loading"
+  /** The server cannot answer now. */
+  | "unavailable"
+  | "signed-out"
+  | "signed-in";
 
-type Message =
-  | { kind: "ask" }
-  | { kind: "given"; token: string }
-  | { kind: "out" }
-  | { kind: "in" };
+/** What tabs send each other. */
+type TabMessage =
+  | { kind: "token-request" }
+  | { kind: "token"; token: string }
+  | { kind: "signed-out" }
+  | { kind: "signed-in" };
 
-function pasted(): string | undefined {
+function storedToken(): string | undefined {
   try {
-    return sessionStorage.getItem(KEY) ?? undefined;
+    return sessionStorage.getItem(STORAGE_KEY) ?? undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Runs it while no other tab does. Locks are for secure contexts only: without them two tabs may clash, and one has to sign in again. */
-function alone<T>(work: () => Promise<T>): Promise<T> {
+/**
+ * Runs the work while no other tab runs any. Locks exist in secure contexts only: without them two tabs may clash, and
+ * one has to sign in again.
+ */
+function withLock<T>(work: () => Promise<T>): Promise<T> {
   if (!("locks" in navigator)) return work();
-  return navigator.locks.request(LOCK, work) as Promise<T>;
+  return navigator.locks.request(LOCK_NAME, work) as Promise<T>;
 }
 
 class Session {
-  /** How it stands. */
-  phase = $state<Phase>("asking");
-  /** Why nobody is signed in any more, or why it cannot be said; for people. */
+  /** The state. */
+  phase = $state<Phase>("loading");
+  /** Why nobody is signed in any more, or why that is unknown; for people. */
   notice = $state("");
-  #given = $state(pasted());
-  #keeper: Keeper;
-  #tabs = typeof BroadcastChannel === "undefined" ? undefined : new BroadcastChannel("ck8s.session");
+  #apiToken = $state(storedToken());
+  #keeper: SessionKeeper;
+  #tabs = typeof BroadcastChannel === "undefined" ? undefined : new BroadcastChannel(CHANNEL_NAME);
 
   constructor() {
-    this.#keeper = new Keeper(
+    this.#keeper = new SessionKeeper(
       {
         fetch: (path, init) => fetch(path, init),
-        alone,
+        withLock,
         now: () => Date.now(),
-        later: (milliseconds, work) => {
+        schedule: (milliseconds, work) => {
           const timer = setTimeout(work, milliseconds);
           return () => clearTimeout(timer);
         },
       },
-      (entry) => this.#changed(entry),
+      (result) => this.#onChange(result),
     );
-    this.#tabs?.addEventListener("message", (event: MessageEvent<Message>) => void this.#hear(event.data));
-    if (this.#given !== undefined) this.phase = "in";
-    else this.#tell({ kind: "ask" });
+    this.#tabs?.addEventListener("message", (event: MessageEvent<TabMessage>) => void this.#onTabMessage(event.data));
+    if (this.#apiToken !== undefined) this.phase = "signed-in";
+    else this.#broadcast({ kind: "token-request" });
   }
 
-  /** Finds the session that the browser has, if it has one. */
-  async find(): Promise<void> {
-    if (this.#given === undefined) await this.#keeper.enter();
+  /** Restores the session that the browser has, if it has one. */
+  async restore(): Promise<void> {
+    if (this.#apiToken === undefined) await this.#keeper.signIn();
   }
 
-  /** Begins a session with a one-time link's code. */
-  async redeem(code: string): Promise<Entry> {
-    const entry = await this.#keeper.enter(code);
-    if (entry.kind === "in") {
-      this.#paste(undefined);
-      this.#tell({ kind: "in" });
+  /** Begins a session with the code of a sign-in link. */
+  async redeem(code: string): Promise<AuthResult> {
+    const result = await this.#keeper.signIn(code);
+    if (result.kind === "signed-in") {
+      this.#storeToken(undefined);
+      this.#broadcast({ kind: "signed-in" });
     }
-    return entry;
+    return result;
   }
 
   /** Begins a session with an API token. */
-  start(token: string): void {
-    this.#paste(token);
-    this.phase = "in";
+  signInWithToken(token: string): void {
+    this.#storeToken(token);
+    this.phase = "signed-in";
     this.notice = "";
   }
 
-  /** The token for a call. */
-  async bearer(): Promise<string | undefined> {
-    return this.#given ?? (await this.#keeper.bearer());
+  /** Returns the token for a call. */
+  async accessToken(): Promise<string | undefined> {
+    return this.#apiToken ?? (await this.#keeper.accessToken());
   }
 
-  /** The server took this token for nobody's. True: there is another one now. */
-  async renewed(refused: string): Promise<boolean> {
-    if (this.#given === undefined) return this.#keeper.renewed(refused);
-    if (this.#given === refused) this.#out("Your session has ended: its token has expired or was revoked. Sign in again.");
+  /** The server refused this token as unknown. Returns whether there is another one now. */
+  async replaceRefused(refused: string): Promise<boolean> {
+    if (this.#apiToken === undefined) return this.#keeper.replaceRefused(refused);
+    if (this.#apiToken === refused) this.#end("Your session has ended: its token has expired or was revoked. Sign in again.");
     return false;
   }
 
   /** Ends the session in every tab. */
-  async end(): Promise<void> {
-    // Who pasted a token may have a session besides.
-    const left = await this.#keeper.leave();
-    if (this.#given === undefined && !left) {
-      this.notice = "The server could not be told, so you are still signed in. Try again.";
+  async signOut(): Promise<void> {
+    // Somebody who pasted a token may have a session as well.
+    const done = await this.#keeper.signOut();
+    if (this.#apiToken === undefined && !done) {
+      this.notice = "The server cannot be reached, so you are still signed in. Try again.";
       return;
     }
-    this.#out("You are signed out.");
-    this.#tell({ kind: "out" });
+    this.#end("You are signed out.");
+    this.#broadcast({ kind: "signed-out" });
   }
 
-  #changed(entry: Entry): void {
-    if (this.#given !== undefined) return;
-    if (entry.kind === "in") {
-      this.phase = "in";
+  #onChange(result: AuthResult): void {
+    if (this.#apiToken !== undefined) return;
+    if (result.kind === "signed-in") {
+      this.phase = "signed-in";
       this.notice = "";
-    } else if (entry.kind === "away") {
-      // Who is in, or out, stays so.
-      if (this.phase === "in" || this.phase === "out") return;
-      this.phase = "away";
-      this.notice = entry.message;
-    } else if (this.phase === "in") {
-      this.#out("Your session has ended. Sign in again.");
+    } else if (result.kind === "unavailable") {
+      // This changes nothing for somebody who is signed in or out.
+      if (this.phase === "signed-in" || this.phase === "signed-out") return;
+      this.phase = "unavailable";
+      this.notice = result.message;
+    } else if (this.phase === "signed-in") {
+      this.#end("Your session has ended. Sign in again.");
     } else {
-      this.phase = "out";
+      this.phase = "signed-out";
     }
   }
 
-  #tell(message: Message): void {
+  #broadcast(message: TabMessage): void {
     this.#tabs?.postMessage(message);
   }
 
-  async #hear(message: Message): Promise<void> {
-    if (message.kind === "ask" && this.#given !== undefined) this.#tell({ kind: "given", token: this.#given });
-    if (message.kind === "given" && this.phase !== "in" && this.notice === "") this.start(message.token);
-    if (message.kind === "in" && this.phase === "out") await this.find();
-    if (message.kind === "out" && this.phase !== "out") this.#out("You signed out in another tab.");
+  async #onTabMessage(message: TabMessage): Promise<void> {
+    if (message.kind === "token-request" && this.#apiToken !== undefined) this.#broadcast({ kind: "token", token: this.#apiToken });
+    if (message.kind === "token" && this.phase !== "signed-in" && this.notice === "") this.signInWithToken(message.token);
+    if (message.kind === "signed-in" && this.phase === "signed-out") await this.restore();
+    if (message.kind === "signed-out" && this.phase !== "signed-out") this.#end("You signed out in another tab.");
   }
 
-  #out(notice: string): void {
+  #end(notice: string): void {
     this.#keeper.forget();
-    this.#paste(undefined);
-    this.phase = "out";
+    this.#storeToken(undefined);
+    this.phase = "signed-out";
     this.notice = notice;
   }
 
-  #paste(token: string | undefined): void {
-    this.#given = token;
+  #storeToken(token: string | undefined): void {
+    this.#apiToken = token;
     try {
-      if (token === undefined) sessionStorage.removeItem(KEY);
-      else sessionStorage.setItem(KEY, token);
+      if (token === undefined) sessionStorage.removeItem(STORAGE_KEY);
+      else sessionStorage.setItem(STORAGE_KEY, token);
     } catch {
-      // Storage may be forbidden; the session then lasts as long as the page.
+      // Storage may be forbidden; then the session lasts as long as the page.
     }
   }
 }
 
-/** The one session of this tab. */
+/** The session of this tab. */
 export const session = new Session();

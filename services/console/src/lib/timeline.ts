@@ -1,14 +1,16 @@
-// What happened to a run, in order, each thing once. Pure.
+// The flow events of a run, in order, each once. Pure.
 import type { FlowEvent } from "../../../../gen/ts/ck8s/runs/v1/runs_pb";
 
-/** Adds events that are not known yet. They come in order; the list and the watch may overlap. */
-export function extend(known: readonly FlowEvent[], more: readonly FlowEvent[]): readonly FlowEvent[] {
-  const cursors = new Set(known.map((event) => event.cursor));
+/**
+ * Adds the events that are not in the list yet. They come in order; what was listed and what is watched may overlap.
+ */
+export function addEvents(events: readonly FlowEvent[], more: readonly FlowEvent[]): readonly FlowEvent[] {
+  const cursors = new Set(events.map((event) => event.cursor));
   const fresh = more.filter((event) => !cursors.has(event.cursor));
-  return fresh.length === 0 ? known : [...known, ...fresh];
+  return fresh.length === 0 ? events : [...events, ...fresh];
 }
 
-function data(event: FlowEvent): Record<string, unknown> {
+function parseData(event: FlowEvent): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(event.dataJson);
     return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
@@ -17,38 +19,38 @@ function data(event: FlowEvent): Record<string, unknown> {
   }
 }
 
-/** What happened, in a few words; what the event itself says comes after them. An unknown kind speaks for itself. */
+/** Returns a headline for an event. Its own message comes below it. An unknown kind is its own headline. */
 export function headline(event: FlowEvent): string {
-  const known = data(event);
-  const name = (key: string): string => (known[key] === undefined || known[key] === null ? "" : String(known[key]));
-  const attempt = Number(known["attempt"] ?? 1) > 1 ? `, attempt ${name("attempt")}` : "";
+  const data = parseData(event);
+  const field = (key: string): string => (data[key] === undefined || data[key] === null ? "" : String(data[key]));
+  const attempt = Number(data["attempt"] ?? 1) > 1 ? `, attempt ${field("attempt")}` : "";
   switch (event.kind) {
     case "run.created":
-      return "Made";
+      return "Created";
     case "run.leased":
-      return `Granted${attempt}`;
+      return `Leased${attempt}`;
     case "run.running":
-      return `Its workload runs${attempt}`;
+      return `Workload running${attempt}`;
     case "run.adopted":
-      return "Its workload was found and goes on";
+      return "Workload adopted";
     case "run.taken_over":
       return "Taken over";
     case "run.orphaned":
-      return "Its worker is lost";
+      return "Worker lost";
     case "run.requeued":
-      return `It waits again${attempt}`;
+      return `Waiting again${attempt}`;
     case "run.finished":
-      return name("state") === "" ? "Ended" : `Ended: ${name("state")}`;
+      return field("state") === "" ? "Ended" : `Ended: ${field("state")}`;
     case "run.released":
-      return "Its workload is gone";
+      return "Workload removed";
     default:
       return event.kind;
   }
 }
 
-/** An event's data as rows of name and value; none if there is nothing to show. */
+/** Returns an event's data as rows of name and value; none if there is nothing to show. */
 export function details(event: FlowEvent): [string, string][] {
-  return Object.entries(data(event))
+  return Object.entries(parseData(event))
     .filter(([, value]) => value !== null && value !== "")
     .map(([name, value]) => [name.replaceAll("_", " "), typeof value === "string" ? value : JSON.stringify(value)]);
 }

@@ -1,6 +1,6 @@
-// Random ids for calls that are safe to repeat.
+// Random ids, for calls that are safe to repeat.
 
-/** A random UUID. `crypto.randomUUID` is there only on HTTPS and localhost; this works on any address. */
+/** Returns a random UUID. `crypto.randomUUID` exists only on HTTPS and localhost; this works at any address. */
 export function uuid(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;

@@ -151,7 +151,7 @@ async fn only_our_own_pages_ask() {
 #[tokio::test]
 async fn a_links_code_is_a_session_once() {
     let world = World::start().await;
-    let code = world.auth.new_link().await.unwrap();
+    let code = world.auth.bootstrap().create_link().await.unwrap();
     let body = serde_json::json!({ "code": code }).to_string();
     let redeem = || async {
         world

@@ -1,4 +1,5 @@
 //! The browser's way: to the provider, back, and in; or a page that says why not.
+use ck8s_tests::Fault;
 use reqwest::Response;
 
 use crate::world::{World, location, set};
@@ -64,7 +65,7 @@ async fn who_does_not_get_in_reads_why() {
     let nothing = page(world.get("/auth/github/callback").await, 400).await;
     assert!(nothing.contains("STATE_REFUSED"), "{nothing}");
     let login = world.get("/auth/github/login").await;
-    let (code, state) = world.github.consent(&location(&login)).await;
+    let (code, state) = world.github.authorize(&location(&login)).await;
     let elsewhere = world
         .callback(&format!("code={code}&state={state}"), "another")
         .await;
@@ -76,7 +77,7 @@ async fn who_does_not_get_in_reads_why() {
 
     let login = world.get("/auth/github/login").await;
     let binding = set(&login, "ck8s_sign_in").unwrap().value;
-    let (_, state) = world.github.consent(&location(&login)).await;
+    let (_, state) = world.github.authorize(&location(&login)).await;
     let declined = world
         .callback(&format!("error=access_denied&state={state}"), &binding)
         .await;
@@ -87,7 +88,8 @@ async fn who_does_not_get_in_reads_why() {
         .await;
     assert!(page(outside, 400).await.contains("must be a path"));
 
-    world.github.person().down = true;
+    let token = "/login/oauth/access_token";
+    world.github.world().switch_on(token, Fault::Status(502), 1);
     assert!(
         page(world.sign_in("/").await, 502)
             .await

@@ -1,5 +1,5 @@
-//! Checks requests and responses against GitHub's own OpenAPI description: paths, parameters, bodies. A request may send no field that
-//! the description does not list.
+//! Checks requests and responses against GitHub's own OpenAPI description: paths, parameters, bodies. A request may
+//! send no field that the description does not list.
 use std::{collections::BTreeSet, path::PathBuf, process::Command, sync::OnceLock};
 
 use ck8s_tests::github::Exchange;
@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 /// Refusals that any request may get, whether its description lists them or not.
 const REFUSALS: [u16; 7] = [301, 307, 401, 403, 404, 422, 429];
 
-/// Loads the description, cut to what the client uses. Prints SKIPPED and returns none if it cannot be had on this machine.
+/// Loads the description, cut to what the client uses. Prints SKIPPED and returns none if it cannot be had on this
+/// machine.
 fn description() -> Option<&'static Value> {
     static ONCE: OnceLock<Option<Value>> = OnceLock::new();
     let load = || {

@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 /// The requests that were received: headers and body.
 type Received = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 
-/// The server. It response_status with a status that a test can change.
+/// The server. It answers with a status that a test can change.
 pub struct HookReceiver {
     pub url: String,
     pub received: Received,

@@ -1,5 +1,5 @@
-//! The client against a fake GitHub that keeps state and speaks HTTP. The tests assert on the state that results; at the end of each
-//! test, every request and response is checked against GitHub's own API description.
+//! The client against a fake GitHub that keeps state and speaks HTTP. The tests assert on the state that results; at
+//! the end of each test, every request and response is checked against GitHub's own API description.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod api_description;

@@ -1,4 +1,5 @@
-//! Exponential backoff with jitter: each wait is random between half and all of its length, so that workers do not return all at once.
+//! Exponential backoff with jitter: each wait is random between half and all of its length, so that workers do not
+//! return all at once.
 use std::time::Duration;
 
 use rand::RngExt;

@@ -19,7 +19,8 @@ pub trait Executor: Send + Sync {
     /// Returns the labels that follow from where workloads run. The label `cluster=<id>` bounds who may adopt them.
     fn labels(&self) -> Vec<String>;
 
-    /// Starts a workload. If it exists already, it is adopted, or ended first where it cannot be adopted: there are never two.
+    /// Starts a workload. If it exists already, it is adopted, or ended first where it cannot be adopted: there are
+    /// never two.
     ///
     /// # Errors
     /// [`ExecutorError`].
@@ -29,7 +30,8 @@ pub trait Executor: Send + Sync {
         log: &LogSink,
     ) -> Result<Workload, ExecutorError>;
 
-    /// Adopts a workload that another worker started, or this one before a restart. None: it is certain that there is none.
+    /// Adopts a workload that another worker started, or this one before a restart. None: it is certain that there is
+    /// none.
     ///
     /// # Errors
     /// [`ExecutorError`].
@@ -39,8 +41,9 @@ pub trait Executor: Send + Sync {
         log: &LogSink,
     ) -> Result<Option<Workload>, ExecutorError>;
 
-    /// Ends a workload, if there is one, and removes what belongs to it. Returns when all of it is gone; safe to repeat.
-    /// With the epoch of a lease, a workload that a newer lease holds is left alone ([`ExecutorError::Superseded`]).
+    /// Ends a workload, if there is one, and removes what belongs to it. Returns when all of it is gone; safe to
+    /// repeat. With the epoch of a lease, a workload that a newer lease holds is left alone
+    /// ([`ExecutorError::Superseded`]).
     ///
     /// # Errors
     /// [`ExecutorError`].

@@ -12,7 +12,8 @@ use crate::domain::WorkloadEvent;
 /// How many events of a workload may wait for its task; there are few.
 pub(super) const MAX_WAITING_EVENTS: usize = 16;
 
-/// A workload that is followed. When it is dropped it is no longer followed; a workload of the process executor then ends.
+/// A workload that is followed. When it is dropped it is no longer followed; a workload of the process executor then
+/// ends.
 pub struct Workload {
     /// The workload's name in the contract: `kubernetes:<namespace>/<job>` or `process:<pid>`.
     pub reference: String,

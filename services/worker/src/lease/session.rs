@@ -81,7 +81,8 @@ pub(super) struct Session {
     responses: Streaming<LeaseResponse>,
     heartbeat_interval: Duration,
     lease_ttl: Duration,
-    /// When leases expire by the last answer of the server. One heartbeat renews all leases of a worker, new ones included.
+    /// When leases expire by the last answer of the server. One heartbeat renews all leases of a worker, new ones
+    /// included.
     expiry: Instant,
     heartbeats: VecDeque<SentHeartbeat>,
     last_sequence: i64,
@@ -210,7 +211,8 @@ impl Session {
                 }
             }
             ResponseFrame::Revoke(revoke) => {
-                // A lease that was just released may still stand in a heartbeat that is on its way: then the table no longer has it.
+                // A lease that was just released may still stand in a heartbeat that is on its way: then the table no
+                // longer has it.
                 if let Some(lease) = lease_from_pb(revoke.lease)
                     && self.leases.revoke(lease)
                 {

@@ -35,7 +35,8 @@ pub(crate) struct LeaseStream {
 }
 
 impl LeaseStream {
-    /// Runs until everything is handed back after `drain`. Every grant goes to `on_grant`, with the end of its first term.
+    /// Runs until everything is handed back after `drain`. Every grant goes to `on_grant`, with the end of its first
+    /// term.
     ///
     /// # Errors
     /// [`WorkerError::Refused`] if the server refuses this worker before it has ever accepted it.

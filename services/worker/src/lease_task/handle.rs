@@ -82,8 +82,8 @@ impl LeaseHandle {
         }
     }
 
-    /// Removes the workload, and tries until it is certain that it is gone. A workload that a newer lease holds stays: the server is
-    /// about to revoke this one.
+    /// Removes the workload, and tries until it is certain that it is gone. A workload that a newer lease holds stays:
+    /// the server is about to revoke this one.
     pub(super) async fn remove_workload(&self, grace: Duration) {
         let mut backoff = executor_backoff();
         loop {

@@ -24,7 +24,8 @@ use crate::{
     log::{Masker, Pump, PumpOptions},
 };
 
-/// The worker's deadline for a start comes this much before the server's, since the worker knows better why a workload did not start.
+/// The worker's deadline for a start comes this much before the server's, since the worker knows better why a workload
+/// did not start.
 const START_DEADLINE_LEAD: Duration = Duration::from_secs(1);
 /// The first wait before a call is repeated, and the longest.
 const CALL_BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));

@@ -18,7 +18,8 @@ use crate::{
 
 /// The grace of a workload that is stopped at a time limit, or because the worker drains.
 const STOP_GRACE: Duration = Duration::from_secs(2);
-/// Bounds the wait for the rest of the log where somebody waits for the lease. Another worker reads on, or the rest is of little use.
+/// Bounds the wait for the rest of the log where somebody waits for the lease. Another worker reads on, or the rest is
+/// of little use.
 const LOG_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The task of one lease.

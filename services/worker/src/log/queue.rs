@@ -14,7 +14,8 @@ use crate::{convert::lease_to_pb, domain::LeaseKey};
 const MAX_BATCH_BYTES_PER_RUN: usize = 256 * 1024;
 /// Bounds what may wait for one run. A full queue slows the workload down.
 const MAX_QUEUED_BYTES: usize = 2 << 20;
-/// How often the server may refuse a run's chunks, for other reasons than being out of reach, before the rest of the log is given up.
+/// How often the server may refuse a run's chunks, for other reasons than being out of reach, before the rest of the
+/// log is given up.
 const MAX_REFUSALS: u32 = 5;
 
 /// A chunk of a run's log.

@@ -1,4 +1,5 @@
-//! Ships the chunks of all runs to the server. One batch is in flight at a time, so that batches grow under load by themselves.
+//! Ships the chunks of all runs to the server. One batch is in flight at a time, so that batches grow under load by
+//! themselves.
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use ck8s_proto::runs::v1::{AppendLogRequest, LogAppend};

@@ -1,4 +1,5 @@
-//! Renews the worker's certificate: a fresh key, signed by the role auth because the current certificate is still valid.
+//! Renews the worker's certificate: a fresh key, signed by the role auth because the current certificate is still
+//! valid.
 use std::time::{Duration, SystemTime};
 
 use ck8s_pki::{Certificates, Issued, PkiError, Request};

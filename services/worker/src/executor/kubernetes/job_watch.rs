@@ -177,7 +177,8 @@ impl JobWatch {
         }
     }
 
-    /// Records where the output begins in the stored log; or, for an adopted workload, skips the output that is stored already.
+    /// Records where the output begins in the stored log; or, for an adopted workload, skips the output that is stored
+    /// already.
     async fn place_output(&self) {
         if let LogPlace::Stored(end) = self.log_place {
             match self.cluster.log_start(&self.job).await {

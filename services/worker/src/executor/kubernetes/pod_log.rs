@@ -8,7 +8,8 @@ use crate::domain::{LogItem, LogSink};
 
 /// How soon to ask again for a log: a container that has just started may have none yet.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
-/// Bounds the wait for the news that a container has ended. Its log is complete if the stream ends and the container has.
+/// Bounds the wait for the news that a container has ended. Its log is complete if the stream ends and the container
+/// has.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the log of an ended container is asked for in vain.
 const MAX_TRIES_AFTER_END: u32 = 5;
@@ -51,7 +52,8 @@ impl PodLogFollower {
         }
     }
 
-    /// Reads the log from its beginning and passes on what is behind `taken`. Returns whether the stream ended properly.
+    /// Reads the log from its beginning and passes on what is behind `taken`. Returns whether the stream ended
+    /// properly.
     async fn read(&self, log: &mut PodLog, taken: &mut usize) -> bool {
         let mut seen = 0;
         loop {

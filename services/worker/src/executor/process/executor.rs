@@ -51,7 +51,8 @@ struct StartedGuard {
 }
 
 impl ProcessExecutor {
-    /// Runs workloads under `work_dir`, guarded by `guard_program`. They get the server's address as `CK8S_URL`, if there is one for them.
+    /// Runs workloads under `work_dir`, guarded by `guard_program`. They get the server's address as `CK8S_URL`, if
+    /// there is one for them.
     ///
     /// # Errors
     /// If the directory cannot be made.

@@ -1,5 +1,5 @@
-//! The lock file of a run's workload. Its guard holds the lock as long as any process of the workload lives, so whoever gets the lock
-//! knows that none does.
+//! The lock file of a run's workload. Its guard holds the lock as long as any process of the workload lives, so whoever
+//! gets the lock knows that none does.
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io,

@@ -1,5 +1,6 @@
-//! The guard: a process of its own, and the parent of one workload. It ends the workload when it is told to, when the lease is not renewed
-//! in time, and when the worker is gone, whatever the cause. It ends last, when no process of the workload lives.
+//! The guard: a process of its own, and the parent of one workload. It ends the workload when it is told to, when the
+//! lease is not renewed in time, and when the worker is gone, whatever the cause. It ends last, when no process of the
+//! workload lives.
 mod command_reader;
 mod poll;
 mod supervisor;
@@ -58,7 +59,8 @@ fn report(report: &GuardReport) {
 }
 
 fn guard() -> Result<(), Errno> {
-    // Signals to the worker's group or terminal are not for the guard. A guard that leads a group cannot leave it, and need not.
+    // Signals to the worker's group or terminal are not for the guard. A guard that leads a group cannot leave it, and
+    // need not.
     let _ = setsid();
     // Orphans of the workload become the guard's children, so that none escapes.
     prctl::set_child_subreaper(true)?;
