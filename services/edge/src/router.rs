@@ -1,7 +1,7 @@
 //! Which request goes where.
 use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
 
-use ck8s_rpc::mesh::Services;
+use ck8s_rpc::{guard::Guard, mesh::Services};
 use http::{Method, Request, Response, header::CONTENT_TYPE};
 use hyper::body::Incoming;
 use ipnet::IpNet;
@@ -29,7 +29,7 @@ pub(crate) type Missing =
 pub(crate) struct Router {
     webhooks: Arc<Webhooks>,
     sign_in: SignIn,
-    grpc: GrpcWebService<Limited<Services>>,
+    grpc: GrpcWebService<Limited<Guard<Services>>>,
     missing: Missing,
     trusted_proxies: Arc<[IpNet]>,
     version: Arc<Version>,
@@ -39,7 +39,7 @@ pub(crate) struct Router {
 pub(crate) struct Parts {
     pub(crate) webhooks: Webhooks,
     pub(crate) sign_in: SignIn,
-    pub(crate) grpc: Limited<Services>,
+    pub(crate) grpc: Limited<Guard<Services>>,
     pub(crate) missing: Missing,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) version: Version,

@@ -2,8 +2,8 @@
 use std::{convert::Infallible, future::Future, net::IpAddr, sync::Arc, time::Duration};
 
 use ck8s_rpc::{
+    guard::GuardLayer,
     mesh::{Channel, Services},
-    policy::Policy,
     rate::Rate,
 };
 use http::{HeaderValue, Version, header::CONNECTION};
@@ -14,6 +14,7 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Layer;
 
 use crate::{
     EdgeConfig, EdgeError,
@@ -43,8 +44,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves the public listener until `shutdown`; then lets what is under way end, for ten seconds.
 ///
-/// `grpc` are all services, of this process and of others, behind their guards; `policy` says which methods strangers may call. `mesh` leads to
-/// the services ingress and auth, as role `edge`.
+/// `grpc` are all services, of this process and of others, without a guard: the guard is put in front of them here. `mesh` leads to the services ingress and auth, as role `edge`.
 /// `missing` says what the process needs and does not have: it can serve if that is nothing.
 ///
 /// # Errors
@@ -53,7 +53,7 @@ pub async fn serve<F, R>(
     listener: TcpListener,
     config: EdgeConfig,
     grpc: Services,
-    policy: Arc<Policy>,
+    guard: GuardLayer,
     mesh: Channel,
     missing: F,
     shutdown: CancellationToken,
@@ -64,11 +64,12 @@ where
 {
     let address = listener.local_addr()?;
     let leaving = config.leaving;
+    let policy = guard.policy();
     let rate = Arc::new(Rate::per_minute(config.sign_in_rate));
     let router = Router::new(Parts {
         webhooks: Webhooks::new(Batches::start(mesh.clone()), config.webhook_rate),
         sign_in: SignIn::new(mesh, config.public_url, rate.clone()),
-        grpc: Limited::new(grpc, policy, rate),
+        grpc: Limited::new(guard.handing_on().layer(grpc), policy, rate),
         missing: Arc::new(move || Box::pin(missing())),
         trusted_proxies: config.trusted_proxies,
         version: config.version,

@@ -31,16 +31,15 @@ struct Edge {
 async fn edge_with(config: EdgeConfig, ready: bool) -> Edge {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
-    let policy = Policy::from_descriptor_set(ck8s_proto::FILE_DESCRIPTOR_SET).expect("a policy");
-    let policy = Arc::new(policy);
     let (channel, services) = {
         let mesh = Mesh::new();
-        let channel = mesh.channel("edge");
-        let identity = Arc::new(MeshIdentify::new(channel.clone()));
-        let guard = GuardLayer::new(policy.clone(), identity);
-        let services = mesh.services(Routes::default(), &guard.public(), &guard.relay());
-        (channel, services)
+        (mesh.channel("edge"), mesh.services(Routes::default()))
     };
+    let policy = Policy::from_descriptor_set(ck8s_proto::FILE_DESCRIPTOR_SET).expect("a policy");
+    let guard = GuardLayer::new(
+        Arc::new(policy),
+        Arc::new(MeshIdentify::new(channel.clone())),
+    );
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();
     let served = tokio::spawn(async move {
@@ -51,7 +50,7 @@ async fn edge_with(config: EdgeConfig, ready: bool) -> Edge {
                 vec!["database", "runs"]
             }
         };
-        ck8s_edge::serve(listener, config, services, policy, channel, missing, stop)
+        ck8s_edge::serve(listener, config, services, guard, channel, missing, stop)
             .await
             .expect("served");
     });

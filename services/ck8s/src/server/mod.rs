@@ -82,7 +82,7 @@ impl Server {
             stops,
             roles: options.roles,
         };
-        let guard = GuardLayer::new(policy.clone(), identity);
+        let guard = GuardLayer::new(policy, identity);
         server.report(ServingStatus::Serving).await;
         if let Some(at) = options.mesh.listen() {
             let certificates = certificates.context("a mesh listener has certificates")?;
@@ -91,8 +91,8 @@ impl Server {
         server.serve_memory(&mesh, routes.clone(), guard.clone());
         if let Some(listener) = listener {
             let edge = options.sign_in.edge(options.tuning.edge())?;
-            let services = mesh.services(routes, &guard.public(), &guard.relay());
-            server.serve_edge(listener, edge, services, policy, mesh.channel("edge"));
+            let services = mesh.services(routes);
+            server.serve_edge(listener, edge, services, guard, mesh.channel("edge"));
         }
         server.follow_readiness();
         server.record_start();
@@ -162,7 +162,7 @@ impl Server {
         listener: TcpListener,
         mut edge: EdgeConfig,
         services: Services,
-        policy: Arc<Policy>,
+        guard: GuardLayer,
         channel: Channel,
     ) {
         let readiness = self.readiness.clone();
@@ -174,7 +174,7 @@ impl Server {
                 let readiness = readiness.clone();
                 async move { readiness.missing().await }
             };
-            ck8s_edge::serve(listener, edge, services, policy, channel, missing, stop).await?;
+            ck8s_edge::serve(listener, edge, services, guard, channel, missing, stop).await?;
             Ok(())
         });
     }

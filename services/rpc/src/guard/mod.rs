@@ -89,6 +89,18 @@ impl GuardLayer {
         self.at(Position::Relay)
     }
 
+    /// As [`Self::relay`]; for callers of the former name.
+    #[must_use]
+    pub fn handing_on(self) -> Self {
+        self.relay()
+    }
+
+    /// Returns the policy that it enforces.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy.clone()
+    }
+
     fn at(&self, position: Position) -> Self {
         Self {
             position,

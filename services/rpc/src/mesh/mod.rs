@@ -113,7 +113,7 @@ impl Mesh {
     /// behind `local`, those of other processes behind `remote`. A call to another process keeps its headers, so that
     /// the service there sees for itself who calls.
     #[must_use]
-    pub fn services<L, R>(&self, routes: Routes, local: &L, remote: &R) -> Services
+    pub fn all_services<L, R>(&self, routes: Routes, local: &L, remote: &R) -> Services
     where
         L: Layer<Routes, Service: GrpcService>,
         R: Layer<Forward, Service: GrpcService>,
@@ -121,6 +121,13 @@ impl Mesh {
         let local = local.layer(routes.prepare());
         let remote = remote.layer(Forward::new(self.remotes.clone()));
         Services::new(local, remote, self.remotes.clone())
+    }
+
+    /// As [`Self::all_services`], without layers; for callers that put a guard in front themselves.
+    #[must_use]
+    pub fn services(&self, routes: Routes) -> Services {
+        let none = tower::layer::util::Identity::new();
+        self.all_services(routes, &none, &none)
     }
 
     /// The roles of other processes that this process needs and cannot reach now.

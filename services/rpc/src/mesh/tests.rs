@@ -129,7 +129,7 @@ where
 #[tokio::test]
 async fn a_service_of_this_process_stands_behind_the_local_layer_alone() {
     let (local, remote) = (Counting::default(), Counting::default());
-    let services = mesh().services(timeout_routes(), &local, &remote);
+    let services = mesh().all_services(timeout_routes(), &local, &remote);
     assert_eq!(
         status(services, request(UNARY, None)).await.code(),
         Code::Ok
