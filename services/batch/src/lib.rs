@@ -37,7 +37,8 @@ impl<T> Batches<T> {
         }
     }
 
-    /// Lets items gather for so long after the first one of a batch: for hints, of which fewer and larger batches are better.
+    /// Lets items gather for so long after the first one of a batch: for hints, of which fewer and larger batches are
+    /// better.
     #[must_use]
     pub fn gathering(mut self, time: Duration) -> Self {
         self.gather = Some(time);
@@ -49,10 +50,11 @@ impl<T> Batches<T> {
         std::iter::repeat_n(self, count)
     }
 
-    /// Waits for items and returns all that wait, in their order, at most `max_items`. None: every sender is gone and nothing waits.
+    /// Waits for items and returns all that wait, in their order, at most `max_items`. None: every sender is gone and
+    /// nothing waits.
     ///
-    /// What the worker leaves in the batch is dropped by the next call. Cancel safe: an item that was taken from the queue comes with the next
-    /// call.
+    /// What the worker leaves in the batch is dropped by the next call. Cancel safe: an item that was taken from the
+    /// queue comes with the next call.
     pub async fn next(&mut self) -> Option<&mut Vec<T>> {
         if self.is_handed_out {
             self.buffer.clear();

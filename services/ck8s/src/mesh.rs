@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use anyhow::{Context, Result, bail};
 use ck8s_pki::Certificates;
 use ck8s_rpc::{
-    mesh::{Mesh, Peer, Remotes, names},
+    mesh::{Mesh, Peer, Remotes, Requirement, names},
     policy::Policy,
 };
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,8 @@ pub struct MeshOptions {
     /// Directory with tls.crt, tls.key and ca.crt; read again when they change.
     #[arg(long, env = "CK8S_MESH_CERTS", value_name = "DIR")]
     mesh_certs: Option<PathBuf>,
-    /// For the role auth: directory with ca.crt and ca.key, which sign workers' certificates; without it no worker can join.
+    /// For the role auth: directory with ca.crt and ca.key, which sign workers' certificates; without it no worker can
+    /// join.
     #[arg(long, env = "CK8S_MESH_CA", value_name = "DIR")]
     pub mesh_ca: Option<PathBuf>,
     /// For the role auth: how long a worker's certificate lives; it renews it when two thirds of that are over.
@@ -122,7 +123,11 @@ impl MeshOptions {
                 names(list).with_context(|| format!("CK8S_PEER_{}", role.name.to_uppercase()))?;
             let service = role.services.first().context("a peer serves something")?;
             let peer = Peer::start(role.name, service, names, certificates.clone());
-            remotes = remotes.with(peer, role.services, needed);
+            let requirement = match needed {
+                true => Requirement::Required,
+                false => Requirement::Optional,
+            };
+            remotes = remotes.with(peer, role.services, requirement);
         }
         Ok(Mesh::with(remotes))
     }

@@ -1,4 +1,5 @@
-//! Who signs: a key and a certificate that every process of the mesh trusts. It signs a public key and a name, nothing that was asked for besides.
+//! The authority that signs certificates: a key and a certificate that every process of the mesh trusts. It signs a
+//! public key and a name, and ignores what else a request asks for.
 use std::{
     fs,
     path::Path,
@@ -17,10 +18,13 @@ use crate::{Bundle, Identity, PkiError, write_private, write_public};
 const CERTIFICATE: &str = "ca.crt";
 const KEY: &str = "ca.key";
 
-/// How long an authority lives: the one file that nobody renews by itself.
-const AUTHORITY_LIFE: Duration = Duration::from_secs(3650 * 24 * 3600);
-/// Clocks that are behind by so much take a fresh certificate all the same.
-pub(crate) const SKEW: Duration = Duration::from_secs(300);
+/// How long an authority is valid: ten years, since nothing renews it.
+const AUTHORITY_VALIDITY: Duration = Duration::from_secs(3650 * 24 * 3600);
+/// Certificates are valid from so long before they are signed, for clocks that are behind.
+pub(crate) const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
+
+/// What X.509 allows for a common name.
+const MAX_COMMON_NAME_CHARS: usize = 64;
 
 /// An authority, with its key.
 pub struct Authority {
@@ -28,27 +32,27 @@ pub struct Authority {
     certificate: String,
 }
 
-/// A key made here and the request for its certificate, both in PEM. Has no `Debug`.
+/// A fresh key and the request for its certificate, both in PEM. Has no `Debug`.
 pub struct Request {
-    /// The private key: it stays here.
+    /// The private key, which is not sent.
     pub key: String,
-    /// What is sent to the authority.
+    /// The request, which is sent to the authority.
     pub csr: String,
 }
 
-/// What was signed, in PEM.
+/// A signed certificate, in PEM.
 #[derive(Debug)]
 pub struct Issued {
     /// The certificate.
     pub certificate: String,
-    /// Whom to trust.
+    /// The authority to trust.
     pub authority: String,
     /// When it ends.
     pub until: SystemTime,
 }
 
 impl Request {
-    /// A fresh key.
+    /// Makes a fresh key.
     ///
     /// # Errors
     /// The system gives no randomness.
@@ -65,7 +69,7 @@ impl Request {
         })
     }
 
-    /// The files of this key with its certificate.
+    /// Returns the files of this key with its certificate.
     #[must_use]
     pub fn bundle(self, issued: &Issued) -> Bundle {
         Bundle {
@@ -77,7 +81,7 @@ impl Request {
 }
 
 impl Authority {
-    /// A new authority: its certificate and its key, in PEM.
+    /// Makes a new authority. Returns its certificate and its key, in PEM.
     ///
     /// # Errors
     /// The system gives no randomness.
@@ -85,17 +89,21 @@ impl Authority {
         let unusable = PkiError::unusable("a fresh authority");
         let key = KeyPair::generate().map_err(|e| unusable(&e))?;
         let now = SystemTime::now();
-        let mut params = params("ck8s mesh authority", now - SKEW, now + AUTHORITY_LIFE);
+        let mut params = params(
+            "ck8s mesh authority",
+            now - MAX_CLOCK_SKEW,
+            now + AUTHORITY_VALIDITY,
+        );
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).map_err(|e| unusable(&e))?;
         Ok((certificate.pem(), key.serialize_pem()))
     }
 
-    /// From `ca.crt` and `ca.key`.
+    /// Reads the contents of `ca.crt` and `ca.key`.
     ///
     /// # Errors
-    /// Which of them cannot be used.
+    /// Names the one that cannot be used.
     pub fn from_pem(certificate: &str, key: &str) -> Result<Self, PkiError> {
         let key = KeyPair::from_pem(key).map_err(|e| PkiError::unusable("ca.key")(&e))?;
         let issuer = Issuer::from_ca_cert_pem(certificate, key)
@@ -106,10 +114,10 @@ impl Authority {
         })
     }
 
-    /// From a directory with `ca.crt` and `ca.key`.
+    /// Reads `ca.crt` and `ca.key` of a directory.
     ///
     /// # Errors
-    /// Which of them is missing or cannot be used.
+    /// Names the one that is missing or cannot be used.
     pub fn read(dir: &Path) -> Result<Self, PkiError> {
         let read = |name: &str| {
             let path = dir.join(name);
@@ -118,7 +126,7 @@ impl Authority {
         Self::from_pem(&read(CERTIFICATE)?, &read(KEY)?)
     }
 
-    /// Makes one in a directory unless it is there; whether it was made.
+    /// Makes an authority in a directory unless there is one. Returns whether it made one.
     ///
     /// # Errors
     /// What is there cannot be used, or nothing can be written.
@@ -144,10 +152,15 @@ impl Authority {
         let request = CertificateSigningRequestParams::from_pem(csr)
             .map_err(|e| PkiError::unusable("the certificate request")(&e))?;
         let now = SystemTime::now();
-        self.issue(&request.public_key, identity, now - SKEW, now + life)
+        self.issue(
+            &request.public_key,
+            identity,
+            now - MAX_CLOCK_SKEW,
+            now + life,
+        )
     }
 
-    /// Signs a fresh key for this name: all that a process needs.
+    /// Makes and signs a key for this name: all files that a process needs.
     ///
     /// # Errors
     /// The system gives no randomness.
@@ -200,10 +213,10 @@ impl Authority {
 fn params(name: &str, from: SystemTime, until: SystemTime) -> CertificateParams {
     let mut params = CertificateParams::default();
     let mut subject = DistinguishedName::new();
-    // A common name has at most 64 characters; nobody reads it, the URI counts.
+    // Nobody reads the common name: the URI counts.
     subject.push(
         DnType::CommonName,
-        name.chars().take(64).collect::<String>(),
+        name.chars().take(MAX_COMMON_NAME_CHARS).collect::<String>(),
     );
     params.distinguished_name = subject;
     params.not_before = OffsetDateTime::from(from);

@@ -1,4 +1,4 @@
-//! What can be wrong with certificates.
+//! The errors of certificates and their files.
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -29,17 +29,17 @@ pub enum PkiError {
     #[error("the certificate names a worker and somebody else")]
     Ambiguous,
     /// A certificate does not name what it is needed for.
-    #[error("the certificate is for {has}, not for {wanted}")]
+    #[error("the certificate is for {has}, not for {expected}")]
     OtherName {
         /// Whom it names.
         has: String,
-        /// Who was wanted.
-        wanted: String,
+        /// Who it has to name.
+        expected: String,
     },
 }
 
 impl PkiError {
-    /// A part that cannot be used.
+    /// Makes the error of a part that cannot be used.
     pub(crate) fn unusable(what: &'static str) -> impl Fn(&dyn std::fmt::Display) -> Self {
         move |cause| Self::Unusable {
             what,

@@ -24,10 +24,10 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// What is in a directory.
+    /// Reads the files of a directory.
     ///
     /// # Errors
-    /// The file that cannot be read.
+    /// Names the file that cannot be read.
     pub fn read(dir: &Path) -> Result<Self, PkiError> {
         let read = |name: &str| {
             let path = dir.join(name);
@@ -40,11 +40,11 @@ impl Bundle {
         })
     }
 
-    /// Writes it into a directory, which is made if it is missing. Each file is whole or not there; a reader that sees the old
-    /// certificate beside the new key waits until they fit.
+    /// Writes the files into a directory, which is made if it is missing. Each file is whole or not there; a reader
+    /// that sees the old certificate beside the new key waits until they fit.
     ///
     /// # Errors
-    /// The file that cannot be written.
+    /// Names the file that cannot be written.
     pub fn write(&self, dir: &Path) -> Result<(), PkiError> {
         fs::create_dir_all(dir).map_err(|source| PkiError::File {
             path: dir.to_owned(),

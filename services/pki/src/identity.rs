@@ -1,4 +1,4 @@
-//! Who a certificate is for: roles of the mesh, or one worker, by URIs in the SPIFFE manner.
+//! The identity that a certificate names: roles of the mesh, or one worker, as URIs in the style of SPIFFE.
 use std::fmt;
 
 use ck8s_types::WorkerId;
@@ -11,7 +11,7 @@ use crate::PkiError;
 
 /// Our trust domain.
 const DOMAIN: &str = "spiffe://ck8s/";
-/// What a worker's path begins with. No role has this name.
+/// The prefix of a worker's path. No role has this name.
 const WORKER: &str = "worker/";
 
 /// Whom a certificate names.
@@ -36,7 +36,7 @@ impl Identity {
         matches!(self, Self::Roles(roles) if roles.iter().any(|role| role == name))
     }
 
-    /// As URIs.
+    /// Returns the names as URIs.
     #[must_use]
     pub fn uris(&self) -> Vec<String> {
         match self {
@@ -45,10 +45,10 @@ impl Identity {
         }
     }
 
-    /// Whom a certificate in DER names. Whether it is to be believed is not asked here.
+    /// Reads whom a certificate in DER names. It does not check who signed it.
     ///
     /// # Errors
-    /// It is no certificate, names nobody of ours, or a worker and somebody else.
+    /// It is no certificate, names nobody of ours, or names a worker and somebody else.
     pub fn of_certificate(der: &[u8]) -> Result<Self, PkiError> {
         let unusable = PkiError::unusable("the certificate");
         let (_, certificate) = X509Certificate::from_der(der).map_err(|e| unusable(&e))?;

@@ -9,7 +9,7 @@ mod identity;
 mod verify;
 
 pub use authority::{Authority, Issued, Request};
-pub use certificates::{Certificates, Peer};
+pub use certificates::{Certificates, Peer, Validity};
 pub use error::PkiError;
 pub use files::{Bundle, write_private, write_public};
 pub use identity::Identity;

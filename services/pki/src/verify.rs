@@ -1,4 +1,5 @@
-//! Whether a server is the role that was wanted: its certificate comes from our authority and names the role. Host names count for nothing.
+//! The check that a server has the expected role: its certificate comes from our authority and names the role. Host
+//! names count for nothing.
 use std::sync::Arc;
 
 use rustls::{
@@ -14,12 +15,12 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::{Identity, PkiError};
 
-/// Takes servers that act as one role.
+/// Accepts servers that may act as one role.
 #[derive(Debug)]
 pub(crate) struct RoleVerifier {
-    pub role: String,
-    pub roots: Arc<RootCertStore>,
-    pub provider: Arc<CryptoProvider>,
+    pub(crate) role: String,
+    pub(crate) roots: Arc<RootCertStore>,
+    pub(crate) provider: Arc<CryptoProvider>,
 }
 
 impl RoleVerifier {
@@ -30,7 +31,7 @@ impl RoleVerifier {
         }
         Err(PkiError::OtherName {
             has: identity.to_string(),
-            wanted: Identity::role(&self.role).to_string(),
+            expected: Identity::role(&self.role).to_string(),
         })
     }
 }
@@ -53,7 +54,7 @@ impl ServerCertVerifier for RoleVerifier {
             now,
             algorithms,
         )?;
-        // In words: an error of the certificate's kind would show itself as code.
+        // As a text: rustls shows an error of its own certificate kind as code.
         self.names_role(end_entity)
             .map_err(|error| Error::General(error.to_string()))?;
         Ok(ServerCertVerified::assertion())

@@ -16,13 +16,13 @@ pub enum Caller {
         /// The person, if it is one. None: a token that is nobody's.
         person: Option<SignedIn>,
     },
-    /// A person who is no platform admin, or shows a token that lets them do less.
+    /// A person who is no platform admin, or uses a token with fewer rights.
     Person {
         /// What people call them.
         name: String,
         /// Who they are.
         person: SignedIn,
-        /// Where they may do what.
+        /// Their roles.
         projects: Arc<Projects>,
     },
     /// Another role of the mesh.
@@ -46,16 +46,16 @@ pub enum Caller {
     },
 }
 
-/// A person, and what they show for it.
+/// A person, and their credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignedIn {
     /// The user.
     pub user_id: UserId,
-    /// How they came.
+    /// What proves who they are.
     pub with: Credential,
 }
 
-/// What a person shows.
+/// What a person proves their identity with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// An access token of this session.
@@ -64,7 +64,7 @@ pub enum Credential {
     Token(TokenId),
 }
 
-/// Where a person may do what.
+/// The roles of a person in projects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Projects {
     /// In every project, also in those to come; none: only where they are members.
@@ -74,13 +74,13 @@ pub struct Projects {
 }
 
 impl Projects {
-    /// What they may do there; none: to them, the project does not exist.
+    /// Returns their role in a project. None: to them, the project does not exist.
     #[must_use]
     pub fn role_in(&self, project: ProjectId) -> Option<ProjectRole> {
         self.by_project.get(&project).copied().max(self.everywhere)
     }
 
-    /// The most that they may do anywhere.
+    /// Returns the highest role that they have anywhere.
     #[must_use]
     pub fn most(&self) -> Option<ProjectRole> {
         self.by_project.values().copied().max().max(self.everywhere)
@@ -88,7 +88,7 @@ impl Projects {
 }
 
 impl Caller {
-    /// As it stands in flow events.
+    /// Returns the actor as flow events name it.
     #[must_use]
     pub fn actor(&self) -> String {
         match self {
@@ -101,7 +101,7 @@ impl Caller {
         }
     }
 
-    /// The person, if the caller is one.
+    /// Returns the person, if the caller is one.
     #[must_use]
     pub fn person(&self) -> Option<SignedIn> {
         match self {
@@ -111,7 +111,7 @@ impl Caller {
         }
     }
 
-    /// The worker that the caller's certificate names: it speaks for no other.
+    /// Returns the worker that the caller's certificate names: it speaks for no other.
     #[must_use]
     pub fn certified(&self) -> Option<&WorkerId> {
         match self {
@@ -120,9 +120,9 @@ impl Caller {
         }
     }
 
-    /// Whether the other caller may do the same: the name is no part of it.
+    /// Whether the other caller is the same one with the same rights. The name does not count.
     #[must_use]
-    pub(crate) fn may_the_same(&self, other: &Self) -> bool {
+    pub(crate) fn has_rights_of(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Admin { person: a, .. }, Self::Admin { person: b, .. }) => a == b,
             (
@@ -141,7 +141,7 @@ impl Caller {
         }
     }
 
-    /// Whether the caller may see this run: a run sees only itself. Which projects' runs people see, `access` says.
+    /// Whether the caller may see this run: a run sees only itself. `access` says which projects' runs people see.
     #[must_use]
     pub fn may_see_run(&self, run: RunId) -> bool {
         match self {
@@ -151,7 +151,7 @@ impl Caller {
     }
 }
 
-/// The caller of a request that came through the guard. Without a guard in front, nobody.
+/// Returns the caller of a request that came through the guard. Without a guard in front, the caller is anonymous.
 pub fn caller<T>(request: &Request<T>) -> Caller {
     request
         .extensions()

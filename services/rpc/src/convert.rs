@@ -7,7 +7,7 @@ use tonic::Status;
 
 use crate::status;
 
-/// A moment, for the wire.
+/// Returns a moment for the wire.
 #[must_use]
 pub fn timestamp(at: OffsetDateTime) -> Timestamp {
     Timestamp {
@@ -16,7 +16,7 @@ pub fn timestamp(at: OffsetDateTime) -> Timestamp {
     }
 }
 
-/// A moment from the wire.
+/// Reads a moment from the wire.
 ///
 /// # Errors
 /// INVALID_ARGUMENT names `field` where it is no moment.
@@ -53,7 +53,7 @@ pub fn optional_id<T: std::str::FromStr<Err: std::fmt::Display>>(
     }
 }
 
-/// What is wrong with a value, for the wire.
+/// Returns the status of a value that is not valid.
 #[must_use]
 pub fn invalid(fault: &Invalid) -> Status {
     status::invalid(fault.field, fault.problem.clone())

@@ -1,11 +1,10 @@
-//! What every gRPC server and client of ck8s shares: who calls (`caller`, `identify`), what they may (`policy`, `access`), the layer that
-//! holds it (`guard`), how errors look (`status`), pages (`page`), how often somebody may ask (`rate`), conversions of shared messages (`convert`), the mesh between
-//! roles (`mesh`) and what every server serves (`server`).
+#![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod access;
 pub mod caller;
 pub mod convert;
+mod deadline;
 pub mod guard;
 pub mod identify;
 pub mod mesh;

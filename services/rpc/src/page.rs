@@ -5,30 +5,30 @@ use tonic::Status;
 
 use crate::status;
 
-/// What a caller gets who does not say.
-const DEFAULT_SIZE: i32 = 50;
-/// More than this is never sent at once: it bounds an answer's size.
-const LARGEST_SIZE: i32 = 200;
+/// The rows of a page where the caller names no size.
+const DEFAULT_PAGE_SIZE: i32 = 50;
+/// Bounds the size of a response.
+const MAX_PAGE_SIZE: i32 = 200;
 
-/// How many rows a page has; one below 0 is refused, one above 200 is 200.
+/// Returns how many rows a page has: 50 where the caller names no size, 200 at most.
 ///
 /// # Errors
 /// INVALID_ARGUMENT for a negative size.
-pub fn size(asked: i32) -> Result<i64, Status> {
-    match asked {
-        0 => Ok(DEFAULT_SIZE.into()),
-        1.. => Ok(asked.min(LARGEST_SIZE).into()),
+pub fn size(requested: i32) -> Result<i64, Status> {
+    match requested {
+        0 => Ok(DEFAULT_PAGE_SIZE.into()),
+        1.. => Ok(requested.min(MAX_PAGE_SIZE).into()),
         _ => Err(status::invalid("page_size", "must not be negative")),
     }
 }
 
-/// The token of a key.
+/// Returns the token of a key.
 #[must_use]
 pub fn encode<K: Serialize>(key: &K) -> String {
     serde_json::to_vec(key).map_or_else(|_| String::new(), |json| URL_SAFE_NO_PAD.encode(json))
 }
 
-/// The key of a token; none for the first page.
+/// Returns the key of a token. None: the first page.
 ///
 /// # Errors
 /// INVALID_ARGUMENT for a token that is not ours.

@@ -3,7 +3,8 @@ use tonic::service::Routes;
 use tonic_health::server::{HealthReporter, HealthService};
 use tonic_reflection::server::{Builder, Error};
 
-/// Adds health, reported by `health`, and reflection (v1, and v1alpha, which older clients speak) over the whole contract.
+/// Adds health, reported by `health`, and reflection (v1, and v1alpha, which older clients speak) over the whole
+/// contract.
 ///
 /// # Errors
 /// When the contract's descriptor set cannot be read.

@@ -1,5 +1,6 @@
-//! How errors look on the wire: one `ErrorInfo` (UPPER_SNAKE reason, domain `ck8s`, the message's variables), `BadRequest` for
-//! fields, `RetryInfo` where trying again helps. The cause of an internal error is logged here, once, and never sent. (AIP-193)
+//! How errors look on the wire: one `ErrorInfo` (UPPER_SNAKE reason, domain `ck8s`, the message's variables),
+//! `BadRequest` for fields, `RetryInfo` where trying again helps. The cause of an internal error is logged here, once,
+//! and never sent. (AIP-193)
 use std::{collections::HashMap, fmt::Display, time::Duration};
 
 use bytes::Bytes;
@@ -55,7 +56,7 @@ pub fn invalid(field: &str, problem: impl Into<String>) -> Status {
     )
 }
 
-/// FAILED_PRECONDITION: not in this state.
+/// FAILED_PRECONDITION: the state does not allow it.
 #[must_use]
 pub fn precondition(reason: &str, message: impl Into<String>) -> Status {
     error(Code::FailedPrecondition, reason, message, &[])
@@ -74,7 +75,7 @@ pub fn exists(kind: &str, id: impl Display) -> Status {
     )
 }
 
-/// ABORTED: somebody was there first; read again, then decide.
+/// ABORTED: somebody else was first; read again, then decide.
 #[must_use]
 pub fn aborted(reason: &str, message: impl Into<String>) -> Status {
     error(Code::Aborted, reason, message, &[])
@@ -113,18 +114,18 @@ pub fn role_needed(role: ProjectRole) -> Status {
     )
 }
 
-/// UNAUTHENTICATED: the token of an open stream is good no more.
+/// UNAUTHENTICATED: the token of an open stream is no longer valid.
 #[must_use]
 pub fn token_ended() -> Status {
     error(
         Code::Unauthenticated,
         "TOKEN_ENDED",
-        "the token that opened this stream is good no more",
+        "the token that opened this stream is no longer valid",
         &[],
     )
 }
 
-/// PERMISSION_DENIED: what the caller of an open stream may has changed.
+/// PERMISSION_DENIED: the rights of the caller of an open stream have changed.
 #[must_use]
 pub fn access_changed() -> Status {
     error(
@@ -135,27 +136,33 @@ pub fn access_changed() -> Status {
     )
 }
 
-/// What a peer answered, for our own caller: the status alone, without the headers that it came with.
+/// Returns the status of a peer for our own caller, without the headers that it came with.
 #[must_use]
-pub fn handed_on(peer: &Status) -> Status {
+pub fn of_peer(peer: &Status) -> Status {
     let details = Bytes::copy_from_slice(peer.details());
     Status::with_details(peer.code(), peer.message(), details)
 }
 
-/// UNAVAILABLE, with when to try again. `what` is named to the caller, `cause` only logged.
+/// As [`of_peer`]; for callers of the former name.
+#[must_use]
+pub fn handed_on(peer: &Status) -> Status {
+    of_peer(peer)
+}
+
+/// UNAVAILABLE, with when to try again. The caller learns `what`; `cause` is only logged.
 #[must_use]
 pub fn unavailable(what: &str, cause: &dyn Display) -> Status {
     tracing::warn!(%cause, what, "unavailable");
-    away(what)
+    unreachable(what)
 }
 
-/// UNAVAILABLE: this server stops, as it was told to. Another one, or the next one, can be asked at once.
+/// UNAVAILABLE: this server shuts down. Another one, or the next one, can be called at once.
 #[must_use]
 pub fn stopping() -> Status {
-    away("this server")
+    unreachable("this server")
 }
 
-fn away(what: &str) -> Status {
+fn unreachable(what: &str) -> Status {
     let mut details = info("UNAVAILABLE", &[("what", what)]);
     details.set_retry_info(Some(Duration::from_secs(1)));
     Status::with_error_details(

@@ -1,4 +1,5 @@
-//! The private listener: `/metrics` for Prometheus, `/healthz` and `/readyz`. Not for the public: it asks nobody who they are.
+//! The private listener: `/metrics` for Prometheus, `/healthz` and `/readyz`. It authenticates nobody and must not be
+//! public.
 use std::{net::SocketAddr, time::Duration};
 
 use axum::{
@@ -14,20 +15,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Readiness;
 
-/// Bounds of the latency histograms (`*_seconds`): from a call in memory to the longest deadline.
-const SECONDS: &[f64] = &[
+/// The buckets of latency histograms (`*_seconds`): from a call in memory to the longest deadline.
+const LATENCY_BUCKETS_SECONDS: &[f64] = &[
     0.000_25, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
 ];
-/// How often the recorder folds what it collected, so that it does not grow while nobody asks.
-const UPKEEP: Duration = Duration::from_secs(15);
+/// How often the recorder folds what it collected, so that it does not grow while nobody reads the metrics.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(15);
 
-/// The private listener cannot be had.
+/// Why there is no private listener.
 #[derive(Debug, Error)]
 pub enum AdminError {
     /// The address is taken, or not ours.
     #[error("cannot listen on {0} (CK8S_ADMIN_LISTEN): {1}")]
     Bind(SocketAddr, #[source] std::io::Error),
-    /// Somebody set up metrics before, or a setting is wrong.
+    /// Metrics are set up already, or a setting is wrong.
     #[error("metrics: {0}")]
     Metrics(String),
 }
@@ -42,7 +43,7 @@ impl Admin {
     /// Binds the listener and begins to record metrics.
     ///
     /// # Errors
-    /// The address cannot be had, or metrics are recorded already.
+    /// The address cannot be bound, or metrics are recorded already.
     pub async fn bind(address: SocketAddr) -> Result<Self, AdminError> {
         let listener = TcpListener::bind(address)
             .await
@@ -50,7 +51,10 @@ impl Admin {
         let failed =
             |error: metrics_exporter_prometheus::BuildError| AdminError::Metrics(error.to_string());
         let handle = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+            .set_buckets_for_metric(
+                Matcher::Suffix("_seconds".to_owned()),
+                LATENCY_BUCKETS_SECONDS,
+            )
             .map_err(failed)?
             .install_recorder()
             .map_err(failed)?;
@@ -65,7 +69,7 @@ impl Admin {
         self.listener.local_addr()
     }
 
-    /// Answers until the token is cancelled. `missing` says what the process needs and does not have.
+    /// Serves until `shutdown`. `missing` returns what the process needs and does not have.
     pub async fn serve<F, R>(self, missing: F, shutdown: CancellationToken)
     where
         F: Fn() -> R + Clone + Send + Sync + 'static,
@@ -87,7 +91,7 @@ impl Admin {
             );
         let upkeep = async {
             loop {
-                tokio::time::sleep(UPKEEP).await;
+                tokio::time::sleep(UPKEEP_INTERVAL).await;
                 handle.run_upkeep();
             }
         };

@@ -1,4 +1,4 @@
-//! Logs, metrics and the private listener of a process. What is measured, each crate says itself (`metrics::counter!` and the like).
+#![doc = include_str!("../README.md")]
 mod admin;
 mod logs;
 mod readiness;

@@ -1,4 +1,4 @@
-//! Logs go to stderr, as JSON lines for machines or as text for people. stdout belongs to what a command answers.
+//! Logs go to stderr, as JSON lines for machines or as text for people. stdout belongs to the output of commands.
 use std::{env, io::IsTerminal};
 
 use thiserror::Error;
@@ -22,12 +22,13 @@ pub enum LogError {
     /// `CK8S_LOG` or `RUST_LOG` is no filter.
     #[error("CK8S_LOG or RUST_LOG: {0} (an example: info,ck8s_runs=debug)")]
     Filter(String),
-    /// Somebody set up logs before.
+    /// Logs are set up already.
     #[error("logs are already set up")]
     Twice,
 }
 
-/// Sets up the process's logs. `CK8S_LOG` (else `RUST_LOG`) filters, `CK8S_LOG_FORMAT` (json, text) overrides the format.
+/// Sets up the process's logs. `CK8S_LOG` (else `RUST_LOG`) filters, `CK8S_LOG_FORMAT` (json, text) overrides the
+/// format.
 ///
 /// # Errors
 /// A variable's value cannot be understood.

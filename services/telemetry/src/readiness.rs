@@ -1,7 +1,7 @@
-//! What `/readyz` says: whether the process can serve, and if not, what it lacks.
+//! The response of `/readyz`: whether the process can serve, and what it lacks if it cannot.
 use serde::Serialize;
 
-/// The answer, as JSON.
+/// The response, as JSON.
 #[derive(Debug, Serialize)]
 pub struct Readiness<'a> {
     status: &'static str,

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
-/// A text that is no id of its kind.
+/// The error of a text that is no valid id.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 #[error("not a valid {kind} id")]
 pub struct InvalidId {
-    /// What kind of id was wanted: run, project, ...
+    /// Which kind of id: run, project, ...
     pub kind: &'static str,
 }
 
@@ -99,13 +99,13 @@ uuid_id!(
     ReplicaId, "replica"
 );
 uuid_id!(
-    /// What makes a mutating call safe to repeat; the caller's choice.
+    /// Makes a mutating call safe to repeat; the caller chooses it.
     RequestId, "request"
 );
 
 impl RunId {
-    /// The id of the run that a delivery makes: the delivery's time, and a name-based rest. So a delivery makes at most one run,
-    /// held by the runs' primary key, and both live in the same partition.
+    /// The id of the run that a delivery creates: the time of the delivery, then a name-based hash of it. So a delivery
+    /// creates at most one run, which the primary key of the runs ensures, and both are in the same partition.
     #[must_use]
     pub fn of_delivery(delivery: DeliveryId) -> Self {
         let mut bytes = *Uuid::new_v5(&delivery.uuid(), b"run").as_bytes();
@@ -114,6 +114,9 @@ impl RunId {
         Self(Uuid::from_bytes(bytes))
     }
 }
+
+/// Bounds the name of a worker.
+const MAX_WORKER_ID_BYTES: usize = 100;
 
 /// A worker: its own name, stable over restarts; 1 to 100 characters of a-z, A-Z, 0-9, dot, dash, underscore.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -144,11 +147,11 @@ impl FromStr for WorkerId {
 impl TryFrom<String> for WorkerId {
     type Error = InvalidId;
     fn try_from(text: String) -> Result<Self, InvalidId> {
-        let fits = (1..=100).contains(&text.len())
+        let is_valid = (1..=MAX_WORKER_ID_BYTES).contains(&text.len())
             && text
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-        if fits {
+        if is_valid {
             Ok(Self(text))
         } else {
             Err(InvalidId { kind: "worker" })
@@ -167,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_run_of_a_delivery_is_always_the_same_and_keeps_its_time() {
+    fn the_run_id_of_a_delivery_is_always_the_same_and_keeps_its_time() {
         let (one, other) = (DeliveryId::new(), DeliveryId::new());
         let run = RunId::of_delivery(one);
         assert_eq!(run, RunId::of_delivery(one));

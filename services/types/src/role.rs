@@ -1,15 +1,15 @@
-//! What a person may do in a project.
+//! The roles of people in projects.
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
 use crate::UnknownWord;
 
-/// A role in a project; a later one may what those before may.
+/// A role in a project; each one has the rights of those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProjectRole {
-    /// May look.
+    /// May read.
     Read,
     /// May start, cancel and retry.
     ReadWrite,
@@ -41,8 +41,8 @@ impl fmt::Display for ProjectRole {
 impl FromStr for ProjectRole {
     type Err = UnknownWord;
     fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        let found = Self::ALL.iter().find(|role| role.as_str() == word);
-        found.copied().ok_or_else(|| UnknownWord {
+        let role = Self::ALL.iter().find(|role| role.as_str() == word);
+        role.copied().ok_or_else(|| UnknownWord {
             set: "project role",
             word: word.to_owned(),
         })

@@ -2,23 +2,23 @@
 use crate::closed_set::closed_set;
 
 closed_set!(
-    /// Where a run stands.
+    /// The state of a run.
     RunState, "run state", {
         /// Waits for a slot and a worker, or for its workload to start.
         Pending = "pending",
         /// Its workload runs.
         Running = "running",
-        /// Terminal: it did what it was asked.
+        /// Terminal: its workload succeeded.
         Succeeded = "succeeded",
-        /// Terminal: it did not.
+        /// Terminal: it did not succeed.
         Failed = "failed",
-        /// Terminal: somebody or something ended it.
+        /// Terminal: somebody, or a newer run, ended it.
         Canceled = "canceled",
     }
 );
 
 impl RunState {
-    /// Terminal states never change.
+    /// Whether the state is final.
     #[must_use]
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Canceled)
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_go_there_and_back() {
+    fn every_word_is_read_as_its_value() {
         for state in RunState::ALL {
             assert_eq!(state.as_str().parse::<RunState>().as_ref(), Ok(state));
         }

@@ -1,10 +1,10 @@
-//! What a run runs, and what made it: checked once, where it enters.
+//! What a run executes, and what created it: checked once, where it enters.
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A value that cannot be taken, with the field that holds it.
+/// A value that is not valid, with the field that holds it.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 #[error("{field}: {problem}")]
 pub struct Invalid {
@@ -14,7 +14,16 @@ pub struct Invalid {
     pub problem: String,
 }
 
-/// What runs. Zero and empty mean the default, as in the contract.
+impl Invalid {
+    fn new(field: &'static str, problem: impl Into<String>) -> Self {
+        Self {
+            field,
+            problem: problem.into(),
+        }
+    }
+}
+
+/// What a run executes. Zero and empty mean the default, as in the contract.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunSpec {
@@ -77,88 +86,104 @@ impl Default for Timeouts {
 }
 
 /// A week: no run waits or runs longer.
-const LONGEST_TIMEOUT: u32 = 7 * 86_400;
-/// What a spec may hold in all: it travels in grants and lies in every run's row.
-const LARGEST_SPEC: usize = 64 * 1024;
+const MAX_TIMEOUT_SECONDS: u32 = 7 * 86_400;
+/// Attempts in all where a spec names no number.
+const DEFAULT_MAX_ATTEMPTS: i32 = 2;
+/// Variables of this prefix are set by ck8s.
+const RESERVED_ENV_PREFIX: &str = "CK8S_";
+/// Bounds a spec in all: it travels in grants and is stored with every run.
+const MAX_SPEC_BYTES: usize = 64 * 1024;
 
 impl RunSpec {
-    /// The spec with its defaults filled in, or the first thing that is wrong with it.
+    /// Returns the spec with its defaults filled in.
     ///
     /// # Errors
-    /// [`Invalid`] names the field.
+    /// [`Invalid`] names the first field that is not valid.
     pub fn checked(mut self) -> Result<Self, Invalid> {
-        let invalid = |field, problem: &str| Invalid {
-            field,
-            problem: problem.to_owned(),
-        };
-        let size = self.image.len()
-            + self.command.iter().map(String::len).sum::<usize>()
-            + self
-                .env
-                .iter()
-                .map(|(k, v)| k.len() + v.len())
-                .sum::<usize>()
-            + self.egress.iter().map(String::len).sum::<usize>();
-        if size > LARGEST_SPEC {
-            return Err(invalid("spec", "larger than 64 KiB"));
+        if self.size_bytes() > MAX_SPEC_BYTES {
+            return Err(Invalid::new("spec", "larger than 64 KiB"));
         }
-        let text = |s: &String| !s.contains('\0');
-        if !(text(&self.image) && self.command.iter().all(text)) {
-            return Err(invalid("spec.command", "holds a NUL character"));
-        }
-        for (name, value) in &self.env {
-            if !is_env_name(name) || name.starts_with("CK8S_") {
-                return Err(Invalid {
-                    field: "spec.env",
-                    problem: format!(
-                        "{name:?} is no name for a variable (letters, digits and underscores, not CK8S_*)"
-                    ),
-                });
-            }
-            if value.contains('\0') {
-                return Err(invalid("spec.env", "holds a NUL character"));
-            }
-        }
-        for name in &self.secrets {
-            if !is_env_name(name) || name.starts_with("CK8S_") || self.env.contains_key(name) {
-                return Err(Invalid {
-                    field: "spec.secrets",
-                    problem: format!("{name:?} is no name for a secret, or is in env too"),
-                });
-            }
-        }
-        if !(-100..=100).contains(&self.priority) {
-            return Err(invalid("spec.priority", "must be -100 to 100"));
-        }
-        let t = &self.timeouts;
-        if [t.unscheduled, t.pending, t.running]
-            .iter()
-            .any(|s| !(1..=LONGEST_TIMEOUT).contains(s))
-        {
-            return Err(invalid("spec.timeouts", "must be 1 second to 7 days"));
-        }
+        self.check_command()?;
+        self.check_environment()?;
+        self.check_scheduling()?;
         if self.max_attempts == 0 {
-            self.max_attempts = 2;
-        }
-        if !(1..=10).contains(&self.max_attempts) {
-            return Err(invalid("spec.max_attempts", "must be 1 to 10"));
+            self.max_attempts = DEFAULT_MAX_ATTEMPTS;
         }
         if self.concurrency_group.as_deref() == Some("") {
             self.concurrency_group = None;
         }
-        if self
-            .concurrency_group
-            .as_ref()
-            .is_some_and(|g| g.len() > 200)
-        {
-            return Err(invalid("spec.concurrency_group", "longer than 200 bytes"));
-        }
-        if self.labels.iter().any(|l| l.is_empty() || l.len() > 100) || self.labels.len() > 20 {
-            return Err(invalid("spec.labels", "at most 20, each 1 to 100 bytes"));
-        }
         self.labels.sort();
         self.labels.dedup();
         Ok(self)
+    }
+
+    fn size_bytes(&self) -> usize {
+        let texts = self.command.iter().chain(&self.egress).map(String::len);
+        let variables = self
+            .env
+            .iter()
+            .map(|(name, value)| name.len() + value.len());
+        self.image.len() + texts.sum::<usize>() + variables.sum::<usize>()
+    }
+
+    fn check_command(&self) -> Result<(), Invalid> {
+        if self.image.contains('\0') || self.command.iter().any(|text| text.contains('\0')) {
+            return Err(Invalid::new("spec.command", "holds a NUL character"));
+        }
+        Ok(())
+    }
+
+    fn check_environment(&self) -> Result<(), Invalid> {
+        for (name, value) in &self.env {
+            if !is_env_name(name) || name.starts_with(RESERVED_ENV_PREFIX) {
+                let problem = format!(
+                    "{name:?} is no name for a variable (letters, digits and underscores, not CK8S_*)"
+                );
+                return Err(Invalid::new("spec.env", problem));
+            }
+            if value.contains('\0') {
+                return Err(Invalid::new("spec.env", "holds a NUL character"));
+            }
+        }
+        for name in &self.secrets {
+            if !is_env_name(name)
+                || name.starts_with(RESERVED_ENV_PREFIX)
+                || self.env.contains_key(name)
+            {
+                let problem = format!("{name:?} is no name for a secret, or is in env too");
+                return Err(Invalid::new("spec.secrets", problem));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_scheduling(&self) -> Result<(), Invalid> {
+        if !(-100..=100).contains(&self.priority) {
+            return Err(Invalid::new("spec.priority", "must be -100 to 100"));
+        }
+        let t = &self.timeouts;
+        if [t.unscheduled, t.pending, t.running]
+            .iter()
+            .any(|seconds| !(1..=MAX_TIMEOUT_SECONDS).contains(seconds))
+        {
+            return Err(Invalid::new("spec.timeouts", "must be 1 second to 7 days"));
+        }
+        // 0: the default.
+        if !(0..=10).contains(&self.max_attempts) {
+            return Err(Invalid::new("spec.max_attempts", "must be 1 to 10"));
+        }
+        let group = self.concurrency_group.as_ref();
+        if group.is_some_and(|group| group.len() > 200) {
+            let problem = "longer than 200 bytes";
+            return Err(Invalid::new("spec.concurrency_group", problem));
+        }
+        if self.labels.iter().any(|l| l.is_empty() || l.len() > 100) || self.labels.len() > 20 {
+            return Err(Invalid::new(
+                "spec.labels",
+                "at most 20, each 1 to 100 bytes",
+            ));
+        }
+        Ok(())
     }
 
     /// From creation to lease.
@@ -189,7 +214,7 @@ fn is_env_name(name: &str) -> bool {
         && !name.is_empty()
 }
 
-/// What made a run.
+/// What created a run.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunTrigger {
@@ -232,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_spec_is_completed_and_its_faults_are_named() {
+    fn a_spec_is_completed_and_an_invalid_field_is_named() {
         let spec = RunSpec {
             labels: vec!["b".into(), "a".into(), "b".into()],
             ..RunSpec::default()

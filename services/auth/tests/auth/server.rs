@@ -95,7 +95,7 @@ impl TestServer {
         let address = listener.local_addr().unwrap();
         tokio::spawn(
             Server::builder()
-                .layer(guard)
+                .layer(guard.public())
                 .add_routes(routes)
                 .serve_with_incoming(TcpListenerStream::new(listener)),
         );

@@ -11,7 +11,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use super::Options;
+use super::options::Options;
 use crate::{
     roles::{ROLES, Role},
     sign_in,

@@ -102,7 +102,7 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let public = Server::builder()
-            .layer(guard.clone())
+            .layer(guard.public())
             .add_routes(routes.clone())
             .serve_with_incoming_shutdown(
                 TcpListenerStream::new(listener),

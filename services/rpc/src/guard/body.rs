@@ -1,4 +1,5 @@
-//! The bodies of guarded calls: the response's is observed to its end and can be cut short, a stream's request then ends too.
+//! The bodies of guarded calls: that of the response is observed to its end and can be cut short; the request of a
+//! stream then ends too.
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -12,41 +13,41 @@ use hyper::body::{Body as HttpBody, Frame};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::{Code, Status, body::Body};
 
-use super::observe::Observed;
+use super::observe::Observation;
 use crate::status;
 
-/// When a stream ends although its handler goes on, and what then ends its request.
+/// When a stream must end although its handler goes on, and what then ends its request.
 pub(super) struct Ending {
-    pub when: BoxFuture<'static, Status>,
-    pub stop: CancellationToken,
+    pub(super) when: BoxFuture<'static, Status>,
+    pub(super) stop: CancellationToken,
 }
 
 /// A response under way.
 pub(super) struct GuardedBody {
     inner: Option<Body>,
-    observed: Observed,
+    observation: Observation,
     ending: Option<Ending>,
 }
 
 impl GuardedBody {
     /// `inner` until it ends or `ending` says so.
-    pub fn new(inner: Body, observed: Observed, ending: Option<Ending>) -> Self {
+    pub(super) fn new(inner: Body, observation: Observation, ending: Option<Ending>) -> Self {
         Self {
             inner: Some(inner),
-            observed,
+            observation,
             ending,
         }
     }
 
-    /// The last frame, with this status; the handler's side is dropped.
+    /// Returns the last frame, with this status, and drops the handler's side.
     fn cut(&mut self, status: &Status) -> Frame<Bytes> {
         self.inner = None;
         if let Some(ending) = self.ending.take() {
             ending.stop.cancel();
         }
-        self.observed.end(status.code());
+        self.observation.end(status.code());
         let mut trailers = HeaderMap::new();
-        // It fails only for a message that is no header, and percent-encoding makes every message one.
+        // This fails only for a message that is no header value, and percent-encoding makes every message one.
         if status.add_header(&mut trailers).is_err() {
             trailers.insert(Status::GRPC_STATUS, http::HeaderValue::from_static("2"));
         }
@@ -63,7 +64,7 @@ impl HttpBody for GuardedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = self.get_mut();
-        let span = this.observed.span();
+        let span = this.observation.span();
         let _entered = span.enter();
         let Some(inner) = &mut this.inner else {
             return Poll::Ready(None);
@@ -84,11 +85,11 @@ impl HttpBody for GuardedBody {
                     .trailers_ref()
                     .and_then(|t| t.get(Status::GRPC_STATUS))
                 {
-                    this.observed.end(Code::from_bytes(status.as_bytes()));
+                    this.observation.end(Code::from_bytes(status.as_bytes()));
                 }
             }
-            Poll::Ready(Some(Err(status))) => this.observed.end(status.code()),
-            Poll::Ready(None) => this.observed.end(Code::Ok),
+            Poll::Ready(Some(Err(status))) => this.observation.end(status.code()),
+            Poll::Ready(None) => this.observation.end(Code::Ok),
             Poll::Pending => {}
         }
         polled
@@ -99,14 +100,14 @@ impl HttpBody for GuardedBody {
     }
 }
 
-/// A stream's request, which ends with an error once the call was ended.
+/// The request of a stream, which ends with an error once the call was ended.
 pub(super) struct StoppableBody {
     inner: Body,
     stopped: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl StoppableBody {
-    pub fn new(inner: Body, stop: CancellationToken) -> Self {
+    pub(super) fn new(inner: Body, stop: CancellationToken) -> Self {
         Self {
             inner,
             stopped: Box::pin(stop.cancelled_owned()),

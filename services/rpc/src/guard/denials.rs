@@ -1,11 +1,11 @@
-//! Refusals of people, on their way to the audit trail: few, and never in the way of an answer.
-use std::{sync::Arc, time::Instant};
+//! Refusals of people on their way to the audit trail: few, and never in the way of a response.
+use std::sync::Arc;
 
 use ck8s_types::UserId;
 
 use crate::{identify::Identify, rate::Rate};
 
-/// Who was refused what lately: one person is told of once a minute, for one method.
+/// Bounds the records: one a minute for each person and method.
 pub(super) struct Denials(Rate<(UserId, String)>);
 
 impl Default for Denials {
@@ -15,13 +15,9 @@ impl Default for Denials {
 }
 
 impl Denials {
-    /// Has it written down in the background, unless it just was.
-    pub fn tell(&self, identity: &Arc<dyn Identify>, user: UserId, path: &str) {
-        if self
-            .0
-            .take((user, path.to_owned()), Instant::now())
-            .is_err()
-        {
+    /// Records a refusal in the background, unless the same one was recorded just now.
+    pub(super) fn record(&self, identity: &Arc<dyn Identify>, user: UserId, path: &str) {
+        if self.0.check((user, path.to_owned())).is_err() {
             return;
         }
         let (identity, path) = (identity.clone(), path.to_owned());

@@ -1,4 +1,4 @@
-//! One call as operators see it: a span, a line when it ends, a count and a time.
+//! One call as operators see it: a span, a log line when it ends, a count and a duration.
 use std::{sync::Arc, time::Instant};
 
 use http::Response;
@@ -7,17 +7,17 @@ use tracing::{Span, field};
 
 use crate::Caller;
 
-/// A call under way; says CANCELLED if it is dropped before it ends.
-pub(super) struct Observed {
+/// A call under way. It counts as CANCELLED if it is dropped before it ends.
+pub(super) struct Observation {
     method: Arc<str>,
     span: Span,
     started: Instant,
     ended: bool,
 }
 
-impl Observed {
-    /// A call begins. What the contract does not know is one method to the metrics, so that strangers cannot fill them.
-    pub fn start(method: Option<Arc<str>>) -> Self {
+impl Observation {
+    /// Begins a call. Methods that the contract does not know count as one, so that strangers cannot fill the metrics.
+    pub(super) fn start(method: Option<Arc<str>>) -> Self {
         Self {
             method: method.unwrap_or_else(|| "unknown".into()),
             span: Span::none(),
@@ -26,8 +26,8 @@ impl Observed {
         }
     }
 
-    /// It is known who calls.
-    pub fn admitted(mut self, caller: &Caller) -> Self {
+    /// The caller is known.
+    pub(super) fn admitted(mut self, caller: &Caller) -> Self {
         self.span = tracing::info_span!("grpc", method = &*self.method, caller = field::Empty);
         if !self.span.is_disabled() {
             self.span.record("caller", caller.actor());
@@ -35,22 +35,22 @@ impl Observed {
         self
     }
 
-    pub fn span(&self) -> Span {
+    pub(super) fn span(&self) -> Span {
         self.span.clone()
     }
 
-    /// It ended before the handler answered.
-    pub fn refused(self, status: Status) -> Response<Body> {
+    /// The call ended before the handler answered.
+    pub(super) fn refused(self, status: Status) -> Response<Body> {
         self.finish(status.code());
         status.into_http()
     }
 
-    /// It ended.
-    pub fn finish(mut self, code: Code) {
+    /// The call ended.
+    pub(super) fn finish(mut self, code: Code) {
         self.end(code);
     }
 
-    pub fn end(&mut self, code: Code) {
+    pub(super) fn end(&mut self, code: Code) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
@@ -65,19 +65,19 @@ impl Observed {
             Code::Internal | Code::Unknown | Code::DataLoss => {
                 tracing::warn!(method = &*method, code = word, ms, "call");
             }
-            // What is the caller's doing is no line of the log by default: a stranger could fill it.
+            // Failures of the caller's doing are not logged by default: a stranger could fill the log.
             _ => tracing::debug!(method = &*method, code = word, ms, "call"),
         }
     }
 }
 
-impl Drop for Observed {
+impl Drop for Observation {
     fn drop(&mut self) {
         self.end(Code::Cancelled);
     }
 }
 
-/// The code as gRPC spells it.
+/// Returns the code as gRPC spells it.
 fn word(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",

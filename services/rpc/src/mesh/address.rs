@@ -1,13 +1,14 @@
-//! One address of a role: a connection that is kept up, and whether the role there says that it serves.
+//! One address of a role: a connection that is kept open, and whether the role there says that it serves.
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tonic::{Status, transport::Channel};
 use tonic_health::pb::{
@@ -16,50 +17,50 @@ use tonic_health::pb::{
 
 use super::connect::Dial;
 
-/// The first pause after a connection that failed; each next is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The pause after the first connection that failed; each next one is twice as long.
+const MIN_RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// Bounds the pause: a role that comes back is found within two seconds.
+const MAX_RETRY_PAUSE: Duration = Duration::from_secs(2);
 
 /// One address.
 pub(super) struct Address {
-    pub at: SocketAddr,
+    pub(super) at: SocketAddr,
     /// There is one while the role there serves.
     channel: Mutex<Option<Channel>>,
     calls: AtomicUsize,
 }
 
-/// A place for one call; counted until it is dropped.
-pub(super) struct Place {
+/// The permit for one call; it counts until it is dropped.
+pub(super) struct Permit {
     address: Arc<Address>,
-    pub channel: Channel,
+    pub(super) channel: Channel,
 }
 
-impl Place {
-    pub fn at(&self) -> SocketAddr {
+impl Permit {
+    pub(super) fn address(&self) -> SocketAddr {
         self.address.at
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.address.calls.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// What the addresses of one role share.
-pub(super) struct Tending {
-    pub dial: Dial,
+pub(super) struct Shared {
+    pub(super) dial: Dial,
     /// The service whose health counts.
-    pub service: &'static str,
-    /// Tells those who wait that an address came up or went down.
-    pub changed: watch::Sender<()>,
+    pub(super) service: &'static str,
+    /// Tells waiting calls that an address came up or went down.
+    pub(super) changed: watch::Sender<()>,
     /// Wakes the resolver: an address failed.
-    pub failed: Arc<Notify>,
+    pub(super) failed: Arc<Notify>,
 }
 
 impl Address {
-    pub fn new(at: SocketAddr) -> Arc<Self> {
+    pub(super) fn new(at: SocketAddr) -> Arc<Self> {
         Arc::new(Self {
             at,
             channel: Mutex::default(),
@@ -67,103 +68,106 @@ impl Address {
         })
     }
 
-    pub fn is_up(&self) -> bool {
+    pub(super) fn is_up(&self) -> bool {
         self.channel().is_some()
     }
 
     /// How many calls are under way here.
-    pub fn calls(&self) -> usize {
+    pub(super) fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// A place, if the role here serves.
-    pub fn place(self: &Arc<Self>) -> Option<Place> {
+    /// A permit, if the role here serves.
+    pub(super) fn permit(self: &Arc<Self>) -> Option<Permit> {
         let channel = self.channel()?;
         self.calls.fetch_add(1, Ordering::Relaxed);
-        Some(Place {
+        Some(Permit {
             address: self.clone(),
             channel,
         })
     }
 
     fn channel(&self) -> Option<Channel> {
-        let channel = self.channel.lock().unwrap_or_else(PoisonError::into_inner);
-        channel.clone()
+        self.channel.lock().clone()
     }
 
-    /// Sets the channel; whether it went up or down by that.
+    /// Sets the channel. Returns whether the address went up or down by that.
     fn set(&self, channel: Option<Channel>) -> bool {
-        let mut current = self.channel.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.channel.lock();
         let changed = current.is_some() != channel.is_some();
         *current = channel;
         changed
     }
 
-    /// Keeps the address up for ever.
-    pub async fn tend(&self, with: &Tending, certificates: watch::Receiver<impl Sized>) {
+    /// Keeps a connection open; never returns by itself.
+    pub(super) async fn keep_open(
+        &self,
+        shared: &Shared,
+        certificates: watch::Receiver<impl Sized>,
+    ) {
         let mut certificates = certificates;
-        let mut pause = FIRST_PAUSE;
+        let mut pause = MIN_RETRY_PAUSE;
         loop {
             certificates.mark_unchanged();
             let ended = tokio::select! {
-                ended = self.follow(with, &mut pause) => ended,
-                // Another certificate: the next connection shows it. Until it stands, calls go over the one before.
+                ended = self.follow(shared, &mut pause) => ended,
+                // The next connection shows the new certificate. Until it is open, calls go over the one before.
                 changed = certificates.changed() => match changed {
                     Ok(()) => continue,
                     Err(_) => return,
                 },
             };
             if self.set(None) {
-                with.changed.send_replace(());
-                tracing::info!(address = %self.at, service = with.service, reason = %ended, "a peer is gone");
+                shared.changed.send_replace(());
+                tracing::info!(address = %self.at, service = shared.service, reason = %ended, "a peer is gone");
             } else {
-                tracing::debug!(address = %self.at, service = with.service, reason = %ended, "a peer cannot be reached");
+                tracing::debug!(address = %self.at, service = shared.service, reason = %ended, "a peer cannot be reached");
             }
-            with.failed.notify_one();
+            shared.failed.notify_one();
             tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = (pause * 2).min(MAX_RETRY_PAUSE);
         }
     }
 
-    /// One connection, as long as the role behind it serves; why no longer.
-    async fn follow(&self, with: &Tending, pause: &mut Duration) -> String {
-        let channel = match with.dial.channel(self.at).await {
+    /// Keeps one connection as long as the role behind it serves. Returns why it ended.
+    async fn follow(&self, shared: &Shared, pause: &mut Duration) -> String {
+        let channel = match shared.dial.channel(self.at).await {
             Ok(channel) => channel,
-            Err(error) => return deepest(&error),
+            Err(error) => return innermost(&error),
         };
         let request = HealthCheckRequest {
-            service: with.service.to_owned(),
+            service: shared.service.to_owned(),
         };
         let mut health = HealthClient::new(channel.clone());
         let mut states = match health.watch(request).await {
             Ok(states) => states.into_inner(),
-            Err(status) => return words(&status),
+            Err(status) => return reason(&status),
         };
         loop {
             match states.message().await {
                 Ok(Some(state)) if state.status() == ServingStatus::Serving => {
-                    *pause = FIRST_PAUSE;
+                    *pause = MIN_RETRY_PAUSE;
                     if self.set(Some(channel.clone())) {
-                        with.changed.send_replace(());
-                        tracing::info!(address = %self.at, service = with.service, "a peer serves");
+                        shared.changed.send_replace(());
+                        tracing::info!(address = %self.at, service = shared.service, "a peer serves");
                     }
                 }
-                // It goes: our connection must not hold it up.
+                // It stops: our connection must not delay that.
                 Ok(Some(_)) => return "it does not serve".to_owned(),
                 Ok(None) => return "it ended the connection".to_owned(),
-                Err(status) => return words(&status),
+                Err(status) => return reason(&status),
             }
         }
     }
 }
 
-fn words(status: &Status) -> String {
-    let cause = std::error::Error::source(status).map(deepest);
+fn reason(status: &Status) -> String {
+    let cause = std::error::Error::source(status).map(innermost);
     cause.unwrap_or_else(|| status.message().to_owned())
 }
 
-/// The innermost cause says most.
-fn deepest(mut error: &(dyn std::error::Error + 'static)) -> String {
+/// Returns the innermost cause: it says most.
+fn innermost(mut error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(inner) = error.source() {
         error = inner;
     }

@@ -1,4 +1,5 @@
-//! One call to a role of another process: its deadline, its address, and another try where the contract says that it may be repeated.
+//! One call to a role of another process: its deadline, its address, and more attempts where the contract says that it
+//! may be repeated.
 use std::{
     net::SocketAddr,
     pin::Pin,
@@ -7,24 +8,27 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, Version, header};
+use http::{HeaderMap, Request, Response, Version, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body as HttpBody, Frame};
 use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
 use tower::{Service, ServiceExt};
 
-use super::{MAX_MESSAGE, Peer, address::Place};
-use crate::{guard::deadline, policy::Method, status};
+use super::{MAX_MESSAGE_BYTES, Peer, address::Permit};
+use crate::{deadline, policy::Method, status};
 
-/// How long a call waits for an address that serves: as long as a replica takes to be replaced, no longer than people wait.
-const NO_ADDRESS: Duration = Duration::from_secs(5);
-/// How often a call is made at most.
-const TRIES: usize = 3;
-/// The pause before the second try; before the third it is twice as long.
-const PAUSE: Duration = Duration::from_millis(50);
-/// Between two hops only, or this process's business alone.
-const NOT_FORWARDED: [header::HeaderName; 8] = [
+/// How long a call waits for an address that serves: as long as a replica takes to be replaced, no longer than people
+/// wait.
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bounds how often a call is made: more would only add load to a role in trouble.
+const MAX_ATTEMPTS: usize = 3;
+/// The pause before the second attempt; before the third it is twice as long.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// What gRPC puts in front of each message.
+const FRAME_HEADER_BYTES: usize = 5;
+/// Headers that mean one hop only, or this process alone.
+const HOP_HEADERS: [header::HeaderName; 8] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::COOKIE,
@@ -35,9 +39,9 @@ const NOT_FORWARDED: [header::HeaderName; 8] = [
     header::PROXY_AUTHORIZATION,
 ];
 
-/// What the contract says of a method.
+/// What the contract says about calls of a method.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+pub(super) enum CallKind {
     /// One message each way, and doing it twice is as good as once.
     Repeatable,
     /// One message each way, once.
@@ -46,7 +50,7 @@ pub(super) enum Kind {
     Streaming,
 }
 
-impl Kind {
+impl CallKind {
     pub fn of(method: &Method) -> Self {
         match (method.streaming, method.repeatable) {
             (true, _) => Self::Streaming,
@@ -56,84 +60,91 @@ impl Kind {
     }
 }
 
-/// Makes the call; whatever goes wrong is a status.
-pub(super) async fn call(peer: Peer, kind: Kind, mut request: Request<Body>) -> Response<Body> {
-    for name in &NOT_FORWARDED {
+/// Makes the call. Whatever goes wrong becomes a status.
+pub(super) async fn call(peer: Peer, kind: CallKind, mut request: Request<Body>) -> Response<Body> {
+    for name in &HOP_HEADERS {
         request.headers_mut().remove(name);
     }
     *request.version_mut() = Version::HTTP_2;
-    let limit = deadline::of(request.headers(), kind == Kind::Streaming);
+    let limit = deadline::of(request.headers(), kind == CallKind::Streaming);
     let until = limit.map(|limit| Instant::now() + limit);
-    let calling = async {
+    let attempts = async {
         match kind {
-            Kind::Repeatable => repeatable(&peer, request, until).await,
-            Kind::Once | Kind::Streaming => once(&peer, request, until).await,
+            CallKind::Repeatable => call_repeatedly(&peer, request, until).await,
+            CallKind::Once | CallKind::Streaming => call_once(&peer, request, until).await,
         }
     };
-    let answered = match until {
-        Some(until) => tokio::time::timeout_at(until, calling).await,
-        None => Ok(calling.await),
+    let result = match until {
+        Some(until) => tokio::time::timeout_at(until, attempts).await,
+        None => Ok(attempts.await),
     };
-    match answered {
+    match result {
         Ok(Ok(response)) => response,
         Ok(Err(status)) => status.into_http(),
         Err(_) => deadline::exceeded().into_http(),
     }
 }
 
-async fn once(
+async fn call_once(
     peer: &Peer,
     mut request: Request<Body>,
     until: Option<Instant>,
 ) -> Result<Response<Body>, Status> {
-    let place = place(peer, &[], until).await?;
+    let permit = acquire(peer, &[], until).await?;
     set_timeout(request.headers_mut(), until);
-    let response = send(peer, place.channel.clone(), request).await?;
+    let response = send(peer, permit.channel.clone(), request).await?;
     let role = peer.role;
     Ok(response.map(|inner| {
-        Body::new(Counted {
+        Body::new(PermitBody {
             inner: Some(inner),
             role,
-            _place: place,
+            _permit: permit,
         })
     }))
 }
 
-async fn repeatable(
+async fn call_repeatedly(
     peer: &Peer,
     request: Request<Body>,
     until: Option<Instant>,
 ) -> Result<Response<Body>, Status> {
     let (head, body) = request.into_parts();
-    let bytes = Limited::new(body, MAX_MESSAGE + 5).collect().await;
+    let bytes = Limited::new(body, MAX_MESSAGE_BYTES + FRAME_HEADER_BYTES)
+        .collect()
+        .await;
     let bytes = bytes
-        .map_err(|_| status::invalid("request", "it did not come in full, or is too large"))?
+        .map_err(|_| status::invalid("request", "it broke off, or is too large"))?
         .to_bytes();
     let mut tried: Vec<SocketAddr> = Vec::new();
     loop {
-        let place = place(peer, &tried, until).await?;
+        let permit = acquire(peer, &tried, until).await?;
         let mut request = Request::from_parts(head.clone(), Body::new(Full::new(bytes.clone())));
         set_timeout(request.headers_mut(), until);
-        let answer = match send(peer, place.channel.clone(), request).await {
-            Ok(response) => collected(peer, response).await,
+        let result = match send(peer, permit.channel.clone(), request).await {
+            Ok(response) => collect(peer, response).await,
             Err(status) => Err(status),
         };
-        tried.push(place.at());
-        match answer {
-            Err(status) if status.code() == Code::Unavailable && tried.len() < TRIES => {
+        tried.push(permit.address());
+        match result {
+            Err(status) if status.code() == Code::Unavailable && tried.len() < MAX_ATTEMPTS => {
                 metrics::counter!("ck8s_mesh_retries_total", "peer" => peer.role).increment(1);
-                let pause = PAUSE * u32::try_from(tried.len()).unwrap_or(1);
+                let pause = RETRY_PAUSE * u32::try_from(tried.len()).unwrap_or(1);
                 tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.5))).await;
             }
-            answer => return answer,
+            result => return result,
         }
     }
 }
 
-async fn place(peer: &Peer, tried: &[SocketAddr], until: Option<Instant>) -> Result<Place, Status> {
-    let patience = Instant::now() + NO_ADDRESS;
-    let until = until.map_or(patience, |until| until.min(patience));
-    peer.place(tried, until)
+/// A permit for one call, on an address that was not tried before if there is one.
+async fn acquire(
+    peer: &Peer,
+    tried: &[SocketAddr],
+    until: Option<Instant>,
+) -> Result<Permit, Status> {
+    let limit = Instant::now() + ADDRESS_TIMEOUT;
+    let until = until.map_or(limit, |until| until.min(limit));
+    peer.acquire(tried, until)
         .await
         .ok_or_else(|| unavailable(peer.role, &"no address serves"))
 }
@@ -151,8 +162,9 @@ async fn send(
     })
 }
 
-/// The whole answer. One that is UNAVAILABLE, wherever that stands, is an error, and so is one that breaks off.
-async fn collected(peer: &Peer, response: Response<Body>) -> Result<Response<Body>, Status> {
+/// Reads the whole response. One that is UNAVAILABLE, in its headers or trailers, is an error, and so is one that
+/// breaks off.
+async fn collect(peer: &Peer, response: Response<Body>) -> Result<Response<Body>, Status> {
     let (head, body) = response.into_parts();
     let body = body
         .collect()
@@ -172,25 +184,20 @@ fn unavailable(role: &str, cause: &dyn std::fmt::Display) -> Status {
     status::unavailable(&format!("the role {role}"), cause)
 }
 
-/// What is left of the time, for the other end.
+/// Tells the other end how much of the time is left.
 fn set_timeout(headers: &mut HeaderMap, until: Option<Instant>) {
     let Some(until) = until else { return };
-    let left = until.saturating_duration_since(Instant::now()).as_millis();
-    // Eight digits at most: about a day.
-    let text = format!("{}m", left.clamp(1, 99_999_999));
-    if let Ok(value) = HeaderValue::from_str(&text) {
-        headers.insert("grpc-timeout", value);
-    }
+    deadline::set(headers, until.saturating_duration_since(Instant::now()));
 }
 
-/// A response under way, which takes a place until it ends. One that breaks off ends with UNAVAILABLE.
-struct Counted {
+/// A response under way, which holds its permit until it ends. One that breaks off ends with UNAVAILABLE.
+struct PermitBody {
     inner: Option<Body>,
     role: &'static str,
-    _place: Place,
+    _permit: Permit,
 }
 
-impl HttpBody for Counted {
+impl HttpBody for PermitBody {
     type Data = Bytes;
     type Error = Status;
 

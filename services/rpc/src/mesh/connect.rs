@@ -1,4 +1,5 @@
-//! A connection to a role of another process: TCP, then TLS with our certificate, and the other end's must name the role.
+//! A connection to a role of another process: TCP, then TLS with our certificate, and the other end's must name the
+//! role.
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use ck8s_pki::Certificates;
@@ -8,12 +9,15 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::transport::{Endpoint, Uri};
 
-use super::{KEEP_ALIVE, LARGEST_HEAD, Name, WINDOW};
+use super::{
+    Name,
+    http2::{KEEP_ALIVE_INTERVAL, MAX_HEADER_BYTES, WINDOW_BYTES},
+};
 
-/// How long a connection may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Bounds how long a connection may take, TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Dials one role with the certificates of now.
+/// Dials one role with the certificates that are current then.
 #[derive(Clone)]
 pub struct Dial {
     role: &'static str,
@@ -27,21 +31,21 @@ impl Dial {
         Self { role, certificates }
     }
 
-    /// What HTTP/2 needs to know, without the address.
+    /// The HTTP/2 settings, without an address.
     #[must_use]
     pub fn endpoint() -> Endpoint {
         // TLS is the connector's: tonic would check host names.
         Endpoint::from_static("http://mesh.invalid")
-            .connect_timeout(PATIENCE)
-            .initial_stream_window_size(WINDOW)
-            .initial_connection_window_size(WINDOW)
-            .http2_max_header_list_size(LARGEST_HEAD)
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .keep_alive_timeout(KEEP_ALIVE)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .http2_max_header_list_size(MAX_HEADER_BYTES)
+            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(KEEP_ALIVE_INTERVAL)
             .keep_alive_while_idle(true)
     }
 
-    /// A channel to one address, once the connection stands.
+    /// Connects to one address and returns the channel.
     pub(super) async fn channel(
         &self,
         address: SocketAddr,
@@ -56,7 +60,8 @@ impl Dial {
             .await
     }
 
-    /// A channel to one of the names' addresses, another one at each attempt. Connects at the first call, and again after a break.
+    /// A channel to one of the addresses of these names, another one at each attempt. It connects at the first call,
+    /// and again after a break.
     #[must_use]
     pub fn any_of(&self, names: Vec<Name>) -> tonic::transport::Channel {
         let (dial, names) = (self.clone(), Arc::new(names));
@@ -92,13 +97,13 @@ impl Dial {
         let connecting = async {
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
-            // It is not sent and not checked: the verifier looks for the role.
+            // This name is neither sent nor checked: the verifier looks for the role.
             let name = ServerName::IpAddress(address.ip().into());
             TlsConnector::from(Arc::new(config))
                 .connect(name, stream)
                 .await
         };
-        tokio::time::timeout(PATIENCE, connecting)
+        tokio::time::timeout(CONNECT_TIMEOUT, connecting)
             .await
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }

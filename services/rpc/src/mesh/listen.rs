@@ -10,46 +10,54 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{service::Routes, transport::Server};
+use tower::Layer;
 
-use super::{KEEP_ALIVE, LARGEST_HEAD, MeshError, serve, stream::MeshStream};
-use crate::guard::GuardLayer;
+use super::{
+    GrpcService, MeshError,
+    http2::{KEEP_ALIVE_INTERVAL, MAX_HEADER_BYTES},
+    serve::serve,
+    stream::MeshStream,
+};
 
-/// How long a handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Connections that may wait for the server.
-const WAITING: usize = 64;
-/// Handshakes at once: who may call is not known yet, so that strangers are bounded.
-const HANDSHAKES: usize = 512;
-/// After an accept that failed (no more file descriptors): others may end meanwhile.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Bounds how long a handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bounds the connections that wait for the server after their handshake.
+const MAX_WAITING_CONNECTIONS: usize = 64;
+/// Bounds the handshakes at once: who calls is not known yet.
+const MAX_HANDSHAKES: usize = 512;
+/// The pause after an accept that failed, for want of file descriptors: other connections may end meanwhile.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves a listener until `shutdown`, then lets open calls end for ten seconds.
+/// Serves a listener, behind `layer`, until `shutdown`; then lets open calls end for ten seconds.
 ///
 /// # Errors
 /// The server failed.
-pub async fn listen(
+pub async fn listen<L>(
     listener: TcpListener,
     certificates: Certificates,
     routes: Routes,
-    guard: GuardLayer,
+    layer: L,
     shutdown: CancellationToken,
-) -> Result<(), MeshError> {
-    let (shaken, incoming) = mpsc::channel(WAITING);
-    let accepting = accept(listener, certificates, shaken);
+) -> Result<(), MeshError>
+where
+    L: Layer<Routes, Service: GrpcService> + Clone + Send + 'static,
+{
+    let (accepted, incoming) = mpsc::channel(MAX_WAITING_CONNECTIONS);
+    let accepting = accept(listener, certificates, accepted);
     let stop = shutdown.clone();
     tokio::spawn(async move { stop.run_until_cancelled(accepting).await });
     let incoming = ReceiverStream::new(incoming).map(Ok::<_, io::Error>);
     let server = Server::builder()
-        .http2_keepalive_interval(Some(KEEP_ALIVE * 4))
-        .http2_keepalive_timeout(Some(KEEP_ALIVE * 4))
-        .http2_max_header_list_size(LARGEST_HEAD);
-    serve(incoming, server, routes, guard, shutdown).await
+        .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL * 4))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_INTERVAL * 4))
+        .http2_max_header_list_size(MAX_HEADER_BYTES);
+    serve(incoming, server, routes, layer, shutdown).await
 }
 
-type Shaken = mpsc::Sender<MeshStream<TlsStream<TcpStream>>>;
+type Accepted = mpsc::Sender<MeshStream<TlsStream<TcpStream>>>;
 
-async fn accept(listener: TcpListener, certificates: Certificates, shaken: Shaken) {
-    let places = std::sync::Arc::new(tokio::sync::Semaphore::new(HANDSHAKES));
+async fn accept(listener: TcpListener, certificates: Certificates, accepted: Accepted) {
+    let places = std::sync::Arc::new(tokio::sync::Semaphore::new(MAX_HANDSHAKES));
     loop {
         // It is never closed.
         let Ok(place) = places.clone().acquire_owned().await else {
@@ -57,10 +65,11 @@ async fn accept(listener: TcpListener, certificates: Certificates, shaken: Shake
         };
         match listener.accept().await {
             Ok((stream, from)) => {
-                let (acceptor, shaken) = (TlsAcceptor::from(certificates.server()), shaken.clone());
+                let (acceptor, accepted) =
+                    (TlsAcceptor::from(certificates.server()), accepted.clone());
                 tokio::spawn(async move {
-                    match shake(acceptor, stream).await {
-                        Ok(stream) => drop(shaken.send(stream).await),
+                    match shake_hands(acceptor, stream).await {
+                        Ok(stream) => drop(accepted.send(stream).await),
                         Err(error) => {
                             tracing::info!(%from, %error, "a connection to the mesh was refused");
                             metrics::counter!("ck8s_mesh_refused_total").increment(1);
@@ -71,18 +80,18 @@ async fn accept(listener: TcpListener, certificates: Certificates, shaken: Shake
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection to the mesh could not be accepted");
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-async fn shake(
+async fn shake_hands(
     acceptor: TlsAcceptor,
     stream: TcpStream,
 ) -> io::Result<MeshStream<TlsStream<TcpStream>>> {
     stream.set_nodelay(true)?;
-    let stream = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream))
+    let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream))
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let peer = Peer::of(stream.get_ref().1).map_err(io::Error::other)?;

@@ -1,4 +1,4 @@
-//! Where a role of another process is: `https://name:port`, or several of them. Each name is asked for its addresses again and again.
+//! Where a role of another process is: `https://name:port`, or several of these. Each name is resolved again and again.
 use std::{fmt, net::SocketAddr};
 
 use thiserror::Error;
@@ -11,7 +11,7 @@ pub struct Name {
     port: u16,
 }
 
-/// What is no list of names.
+/// Why a text is no list of names.
 #[derive(Debug, Error)]
 #[error("{text:?} is no address of a role: {problem} (an example: https://runs:7443)")]
 pub struct NameError {
@@ -19,10 +19,10 @@ pub struct NameError {
     problem: &'static str,
 }
 
-/// A list of names, separated by commas.
+/// Reads a list of names, separated by commas.
 ///
 /// # Errors
-/// The one that is none.
+/// Names the first text that is no name.
 pub fn names(list: &str) -> Result<Vec<Name>, NameError> {
     list.split(',')
         .map(|text| Name::parse(text.trim()))

@@ -1,12 +1,13 @@
-//! A role of other processes: all addresses of its names, those that come later too, and which of them takes the next call.
+//! A role of other processes: the addresses of its names as they come and go, and which of them takes the next call.
 use std::{
     collections::{HashMap, HashSet},
     net::SocketAddr,
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
     time::Duration,
 };
 
 use ck8s_pki::Certificates;
+use parking_lot::RwLock;
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -15,35 +16,36 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     Name,
-    address::{Address, Place, Tending},
+    address::{Address, Permit, Shared},
     connect::Dial,
 };
 
 /// How often the names are resolved.
-const RESOLVE: Duration = Duration::from_secs(2);
-/// And at most, when addresses fail.
-const RESOLVE_AGAIN: Duration = Duration::from_millis(250);
+const RESOLVE_INTERVAL: Duration = Duration::from_secs(2);
+/// Bounds how often they are resolved when addresses fail.
+const MIN_RESOLVE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A role of other processes; a clone is the same.
 #[derive(Clone)]
 pub struct Peer {
     pub(super) role: &'static str,
     pool: Arc<Pool>,
-    _tending: Arc<DropGuard>,
+    _upkeep: Arc<DropGuard>,
 }
 
 struct Pool {
-    addresses: RwLock<HashMap<SocketAddr, Tended>>,
+    addresses: RwLock<HashMap<SocketAddr, OpenAddress>>,
     changed: watch::Sender<()>,
 }
 
-struct Tended {
+/// An address that is kept open until this is dropped.
+struct OpenAddress {
     address: Arc<Address>,
-    _tending: DropGuard,
+    _upkeep: DropGuard,
 }
 
 impl Peer {
-    /// Begins to look for it; `service` is the one whose health counts. Within a tokio runtime.
+    /// Begins to look for the role, within a tokio runtime. `service` is the service whose health counts.
     #[must_use]
     pub fn start(
         role: &'static str,
@@ -55,20 +57,20 @@ impl Peer {
             addresses: RwLock::default(),
             changed: watch::channel(()).0,
         });
-        let tending = Arc::new(Tending {
+        let shared = Arc::new(Shared {
             dial: Dial::new(role, certificates.clone()),
             service,
             changed: pool.changed.clone(),
             failed: Arc::new(Notify::new()),
         });
         let stop = CancellationToken::new();
-        let resolving = resolve(names, pool.clone(), tending, certificates);
+        let resolving = resolve(names, pool.clone(), shared, certificates);
         let stopped = stop.clone();
         tokio::spawn(async move { stopped.run_until_cancelled(resolving).await });
         Self {
             role,
             pool,
-            _tending: Arc::new(stop.drop_guard()),
+            _upkeep: Arc::new(stop.drop_guard()),
         }
     }
 
@@ -76,17 +78,17 @@ impl Peer {
     #[must_use]
     pub fn is_up(&self) -> bool {
         let addresses = self.pool.addresses.read();
-        let addresses = addresses.unwrap_or_else(PoisonError::into_inner);
         addresses.values().any(|one| one.address.is_up())
     }
 
-    /// A place for a call, on an address that was not tried before if there is one; waits for one until then.
-    pub(super) async fn place(&self, tried: &[SocketAddr], until: Instant) -> Option<Place> {
+    /// A permit for a call, on an address that was not tried before if there is one. Waits for an address that serves
+    /// until then.
+    pub(super) async fn acquire(&self, tried: &[SocketAddr], until: Instant) -> Option<Permit> {
         let mut changed = self.pool.changed.subscribe();
         loop {
             changed.mark_unchanged();
-            if let Some(place) = self.pool.place(tried) {
-                return Some(place);
+            if let Some(permit) = self.pool.permit(tried) {
+                return Some(permit);
             }
             if tokio::time::timeout_at(until, changed.changed())
                 .await
@@ -99,13 +101,10 @@ impl Peer {
 }
 
 impl Pool {
-    /// Of two that serve, taken at random, the one with fewer calls under way.
-    fn place(&self, tried: &[SocketAddr]) -> Option<Place> {
+    /// Takes two addresses that serve at random, and of these the one with fewer calls under way.
+    fn permit(&self, tried: &[SocketAddr]) -> Option<Permit> {
         let up: Vec<Arc<Address>> = {
-            let addresses = self
-                .addresses
-                .read()
-                .unwrap_or_else(PoisonError::into_inner);
+            let addresses = self.addresses.read();
             let up = addresses.values().map(|one| &one.address);
             up.filter(|address| address.is_up()).cloned().collect()
         };
@@ -122,58 +121,56 @@ impl Pool {
         } else {
             other
         };
-        chosen.place()
+        chosen.permit()
     }
 }
 
-/// Keeps the addresses to what the names say, for ever. A resolver that fails or says nothing changes nothing: health decides.
+/// Keeps the addresses to what the names say; never returns. A resolver that fails or says nothing changes nothing:
+/// health decides.
 async fn resolve(
     names: Vec<Name>,
     pool: Arc<Pool>,
-    tending: Arc<Tending>,
+    shared: Arc<Shared>,
     certificates: Certificates,
 ) {
     loop {
-        let mut found = HashSet::new();
-        let mut whole = true;
+        let mut resolved = HashSet::new();
+        let mut is_complete = true;
         for name in &names {
             match name.resolve().await {
-                Ok(addresses) => found.extend(addresses),
+                Ok(addresses) => resolved.extend(addresses),
                 Err(error) => {
-                    whole = false;
+                    is_complete = false;
                     tracing::debug!(%name, %error, "a name has no address");
                 }
             }
         }
         {
-            let mut addresses = pool
-                .addresses
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
-            if whole && !found.is_empty() {
-                addresses.retain(|at, _| found.contains(at));
+            let mut addresses = pool.addresses.write();
+            if is_complete && !resolved.is_empty() {
+                addresses.retain(|at, _| resolved.contains(at));
             }
-            for at in found {
-                let fresh = || tend(at, tending.clone(), &certificates);
-                addresses.entry(at).or_insert_with(fresh);
+            for at in resolved {
+                let open = || open(at, shared.clone(), &certificates);
+                addresses.entry(at).or_insert_with(open);
             }
         }
-        let _ = tokio::time::timeout(RESOLVE, tending.failed.notified()).await;
-        tokio::time::sleep(RESOLVE_AGAIN).await;
+        let _ = tokio::time::timeout(RESOLVE_INTERVAL, shared.failed.notified()).await;
+        tokio::time::sleep(MIN_RESOLVE_INTERVAL).await;
     }
 }
 
-fn tend(at: SocketAddr, tending: Arc<Tending>, certificates: &Certificates) -> Tended {
+fn open(at: SocketAddr, shared: Arc<Shared>, certificates: &Certificates) -> OpenAddress {
     let address = Address::new(at);
     let stop = CancellationToken::new();
-    let (tended, stopped, changes) = (address.clone(), stop.clone(), certificates.changes());
+    let (kept, stopped, changes) = (address.clone(), stop.clone(), certificates.changes());
     tokio::spawn(async move {
         stopped
-            .run_until_cancelled(tended.tend(&tending, changes))
+            .run_until_cancelled(kept.keep_open(&shared, changes))
             .await;
     });
-    Tended {
+    OpenAddress {
         address,
-        _tending: stop.drop_guard(),
+        _upkeep: stop.drop_guard(),
     }
 }

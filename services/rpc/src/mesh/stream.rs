@@ -1,4 +1,4 @@
-//! The server's end of a connection of the mesh, and who is at the other end.
+//! The server's end of a connection of the mesh: it knows its peer, and ends with the peer's certificate.
 use std::{
     io,
     pin::Pin,
@@ -7,22 +7,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use ck8s_pki::{Identity, Peer};
+use ck8s_pki::Peer;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Sleep,
 };
 use tonic::transport::server::Connected;
 
-/// Who is at the other end of a connection of the mesh: this process, over memory, or whom a certificate names.
-#[derive(Clone, Debug)]
-pub struct MeshPeer(pub(crate) Arc<Identity>);
+use super::MeshPeer;
 
-impl MeshPeer {
-    pub(crate) fn role(name: &str) -> Self {
-        Self(Arc::new(Identity::role(name)))
-    }
-}
+/// Bounds the timer of a certificate that lives longer than the clock can count.
+const MAX_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A connection, which ends with its peer's certificate.
 pub(super) struct MeshStream<T> {
@@ -44,10 +39,7 @@ impl<T> MeshStream<T> {
     /// Over TLS.
     pub fn tls(io: T, peer: Peer) -> Self {
         let left = peer.until.duration_since(SystemTime::now());
-        // What would overflow the clock is not waited for.
-        let left = left
-            .unwrap_or_default()
-            .min(Duration::from_secs(365 * 24 * 3600));
+        let left = left.unwrap_or_default().min(MAX_LIFETIME);
         Self {
             io,
             peer: MeshPeer(Arc::new(peer.identity)),

@@ -26,7 +26,7 @@ fn opened(bundle: &Bundle) -> (tempfile::TempDir, Certificates) {
 }
 
 /// A handshake between the two; whom the server saw.
-fn shake(server: &Certificates, client: &Certificates, role: &str) -> Result<Peer, String> {
+fn shake_hands(server: &Certificates, client: &Certificates, role: &str) -> Result<Peer, String> {
     let mut server = ServerConnection::new(server.server()).unwrap();
     let config = Arc::new(client.client(role).unwrap());
     let name = ServerName::try_from("mesh.invalid").unwrap();
@@ -55,17 +55,17 @@ fn shake(server: &Certificates, client: &Certificates, role: &str) -> Result<Pee
 }
 
 #[test]
-fn both_ends_must_be_of_the_authority_and_the_server_the_role_that_is_wanted() {
+fn both_ends_must_be_of_the_authority_and_the_server_must_have_the_expected_role() {
     let ours = authority();
     let (_a, runs) = opened(&bundle(&ours, &Identity::role("runs")));
     let (_b, edge) = opened(&bundle(&ours, &Identity::role("edge")));
-    let seen = shake(&runs, &edge, "runs").unwrap();
+    let seen = shake_hands(&runs, &edge, "runs").unwrap();
     assert_eq!(seen.identity, Identity::role("edge"));
-    let wrong = shake(&runs, &edge, "auth").unwrap_err();
+    let wrong = shake_hands(&runs, &edge, "auth").unwrap_err();
     assert!(wrong.contains("not for spiffe://ck8s/auth"), "{wrong}");
     let (_c, stranger) = opened(&bundle(&authority(), &Identity::role("edge")));
-    assert!(shake(&runs, &stranger, "runs").is_err());
-    assert!(shake(&stranger, &edge, "edge").is_err());
+    assert!(shake_hands(&runs, &stranger, "runs").is_err());
+    assert!(shake_hands(&stranger, &edge, "edge").is_err());
 }
 
 #[test]
@@ -81,19 +81,19 @@ fn what_has_expired_is_refused_by_both_ends() {
     let (_c, old_edge) = opened(&old("edge"));
     let (_d, old_runs) = opened(&old("runs"));
     assert!(
-        shake(&runs, &old_edge, "runs")
+        shake_hands(&runs, &old_edge, "runs")
             .unwrap_err()
             .contains("xpired")
     );
     assert!(
-        shake(&old_runs, &edge, "runs")
+        shake_hands(&old_runs, &edge, "runs")
             .unwrap_err()
             .contains("xpired")
     );
 }
 
 #[test]
-fn a_request_gets_the_name_that_the_authority_says_and_proves_its_key() {
+fn a_request_gets_the_name_that_the_authority_chooses_and_proves_its_key() {
     let ours = authority();
     let request = crate::Request::new().unwrap();
     let worker = Identity::Worker("node-1".parse().unwrap());
@@ -101,7 +101,7 @@ fn a_request_gets_the_name_that_the_authority_says_and_proves_its_key() {
     let (_a, node) = opened(&request.bundle(&issued));
     assert_eq!(node.identity(), worker);
     let (_b, runs) = opened(&bundle(&ours, &Identity::role("runs")));
-    assert_eq!(shake(&runs, &node, "runs").unwrap().identity, worker);
+    assert_eq!(shake_hands(&runs, &node, "runs").unwrap().identity, worker);
 
     // The same request with another key's signature.
     let (one, other) = (
@@ -142,18 +142,21 @@ fn openssl_free_pem(der: &[u8]) -> String {
 }
 
 #[test]
-fn another_certificate_is_used_once_its_files_fit() {
+fn a_new_certificate_is_used_once_its_files_fit() {
     let (ours, role) = (authority(), Identity::role("runs"));
     let (dir, runs) = opened(&bundle(&ours, &role));
     let (_b, edge) = opened(&bundle(&ours, &Identity::role("edge")));
     let changes = runs.changes();
     let fresh = bundle(&authority(), &role);
     std::fs::write(dir.path().join("tls.crt"), &fresh.certificate).unwrap();
-    assert!(runs.look().is_err(), "its key is another");
-    shake(&runs, &edge, "runs").unwrap();
+    assert!(runs.reload().is_err(), "its key is another");
+    shake_hands(&runs, &edge, "runs").unwrap();
     assert!(!changes.has_changed().unwrap());
     fresh.write(dir.path()).unwrap();
-    runs.look().unwrap();
+    runs.reload().unwrap();
     assert!(changes.has_changed().unwrap());
-    assert!(shake(&runs, &edge, "runs").is_err(), "another authority's");
+    assert!(
+        shake_hands(&runs, &edge, "runs").is_err(),
+        "another authority's"
+    );
 }

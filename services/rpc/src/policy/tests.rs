@@ -7,8 +7,8 @@ use prost::Message;
 use super::*;
 use crate::caller::{Credential, Projects, SignedIn};
 
-/// Who may call what: kinds of caller and roles of the mesh. `any` is every person; `read`, `write` and `own` are people with that
-/// role in some project, or a higher one. Whoever adds a method adds a line, and thinks about it here.
+/// Who may call what: kinds of caller and roles of the mesh. `any` is every person; `read`, `write` and `own` are
+/// people with that role in some project, or a higher one. Whoever adds a method adds a line, and thinks about it here.
 const EXPECTED: &[(&str, &str)] = &[
     (
         "ck8s.auth.v1.AuthService/Authenticate",

@@ -1,10 +1,10 @@
-//! What an answer of AuthService makes of a caller.
+//! The caller that a response of AuthService describes.
 use ck8s_proto::policy::v1::ProjectRole as Role;
 use ck8s_types::{ProjectId, ProjectRole, SessionId, TokenId};
 
 use super::*;
 
-fn answer(person: auth::Person) -> auth::AuthenticateResponse {
+fn response(person: auth::Person) -> auth::AuthenticateResponse {
     auth::AuthenticateResponse {
         token_id: TokenId::new().to_string(),
         kind: auth::TokenKind::Person.into(),
@@ -27,10 +27,10 @@ fn octo(memberships: &[(String, Role)]) -> auth::Person {
 }
 
 #[test]
-fn a_person_is_who_they_are_where_they_are_members() {
+fn a_person_has_the_roles_of_their_memberships() {
     let project = ProjectId::new();
-    let told = answer(octo(&[(project.to_string(), Role::ReadWrite)]));
-    let caller = token_caller(told.clone()).unwrap();
+    let first = response(octo(&[(project.to_string(), Role::ReadWrite)]));
+    let caller = token_caller(first.clone()).unwrap();
     assert_eq!(caller.actor(), "user:octo");
     let Caller::Person {
         person, projects, ..
@@ -44,19 +44,19 @@ fn a_person_is_who_they_are_where_they_are_members() {
 
     let session = auth::AuthenticateResponse {
         session_id: SessionId::new().to_string(),
-        ..told
+        ..first
     };
     let other = token_caller(session).unwrap();
-    assert!(!other.may_the_same(&caller), "another credential");
+    assert!(!other.has_rights_of(&caller), "another credential");
 }
 
 #[test]
-fn a_platform_admin_is_one_by_the_persons_name() {
+fn a_platform_admin_is_named_as_the_person() {
     let admin = auth::Person {
         platform_admin: true,
         ..octo(&[])
     };
-    let caller = token_caller(answer(admin)).unwrap();
+    let caller = token_caller(response(admin)).unwrap();
     assert!(matches!(
         &caller,
         Caller::Admin {
@@ -68,31 +68,31 @@ fn a_platform_admin_is_one_by_the_persons_name() {
 }
 
 #[test]
-fn what_cannot_be_read_is_nobody() {
+fn a_response_that_cannot_be_read_is_nobody() {
     let project = ProjectId::new().to_string();
     let bad = [
-        answer(octo(&[("x".to_owned(), Role::Read)])),
-        answer(octo(&[(project, Role::Unspecified)])),
-        answer(auth::Person {
+        response(octo(&[("x".to_owned(), Role::Read)])),
+        response(octo(&[(project, Role::Unspecified)])),
+        response(auth::Person {
             user_id: "x".to_owned(),
             ..octo(&[])
         }),
         auth::AuthenticateResponse {
             person: None,
-            ..answer(octo(&[]))
+            ..response(octo(&[]))
         },
         auth::AuthenticateResponse {
             token_id: String::new(),
-            ..answer(octo(&[]))
+            ..response(octo(&[]))
         },
     ];
-    for told in bad {
-        assert_eq!(token_caller(told.clone()), None, "{told:?}");
+    for first in bad {
+        assert_eq!(token_caller(first.clone()), None, "{first:?}");
     }
 }
 
 #[test]
-fn only_what_could_be_a_token_is_asked_about() {
+fn only_what_could_be_a_token_is_looked_up() {
     let long = "a".repeat(4096);
     for good in [
         "ck8s_adm_x",

@@ -33,9 +33,9 @@ fn anothers_project_is_missing_and_a_lesser_role_is_told_which_it_needs() {
         &[(reads, ProjectRole::Read), (writes, ProjectRole::ReadWrite)],
     );
     let access = Access::new(&person, Some(ProjectRole::ReadWrite));
-    assert!(access.was_forgotten());
+    assert!(access.is_unchecked());
     assert!(access.project(writes, missing).is_ok());
-    assert!(!access.was_forgotten());
+    assert!(!access.is_unchecked());
     let hidden = access.project(other, missing).unwrap_err();
     assert_eq!(
         (hidden.code(), hidden.message(), hidden.details()),
@@ -79,7 +79,7 @@ fn others_reach_everything_themselves_or_nothing() {
         person: None,
     };
     let access = Access::new(&admin, role);
-    assert!(!access.was_forgotten(), "an admin's answer needs no asking");
+    assert!(!access.is_unchecked(), "an admin may see everything");
     assert!(access.project(other, missing).is_ok() && access.scope().holds(None));
     let access = of(&Request::new(()));
     assert!(access.project(own, missing).is_err(), "no guard, nothing");

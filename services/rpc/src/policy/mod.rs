@@ -293,5 +293,4 @@ fn insert(
 }
 
 #[cfg(test)]
-#[path = "policy_tests.rs"]
 mod tests;

@@ -1,4 +1,5 @@
-//! The certificates of a process, as files that somebody may renew: read again when they change, used for new connections.
+//! The certificates of a process: files that are read again when they change, and the TLS settings that follow from
+//! them.
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -17,11 +18,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::{Bundle, Identity, PkiError, authority::SKEW, verify::RoleVerifier};
+use crate::{Bundle, Identity, PkiError, authority::MAX_CLOCK_SKEW, verify::RoleVerifier};
 
-/// How often the files are looked at: a renewed certificate is used this soon.
-const LOOK: Duration = Duration::from_secs(1);
-/// What is spoken over TLS.
+/// How often the files are read: a renewed certificate is used this soon.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
+/// The protocol over TLS.
 const H2: &[u8] = b"h2";
 
 /// The certificates of a directory; a clone is the same.
@@ -37,7 +38,16 @@ struct Loaded {
     chain: Vec<CertificateDer<'static>>,
     roots: Arc<RootCertStore>,
     server: Arc<ServerConfig>,
-    life: (SystemTime, SystemTime),
+    validity: Validity,
+}
+
+/// From when until when a certificate is valid.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Validity {
+    /// Its first moment.
+    pub from: SystemTime,
+    /// Its last moment.
+    pub until: SystemTime,
 }
 
 /// Who is at the other end of an accepted connection.
@@ -50,18 +60,18 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The peer of a connection whose handshake is done.
+    /// Returns the peer of a connection whose handshake is done.
     ///
     /// # Errors
     /// Its certificate names nobody of the mesh.
     pub fn of(connection: &ServerConnection) -> Result<Self, PkiError> {
-        let shown = connection
+        let first = connection
             .peer_certificates()
             .and_then(<[CertificateDer<'_>]>::first);
-        let certificate = shown.ok_or(PkiError::NoName)?;
+        let certificate = first.ok_or(PkiError::NoName)?;
         Ok(Self {
             identity: Identity::of_certificate(certificate)?,
-            until: life_of(certificate)?.1,
+            until: validity_of(certificate)?.until,
         })
     }
 }
@@ -70,7 +80,7 @@ impl Certificates {
     /// Reads a directory.
     ///
     /// # Errors
-    /// What is missing or cannot be used.
+    /// Names the file that is missing or cannot be used.
     pub fn open(dir: &Path) -> Result<Self, PkiError> {
         let loaded = Loaded::new(Bundle::read(dir)?)?;
         Ok(Self {
@@ -79,76 +89,91 @@ impl Certificates {
         })
     }
 
-    /// Whom they name.
+    /// Returns whom they name.
     #[must_use]
     pub fn identity(&self) -> Identity {
         self.now().identity.clone()
     }
 
-    /// From when until when they are good.
+    /// From when until when they are valid.
+    #[must_use]
+    pub fn validity(&self) -> Validity {
+        self.now().validity
+    }
+
+    /// As [`Self::validity`].
     #[must_use]
     pub fn life(&self) -> (SystemTime, SystemTime) {
-        self.now().life
+        let validity = self.validity();
+        (validity.from, validity.until)
     }
 
-    /// When it is time for the next ones: two thirds of their life are over.
+    /// When to renew them: after two thirds of their validity.
     #[must_use]
     pub fn renew_at(&self) -> SystemTime {
-        let (from, until) = self.now().life;
+        let Validity { from, until } = self.now().validity;
         let life = until.duration_since(from).unwrap_or_default();
-        until - life.saturating_sub(SKEW) / 3
+        until - life.saturating_sub(MAX_CLOCK_SKEW) / 3
     }
 
-    /// Where they lie.
+    /// Returns their directory.
     #[must_use]
     pub fn dir(&self) -> PathBuf {
         self.dir.to_path_buf()
     }
 
-    /// For a connection that is accepted now.
+    /// Returns the TLS settings for a connection that is accepted now.
     #[must_use]
     pub fn server(&self) -> Arc<ServerConfig> {
         self.now().server.clone()
     }
 
-    /// For a connection to a role that is made now.
+    /// Returns the TLS settings for a connection that is now made to a role.
     ///
     /// # Errors
-    /// Never, as long as the server's side could be made of the same files.
+    /// The files cannot be used; those of the server side were made of the same files, so this does not happen.
     pub fn client(&self, role: &str) -> Result<ClientConfig, PkiError> {
         self.now().client(role)
     }
 
-    /// Tells when there are others.
+    /// Returns a receiver that tells when the certificates change.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<impl Sized + use<>> {
         self.current.subscribe()
     }
 
-    /// Looks at the files until `shutdown`.
+    /// Reads the files again and again until `shutdown`.
     pub async fn watch(self, shutdown: CancellationToken) {
-        let mut ticks = tokio::time::interval(LOOK);
+        let mut ticks = tokio::time::interval(RELOAD_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
-            if let Err(error) = self.look() {
-                tracing::warn!(%error, "the mesh's certificate was not read again; the one before is used");
+            if let Err(error) = self.reload() {
+                tracing::warn!(%error, "the certificate of the mesh cannot be reloaded; the former one is used");
             }
         }
     }
 
-    /// Reads the files if they are others than before.
+    /// Reads the files, and uses them if they changed.
     ///
     /// # Errors
-    /// What cannot be used; the ones before stay.
-    pub fn look(&self) -> Result<(), PkiError> {
+    /// Names the file that cannot be used; the former ones stay in use.
+    pub fn reload(&self) -> Result<(), PkiError> {
         let bundle = Bundle::read(&self.dir)?;
         if bundle == self.now().bundle {
             return Ok(());
         }
         let loaded = Loaded::new(bundle)?;
-        tracing::info!(identity = %loaded.identity, "another certificate for the mesh");
+        tracing::info!(identity = %loaded.identity, "the certificate of the mesh has changed");
         self.current.send_replace(Arc::new(loaded));
         Ok(())
+    }
+
+    /// As [`Self::reload`]; for callers of the former name.
+    ///
+    /// # Errors
+    /// As [`Self::reload`].
+    pub fn look(&self) -> Result<(), PkiError> {
+        self.reload()
     }
 
     fn now(&self) -> Arc<Loaded> {
@@ -169,7 +194,7 @@ impl Loaded {
         let server = server(&chain, &bundle, &roots)?;
         Ok(Self {
             identity: Identity::of_certificate(&chain[0])?,
-            life: life_of(&chain[0])?,
+            validity: validity_of(&chain[0])?,
             chain,
             roots,
             server: Arc::new(server),
@@ -214,7 +239,7 @@ fn server(
         .with_single_cert(chain.to_vec(), key(bundle)?)
         .map_err(|e| unusable(&e))?;
     config.alpn_protocols = vec![H2.to_vec()];
-    // A resumed session would not ask whether the client's certificate is still good.
+    // A resumed session would not check whether the client's certificate is still valid.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)
@@ -226,33 +251,31 @@ fn provider() -> Arc<CryptoProvider> {
 
 fn certificates(what: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, PkiError> {
     let unusable = PkiError::unusable(what);
-    let found = CertificateDer::pem_slice_iter(pem)
+    let certificates = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|e| unusable(&e))?;
-    if found.is_empty() {
+    if certificates.is_empty() {
         return Err(unusable(&"it holds no certificate"));
     }
-    Ok(found)
+    Ok(certificates)
 }
 
 fn key(bundle: &Bundle) -> Result<PrivateKeyDer<'static>, PkiError> {
     PrivateKeyDer::from_pem_slice(&bundle.key).map_err(|e| PkiError::unusable("tls.key")(&e))
 }
 
-/// From when until when a certificate is good.
-fn life_of(der: &[u8]) -> Result<(SystemTime, SystemTime), PkiError> {
+fn validity_of(der: &[u8]) -> Result<Validity, PkiError> {
     let (_, certificate) =
         X509Certificate::from_der(der).map_err(|e| PkiError::unusable("tls.crt")(&e))?;
     let validity = certificate.validity();
     let moment = |seconds: i64| {
         SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
     };
-    Ok((
-        moment(validity.not_before.timestamp()),
-        moment(validity.not_after.timestamp()),
-    ))
+    Ok(Validity {
+        from: moment(validity.not_before.timestamp()),
+        until: moment(validity.not_after.timestamp()),
+    })
 }
 
 #[cfg(test)]
-#[path = "certificates_tests.rs"]
 mod tests;

@@ -1,60 +1,42 @@
 //! The server: the roles of a process, behind the public listener, the mesh listener, or both.
+mod options;
 mod routes;
+mod stops;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use ck8s_auth::Auth;
-use ck8s_db::events::{self, NewEvent};
+use ck8s_db::events::{self, FlowEvent};
 use ck8s_edge::{EdgeConfig, Version};
 use ck8s_pki::Certificates;
 use ck8s_rpc::{
     guard::GuardLayer,
     identify::MeshIdentify,
-    mesh::{self, Mesh},
+    mesh::{self, Channel, Mesh, Services},
     policy::Policy,
     server::routes_with_standard,
 };
-use secrecy::SecretString;
+use ck8s_types::EventKind;
 use serde_json::json;
 use sqlx::PgPool;
 use tokio::{net::TcpListener, task::JoinSet};
-use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use crate::{
-    config::{Secrets, Tuning},
-    mesh::MeshOptions,
-    readiness::Readiness,
-    roles::Roles,
-    sign_in::Reached,
-};
+use self::stops::Stops;
+use crate::{readiness::Readiness, roles::Roles};
+
+pub use self::options::Options;
 
 /// How long open calls and streams may take to end.
-const STOP: Duration = Duration::from_secs(6);
+const STOP_TIMEOUT: Duration = Duration::from_secs(6);
 /// How long connections to the database may take to end after that.
-const CLOSE: Duration = Duration::from_secs(1);
-/// How long peers may take to hear that this process goes, before it takes nothing more.
-const LEAVE: Duration = Duration::from_millis(250);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long peers get to learn that this process stops, before it accepts no more calls.
+const LEAVE_PAUSE: Duration = Duration::from_millis(250);
 /// How often the health of the whole server follows its readiness.
-const LOOK: Duration = Duration::from_millis(500);
-
-/// What a server is made of.
-pub struct Options {
-    /// The roles; checked before.
-    pub roles: Roles,
-    /// The migrated database, for roles that have one.
-    pub database_url: Option<SecretString>,
-    /// Keys.
-    pub secrets: Secrets,
-    /// Settings.
-    pub tuning: Tuning,
-    /// How people sign in.
-    pub sign_in: Reached,
-    /// Roles elsewhere.
-    pub mesh: MeshOptions,
-}
+const READINESS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A running server.
 pub struct Server {
@@ -68,47 +50,8 @@ pub struct Server {
     stops: Stops,
 }
 
-/// What stops the parts, in this order, and says when they have.
-#[derive(Default)]
-struct Stops {
-    /// The public listener goes soon.
-    leaving: CancellationToken,
-    /// How long it still answers then.
-    linger: Duration,
-    /// The public listener and the services' tasks.
-    edge: Stop,
-    /// The mesh listener, which the edges of other processes need until they have heard.
-    listen: Stop,
-    /// The mesh in memory, which all others need until their last call.
-    memory: Stop,
-    /// What looks after files.
-    files: CancellationToken,
-}
-
-#[derive(Default)]
-struct Stop {
-    now: CancellationToken,
-    done: Option<CancellationToken>,
-}
-
-impl Stop {
-    /// For the part: it is done when it drops this.
-    fn part(&mut self) -> DropGuard {
-        let done = CancellationToken::new();
-        self.done = Some(done.clone());
-        done.drop_guard()
-    }
-
-    async fn stop(&self) {
-        self.now.cancel();
-        if let Some(done) = &self.done {
-            done.cancelled().await;
-        }
-    }
-}
-
 impl Server {
-    /// Starts every role; when it returns, the listeners answer. Roles elsewhere may come later.
+    /// Starts every role. When it returns, the listeners answer; roles of other processes may come later.
     pub async fn start(options: Options, listener: Option<TcpListener>) -> Result<Self> {
         let stops = Stops {
             linger: options.tuning.linger(),
@@ -125,8 +68,8 @@ impl Server {
         let (health, _) = tonic_health::server::health_reporter();
         let routes =
             routes_with_standard(built.routes, &health).context("the contract's descriptor set")?;
-        let asker = options.roles.names().next().context("no role")?;
-        let identity = Arc::new(MeshIdentify::new(mesh.channel(asker)));
+        let role = options.roles.names().next().context("no role")?;
+        let identity = Arc::new(MeshIdentify::new(mesh.channel(role)));
         let pool = built.pools.first().cloned();
         let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let mut server = Self {
@@ -148,14 +91,16 @@ impl Server {
         server.serve_memory(&mesh, routes.clone(), guard.clone());
         if let Some(listener) = listener {
             let edge = options.sign_in.edge(options.tuning.edge())?;
-            server.serve_edge(listener, edge, &mesh, routes, guard);
+            let services = mesh.services(routes);
+            server.serve_edge(listener, edge, services, guard, mesh.channel("edge"));
         }
         server.follow_readiness();
         server.record_start();
         Ok(server)
     }
 
-    /// The audit trail tells which revision served when. A process without a database leaves it to those that have one.
+    /// Records in the audit trail which revision serves from now on. A process without a database leaves this to those
+    /// that have one.
     fn record_start(&self) {
         let Some(pool) = self.pools.first().cloned() else {
             return;
@@ -164,8 +109,8 @@ impl Server {
             version, revision, ..
         } = Version::default();
         let roles = self.roles.names().collect::<Vec<_>>().join(", ");
-        let event = NewEvent {
-            kind: "server.started",
+        let event = FlowEvent {
+            kind: EventKind::ServerStarted,
             project_id: None,
             run_id: None,
             actor: "system".to_owned(),
@@ -216,11 +161,10 @@ impl Server {
         &mut self,
         listener: TcpListener,
         mut edge: EdgeConfig,
-        mesh: &Mesh,
-        routes: Routes,
+        services: Services,
         guard: GuardLayer,
+        channel: Channel,
     ) {
-        let (services, channel) = (mesh.services(routes), mesh.channel("edge"));
         let readiness = self.readiness.clone();
         edge.leaving = self.stops.leaving.clone();
         let (done, stop) = (self.stops.edge.part(), self.stops.edge.now.clone());
@@ -235,13 +179,14 @@ impl Server {
         });
     }
 
-    /// The health of the whole server (the empty name) is its readiness. That of each service is not: a service takes calls as long as
-    /// its process lives, also without its peers, so that the loss of one role does not spread over all who call its callers.
+    /// Keeps the health of the whole server (the empty name) equal to its readiness. That of each service is not: a
+    /// service takes calls as long as its process lives, also without its peers, so that the loss of one role does not
+    /// spread to all who call its callers.
     fn follow_readiness(&self) {
         let (readiness, health) = (self.readiness.clone(), self.health.clone());
         let stop = self.stops.edge.now.clone();
         let following = async move {
-            let mut ticks = tokio::time::interval(LOOK);
+            let mut ticks = tokio::time::interval(READINESS_INTERVAL);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             let mut before = true;
             loop {
@@ -263,22 +208,22 @@ impl Server {
         tokio::spawn(async move { stop.run_until_cancelled(following).await });
     }
 
-    /// Where the public listener is, if there is one.
+    /// Returns the address of the public listener, if there is one.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// Whether it can serve.
+    /// Returns what says whether the server can serve.
     pub fn readiness(&self) -> Readiness {
         self.readiness.clone()
     }
 
-    /// The auth service, if it is among the roles.
+    /// Returns the auth service, if it is among the roles.
     pub fn auth(&self) -> Option<&Auth> {
         self.auth.as_ref()
     }
 
-    /// Waits until a part ends that should not. Safe to drop and call again.
+    /// Waits until a part ends that should not. Cancel safe.
     pub async fn failed(&mut self) -> anyhow::Error {
         match self.parts.join_next().await {
             Some(Ok(Err(error))) => error,
@@ -287,7 +232,7 @@ impl Server {
         }
     }
 
-    /// Stops: peers hear of it, nothing new is accepted, streams are told, open calls end, then the mesh does.
+    /// Stops the server: tells its peers, accepts nothing new, ends streams and open calls, then the mesh.
     pub async fn stop(mut self) {
         self.stops.leaving.cancel();
         if self.stops.edge.done.is_some() {
@@ -295,7 +240,7 @@ impl Server {
         }
         self.report(ServingStatus::NotServing).await;
         if self.stops.listen.done.is_some() {
-            tokio::time::sleep(LEAVE).await;
+            tokio::time::sleep(LEAVE_PAUSE).await;
         }
         let ended = async {
             self.stops.edge.stop().await;
@@ -303,18 +248,18 @@ impl Server {
             // Nobody is left to call over memory.
             self.stops.memory.stop().await;
         };
-        if tokio::time::timeout(STOP, ended).await.is_err() {
+        if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
             tracing::warn!("some calls were still open at the end");
         }
         self.stops.files.cancel();
         self.parts.shutdown().await;
-        // So that nobody is surprised when the database stops after us.
+        // The database may stop after us: no connection is open then.
         let closing = async {
             for pool in &self.pools {
                 pool.close().await;
             }
         };
-        if tokio::time::timeout(CLOSE, closing).await.is_err() {
+        if tokio::time::timeout(CLOSE_TIMEOUT, closing).await.is_err() {
             tracing::warn!("some connections to the database were still in use at the end");
         }
     }

@@ -1,7 +1,8 @@
-//! The one layer in front of every gRPC service: finds out who calls, asks the policy, hands the `Caller` to the handler, holds
-//! deadlines, turns panics into INTERNAL, ends the streams of a token that is revoked or may do something else, and observes each call.
+//! The layer in front of every gRPC service. It finds out who calls, asks the policy, hands the `Caller` to the
+//! handler, holds deadlines, turns panics into INTERNAL, ends the streams of a token that is revoked or has other
+//! rights, and observes each call.
+mod bearer;
 mod body;
-pub(crate) mod deadline;
 mod denials;
 mod observe;
 mod watch;
@@ -23,66 +24,88 @@ use tower::{Layer, Service};
 use tracing::Instrument;
 
 use self::{
+    bearer::Bearer,
     body::{Ending, GuardedBody, StoppableBody},
     denials::Denials,
-    observe::Observed,
-    watch::Bearer,
+    observe::Observation,
 };
 use crate::{
     Caller,
     access::Access,
     caller::SignedIn,
+    deadline,
     identify::{Identify, IdentifyError},
     mesh::MeshPeer,
     policy::{Decision, Method, Policy},
     status,
 };
 
-/// The one role that strangers and people reach.
+/// The role that strangers and people reach: it alone speaks for others.
 const EDGE: &str = "edge";
 
-/// Puts the guard in front of a gRPC service; inside tonic-web where there is one. Believes the bearer token and nothing else; on
-/// the mesh it believes the connection, and the bearer token of a call that the edge hands on.
+/// Where a guard stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Position {
+    /// On the mesh, before handlers. It believes the connection, and the bearer token of a call that the edge hands on.
+    Mesh,
+    /// Behind a listener that strangers reach, before handlers. It believes the bearer token and nothing else.
+    Public,
+    /// Behind a listener that strangers reach, before what hands calls on to another process: a guard there comes
+    /// before the handler.
+    Relay,
+}
+
+/// Puts the guard in front of a gRPC service; inside tonic-web where there is one.
 #[derive(Clone)]
 pub struct GuardLayer {
     policy: Arc<Policy>,
     identity: Arc<dyn Identify>,
     denials: Arc<Denials>,
-    mesh: bool,
-    /// What stands behind it only hands calls on: another guard comes before the handler.
-    relay: bool,
+    position: Position,
 }
 
 impl GuardLayer {
-    /// A guard that enforces `policy` on whom `identity` knows.
+    /// A guard of the mesh, which enforces `policy` on whom `identity` knows.
     #[must_use]
     pub fn new(policy: Arc<Policy>, identity: Arc<dyn Identify>) -> Self {
         Self {
             policy,
             identity,
             denials: Arc::default(),
-            mesh: false,
-            relay: false,
+            position: Position::Mesh,
         }
     }
 
-    /// What it enforces.
+    /// The same guard behind a listener that strangers reach, before the services of this process.
+    #[must_use]
+    pub fn public(&self) -> Self {
+        self.at(Position::Public)
+    }
+
+    /// The same guard behind a listener that strangers reach, before what hands calls on to other processes. Whether a
+    /// handler checked the caller's access is seen there.
+    #[must_use]
+    pub fn relay(&self) -> Self {
+        self.at(Position::Relay)
+    }
+
+    /// As [`Self::relay`]; for callers of the former name.
+    #[must_use]
+    pub fn handing_on(self) -> Self {
+        self.relay()
+    }
+
+    /// Returns the policy that it enforces.
     #[must_use]
     pub fn policy(&self) -> Arc<Policy> {
         self.policy.clone()
     }
 
-    /// In front of what only hands calls on to guarded services: whether a handler asked for the caller's access is seen there.
-    #[must_use]
-    pub fn handing_on(mut self) -> Self {
-        self.relay = true;
-        self
-    }
-
-    /// The guard of the mesh.
-    pub(crate) fn for_mesh(mut self) -> Self {
-        self.mesh = true;
-        self
+    fn at(&self, position: Position) -> Self {
+        Self {
+            position,
+            ..self.clone()
+        }
     }
 }
 
@@ -130,20 +153,21 @@ where
     }
 }
 
-/// Who calls, and with which token if it was one.
+/// Who calls, and the bearer token that said so, if any.
 struct Identified {
     caller: Caller,
     bearer: Option<Bearer>,
 }
 
-/// What is left to see once the handler has answered: whether it asked what its caller may reach, and was told no.
-struct Asked {
+/// What the guard looks at once the handler has answered: whether it checked its caller's access, and whether that was
+/// refused.
+struct AccessReview {
     access: Access,
     person: Option<SignedIn>,
     path: Arc<str>,
 }
 
-impl Asked {
+impl AccessReview {
     fn new(method: Option<&Method>, caller: &Caller) -> Self {
         Self {
             access: Access::new(caller, method.and_then(Method::project_role)),
@@ -167,71 +191,71 @@ impl GuardLayer {
         let (mut parts, mut body) = request.into_parts();
         let method = self.policy.method(parts.uri.path());
         let streaming = method.is_some_and(|m| m.streaming);
-        let observed = Observed::start(method.map(|m| m.path.clone()));
+        let observation = Observation::start(method.map(|m| m.path.clone()));
         let Identified { caller, bearer } = match self.admit(&parts).await {
             Ok(identified) => identified,
-            Err(status) => return Ok(observed.refused(status)),
+            Err(status) => return Ok(observation.refused(status)),
         };
-        let observed = observed.admitted(&caller);
+        let observation = observation.admitted(&caller);
         let watch = bearer
             .filter(|_| streaming)
-            .map(|bearer| watch::Watch::new(self.identity.clone(), bearer, caller.clone()));
+            .map(|bearer| watch::TokenWatch::new(self.identity.clone(), bearer, caller.clone()));
         let limit = deadline::of(&parts.headers, streaming);
         let mut ending = watch::ending(limit, watch);
-        let asked = Asked::new(method, &caller);
-        parts.extensions.insert(asked.access.clone());
+        let review = AccessReview::new(method, &caller);
+        parts.extensions.insert(review.access.clone());
         parts.extensions.insert(caller);
         let stop = streaming.then(CancellationToken::new);
         if let Some(stop) = &stop {
             body = Body::new(StoppableBody::new(body, stop.clone()));
         }
         let request = Request::from_parts(parts, body);
-        let span = observed.span();
+        let span = observation.span();
         let handled = AssertUnwindSafe(async move { inner.call(request).await }).catch_unwind();
         let response = tokio::select! {
             biased;
             handled = handled.instrument(span) => match handled {
                 Ok(response) => response?,
-                Err(panic) => return Ok(observed.refused(panicked(&*panic))),
+                Err(panic) => return Ok(observation.refused(panicked(&*panic))),
             },
-            status = &mut ending => return Ok(observed.refused(status)),
+            status = &mut ending => return Ok(observation.refused(status)),
         };
-        if asked.access.was_refused() {
-            self.denied(asked.person, &asked.path);
+        if review.access.was_refused() {
+            self.record_denial(review.person, &review.path);
         }
         if let Some(status) = response.headers().get(Status::GRPC_STATUS) {
-            observed.finish(Code::from_bytes(status.as_bytes()));
+            observation.finish(Code::from_bytes(status.as_bytes()));
             return Ok(response.map(Body::new));
         }
-        if asked.access.was_forgotten() && !self.relay {
-            let forgot = format_args!(
-                "the handler of {} did not ask what its caller may see",
-                asked.path
+        if review.access.is_unchecked() && self.position != Position::Relay {
+            let fault = format_args!(
+                "the handler of {} did not check what its caller may see",
+                review.path
             );
-            return Ok(observed.refused(status::internal(&forgot)));
+            return Ok(observation.refused(status::internal(&fault)));
         }
         let ending = stop.map(|stop| Ending { when: ending, stop });
-        Ok(response.map(|body| Body::new(GuardedBody::new(Body::new(body), observed, ending))))
+        Ok(response.map(|body| Body::new(GuardedBody::new(Body::new(body), observation, ending))))
     }
 
-    /// A person may not do this: the audit trail hears of it.
-    fn denied(&self, person: Option<SignedIn>, path: &str) {
+    /// Records in the audit trail that a person may not do this.
+    fn record_denial(&self, person: Option<SignedIn>, path: &str) {
         if let Some(person) = person {
-            self.denials.tell(&self.identity, person.user_id, path);
+            self.denials.record(&self.identity, person.user_id, path);
         }
     }
 
-    /// Who calls, if the policy lets them.
+    /// Returns who calls, if the policy lets them.
     async fn admit(&self, request: &Parts) -> Result<Identified, Status> {
         let path = request.uri.path();
         let open = self.policy.method(path).is_some_and(|m| m.open);
-        let identified = self.who(request, open).await?;
+        let identified = self.identify(request, open).await?;
         match self.policy.check(path, &identified.caller) {
             Decision::Allow => Ok(identified),
             Decision::Unauthenticated => Err(status::unauthenticated()),
             Decision::Denied => {
                 let caller = &identified.caller;
-                self.denied(caller.person(), path);
+                self.record_denial(caller.person(), path);
                 Err(self.refusal(caller, path))
             }
             Decision::NotServed => Err(status::error(
@@ -243,7 +267,7 @@ impl GuardLayer {
         }
     }
 
-    /// Why somebody known may not call.
+    /// Says why a known caller may not call.
     fn refusal(&self, caller: &Caller, path: &str) -> Status {
         let lacks_role =
             matches!(caller, Caller::Person { .. }) && self.policy.lists(path, pb::Caller::Person);
@@ -253,8 +277,9 @@ impl GuardLayer {
         }
     }
 
-    /// As whom a peer calls: of its roles the first that may. What strangers may, the edge hands on for them.
-    fn peer(&self, peer: &Identity, path: &str) -> Caller {
+    /// Returns as whom a peer calls: the first of its roles that may. What strangers may do, the edge may hand on for
+    /// them.
+    fn peer_caller(&self, peer: &Identity, path: &str) -> Caller {
         let roles = match peer {
             Identity::Worker(id) => {
                 return Caller::Worker {
@@ -273,20 +298,20 @@ impl GuardLayer {
             .unwrap_or(Caller::Anonymous)
     }
 
-    async fn who(&self, request: &Parts, open: bool) -> Result<Identified, Status> {
+    async fn identify(&self, request: &Parts, open: bool) -> Result<Identified, Status> {
         let nobody = || Identified {
             caller: Caller::Anonymous,
             bearer: None,
         };
-        if self.mesh {
+        if self.position == Position::Mesh {
             let Some(MeshPeer(peer)) = request.extensions.get::<MeshPeer>() else {
                 return Ok(nobody());
             };
-            // Only the edge speaks for others, and only with their own token, which is asked about here and not believed of it.
-            let handed_on = peer.has_role(EDGE) && request.headers.contains_key(AUTHORIZATION);
-            if !handed_on {
+            // Only the edge speaks for others, and only with their own token, which is checked here again.
+            let is_relayed = peer.has_role(EDGE) && request.headers.contains_key(AUTHORIZATION);
+            if !is_relayed {
                 return Ok(Identified {
-                    caller: self.peer(peer, request.uri.path()),
+                    caller: self.peer_caller(peer, request.uri.path()),
                     bearer: None,
                 });
             }
@@ -308,16 +333,15 @@ impl GuardLayer {
     }
 }
 
-/// The status of a handler that panicked; what it said is logged.
+/// Returns the status of a handler that panicked. Its message is logged, not sent.
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Status {
-    let said = panic
+    let message = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
-    status::internal(&format_args!("a handler panicked: {said}"))
+    status::internal(&format_args!("a handler panicked: {message}"))
 }
 
 #[cfg(test)]
-#[path = "guard/tests.rs"]
 mod tests;

@@ -1,5 +1,6 @@
-//! Which projects a call reaches. The guard puts an [`Access`] into each request; a handler asks it for the project of what it
-//! touches, or for the scope of what it lists. To a person, what is in a project where they have no role does not exist.
+//! Which projects a call reaches. The guard puts an [`Access`] into each request; a handler asks it for the project of
+//! what it touches, or for the scope of what it lists. To a person, what is in a project where they have no role does
+//! not exist.
 use std::sync::{
     Arc,
     atomic::{AtomicU8, Ordering::Relaxed},
@@ -10,10 +11,10 @@ use tonic::{Request, Status};
 
 use crate::{Caller, caller::Projects, status};
 
-/// Nobody has asked yet.
-const UNASKED: u8 = 0;
-/// Somebody has asked, and nothing was refused for want of a role.
-const ASKED: u8 = 1;
+/// The handler has not checked the access yet.
+const UNCHECKED: u8 = 0;
+/// The handler has checked the access, and nobody was refused for want of a role.
+const CHECKED: u8 = 1;
 /// A person was refused who has a lesser role.
 const REFUSED: u8 = 2;
 
@@ -29,7 +30,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// The projects of a list in which everything belongs to one; none: every one.
+    /// Returns the projects of a list in which everything belongs to a project. None: all projects.
     #[must_use]
     pub fn projects(self) -> Option<Vec<ProjectId>> {
         match self {
@@ -57,8 +58,8 @@ pub struct Access(Arc<Inner>);
 struct Inner {
     reach: Reach,
     role: ProjectRole,
-    /// The handler must ask.
-    owed: bool,
+    /// Whether the handler must check it.
+    must_check: bool,
     state: AtomicU8,
 }
 
@@ -69,14 +70,14 @@ enum Reach {
     Some(Arc<Projects>),
 }
 
-/// The access of a request that came through the guard. Without a guard in front, nothing can be reached.
+/// Returns the access of a request that came through the guard. Without a guard in front, nothing can be reached.
 pub fn of<T>(request: &Request<T>) -> Access {
     let access = request.extensions().get::<Access>().cloned();
     access.unwrap_or_else(|| Access::new(&Caller::Anonymous, None))
 }
 
 impl Access {
-    /// Of a caller whom the policy let in, to a method whose rule asks people for this role.
+    /// The access of a caller whom the policy admitted, to a method whose rule asks people for this role.
     #[must_use]
     pub fn new(caller: &Caller, role: Option<ProjectRole>) -> Self {
         let reach = match caller {
@@ -86,24 +87,24 @@ impl Access {
             Caller::Anonymous | Caller::Worker { .. } => Reach::Some(Arc::default()),
         };
         Self(Arc::new(Inner {
-            owed: role.is_some() && matches!(caller, Caller::Person { .. }),
+            must_check: role.is_some() && matches!(caller, Caller::Person { .. }),
             reach,
             role: role.unwrap_or(ProjectRole::Read),
-            state: AtomicU8::new(UNASKED),
+            state: AtomicU8::new(UNCHECKED),
         }))
     }
 
-    /// Lets the call touch what is in this project.
+    /// Checks that the call may touch what is in this project.
     ///
     /// # Errors
-    /// What `missing` says, where the caller has no role: the very answer for what does not exist. PERMISSION_DENIED, where the role
-    /// is less than the method's.
+    /// `missing`, where the caller has no role: the same status as for what does not exist. PERMISSION_DENIED, where
+    /// the role is less than the method's.
     pub fn project(
         &self,
         project: ProjectId,
         missing: impl FnOnce() -> Status,
     ) -> Result<(), Status> {
-        self.0.state.fetch_max(ASKED, Relaxed);
+        self.0.state.fetch_max(CHECKED, Relaxed);
         match self.role_in(project) {
             None => Err(missing()),
             Some(role) if role < self.0.role => {
@@ -114,10 +115,10 @@ impl Access {
         }
     }
 
-    /// What a list may show: the projects where the caller has the method's role at least.
+    /// Returns what a list may show: the projects where the caller has the method's role at least.
     #[must_use]
     pub fn scope(&self) -> Scope {
-        self.0.state.fetch_max(ASKED, Relaxed);
+        self.0.state.fetch_max(CHECKED, Relaxed);
         match &self.0.reach {
             Reach::All => Scope::All,
             Reach::One(project) => Scope::Projects(vec![*project]),
@@ -132,7 +133,7 @@ impl Access {
         }
     }
 
-    /// What a list may show: of the project that is named, or all that the caller may see.
+    /// Returns what a list may show: the named project, or all that the caller may see.
     ///
     /// # Errors
     /// As [`Self::project`]; what is missing is the project.
@@ -144,7 +145,7 @@ impl Access {
         Ok(Scope::Projects(vec![project]))
     }
 
-    /// What the caller may do in a project; none: to them, it does not exist.
+    /// Returns the role of the caller in a project. None: to them, it does not exist.
     #[must_use]
     pub fn role_in(&self, project: ProjectId) -> Option<ProjectRole> {
         match &self.0.reach {
@@ -154,17 +155,16 @@ impl Access {
         }
     }
 
-    /// A handler answered a person without having asked: nobody knows whether they may see it.
-    pub(crate) fn was_forgotten(&self) -> bool {
-        self.0.owed && self.0.state.load(Relaxed) == UNASKED
+    /// Whether a handler that must check the access did not: nobody knows whether the person may see the response.
+    pub(crate) fn is_unchecked(&self) -> bool {
+        self.0.must_check && self.0.state.load(Relaxed) == UNCHECKED
     }
 
-    /// A person was refused who has a lesser role.
+    /// Whether a person was refused who has a lesser role.
     pub(crate) fn was_refused(&self) -> bool {
         self.0.state.load(Relaxed) == REFUSED
     }
 }
 
 #[cfg(test)]
-#[path = "access_tests.rs"]
 mod tests;
