@@ -4,22 +4,22 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use prost::Message;
 
-/// Every file of the contract, by path relative to proto/.
+/// Returns every file of the contract, by its path relative to proto/.
 fn files(proto: &Path) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    let mut todo = vec![proto.to_path_buf()];
-    while let Some(dir) = todo.pop() {
+    let mut files = Vec::new();
+    let mut dirs = vec![proto.to_path_buf()];
+    while let Some(dir) = dirs.pop() {
         for entry in std::fs::read_dir(&dir)? {
             let path = entry?.path();
             if path.is_dir() {
-                todo.push(path);
+                dirs.push(path);
             } else if path.extension().is_some_and(|e| e == "proto") {
-                found.push(path.strip_prefix(proto)?.to_string_lossy().into_owned());
+                files.push(path.strip_prefix(proto)?.to_string_lossy().into_owned());
             }
         }
     }
-    found.sort();
-    Ok(found)
+    files.sort();
+    Ok(files)
 }
 
 fn main() -> Result<()> {
@@ -31,7 +31,7 @@ fn main() -> Result<()> {
         .include_source_info(false)
         .open_files(files(&proto)?)
         .context("proto/ does not compile")?;
-    // Not prost-types' own encoding, which would lose the policy options.
+    // The encoding of prost-types would lose the options of the policy.
     std::fs::write(
         out.join("descriptor.bin"),
         compiler.encode_file_descriptor_set(),
@@ -53,7 +53,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The same set, without what only the policy layer reads.
+/// Returns the same set without what only the policy layer reads.
 fn prost_types_of(
     set: &prost_reflect::prost_types::FileDescriptorSet,
 ) -> Result<prost_reflect::prost_types::FileDescriptorSet> {

@@ -1,4 +1,4 @@
-//! Where the mesh is: what this process listens on, the certificates that it shows, the roles that run elsewhere.
+//! The options of the mesh: the address that this process listens on, its certificates, and the roles of other processes.
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
@@ -10,6 +10,9 @@ use ck8s_rpc::{
 use tokio_util::sync::CancellationToken;
 
 use crate::roles::Roles;
+
+/// How long a worker's certificate is valid by default: short, since there is no revocation.
+const DEFAULT_WORKER_CERTIFICATE_TTL_SECONDS: u64 = 24 * 3600;
 
 /// The options of the mesh.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -48,24 +51,26 @@ pub struct MeshOptions {
 }
 
 impl MeshOptions {
-    /// Checks that these roles can be served so.
+    /// Checks that these roles can be served with these options.
     pub fn check(&self, roles: &Roles) -> Result<()> {
-        let known = ["ingress", "runs", "repositories", "auth"];
-        let known: Vec<&str> = known
+        let peers: Vec<&str> = ["ingress", "runs", "repositories", "auth"]
             .into_iter()
             .filter(|role| self.peer(role).is_some())
             .collect();
-        roles.check(&known, self.mesh_listen.is_some())
+        roles.check(&peers, self.mesh_listen.is_some())
     }
 
-    /// Where it listens, if it does.
+    /// Returns the address of the mesh listener, if there is one.
     pub fn listen(&self) -> Option<SocketAddr> {
         self.mesh_listen
     }
 
-    /// How long a worker's certificate lives: a day, unless said.
+    /// Returns how long the certificate of a worker is valid: a day by default.
     pub fn worker_certificate_life(&self) -> Duration {
-        Duration::from_secs(self.worker_certificate_ttl_s.unwrap_or(24 * 3600))
+        Duration::from_secs(
+            self.worker_certificate_ttl_s
+                .unwrap_or(DEFAULT_WORKER_CERTIFICATE_TTL_SECONDS),
+        )
     }
 
     fn peer(&self, role: &str) -> Option<&str> {
@@ -79,7 +84,7 @@ impl MeshOptions {
         given.as_deref().filter(|text| !text.trim().is_empty())
     }
 
-    /// The certificates, if the mesh leaves this process; they are looked at until `shutdown`.
+    /// Opens the certificates if the mesh leaves this process. They are reloaded until `shutdown`.
     pub fn certificates(
         &self,
         roles: &Roles,
@@ -107,7 +112,7 @@ impl MeshOptions {
         Ok(Some(certificates))
     }
 
-    /// The mesh as these roles see it.
+    /// Makes the mesh as these roles see it.
     pub fn mesh(
         &self,
         roles: &Roles,

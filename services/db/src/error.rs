@@ -2,7 +2,7 @@
 use sqlx::migrate::MigrateError;
 use thiserror::Error;
 
-/// What goes wrong with a database.
+/// Why a database cannot be used.
 #[derive(Debug, Error)]
 pub enum DbError {
     /// The database's address cannot be understood. The address is not shown: it may hold a password.
@@ -19,7 +19,7 @@ pub enum DbError {
     Migrate(#[from] MigrateError),
 }
 
-/// Whether the same transaction, tried again from its beginning, may succeed: serialization failures, deadlocks, lost connections.
+/// Whether the same transaction may succeed if it is tried again: serialization failures, deadlocks, lost connections.
 #[must_use]
 pub fn is_retryable(error: &sqlx::Error) -> bool {
     match error {
@@ -31,7 +31,7 @@ pub fn is_retryable(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether the database is away: nothing is wrong with the request.
+/// Whether the database cannot be reached: nothing is wrong with the request.
 #[must_use]
 pub fn is_unavailable(error: &sqlx::Error) -> bool {
     match error {
@@ -40,7 +40,8 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
-        // Class 08: connection. 57P01 to 57P03: shut down, crashed, starting. 53300: too many connections. 25006: a standby.
+        // Class 08: connection. 57P01 to 57P03: shut down, crashed, starting. 53300: too many connections. 25006: a
+        // standby.
         sqlx::Error::Database(db) => db.code().is_some_and(|code| {
             code.starts_with("08")
                 || matches!(&*code, "57P01" | "57P02" | "57P03" | "53300" | "25006")

@@ -1,4 +1,4 @@
-//! Pool, migrator, embedded PostgreSQL, change feed and test databases. Knows no table of a service: their SQL is theirs.
+#![doc = include_str!("../README.md")]
 pub mod channels;
 pub mod embedded;
 mod error;

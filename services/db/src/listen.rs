@@ -1,12 +1,18 @@
-//! Wake-ups: a LISTEN that survives a lost connection. Losing a notification loses nothing, since every reader rescans when told.
+//! Wake-ups: a LISTEN that survives a lost connection. A lost notification loses nothing: readers rescan after a
+//! reconnection.
 use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgPoolOptions};
 
 use crate::{DbError, pool::parse};
 
-/// The longest pause between two attempts to connect again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Bounds the pause between two attempts to reconnect.
+const MAX_RECONNECT_PAUSE: Duration = Duration::from_secs(5);
+
+/// The pause after the first attempt; each next one is twice as long.
+const MIN_RECONNECT_PAUSE: Duration = Duration::from_millis(20);
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a reader was woken.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,7 +24,7 @@ pub enum Wake {
         /// What came with it; may be empty.
         payload: String,
     },
-    /// The connection was lost and is there again: what came in between was missed. Rescan.
+    /// The connection was lost and is open again: notifications in between were missed. Rescan.
     Reconnected,
 }
 
@@ -44,7 +50,7 @@ impl Listener {
         })
     }
 
-    /// The next wake-up. Connects again for as long as it takes. Safe to drop and call again.
+    /// Waits for the next wake-up, and reconnects as long as it takes. Cancel safe.
     pub async fn next(&mut self) -> Wake {
         if let Some(inner) = &mut self.inner {
             match inner.try_recv().await {
@@ -59,7 +65,7 @@ impl Listener {
             }
             self.inner = None;
         }
-        let mut pause = Duration::from_millis(20);
+        let mut pause = MIN_RECONNECT_PAUSE;
         loop {
             match open(&self.url, &self.channels).await {
                 Ok(inner) => {
@@ -69,7 +75,7 @@ impl Listener {
                 Err(error) => tracing::debug!(%error, "cannot listen yet"),
             }
             tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = (pause * 2).min(MAX_RECONNECT_PAUSE);
         }
     }
 }
@@ -80,7 +86,7 @@ async fn open(url: &str, channels: &[String]) -> Result<PgListener, DbError> {
         .max_connections(1)
         .max_lifetime(None)
         .idle_timeout(None)
-        .acquire_timeout(Duration::from_secs(10))
+        .acquire_timeout(CONNECT_TIMEOUT)
         .connect_with(options)
         .await
         .map_err(DbError::Connect)?;

@@ -1,12 +1,12 @@
-//! A named lock across replicas that outlives transactions: an advisory lock of a connection of its own. It goes with that connection,
-//! so a process that dies lets it go.
+//! Named locks across replicas that outlive transactions: advisory locks of a connection of their own. They end with
+//! that connection, so a process that dies frees them.
 use sqlx::{Connection, PgConnection, PgPool};
 
-/// A lock that is held. Dropping it lets others as soon as the server notices; [`Self::release`] at once.
+/// A held lock. Dropping it frees it as soon as the server notices; [`Self::release`] frees it at once.
 pub struct Lock(PgConnection);
 
 impl Lock {
-    /// Takes the lock of this name; none: somebody has it. No transaction is open meanwhile.
+    /// Takes the lock of this name. None: somebody else holds it. No transaction is open meanwhile.
     ///
     /// # Errors
     /// As any query.
@@ -16,7 +16,7 @@ impl Lock {
         Ok(taken.then(|| Self(conn.detach())))
     }
 
-    /// Takes another one besides; false: somebody has it.
+    /// Takes another lock with the same connection. Returns false if somebody else holds it.
     ///
     /// # Errors
     /// As any query.
@@ -24,22 +24,22 @@ impl Lock {
         take(&mut self.0, name).await
     }
 
-    /// Whether it is still ours.
+    /// Whether the lock is still held.
     pub async fn still(&mut self) -> bool {
         self.0.ping().await.is_ok()
     }
 
-    /// Lets others, at once.
+    /// Frees the lock at once.
     pub async fn release(mut self) {
-        // Closing alone lets others only when the server has noticed.
+        // Closing alone frees it only when the server notices.
         let unlocked = sqlx::query!("SELECT pg_advisory_unlock_all()")
             .execute(&mut self.0)
             .await;
         if let Err(error) = unlocked {
-            tracing::debug!(%error, "the lock goes with its connection");
+            tracing::debug!(%error, "the lock ends with its connection");
         }
         if let Err(error) = self.0.close().await {
-            tracing::debug!(%error, "the lock goes with its connection");
+            tracing::debug!(%error, "the lock ends with its connection");
         }
     }
 }

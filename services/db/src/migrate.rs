@@ -1,4 +1,5 @@
-//! The schema: up, down, status, verify. An advisory lock keeps two from migrating one database at once.
+//! Migrations of the schema: up, down, status, verify. An advisory lock keeps two programs from migrating one database
+//! at once.
 use std::collections::BTreeMap;
 
 use sqlx::{
@@ -14,14 +15,14 @@ static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 /// sqlx's own table of what was applied.
 const TABLE: &str = "_sqlx_migrations";
 
-/// How one migration stands.
+/// The state of a migration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MigrationState {
     /// Not applied yet.
     Pending,
-    /// Applied, and the same text as ours.
+    /// Applied, with the text that this program has.
     Applied,
-    /// Applied with another text than ours.
+    /// Applied, with another text than this program has.
     Changed,
     /// Applied, and unknown to this program: a newer one migrated the database.
     Unknown,
@@ -43,23 +44,23 @@ impl MigrationState {
     }
 }
 
-/// One migration, ours or the database's.
+/// A migration that this program or the database knows.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MigrationStatus {
     /// Its time, which orders it.
     pub version: i64,
     /// What it does.
     pub description: String,
-    /// How it stands.
+    /// Its state.
     pub state: MigrationState,
     /// When it was applied.
     pub applied_at: Option<OffsetDateTime>,
 }
 
-/// The schema is not the one that this program was built for.
+/// Why the schema is not usable.
 #[derive(Debug, Error)]
 pub enum VerifyError {
-    /// The database cannot be asked.
+    /// The database cannot be read.
     #[error(transparent)]
     Db(#[from] DbError),
     /// These migrations differ.
@@ -78,11 +79,12 @@ fn list(differing: &[MigrationStatus]) -> String {
 /// Applies what is pending. Returns the versions that it applied.
 ///
 /// # Errors
-/// The database is away, a migration failed (nothing of it stays), or the database has migrations that this program does not know.
+/// The database is away, a migration failed (nothing of it stays), or the database has migrations that this program
+/// does not know.
 pub async fn up(url: &str) -> Result<Vec<i64>, DbError> {
     let mut conn = open(url).await?;
-    // Asked under the lock, so that of several callers exactly one reports a migration as its own. The lock is counted per session: the
-    // migrator takes it again, inside.
+    // Read under the lock, so that of several callers exactly one reports a migration as its own. The lock is counted
+    // per session: the migrator takes it again, inside.
     Migrate::lock(&mut conn).await?;
     Migrate::ensure_migrations_table(&mut conn, TABLE).await?;
     let before = applied(&mut conn).await?;
@@ -115,7 +117,7 @@ pub async fn down(url: &str, steps: usize) -> Result<Vec<i64>, DbError> {
     Ok(reverted)
 }
 
-/// Every migration that this program or the database knows, in order.
+/// Returns every migration that this program or the database knows, in order.
 ///
 /// # Errors
 /// The database is away.
@@ -159,8 +161,8 @@ pub async fn verify(url: &str) -> Result<(), VerifyError> {
     }
 }
 
-/// Checks that this program can run on the schema: everything that it knows is applied, unchanged. Migrations of a newer program are no
-/// hindrance: they leave what the one before needs until no process of it runs any more.
+/// Checks that this program can run on the schema: everything that it knows is applied, unchanged. Migrations of a
+/// newer program do not matter: they keep what the former program needs until no process of it runs any more.
 ///
 /// # Errors
 /// Something is pending, changed or unfinished; or the database is away.
@@ -196,7 +198,8 @@ fn pending(version: i64, description: &str) -> MigrationStatus {
 }
 
 async fn open(url: &str) -> Result<PgConnection, DbError> {
-    // Pinned: for a user named `ck8s` the default path changes with the schema `ck8s`, and with it where sqlx's own table is.
+    // Pinned: for a user named `ck8s` the default path changes with the schema `ck8s`, and with it where sqlx's own
+    // table is.
     let options = parse(url)?.application_name("ck8s_migrate").options([
         ("search_path", "public"),
         ("client_min_messages", "warning"),
@@ -209,7 +212,7 @@ async fn applied(conn: &mut PgConnection) -> Result<Vec<i64>, MigrateError> {
     Ok(applied.into_iter().map(|m| m.version).collect())
 }
 
-struct Recorded {
+struct MigrationRow {
     version: i64,
     description: String,
     installed_on: OffsetDateTime,
@@ -217,8 +220,8 @@ struct Recorded {
     checksum: Vec<u8>,
 }
 
-/// What the database says was applied; nothing if it was never migrated.
-async fn recorded(conn: &mut PgConnection) -> Result<Vec<Recorded>, DbError> {
+/// Returns what was applied to the database; nothing if it was never migrated.
+async fn recorded(conn: &mut PgConnection) -> Result<Vec<MigrationRow>, DbError> {
     let known = sqlx::query_scalar!("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
         .fetch_one(&mut *conn)
         .await?;
@@ -226,7 +229,7 @@ async fn recorded(conn: &mut PgConnection) -> Result<Vec<Recorded>, DbError> {
         return Ok(Vec::new());
     }
     let rows = sqlx::query_as!(
-        Recorded,
+        MigrationRow,
         "SELECT version, description, installed_on, success, checksum FROM _sqlx_migrations ORDER BY version"
     )
     .fetch_all(conn)

@@ -9,13 +9,15 @@ use sqlx::{
 use crate::DbError;
 
 /// How long a caller waits for a free connection before the database counts as unavailable.
-const ACQUIRE: Duration = Duration::from_secs(10);
-/// A connection that rested longer may have been cut by something in between.
-const RESTED: Duration = Duration::from_secs(1);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection that was idle for longer may have been cut by something in between: it is checked before use.
+const CHECK_AFTER_IDLE: Duration = Duration::from_secs(1);
+/// A connection that nobody used for so long is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// Bounds every statement of a service: nothing that a caller waits for takes longer.
 const STATEMENT_TIMEOUT: &str = "30s";
 /// Bounds a transaction that its owner forgot: its locks must not outlive it for long.
-const IDLE_IN_TRANSACTION: &str = "30s";
+const IDLE_IN_TRANSACTION_TIMEOUT: &str = "30s";
 
 /// A service's role in the database: it writes its own schema, and reads no other.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -46,7 +48,8 @@ impl ServiceRole {
     }
 }
 
-/// A pool of at most `max` connections that all act as `role`. The first connection is made now, so a wrong address fails here.
+/// A pool of at most `max` connections that all act as `role`. The first connection is made now, so a wrong address
+/// fails here.
 ///
 /// The role is set with the connection's start-up options: `RESET ROLE` comes back to it, and it costs no round trip.
 ///
@@ -60,8 +63,8 @@ pub async fn connect(url: &str, role: ServiceRole, max: u32) -> Result<PgPool, D
         .map_err(DbError::Connect)
 }
 
-/// One connection like those of [`connect`], for a writer whose statements join the lists that they are given: the planner takes a list
-/// for ten rows, and would compare each row of one with each of the other.
+/// One connection like those of [`connect`], for a writer whose statements join the lists that they are given: the
+/// planner takes a list for ten rows, and would compare each row of one with each of the other.
 ///
 /// # Errors
 /// As [`connect`].
@@ -77,8 +80,12 @@ fn options(url: &str, role: ServiceRole) -> Result<PgConnectOptions, DbError> {
     let options = parse(url)?.application_name(role.as_str()).options([
         ("role", role.as_str()),
         ("statement_timeout", STATEMENT_TIMEOUT),
-        ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION),
-        // Statements are prepared once and run very often; planning one on a partitioned table again each time costs more than running it.
+        (
+            "idle_in_transaction_session_timeout",
+            IDLE_IN_TRANSACTION_TIMEOUT,
+        ),
+        // Statements are prepared once and run very often; planning one on a partitioned table again each time costs
+        // more than running it.
         ("plan_cache_mode", "force_generic_plan"),
         // Such a plan may be made while a table is still empty, and must be good when it is full: through its index.
         ("enable_seqscan", "off"),
@@ -87,7 +94,7 @@ fn options(url: &str, role: ServiceRole) -> Result<PgConnectOptions, DbError> {
     Ok(options)
 }
 
-/// A small pool that acts as the one who logs in: for migrations and for tests. No statement timeout.
+/// A small pool that acts as the account that logs in: for migrations and for tests. No statement timeout.
 ///
 /// # Errors
 /// The address is wrong or the server is away.
@@ -102,16 +109,16 @@ pub async fn connect_owner(url: &str) -> Result<PgPool, DbError> {
         .map_err(DbError::Connect)
 }
 
-/// Asks the database for a sign of life.
+/// Checks that the database answers.
 ///
 /// # Errors
-/// It gave none within `within`.
-pub async fn ping(pool: &PgPool, within: Duration) -> Result<(), DbError> {
+/// It did not answer within `timeout`.
+pub async fn ping(pool: &PgPool, timeout: Duration) -> Result<(), DbError> {
     let ping = async {
         let mut conn = pool.acquire().await?;
         conn.ping().await
     };
-    match tokio::time::timeout(within, ping).await {
+    match tokio::time::timeout(timeout, ping).await {
         Ok(answer) => answer.map_err(DbError::Connect),
         Err(_) => Err(DbError::Connect(sqlx::Error::PoolTimedOut)),
     }
@@ -124,17 +131,18 @@ pub(crate) fn parse(url: &str) -> Result<PgConnectOptions, DbError> {
 
 fn pool(max: u32) -> PgPoolOptions {
     PgPoolOptions::new()
-        // A round trip for each acquire would cost more than many a statement: only a connection that rested is asked whether it lives.
+        // A round trip for each acquire would cost more than many a statement: only a connection that was idle is
+        // checked.
         .test_before_acquire(false)
         .before_acquire(|conn, meta| {
             Box::pin(async move {
-                if meta.idle_for > RESTED {
+                if meta.idle_for > CHECK_AFTER_IDLE {
                     conn.ping().await?;
                 }
                 Ok(true)
             })
         })
         .max_connections(max)
-        .acquire_timeout(ACQUIRE)
-        .idle_timeout(Duration::from_secs(300))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(IDLE_TIMEOUT)
 }

@@ -1,7 +1,7 @@
 //! Request ids of mutating calls: a call that is repeated gets the response of the first one and changes nothing again.
 //!
-//! Each service keeps them in the table `requests` of its own schema. Claim the id in the transaction of the change, and keep the response
-//! in the same transaction: then both are stored, or neither.
+//! Each service keeps them in the table `requests` of its own schema. Claim the id in the transaction of the change,
+//! and keep the response in the same transaction: then both are stored, or neither.
 use std::borrow::Cow;
 
 use ck8s_types::RequestId;
@@ -13,8 +13,8 @@ use crate::ServiceRole;
 
 /// What tells one request from another: its method and its content, as a hash of 32 bytes.
 ///
-/// Where the content holds a secret that can be guessed, use [`Fingerprint::keyed`]: a plain hash could be tried out offline by somebody who
-/// reads the database.
+/// Where the content holds a secret that can be guessed, use [`Fingerprint::keyed`]: a plain hash could be tried out
+/// offline by somebody who reads the database.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fingerprint {
     /// What is stored with a new request.
@@ -37,8 +37,8 @@ impl Fingerprint {
         }
     }
 
-    /// Authentication codes of the content under secret keys: `current` under the active key, `former` under the others of the ring, so that
-    /// a call that is repeated after a rotation of the keys is recognised.
+    /// Authentication codes of the content under secret keys: `current` under the active key, `former` under the others
+    /// of the ring, so that a call that is repeated after a rotation of the keys is recognised.
     #[must_use]
     pub fn keyed(current: [u8; 32], former: Vec<[u8; 32]>) -> Self {
         Self { current, former }

@@ -30,7 +30,7 @@ pub enum Caller {
         /// Its role: edge, ingress, ...
         role: String,
     },
-    /// A worker node. Which worker id it speaks for, its Hello says.
+    /// A worker node. Its Hello says which worker id it speaks for.
     Worker {
         /// The name of its token, or its id if it came with a certificate.
         name: String,

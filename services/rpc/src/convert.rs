@@ -59,7 +59,7 @@ pub fn invalid(fault: &Invalid) -> Status {
     status::invalid(fault.field, fault.problem.clone())
 }
 
-/// The contract's word for a project role.
+/// Returns the contract's value of a project role.
 #[must_use]
 pub fn role_to_pb(role: ProjectRole) -> policy::ProjectRole {
     match role {
@@ -69,7 +69,7 @@ pub fn role_to_pb(role: ProjectRole) -> policy::ProjectRole {
     }
 }
 
-/// The domain's word for a project role; none for unspecified.
+/// Returns the domain's value of a project role. None: unspecified.
 #[must_use]
 pub fn role_from_pb(role: policy::ProjectRole) -> Option<ProjectRole> {
     ProjectRole::ALL
@@ -78,7 +78,7 @@ pub fn role_from_pb(role: policy::ProjectRole) -> Option<ProjectRole> {
         .find(|r| role_to_pb(*r) == role)
 }
 
-/// The contract's word for a state.
+/// Returns the contract's value of a state.
 #[must_use]
 pub fn state_to_pb(state: RunState) -> pb::RunState {
     match state {
@@ -90,7 +90,7 @@ pub fn state_to_pb(state: RunState) -> pb::RunState {
     }
 }
 
-/// The domain's word for a state; none for unspecified.
+/// Returns the domain's value of a state. None: unspecified.
 #[must_use]
 pub fn state_from_pb(state: pb::RunState) -> Option<RunState> {
     RunState::ALL
@@ -99,7 +99,7 @@ pub fn state_from_pb(state: pb::RunState) -> Option<RunState> {
         .find(|s| state_to_pb(*s) == state)
 }
 
-/// The contract's word for a reason.
+/// Returns the contract's value of a reason.
 #[must_use]
 pub fn reason_to_pb(reason: RunReason) -> pb::RunReason {
     match reason {
@@ -122,7 +122,7 @@ pub fn reason_to_pb(reason: RunReason) -> pb::RunReason {
     }
 }
 
-/// The domain's word for a reason; none for unspecified.
+/// Returns the domain's value of a reason. None: unspecified.
 #[must_use]
 pub fn reason_from_pb(reason: pb::RunReason) -> Option<RunReason> {
     RunReason::ALL
@@ -131,7 +131,7 @@ pub fn reason_from_pb(reason: pb::RunReason) -> Option<RunReason> {
         .find(|r| reason_to_pb(*r) == reason)
 }
 
-/// A spec for the wire.
+/// Returns a spec for the wire.
 #[must_use]
 pub fn spec_to_pb(spec: RunSpec) -> pb::RunSpec {
     pb::RunSpec {
@@ -153,7 +153,7 @@ pub fn spec_to_pb(spec: RunSpec) -> pb::RunSpec {
     }
 }
 
-/// A spec from the wire, checked and completed.
+/// Reads a spec from the wire, checks it and fills in the defaults.
 ///
 /// # Errors
 /// [`Invalid`] names the field.
@@ -185,7 +185,7 @@ pub fn spec_from_pb(spec: pb::RunSpec) -> Result<RunSpec, Invalid> {
     .checked()
 }
 
-/// A trigger for the wire.
+/// Returns a trigger for the wire.
 #[must_use]
 pub fn trigger_to_pb(trigger: RunTrigger) -> pb::RunTrigger {
     pb::RunTrigger {
@@ -203,7 +203,7 @@ pub fn trigger_to_pb(trigger: RunTrigger) -> pb::RunTrigger {
     }
 }
 
-/// A trigger from the wire.
+/// Reads a trigger from the wire.
 #[must_use]
 pub fn trigger_from_pb(trigger: pb::RunTrigger) -> RunTrigger {
     RunTrigger {

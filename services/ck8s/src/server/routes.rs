@@ -17,11 +17,11 @@ use crate::{
     sign_in,
 };
 
-/// What was built.
-pub(super) struct Built {
-    pub routes: Routes,
-    pub auth: Option<Auth>,
-    pub pools: Vec<PgPool>,
+/// The services of this process.
+pub(super) struct LocalServices {
+    pub(super) routes: Routes,
+    pub(super) auth: Option<Auth>,
+    pub(super) pools: Vec<PgPool>,
 }
 
 /// Starts the services; their tasks end with `stopping`.
@@ -29,26 +29,26 @@ pub(super) async fn build(
     options: &Options,
     mesh: &Mesh,
     stopping: &CancellationToken,
-) -> Result<Built> {
-    let mut built = Built {
+) -> Result<LocalServices> {
+    let mut services = LocalServices {
         routes: Routes::default(),
         auth: None,
         pools: Vec::new(),
     };
     for role in ROLES.iter().filter(|role| options.roles.has(role.name)) {
-        let Some((as_whom, connections)) = role.database else {
+        let Some((service_role, connections)) = role.database else {
             continue;
         };
         let url = options.database_url.as_ref().context("no database")?;
-        let pool = connect(url, as_whom, connections).await?;
-        built.pools.push(pool.clone());
+        let pool = connect(url, service_role, connections).await?;
+        services.pools.push(pool.clone());
         let channel = mesh.channel(role.name);
-        built.add(role, options, pool, channel, stopping).await?;
+        services.add(role, options, pool, channel, stopping).await?;
     }
-    Ok(built)
+    Ok(services)
 }
 
-impl Built {
+impl LocalServices {
     async fn add(
         &mut self,
         role: &Role,

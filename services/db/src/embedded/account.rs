@@ -1,11 +1,11 @@
-//! Whom the server runs as: PostgreSQL refuses root, so root becomes `postgres` or `nobody` for it.
+//! The account that the server runs as: PostgreSQL refuses root, so root becomes `postgres` or `nobody` for it.
 use std::{ffi::OsStr, os::unix::process::CommandExt, path::Path};
 
 use nix::unistd::{Gid, Uid, User, chown};
 
-use super::{EmbeddedError, at};
+use super::error::{EmbeddedError, at};
 
-/// Whom to become; nothing unless we are root.
+/// The account to change to. None: this process is not root.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Account(Option<(Uid, Gid)>);
 
@@ -22,17 +22,18 @@ impl Account {
         Err(EmbeddedError::NoAccount)
     }
 
-    /// Ourselves.
-    pub(super) fn nobody_else() -> Self {
+    /// The account of this process.
+    pub(super) fn own() -> Self {
         Self(None)
     }
 
-    /// Whether the server runs as somebody else than us.
+    /// Whether the server runs as another account than this process.
     pub(super) fn is_other(self) -> bool {
         self.0.is_some()
     }
 
-    /// A command that runs as this account, in its own process group: Ctrl-C at a terminal is for us, not for the server.
+    /// Returns a command that runs as this account, in its own process group: Ctrl-C at a terminal is not for the
+    /// server.
     pub(super) fn command(self, program: impl AsRef<OsStr>) -> tokio::process::Command {
         let mut command = std::process::Command::new(program);
         command.process_group(0);
@@ -45,7 +46,7 @@ impl Account {
     }
 
     /// Gives a file or directory to this account.
-    pub(super) fn own(self, path: &Path) -> Result<(), EmbeddedError> {
+    pub(super) fn give(self, path: &Path) -> Result<(), EmbeddedError> {
         if let Some((uid, gid)) = self.0 {
             chown(path, Some(uid), Some(gid)).map_err(|errno| at(path)(errno.into()))?;
         }

@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::EmbeddedError;
+use super::error::EmbeddedError;
 
 /// A directory with `initdb` and `postgres`, and their version.
 #[derive(Clone, Debug)]
@@ -34,10 +34,10 @@ impl Binaries {
             .filter(|dir| dir.join("initdb").is_file() && dir.join("postgres").is_file())
             .map(|dir| Self { dir });
         let first = usable.next().ok_or(EmbeddedError::NoBinaries)?;
-        let Some(wanted) = cluster_version else {
+        let Some(cluster_version) = cluster_version else {
             return Ok(first);
         };
-        let matching = |binaries: &Self| binaries.version().is_some_and(|v| v == wanted);
+        let matching = |binaries: &Self| binaries.version().is_some_and(|v| v == cluster_version);
         if matching(&first) {
             return Ok(first);
         }
@@ -66,12 +66,12 @@ fn newest_first(root: &str, leaf: &str) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(root) else {
         return Vec::new();
     };
-    let mut found: Vec<(u32, PathBuf)> = entries
+    let mut versions: Vec<(u32, PathBuf)> = entries
         .flatten()
         .filter_map(|entry| Some((major(&entry.path())?, entry.path().join(leaf))))
         .collect();
-    found.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
-    found.into_iter().map(|(_, path)| path).collect()
+    versions.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
+    versions.into_iter().map(|(_, path)| path).collect()
 }
 
 /// 15 of `15`, `postgresql@15`, `pgsql-15`.

@@ -8,14 +8,17 @@ use std::{
 
 use rand::RngExt;
 
-use super::{EmbeddedError, account::Account, at};
+use super::{
+    account::Account,
+    error::{EmbeddedError, at},
+};
 
-/// Where clusters live whose own directory is closed to the server's user (as /root is).
-const ELSEWHERE: &str = "/var/lib/ck8s";
-/// Where a cluster there says which link leads to it.
-const LINK: &str = "link";
+/// Holds the clusters whose own directory is closed to the server's user (as /root is).
+const SHARED_DIR: &str = "/var/lib/ck8s";
+/// The file of such a cluster that names the link to it.
+const LINK_FILE: &str = "link";
 /// What a unix socket's address can hold, with its end (Linux: 108, macOS: 104).
-const SOCKET_PATH: usize = 104;
+const MAX_SOCKET_PATH_BYTES: usize = 104;
 
 /// The directory of a private server.
 #[derive(Clone, Debug)]
@@ -39,12 +42,13 @@ impl Home {
             if account.reaches(&real) {
                 fs::create_dir_all(&real).map_err(at(&real))?;
             } else {
-                elsewhere(&real)?;
+                make_in_shared_dir(&real)?;
             }
         }
         let dir = dir.canonicalize().map_err(at(dir))?;
         let home = Self { dir, account };
-        // The directory stays ours, so that the server's user cannot lead us astray with links; it may only pass through.
+        // The directory belongs to this process, so that the server's user cannot plant links in it; that user may only
+        // pass through.
         home.mode(&home.dir, if account.is_other() { 0o711 } else { 0o700 })?;
         home.give(&home.path("run"))?;
         Ok(home)
@@ -54,7 +58,7 @@ impl Home {
     pub(super) fn give(&self, path: &Path) -> Result<(), EmbeddedError> {
         fs::create_dir_all(path).map_err(at(path))?;
         self.mode(path, 0o700)?;
-        self.account.own(path)
+        self.account.give(path)
     }
 
     fn mode(&self, path: &Path, mode: u32) -> Result<(), EmbeddedError> {
@@ -76,7 +80,7 @@ impl Home {
         Some(text.trim().to_owned())
     }
 
-    /// Taken by the one process that runs this server; freed by the system when that process ends.
+    /// Takes the lock of the one process that runs this server. The system frees it when that process ends.
     pub(super) fn lock(&self) -> Result<File, EmbeddedError> {
         let path = self.path("lock");
         let file = OpenOptions::new()
@@ -93,7 +97,7 @@ impl Home {
         }
     }
 
-    /// The superuser's password: made once.
+    /// Returns the superuser's password, which is made once.
     pub(super) fn password(&self) -> Result<String, EmbeddedError> {
         let path = self.path("password");
         if let Ok(text) = fs::read_to_string(&path) {
@@ -108,14 +112,14 @@ impl Home {
             .map_err(at(&path))?;
         file.write_all(password.as_bytes()).map_err(at(&path))?;
         // The server's user reads it once, for initdb.
-        self.account.own(&path)?;
+        self.account.give(&path)?;
         Ok(password)
     }
 
-    /// Where the socket is: here, or under /tmp if this path is too long for a socket's address.
+    /// Returns the directory of the socket: here, or under /tmp if this path is too long for the address of a socket.
     pub(super) fn socket_dir(&self) -> Result<PathBuf, EmbeddedError> {
         let here = self.path("run");
-        if here.as_os_str().len() + ".s.PGSQL.65535.lock".len() < SOCKET_PATH {
+        if here.as_os_str().len() + ".s.PGSQL.65535.lock".len() < MAX_SOCKET_PATH_BYTES {
             return Ok(here);
         }
         let note = self.path("socket-dir");
@@ -132,32 +136,32 @@ impl Home {
     }
 }
 
-/// Makes a directory that the server's user can reach, and `link` that leads to it. A link whose target is gone means that the data is
-/// gone: that is an error later, not a new empty cluster.
-fn elsewhere(link: &Path) -> Result<(), EmbeddedError> {
-    forget_temporary();
-    let target = Path::new(ELSEWHERE).join(format!("postgres-{}", random(12)));
+/// Makes a directory that the server's user can reach, and `link` that leads to it. A link whose target is gone means
+/// that the data is gone: that is an error later, not a new empty cluster.
+fn make_in_shared_dir(link: &Path) -> Result<(), EmbeddedError> {
+    remove_orphans();
+    let target = Path::new(SHARED_DIR).join(format!("postgres-{}", random(12)));
     fs::create_dir_all(&target).map_err(at(&target))?;
-    let note = target.join(LINK);
+    let note = target.join(LINK_FILE);
     fs::write(&note, link.as_os_str().as_encoded_bytes()).map_err(at(&note))?;
     symlink(&target, link).map_err(at(link))
 }
 
-/// Removes clusters whose link lay in a temporary directory that is gone. One whose link lay anywhere else is never removed: its disk may
-/// be away for a while.
-fn forget_temporary() {
-    let Ok(entries) = fs::read_dir(ELSEWHERE) else {
+/// Removes clusters whose link lay in a temporary directory that is gone. One whose link lay anywhere else is never
+/// removed: its disk may be away for a while.
+fn remove_orphans() {
+    let Ok(entries) = fs::read_dir(SHARED_DIR) else {
         return;
     };
     for entry in entries.flatten() {
-        let Ok(link) = fs::read_to_string(entry.path().join(LINK)) else {
+        let Ok(link) = fs::read_to_string(entry.path().join(LINK_FILE)) else {
             continue;
         };
         let link = PathBuf::from(link);
         let temporary = link.starts_with(std::env::temp_dir());
         let home = Home {
             dir: entry.path(),
-            account: Account::nobody_else(),
+            account: Account::own(),
         };
         if temporary && link.symlink_metadata().is_err() && home.lock().is_ok() {
             let _ = fs::remove_dir_all(entry.path());
@@ -165,7 +169,7 @@ fn forget_temporary() {
     }
 }
 
-/// Letters and digits that nobody guesses.
+/// Returns random letters and digits.
 fn random(length: usize) -> String {
     rand::rng()
         .sample_iter(rand::distr::Alphanumeric)

@@ -1,104 +1,42 @@
-//! PostgreSQL's own binaries run as a private server for one machine: found, initialised, started, taken over, stopped.
+//! PostgreSQL's own programs, run as a private server for one machine: found, initialised, started, taken over,
+//! stopped.
 //!
-//! Layout under the given directory (a link to a place that the server's user can reach, if this one is closed to it): `data/` the
-//! cluster and `run/` the socket, which belong to the server's user; `password`, `port`, `lock` and `server.log`, which are ours.
+//! Layout under the given directory (a link to a place that the server's user can reach, if this one is closed to it):
+//! `data/` the cluster and `run/` the socket, which belong to the server's user; `password`, `port`, `lock` and
+//! `server.log`, which belong to this process.
 //!
-//! Passwords, not trust: the server also listens on 127.0.0.1, where every user of the machine could knock. The password is random,
-//! made once, kept in a file that only we can read; connections over the socket use it as well, so there is one rule.
+//! Connections need a password: the server also listens on 127.0.0.1, where every user of the machine could connect.
+//! The password is random, made once, and kept in a file that only this user can read. Connections over the socket use
+//! it as well, so there is one rule.
 mod account;
+mod address;
 mod binaries;
+mod error;
 mod home;
+mod process;
 mod settings;
 mod start;
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::Path;
 
 use nix::sys::signal::{Signal, kill};
-use thiserror::Error;
 use tokio::process::Child;
 
-use self::start::Server;
+use self::{address::ServerAddress, process::FAST_STOP_TIMEOUT};
 
-/// How long a fast shutdown (it writes a checkpoint) may take before it is made an immediate one.
-const FAST_STOP: Duration = Duration::from_secs(20);
-
-/// How the server is run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Options {
-    /// What was committed survives a crash. Only tests switch it off.
-    pub durable: bool,
-}
-
-/// The private server cannot be run.
-#[derive(Debug, Error)]
-pub enum EmbeddedError {
-    /// There is no PostgreSQL on this machine.
-    #[error(
-        "PostgreSQL's server programs are missing: looked in CK8S_PG_BIN, /usr/lib/postgresql/*/bin, Homebrew and PATH. \
-         Install them (Debian, Ubuntu: apt-get install postgresql) or set DATABASE_URL"
-    )]
-    NoBinaries,
-    /// We are root, and there is nobody to become.
-    #[error(
-        "PostgreSQL refuses to run as root, and this machine has neither a user postgres nor nobody"
-    )]
-    NoAccount,
-    /// The data is of another major version than the binaries.
-    #[error(
-        "the data in {dir} is of PostgreSQL {found}, but the programs are {wanted}: set CK8S_PG_BIN to those of {found}"
-    )]
-    OtherVersion {
-        /// Where the data is.
-        dir: PathBuf,
-        /// The data's major version.
-        found: String,
-        /// The binaries' major version.
-        wanted: String,
-    },
-    /// Another process uses the directory.
-    #[error("{0} is in use by another process: stop that one first, or choose another directory")]
-    InUse(PathBuf),
-    /// A program of PostgreSQL failed.
-    #[error("{program} failed: {output}")]
-    Program {
-        /// Which.
-        program: String,
-        /// What it said last.
-        output: String,
-    },
-    /// The server does not answer.
-    #[error("PostgreSQL does not answer: {0}")]
-    NotReady(String),
-    /// A file or a directory cannot be used.
-    #[error("{path}: {source}")]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> EmbeddedError {
-    let path = path.to_owned();
-    move |source| EmbeddedError::Io { path, source }
-}
+pub use self::{error::EmbeddedError, settings::Options};
 
 /// A running private server. Stop it with [`Embedded::stop`]; dropping it asks the server to stop and does not wait.
 pub struct Embedded {
-    server: Server,
+    server: ServerAddress,
     child: Option<Child>,
-    /// Held while we live: two processes never run one cluster.
+    /// Held as long as this lives: two processes never run one cluster.
     _lock: std::fs::File,
 }
 
 impl Embedded {
-    /// Starts the server of `dir`, making it first if it is not there. A server that a killed process left running is stopped before:
-    /// so no session of the dead process lives on.
+    /// Starts the server of `dir`, and makes it first if it is not there. A server that a killed process left running
+    /// is stopped before, so that no session of that process lives on.
     ///
     /// # Errors
     /// No binaries, no account to run as, another process uses the directory, or the server does not come up.
@@ -144,7 +82,10 @@ impl Embedded {
             return;
         };
         signal(&child, Signal::SIGINT);
-        if tokio::time::timeout(FAST_STOP, child.wait()).await.is_err() {
+        if tokio::time::timeout(FAST_STOP_TIMEOUT, child.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!(
                 "PostgreSQL does not stop: stopping it at once, it recovers at its next start"
             );
@@ -164,11 +105,11 @@ impl Drop for Embedded {
 
 fn signal(child: &Child, signal: Signal) {
     if let Some(pid) = child.id() {
-        let _ = kill(start::pid(pid), signal);
+        let _ = kill(process::pid(pid), signal);
     }
 }
 
-/// A server that no process owns: it outlives us, and whoever comes next finds it. For tests.
+/// Starts a server that no process owns: it outlives this process. For tests.
 #[cfg(feature = "test")]
 pub(crate) async fn start_detached(dir: &Path) -> Result<String, EmbeddedError> {
     let home = home::Home::prepare(dir)?;

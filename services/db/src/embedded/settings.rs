@@ -1,7 +1,13 @@
-//! The server's settings: given on its command line, so that no file of the cluster is ours to keep in step.
+//! The settings of the server. They are given on its command line, so that no file of the cluster needs to be kept up
+//! to date.
 use std::path::Path;
 
-use super::Options;
+/// How the server runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// Whether what was committed survives a crash. Only tests switch it off.
+    pub durable: bool,
+}
 
 /// Settings as `name=value`, for `-c`.
 pub(super) fn settings(socket_dir: &Path, port: u16, options: Options) -> Vec<String> {

@@ -26,7 +26,7 @@ fn missing() -> Status {
 }
 
 #[test]
-fn anothers_project_is_missing_and_a_lesser_role_is_told_which_it_needs() {
+fn a_project_of_others_is_missing_and_a_lesser_role_learns_which_is_needed() {
     let (reads, writes, other) = (ProjectId::new(), ProjectId::new(), ProjectId::new());
     let person = person(
         None,
@@ -64,7 +64,7 @@ fn a_role_everywhere_is_in_every_project_and_not_outside() {
 }
 
 #[test]
-fn others_reach_everything_themselves_or_nothing() {
+fn other_callers_reach_everything_their_own_project_or_nothing() {
     let (own, other) = (ProjectId::new(), ProjectId::new());
     let run = Caller::Run {
         run_id: RunId::new(),

@@ -1,4 +1,5 @@
-//! What each caller may call: the contract's method options, read once at start. Says yes or no; the guard acts on it.
+//! The policy: which callers each method admits, by the options of the contract, read once at start. The guard enforces
+//! it.
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -11,12 +12,12 @@ use thiserror::Error;
 
 use crate::{Caller, convert::role_from_pb};
 
-/// Health says nothing but whether a role serves, so anybody may ask.
+/// Health says only whether a role serves, so anybody may call it.
 const HEALTH: [(&str, bool); 2] = [
     ("/grpc.health.v1.Health/Check", false),
     ("/grpc.health.v1.Health/Watch", true),
 ];
-/// Reflection tells the contract; whoever has a token may read it.
+/// Reflection shows the contract; every known caller may read it.
 const REFLECTION: [&str; 2] = [
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
@@ -33,13 +34,13 @@ pub enum PolicyError {
     /// Without the option there are no rules.
     #[error("the descriptor set lacks the option ck8s.policy.v1.rule")]
     NoOption,
-    /// A method of ours that nobody thought about.
+    /// A method of ours without a rule.
     #[error("{method} has no rule (ck8s.policy.v1.rule)")]
     NoRule {
         /// Its path.
         method: String,
     },
-    /// A rule that says nothing sensible.
+    /// A rule that contradicts itself, or is not complete.
     #[error("the rule of {method} is wrong: {problem}")]
     BadRule {
         /// Its path.
@@ -52,11 +53,11 @@ pub enum PolicyError {
 /// What the policy says about one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Go on.
+    /// The caller may call it.
     Allow,
-    /// Nobody known may not; a token might help.
+    /// The caller is anonymous; a token might help.
     Unauthenticated,
-    /// Known, and not allowed.
+    /// The caller is known and may not call it.
     Denied,
     /// There is no such method, or none with a rule.
     NotServed,
@@ -66,24 +67,24 @@ pub enum Decision {
 #[derive(Debug)]
 pub(crate) struct Method {
     /// `/package.Service/Method`.
-    pub path: Arc<str>,
-    /// Streams either way: it has no deadline of the server's.
-    pub streaming: bool,
-    /// Nobody is asked who they are.
-    pub open: bool,
-    /// Doing it twice is as good as once: the contract's `idempotency_level`.
-    pub repeatable: bool,
+    pub(crate) path: Arc<str>,
+    /// It streams, either way: the server gives it no deadline.
+    pub(crate) streaming: bool,
+    /// The caller is not identified.
+    pub(crate) open: bool,
+    /// It may be called again after a failure: the contract's `idempotency_level`.
+    pub(crate) repeatable: bool,
     admits: Admits,
 }
 
 impl Method {
-    /// The role that its rule asks people for, in the project of what they touch.
+    /// The role that people need, in the project of what they touch.
     pub(crate) fn project_role(&self) -> Option<ProjectRole> {
         self.admits.project_role
     }
 }
 
-/// Whom a rule admits.
+/// The callers that a rule admits.
 #[derive(Debug, Default)]
 struct Admits {
     kinds: HashSet<pb::Caller>,
@@ -109,7 +110,7 @@ impl Admits {
     }
 }
 
-/// The rules of every method. What is not in it is not served.
+/// The rules of all methods. A method without a rule is not served.
 #[derive(Debug)]
 pub struct Policy {
     methods: HashMap<Arc<str>, Method>,
@@ -175,7 +176,7 @@ impl Policy {
         self.method(grpc_path)?.admits.project_role
     }
 
-    /// Whether anybody may call the method without saying who they are. Health is asked by probes, and not meant.
+    /// Whether strangers may call the method. Health, which probes call, does not count.
     #[must_use]
     pub fn admits_strangers(&self, grpc_path: &str) -> bool {
         self.lists(grpc_path, pb::Caller::Anonymous)
@@ -233,7 +234,7 @@ fn rule_of(
     }
 }
 
-/// Reads a rule strictly: what it leaves open is refused at start, not at the first call.
+/// Reads a rule strictly: an incomplete one stops the start, not the first call.
 fn admits(path: &str, rule: &pb::Rule) -> Result<Admits, PolicyError> {
     let bad = |problem: &str| PolicyError::BadRule {
         method: path.to_owned(),

@@ -276,7 +276,7 @@ fn every_method_admits_exactly_the_callers_of_the_table() {
 }
 
 #[test]
-fn nothing_is_open_but_health_and_what_leads_to_a_sign_in_or_out() {
+fn only_health_and_what_leads_to_a_sign_in_or_out_is_open() {
     let policy = policy();
     let open: BTreeSet<&str> = policy
         .paths()
@@ -297,7 +297,7 @@ fn nothing_is_open_but_health_and_what_leads_to_a_sign_in_or_out() {
 }
 
 #[test]
-fn reflection_is_for_whoever_is_known() {
+fn every_known_caller_may_use_reflection() {
     let policy = policy();
     for path in REFLECTION {
         for (word, caller) in callers() {
@@ -311,7 +311,7 @@ fn reflection_is_for_whoever_is_known() {
 }
 
 #[test]
-fn what_has_no_rule_is_not_served_and_strangers_do_not_learn_it() {
+fn a_method_without_a_rule_is_not_served_and_strangers_do_not_learn_so() {
     let policy = policy();
     let unknown = [
         "",
@@ -348,7 +348,7 @@ fn a_method_of_ours_without_a_rule_stops_the_start() {
 }
 
 #[test]
-fn a_rule_that_says_nothing_sensible_stops_the_start() {
+fn a_rule_that_contradicts_itself_stops_the_start() {
     let rule = |callers: &[pb::Caller], services: &[&str], role: pb::ProjectRole| pb::Rule {
         callers: callers.iter().map(|c| *c as i32).collect(),
         project_role: role as i32,
@@ -383,7 +383,7 @@ fn a_rule_that_says_nothing_sensible_stops_the_start() {
 }
 
 #[test]
-fn the_contract_says_what_may_be_made_twice() {
+fn the_contract_says_which_calls_may_be_repeated() {
     let policy = policy();
     let twice = |path: &str| policy.method(path).unwrap().repeatable;
     assert!(twice("/ck8s.ingress.v1.IngressService/IngestWebhook"));
@@ -395,7 +395,7 @@ fn the_contract_says_what_may_be_made_twice() {
 }
 
 #[test]
-fn strangers_may_call_what_they_cannot_sign_in_without() {
+fn strangers_may_call_what_signing_in_needs() {
     let policy = policy();
     let mut open: Vec<&str> = policy
         .paths()
