@@ -1,4 +1,4 @@
-//! Arguments that several commands share: limits, durations, files.
+//! Arguments that several commands share: limits, durations, key-value pairs, files, secrets.
 use std::{
     io::{self, IsTerminal, Read},
     path::{Path, PathBuf},
@@ -6,10 +6,11 @@ use std::{
 };
 
 use clap::Args;
+use secrecy::SecretString;
 
-use crate::{fault::Fault, output};
+use crate::{error::CliError, output};
 
-/// How many to list.
+/// How many items a list shows.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Limit {
     /// At most this many; 0: all.
@@ -17,7 +18,7 @@ pub struct Limit {
     pub limit: usize,
 }
 
-/// Reads `90`, `90s`, `10m`, `2h`, `7d`.
+/// Parses a duration: `90`, `90s`, `10m`, `2h`, `7d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
@@ -41,12 +42,12 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "too long".to_owned())
 }
 
-/// A duration as the contract has it.
+/// Returns a duration in seconds, 0 for none, as the contract has it.
 pub(crate) fn seconds(duration: Option<Duration>) -> i64 {
     duration.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
 }
 
-/// Reads `KEY=VALUE`.
+/// Parses `KEY=VALUE`.
 pub(crate) fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
@@ -55,41 +56,41 @@ pub(crate) fn key_value(text: &str) -> Result<(String, String), String> {
 }
 
 /// Reads a text file; `-` is standard input.
-pub(crate) fn read_text(path: &Path) -> Result<String, Fault> {
+pub(crate) fn read_text(path: &Path) -> Result<String, CliError> {
     let text = if path == Path::new("-") {
         io::read_to_string(io::stdin())
     } else {
         std::fs::read_to_string(path)
     };
-    text.map_err(|e| Fault::file(path, &e))
+    text.map_err(|e| CliError::file(path, &e))
 }
 
-/// Reads a text file that need not be given.
-pub(crate) fn read_optional(path: Option<&PathBuf>) -> Result<Option<String>, Fault> {
+/// Reads a text file, if one is given.
+pub(crate) fn read_optional(path: Option<&PathBuf>) -> Result<Option<String>, CliError> {
     path.map(|path| read_text(path)).transpose()
 }
 
-/// Reads a file as it is; `-` is standard input.
-pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, Fault> {
+/// Reads the bytes of a file; `-` is standard input.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, CliError> {
     let mut bytes = Vec::new();
     let read = if path == Path::new("-") {
         io::stdin().read_to_end(&mut bytes).map(|_| ())
     } else {
         std::fs::read(path).map(|read| bytes = read)
     };
-    read.map_err(|e| Fault::file(path, &e))?;
+    read.map_err(|e| CliError::file(path, &e))?;
     Ok(bytes)
 }
 
-/// Reads a secret from a file, or from standard input; line breaks at its end are an editor's, not the secret's.
-pub(crate) fn read_secret(path: Option<&PathBuf>) -> Result<String, Fault> {
+/// Reads a secret from a file, or from standard input. Line breaks at the end are removed: editors add them.
+pub(crate) fn read_secret(path: Option<&PathBuf>) -> Result<String, CliError> {
     let path = path.map_or(Path::new("-"), PathBuf::as_path);
     if path == Path::new("-") && io::stdin().is_terminal() {
         output::note("reading the secret from the terminal; end it with Ctrl-D");
     }
     let text = read_text(path)?;
     match text.trim_end_matches(['\r', '\n']) {
-        "" => Err(Fault::usage(
+        "" => Err(CliError::usage(
             "cannot use the secret",
             "it is empty",
             "write it to standard input or name a file",
@@ -98,12 +99,25 @@ pub(crate) fn read_secret(path: Option<&PathBuf>) -> Result<String, Fault> {
     }
 }
 
+/// Reads an API token from a file; `-` is standard input.
+pub(crate) fn read_token(path: &Path) -> Result<SecretString, CliError> {
+    let text = read_text(path)?;
+    match text.trim() {
+        "" => Err(CliError::usage(
+            format!("cannot use {}", path.display()),
+            "it is empty",
+            "put a token into it",
+        )),
+        token => Ok(token.into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn durations_have_a_unit() {
+    fn a_duration_has_a_unit() {
         let seconds = |text| duration(text).map(|d| d.as_secs());
         assert_eq!(seconds("90"), Ok(90));
         assert_eq!(seconds("10m"), Ok(600));
@@ -121,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secrets_last_line_break_is_not_part_of_it() {
+    fn line_breaks_at_the_end_of_a_secret_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret");
         std::fs::write(&path, "a\nb\r\n").unwrap();

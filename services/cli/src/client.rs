@@ -1,4 +1,4 @@
-//! The connection to the server: channel, deadlines, pages.
+//! The gRPC client of a server: connection, deadlines, pages, names that become ids.
 use std::{error::Error, time::Duration};
 
 use ck8s_proto::{
@@ -19,156 +19,164 @@ use tonic::{
 use uuid::Uuid;
 
 use crate::{
-    asker::Asker,
-    fault::{Answer, Exit, Fault},
-    global::Target,
+    auth::AuthChannel,
+    error::{CliError, ExitStatus, ResponseExt as _},
+    target::Target,
 };
 
-/// A person waits no longer for a connection.
-const CONNECT: Duration = Duration::from_secs(10);
-/// The longest that one answer may take; streams have no end.
-const DEADLINE: Duration = Duration::from_secs(30);
-/// A dead peer of a long stream is found after about this long.
-const KEEPALIVE: Duration = Duration::from_secs(20);
-/// A delivery's payload has up to 25 MB.
-const MAX_MESSAGE: usize = 32 << 20;
-/// The server's largest page.
-const PAGE: usize = 200;
+/// Bounds how long a person waits for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bounds a unary call; a stream has no deadline.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a connection is probed, so that a dead server is noticed while a stream is idle.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+/// Bounds a response: a delivery's payload has up to 25 MB.
+const MAX_MESSAGE_BYTES: usize = 32 << 20;
+/// The largest page that the server returns.
+const MAX_PAGE_SIZE: usize = 200;
 
-/// A server that answered, and who asks it.
+/// A connected server, and the credential for it.
 pub(crate) struct Client {
-    channel: Asker,
+    channel: AuthChannel,
 }
 
 impl Client {
-    /// Connects.
-    pub(crate) async fn connect(target: &Target) -> Result<Self, Fault> {
+    /// Connects to a server.
+    pub(crate) async fn connect(target: &Target) -> Result<Self, CliError> {
         let what = format!("cannot connect to {}", target.url);
-        let wrong =
-            |why: &dyn Error| Fault::usage(&what, deepest(why), "give --url http(s)://host:port");
+        let wrong = |why: &dyn Error| {
+            CliError::usage(&what, root_cause(why), "give --url http(s)://host:port")
+        };
         let mut endpoint = Endpoint::from_shared(target.url.clone())
             .map_err(|e| wrong(&e))?
-            .connect_timeout(CONNECT)
-            .http2_keep_alive_interval(KEEPALIVE)
-            .keep_alive_timeout(KEEPALIVE);
+            .connect_timeout(CONNECT_TIMEOUT)
+            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+            .keep_alive_timeout(KEEPALIVE_INTERVAL);
         match endpoint.uri().scheme_str() {
             Some("http") => {}
             Some("https") => {
                 let tls = ClientTlsConfig::new().with_native_roots();
                 endpoint = endpoint.tls_config(tls).map_err(|e| wrong(&e))?;
             }
-            _ => return Err(Fault::usage(&what, "neither http nor https", "see --url")),
+            _ => {
+                return Err(CliError::usage(
+                    &what,
+                    "neither http nor https",
+                    "see --url",
+                ));
+            }
         }
         let channel = endpoint
             .connect()
             .await
-            .map_err(|e| unreachable(&target.url, &e))?;
+            .map_err(|e| unreachable_server(&target.url, &e))?;
         Ok(Self {
-            channel: Asker::new(channel, &target.url, &target.who)?,
+            channel: AuthChannel::new(channel, &target.url, &target.credential)?,
         })
     }
 
-    /// A request of one answer.
-    pub(crate) fn ask<T>(&self, message: T) -> Request<T> {
-        let mut request = self.ask_stream(message);
-        request.set_timeout(DEADLINE);
+    /// Makes the request of a unary call.
+    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = self.stream_request(message);
+        request.set_timeout(CALL_TIMEOUT);
         request
     }
 
-    /// A request of a stream of answers.
-    pub(crate) fn ask_stream<T>(&self, message: T) -> Request<T> {
+    /// Makes the request of a call whose response is a stream.
+    pub(crate) fn stream_request<T>(&self, message: T) -> Request<T> {
         Request::new(message)
     }
 
-    /// For calls that no generated client makes.
-    pub(crate) fn channel(&self) -> Asker {
+    /// Returns the channel, for calls that no generated client makes.
+    pub(crate) fn channel(&self) -> AuthChannel {
         self.channel.clone()
     }
 
-    pub(crate) fn auth(&self) -> AuthServiceClient<Asker> {
+    pub(crate) fn auth(&self) -> AuthServiceClient<AuthChannel> {
         AuthServiceClient::new(self.channel.clone())
     }
 
-    pub(crate) fn projects(&self) -> ProjectsServiceClient<Asker> {
+    pub(crate) fn projects(&self) -> ProjectsServiceClient<AuthChannel> {
         ProjectsServiceClient::new(self.channel.clone())
     }
 
-    pub(crate) fn repositories(&self) -> RepositoriesServiceClient<Asker> {
-        RepositoriesServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    pub(crate) fn repositories(&self) -> RepositoriesServiceClient<AuthChannel> {
+        RepositoriesServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    pub(crate) fn ingress(&self) -> IngressServiceClient<Asker> {
-        IngressServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    pub(crate) fn ingress(&self) -> IngressServiceClient<AuthChannel> {
+        IngressServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    pub(crate) fn runs(&self) -> RunsServiceClient<Asker> {
-        RunsServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    pub(crate) fn runs(&self) -> RunsServiceClient<AuthChannel> {
+        RunsServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    /// The id of a project that is named by id or slug; empty stays empty.
-    pub(crate) async fn project_id(&self, project: Option<&str>) -> Result<String, Fault> {
+    /// Returns the id of a project that is named by id or slug; none or empty stays empty.
+    pub(crate) async fn project_id(&self, project: Option<&str>) -> Result<String, CliError> {
         let name = project.unwrap_or_default();
         if name.is_empty() || Uuid::try_parse(name).is_ok() {
             return Ok(name.to_owned());
         }
-        let request = self.ask(GetProjectRequest {
+        let request = self.request(GetProjectRequest {
             project: name.to_owned(),
         });
         let answer = self.projects().get_project(request).await;
-        let answer = answer.or_say(format!("cannot find project {name}"))?;
+        let answer = answer.context(format!("cannot find project {name}"))?;
         Ok(answer.project.unwrap_or_default().id)
     }
 
-    /// The id of a repository that is named by id or owner/name; empty stays empty.
-    pub(crate) async fn repository_id(&self, repository: Option<&str>) -> Result<String, Fault> {
+    /// Returns the id of a repository that is named by id or owner/name; none or empty stays empty.
+    pub(crate) async fn repository_id(&self, repository: Option<&str>) -> Result<String, CliError> {
         let name = repository.unwrap_or_default();
         if name.is_empty() || Uuid::try_parse(name).is_ok() {
             return Ok(name.to_owned());
         }
-        let request = self.ask(GetRepositoryRequest {
+        let request = self.request(GetRepositoryRequest {
             repository: name.to_owned(),
         });
         let answer = self.repositories().get_repository(request).await;
-        let answer = answer.or_say(format!("cannot find repository {name}"))?;
+        let answer = answer.context(format!("cannot find repository {name}"))?;
         Ok(answer.repository.unwrap_or_default().id)
     }
 
-    /// The slugs of projects by id, for tables; one that is missing is shown by its id.
-    pub(crate) async fn slugs(&self) -> Slugs {
-        let request = self.ask(ListProjectsRequest {
-            page_size: size(PAGE),
+    /// Reads the projects' slugs, for tables. If they cannot be read, tables show ids.
+    pub(crate) async fn project_slugs(&self) -> ProjectSlugs {
+        let request = self.request(ListProjectsRequest {
+            page_size: page_size(MAX_PAGE_SIZE),
             page_token: String::new(),
         });
         let answer = self.projects().list_projects(request).await;
         let projects = answer.map(|a| a.into_inner().projects).unwrap_or_default();
-        Slugs(projects.into_iter().map(|p| (p.id, p.slug)).collect())
+        ProjectSlugs(projects.into_iter().map(|p| (p.id, p.slug)).collect())
     }
 }
 
-/// Projects' slugs by id.
-pub(crate) struct Slugs(std::collections::HashMap<String, String>);
+/// The projects' slugs, by id.
+pub(crate) struct ProjectSlugs(std::collections::HashMap<String, String>);
 
-impl Slugs {
-    /// The slug, else the id.
-    pub(crate) fn of<'a>(&'a self, id: &'a str) -> &'a str {
+impl ProjectSlugs {
+    /// Returns a project's slug, or its id if the slug is unknown.
+    pub(crate) fn get<'a>(&'a self, id: &'a str) -> &'a str {
         self.0.get(id).map_or(id, String::as_str)
     }
 }
 
-/// What makes a call safe to repeat.
+/// Returns a fresh request id, which makes a call safe to repeat.
 pub(crate) fn request_id() -> String {
     Uuid::new_v4().to_string()
 }
 
-/// Follows pages until there are `limit` items; 0: until there are no more. `page` takes a page's size and token.
-pub(crate) async fn pages<T, P>(limit: usize, mut page: P) -> Result<Vec<T>, Fault>
+/// Reads pages until there are `limit` items (0: all of them). `page` reads one page, given its size and token.
+pub(crate) async fn collect_pages<T, P>(limit: usize, mut page: P) -> Result<Vec<T>, CliError>
 where
-    P: AsyncFnMut(i32, String) -> Result<(Vec<T>, String), Fault>,
+    P: AsyncFnMut(i32, String) -> Result<(Vec<T>, String), CliError>,
 {
     let limit = if limit == 0 { usize::MAX } else { limit };
     let (mut items, mut token) = (Vec::new(), String::new());
     loop {
-        let (more, next) = page(size(limit - items.len()), token).await?;
+        let (more, next) = page(page_size(limit - items.len()), token).await?;
         items.extend(more);
         if next.is_empty() || items.len() >= limit {
             items.truncate(limit);
@@ -178,37 +186,36 @@ where
     }
 }
 
-fn size(items: usize) -> i32 {
-    i32::try_from(items.min(PAGE)).unwrap_or(0)
+fn page_size(items: usize) -> i32 {
+    i32::try_from(items.min(MAX_PAGE_SIZE)).unwrap_or(0)
 }
 
-/// The server is not there.
-pub(crate) fn unreachable(url: &str, why: &dyn Error) -> Fault {
-    let todo = "start one with `ck8s up`, or name another with --url or CK8S_URL";
-    Fault::new(
-        Exit::Unavailable,
+/// Makes the error of a server that cannot be reached.
+pub(crate) fn unreachable_server(url: &str, why: &dyn Error) -> CliError {
+    let hint = "start one with `ck8s up`, or name another with --url or CK8S_URL";
+    CliError::new(
+        ExitStatus::Unavailable,
         format!("cannot connect to {url}"),
-        deepest(why),
-        todo,
+        root_cause(why),
+        hint,
     )
 }
 
-/// The innermost cause says most.
-pub(crate) fn deepest(fault: &dyn Error) -> String {
-    let mut fault = fault;
-    while let Some(inner) = fault.source() {
-        fault = inner;
+/// Returns the innermost cause, which says most.
+pub(crate) fn root_cause(error: &dyn Error) -> String {
+    let mut error = error;
+    while let Some(inner) = error.source() {
+        error = inner;
     }
-    fault.to_string()
+    error.to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::global::Who;
 
     #[tokio::test]
-    async fn pages_follow_each_other_up_to_the_limit() {
+    async fn pages_are_read_up_to_the_limit() {
         let page = async |size: i32, token: String| {
             let from: i32 = token.parse().unwrap_or(0);
             let to = (from + size.min(3)).min(8);
@@ -219,23 +226,21 @@ mod tests {
             };
             Ok(((from..to).collect::<Vec<_>>(), next))
         };
-        assert_eq!(pages(5, page).await.unwrap(), [0, 1, 2, 3, 4]);
-        assert_eq!(pages(0, page).await.unwrap().len(), 8);
-        assert_eq!(pages(50, page).await.unwrap().len(), 8);
+        assert_eq!(collect_pages(5, page).await.unwrap(), [0, 1, 2, 3, 4]);
+        assert_eq!(collect_pages(0, page).await.unwrap().len(), 8);
+        assert_eq!(collect_pages(50, page).await.unwrap().len(), 8);
     }
 
     #[tokio::test]
-    async fn a_server_that_is_not_there_is_unavailable() {
+    async fn a_server_that_does_not_listen_is_unavailable() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
-        let target = Target {
-            url,
-            who: Who::Nobody,
-            ready: None,
-        };
-        let fault = Client::connect(&target).await.err().unwrap();
-        assert_eq!(fault.exit(), Exit::Unavailable);
-        assert!(fault.to_string().contains("refused"), "{fault}");
+        let error = Client::connect(&Target::anonymous(&url))
+            .await
+            .err()
+            .unwrap();
+        assert_eq!(error.exit_status(), ExitStatus::Unavailable);
+        assert!(error.to_string().contains("refused"), "{error}");
     }
 }

@@ -1,5 +1,6 @@
-//! What `ck8s login` keeps, one entry a server, in `$XDG_CONFIG_HOME/ck8s/credentials.json` (else below `~/.config`). Nobody else can read
-//! it. Whoever changes it holds the lock beside it: refresh tokens work once, and two commands may run at once.
+//! The credentials that `ck8s login` stores, one for each server, in `$XDG_CONFIG_HOME/ck8s/credentials.json` (else
+//! below `~/.config`). Only their owner can read the file. A command that changes it holds the lock beside it: a
+//! refresh token works once, and two commands may run at the same time.
 use std::{
     collections::BTreeMap,
     env, fs,
@@ -13,68 +14,68 @@ use ck8s_proto::auth::v1 as pb;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::fault::{Exit, Fault};
+use crate::error::{CliError, ExitStatus};
 
-const FILE: &str = "credentials.json";
-const LOCK: &str = "credentials.lock";
+const FILE_NAME: &str = "credentials.json";
+const LOCK_NAME: &str = "credentials.lock";
 
-/// Where credentials are kept.
+/// The directory that holds the credentials.
 #[derive(Clone)]
-pub(crate) struct Store {
+pub(crate) struct CredentialStore {
     dir: PathBuf,
 }
 
-/// The right to change them; it ends when it is dropped.
-pub(crate) struct Held {
-    store: Store,
+/// The store under its lock, which is released when this value is dropped.
+pub(crate) struct LockedStore {
+    store: CredentialStore,
     _lock: File,
 }
 
-/// All that is kept.
+/// The content of the credentials file.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Credentials {
-    /// The server that was signed in to last.
+    /// The server of the last sign-in.
     #[serde(default)]
     pub(crate) current: Option<String>,
-    /// By the server's address.
+    /// The credentials, by the server's address.
     #[serde(default)]
-    pub(crate) servers: BTreeMap<String, Kept>,
+    pub(crate) servers: BTreeMap<String, StoredCredential>,
 }
 
-/// What is kept of one server.
+/// The credential for one server.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub(crate) enum Kept {
+pub(crate) enum StoredCredential {
     /// An API token.
     Token {
         /// The token.
         token: String,
     },
     /// A person's session.
-    Session(Tokens),
+    Session(SessionTokens),
 }
 
-/// The tokens of a session. Moments are seconds since 1970.
+/// The tokens of a session. Times are seconds since 1970.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Tokens {
-    /// For calls.
+pub(crate) struct SessionTokens {
+    /// The bearer of calls.
     pub(crate) access_token: String,
-    /// When it ends.
+    /// When the access token expires.
     pub(crate) access_until: i64,
-    /// For the next tokens, once.
+    /// Gets the next tokens, once.
     pub(crate) refresh_token: String,
-    /// When it ends.
+    /// When the refresh token expires.
     pub(crate) refresh_until: i64,
 }
 
-impl Tokens {
-    /// Whether the access token ends within so many seconds.
-    pub(crate) fn end_within(&self, seconds: i64) -> bool {
+impl SessionTokens {
+    /// Returns whether the access token expires within this many seconds.
+    pub(crate) fn expire_within(&self, seconds: i64) -> bool {
         self.access_until - OffsetDateTime::now_utc().unix_timestamp() <= seconds
     }
 }
 
-impl From<pb::Session> for Tokens {
+impl From<pb::Session> for SessionTokens {
     fn from(session: pb::Session) -> Self {
         Self {
             access_until: session.access_expire_time.map_or(0, |at| at.seconds),
@@ -85,8 +86,8 @@ impl From<pb::Session> for Tokens {
     }
 }
 
-impl Store {
-    /// The user's own. None: there is no home to keep anything in.
+impl CredentialStore {
+    /// Returns the user's own store; none if the user has no home directory.
     pub(crate) fn of_user() -> Option<Self> {
         let absolute = |name: &str| {
             let path = PathBuf::from(env::var_os(name)?);
@@ -94,32 +95,32 @@ impl Store {
         };
         let config = absolute("XDG_CONFIG_HOME")
             .or_else(|| absolute("HOME").map(|home| home.join(".config")));
-        config.map(|config| Self::at(&config.join("ck8s")))
+        config.map(|config| Self::in_dir(&config.join("ck8s")))
     }
 
-    /// In this directory.
-    pub(crate) fn at(dir: &Path) -> Self {
+    /// Returns the store in this directory.
+    pub(crate) fn in_dir(dir: &Path) -> Self {
         Self { dir: dir.into() }
     }
 
-    /// Where the file is.
+    /// Returns the path of the credentials file.
     pub(crate) fn path(&self) -> PathBuf {
-        self.dir.join(FILE)
+        self.dir.join(FILE_NAME)
     }
 
-    /// What is kept; nothing, if there is no file yet.
-    pub(crate) fn read(&self) -> Result<Credentials, Fault> {
+    /// Reads the file; without one, nothing is stored.
+    pub(crate) fn read(&self) -> Result<Credentials, CliError> {
         let path = self.path();
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Credentials::default());
             }
-            Err(error) => return Err(Fault::file(&path, &error)),
+            Err(error) => return Err(CliError::file(&path, &error)),
         };
         // serde's own message could quote the text, which holds tokens.
         serde_json::from_slice(&text).map_err(|e| {
-            Fault::usage(
+            CliError::usage(
                 format!("cannot use {}", path.display()),
                 format!(
                     "line {}, column {} is not what ck8s wrote",
@@ -131,14 +132,14 @@ impl Store {
         })
     }
 
-    /// What is kept of a server.
-    pub(crate) fn of(&self, url: &str) -> Result<Option<Kept>, Fault> {
+    /// Reads the credential for a server.
+    pub(crate) fn get(&self, url: &str) -> Result<Option<StoredCredential>, CliError> {
         Ok(self.read()?.servers.remove(url))
     }
 
-    /// Waits until no other command changes them. Blocks.
-    pub(crate) fn hold(&self) -> Result<Held, Fault> {
-        let path = self.dir.join(LOCK);
+    /// Waits until no other command holds the lock, and takes it. Blocks the thread.
+    pub(crate) fn lock(&self) -> Result<LockedStore, CliError> {
+        let path = self.dir.join(LOCK_NAME);
         let locked = || -> io::Result<File> {
             DirBuilder::new()
                 .recursive(true)
@@ -154,41 +155,42 @@ impl Store {
             Ok(file)
         };
         let lock = locked().map_err(|error| unwritable(&path, &error))?;
-        Ok(Held {
+        Ok(LockedStore {
             store: self.clone(),
             _lock: lock,
         })
     }
 }
 
-impl Held {
-    /// Keeps something of a server, which is the current one from now on.
-    pub(crate) fn keep(&self, url: &str, kept: Kept) -> Result<(), Fault> {
+impl LockedStore {
+    /// Stores the credential for a server, and makes that server the current one.
+    pub(crate) fn set(&self, url: &str, credential: StoredCredential) -> Result<(), CliError> {
         let mut all = self.store.read()?;
-        all.servers.insert(url.to_owned(), kept);
+        all.servers.insert(url.to_owned(), credential);
         all.current = Some(url.to_owned());
         self.write(&all)
     }
 
-    /// Keeps a session's next tokens.
-    pub(crate) fn renew(&self, url: &str, tokens: Tokens) -> Result<(), Fault> {
+    /// Stores a session's next tokens.
+    pub(crate) fn renew(&self, url: &str, tokens: SessionTokens) -> Result<(), CliError> {
         let mut all = self.store.read()?;
-        all.servers.insert(url.to_owned(), Kept::Session(tokens));
+        all.servers
+            .insert(url.to_owned(), StoredCredential::Session(tokens));
         self.write(&all)
     }
 
-    /// Forgets a server; what was kept of it.
-    pub(crate) fn forget(&self, url: &str) -> Result<Option<Kept>, Fault> {
+    /// Removes the credential for a server, and returns it.
+    pub(crate) fn remove(&self, url: &str) -> Result<Option<StoredCredential>, CliError> {
         let mut all = self.store.read()?;
-        let Some(kept) = all.servers.remove(url) else {
+        let Some(removed) = all.servers.remove(url) else {
             return Ok(None);
         };
         all.current = all.current.filter(|current| current != url);
         self.write(&all)?;
-        Ok(Some(kept))
+        Ok(Some(removed))
     }
 
-    fn write(&self, all: &Credentials) -> Result<(), Fault> {
+    fn write(&self, all: &Credentials) -> Result<(), CliError> {
         let path = self.store.path();
         let text =
             serde_json::to_vec_pretty(all).map_err(|e| unwritable(&path, &io::Error::other(e)))?;
@@ -197,9 +199,9 @@ impl Held {
     }
 }
 
-fn unwritable(path: &Path, cause: &io::Error) -> Fault {
-    Fault::new(
-        Exit::Failed,
+fn unwritable(path: &Path, cause: &io::Error) -> CliError {
+    CliError::new(
+        ExitStatus::Failed,
         format!("cannot write {}", path.display()),
         cause,
         "name another directory with XDG_CONFIG_HOME, or use CK8S_TOKEN",
@@ -212,53 +214,55 @@ mod tests {
 
     use super::*;
 
-    fn token(text: &str) -> Kept {
-        Kept::Token { token: text.into() }
+    fn token(text: &str) -> StoredCredential {
+        StoredCredential::Token { token: text.into() }
     }
 
     #[test]
-    fn each_server_has_its_own_and_nobody_else_can_read_it() {
+    fn each_server_has_its_own_credential_and_only_the_owner_can_read_it() {
         let root = tempfile::tempdir().unwrap();
-        let store = Store::at(&root.path().join("config/ck8s"));
-        assert!(store.of("http://a").unwrap().is_none(), "no file yet");
-        let held = store.hold().unwrap();
-        held.keep("http://a", token("one")).unwrap();
-        held.keep("http://b", token("two")).unwrap();
-        drop(held);
+        let store = CredentialStore::in_dir(&root.path().join("config/ck8s"));
+        assert!(store.get("http://a").unwrap().is_none(), "no file yet");
+        let locked = store.lock().unwrap();
+        locked.set("http://a", token("one")).unwrap();
+        locked.set("http://b", token("two")).unwrap();
+        drop(locked);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&store.path()), 0o600);
         assert_eq!(mode(&store.dir), 0o700);
         let all = store.read().unwrap();
         assert_eq!(all.current.as_deref(), Some("http://b"));
-        assert!(matches!(&all.servers["http://a"], Kept::Token { token } if token == "one"));
+        assert!(
+            matches!(&all.servers["http://a"], StoredCredential::Token { token } if token == "one")
+        );
 
-        let held = store.hold().unwrap();
-        assert!(held.forget("http://b").unwrap().is_some());
-        assert!(held.forget("http://b").unwrap().is_none());
+        let locked = store.lock().unwrap();
+        assert!(locked.remove("http://b").unwrap().is_some());
+        assert!(locked.remove("http://b").unwrap().is_none());
         assert!(store.read().unwrap().current.is_none());
-        assert!(store.of("http://a").unwrap().is_some());
+        assert!(store.get("http://a").unwrap().is_some());
     }
 
     #[test]
-    fn one_at_a_time_changes_them() {
+    fn only_one_command_at_a_time_changes_the_file() {
         let root = tempfile::tempdir().unwrap();
-        let store = Store::at(root.path());
-        let held = store.hold().unwrap();
-        let second = File::open(root.path().join(LOCK)).unwrap();
+        let store = CredentialStore::in_dir(root.path());
+        let locked = store.lock().unwrap();
+        let second = File::open(root.path().join(LOCK_NAME)).unwrap();
         assert!(second.try_lock().is_err());
-        drop(held);
+        drop(locked);
         assert!(second.try_lock().is_ok());
     }
 
     #[test]
-    fn a_broken_file_is_not_quoted() {
+    fn an_error_does_not_quote_a_broken_file() {
         let root = tempfile::tempdir().unwrap();
-        let store = Store::at(root.path());
+        let store = CredentialStore::in_dir(root.path());
         fs::write(store.path(), r#"{"servers":{"u":"ck8s_secret"}}"#).unwrap();
-        let fault = store.read().err().unwrap().to_string();
+        let error = store.read().err().unwrap().to_string();
         assert!(
-            fault.contains("ck8s login") && !fault.contains("ck8s_secret"),
-            "{fault}"
+            error.contains("ck8s login") && !error.contains("ck8s_secret"),
+            "{error}"
         );
     }
 }

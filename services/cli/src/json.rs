@@ -1,5 +1,5 @@
-//! Messages of the contract as JSON or YAML: fields by the contract's names and in its order, all of them always there (null where
-//! a message is unset), enums by name, moments as RFC 3339, 64-bit numbers as numbers.
+//! Serializes messages of the contract as JSON or YAML: fields have the contract's names and order and are always
+//! present (null where a message is unset), enums are names, times are RFC 3339, 64-bit numbers are numbers.
 use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -11,26 +11,26 @@ use prost_reflect::{
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-/// The contract.
+/// The contract's descriptors.
 static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
     DescriptorPool::decode(ck8s_proto::FILE_DESCRIPTOR_SET)
         .expect("the committed descriptor set is one")
 });
 
-/// The contract's methods and options.
-pub(crate) fn pool() -> &'static DescriptorPool {
+/// Returns the contract's descriptors: its messages, methods and options.
+pub(crate) fn descriptor_pool() -> &'static DescriptorPool {
     &POOL
 }
 
-/// A message that the contract names.
-pub(crate) trait Named: prost::Message + Default {
-    /// The full name.
+/// A message of the contract that is printed.
+pub(crate) trait ContractMessage: prost::Message + Default {
+    /// The full name in the contract.
     const NAME: &'static str;
 }
 
-macro_rules! named {
+macro_rules! contract_messages {
     ($($package:literal $noun:ident: $($message:ident)*;)*) => {
-        $($(impl Named for $noun::$message {
+        $($(impl ContractMessage for $noun::$message {
             const NAME: &'static str = concat!($package, ".", stringify!($message));
         })*)*
 
@@ -39,7 +39,7 @@ macro_rules! named {
     };
 }
 
-named! {
+contract_messages! {
     "ck8s.auth.v1" auth: Project DeleteProjectResponse Token CreateTokenResponse JoinWorkerResponse WhoAmIResponse User RemoveUserResponse Member
         RemoveMemberResponse;
     "ck8s.ingress.v1" ingress: Delivery;
@@ -48,12 +48,12 @@ named! {
     "ck8s.runs.v1" runs: Run FlowEvent ExplainRunResponse WatchRunsResponse Slot SetSlotsResponse Worker;
 }
 
-/// A message to serialise.
-pub(crate) struct View(DynamicMessage);
+/// A message that serializes as this module says.
+pub(crate) struct MessageJson(DynamicMessage);
 
-impl View {
-    /// Of a message.
-    pub(crate) fn of<M: Named>(message: &M) -> Self {
+impl MessageJson {
+    /// Wraps a message.
+    pub(crate) fn new<M: ContractMessage>(message: &M) -> Self {
         let descriptor = POOL
             .get_message_by_name(M::NAME)
             .expect("tested: it is in the contract");
@@ -64,7 +64,7 @@ impl View {
     }
 }
 
-impl Serialize for View {
+impl Serialize for MessageJson {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         Fields(&self.0).serialize(to)
     }
@@ -84,16 +84,16 @@ impl Serialize for Fields<'_> {
                 map.serialize_entry(field.name(), &())?;
             } else {
                 let (value, kind) = (self.0.get_field(&field), field.kind());
-                map.serialize_entry(field.name(), &One(&value, &kind))?;
+                map.serialize_entry(field.name(), &FieldValue(&value, &kind))?;
             }
         }
         map.end()
     }
 }
 
-struct One<'a>(&'a Value, &'a Kind);
+struct FieldValue<'a>(&'a Value, &'a Kind);
 
-impl Serialize for One<'_> {
+impl Serialize for FieldValue<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let Self(value, kind) = self;
         match value {
@@ -108,31 +108,31 @@ impl Serialize for One<'_> {
             Value::Bytes(v) => to.serialize_str(&STANDARD.encode(v)),
             Value::EnumNumber(number) => {
                 let name = kind.as_enum().and_then(|e| e.get_value(*number));
-                // A newer server may know more words than this program.
+                // A newer server may have values that this program does not know.
                 match name {
                     Some(value) => to.serialize_str(value.name()),
                     None => to.serialize_i32(*number),
                 }
             }
             Value::Message(message) => Fields(message).serialize(to),
-            Value::List(items) => to.collect_seq(items.iter().map(|item| One(item, kind))),
+            Value::List(items) => to.collect_seq(items.iter().map(|item| FieldValue(item, kind))),
             Value::Map(entries) => {
                 let of = kind
                     .as_message()
                     .map(|entry| entry.map_entry_value_field().kind());
-                let mut sorted: Vec<_> = entries.iter().map(|(k, v)| (key(k), v)).collect();
+                let mut sorted: Vec<_> = entries.iter().map(|(k, v)| (key_text(k), v)).collect();
                 sorted.sort_by(|a, b| a.0.cmp(&b.0));
                 to.collect_map(
                     sorted
                         .iter()
-                        .map(|(k, v)| (k, One(v, of.as_ref().unwrap_or(kind)))),
+                        .map(|(k, v)| (k, FieldValue(v, of.as_ref().unwrap_or(kind)))),
                 )
             }
         }
     }
 }
 
-fn key(key: &MapKey) -> String {
+fn key_text(key: &MapKey) -> String {
     match key {
         MapKey::Bool(v) => v.to_string(),
         MapKey::I32(v) => v.to_string(),
@@ -168,15 +168,15 @@ mod tests {
     }
 
     #[test]
-    fn each_name_is_in_the_contract() {
+    fn each_message_is_in_the_contract() {
         for name in NAMES {
             assert!(POOL.get_message_by_name(name).is_some(), "{name}");
         }
     }
 
     #[test]
-    fn every_field_is_there_by_the_contracts_name() {
-        let value = serde_json::to_value(View::of(&run())).unwrap();
+    fn every_field_is_present_under_its_name_in_the_contract() {
+        let value = serde_json::to_value(MessageJson::new(&run())).unwrap();
         assert_eq!(value["state"], "RUN_STATE_PENDING");
         assert_eq!(value["reason"], "RUN_REASON_UNSPECIFIED");
         assert_eq!(value["create_time"], "2025-11-24T16:00:00.005Z");
@@ -193,8 +193,8 @@ mod tests {
     }
 
     #[test]
-    fn fields_keep_the_contracts_order() {
-        let text = serde_json::to_string(&View::of(&run())).unwrap();
+    fn fields_have_the_contracts_order() {
+        let text = serde_json::to_string(&MessageJson::new(&run())).unwrap();
         assert!(
             text.starts_with(r#"{"id":"r","project_id":"","repository_id":"","#),
             "{text}"
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_arrays_of_their_own_kind() {
+    fn lists_are_arrays() {
         let answer = runs::ExplainRunResponse {
             reasons: vec![runs::WaitReason {
                 cause: runs::WaitCause::NoSlot.into(),
@@ -211,7 +211,7 @@ mod tests {
             }],
             ..Default::default()
         };
-        let value = serde_json::to_value(View::of(&answer)).unwrap();
+        let value = serde_json::to_value(MessageJson::new(&answer)).unwrap();
         assert_eq!(value["reasons"][0]["cause"], "WAIT_CAUSE_NO_SLOT");
         assert_eq!(value["reasons"][0]["run_ids"], json!(["a"]));
         assert_eq!(value["run"], json!(null));

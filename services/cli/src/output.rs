@@ -1,15 +1,16 @@
-//! Standard output: tables for people, JSON and YAML for programs.
-use std::io::{self, IsTerminal, Write};
+//! What commands print: tables and lines for people, JSON and YAML for programs, notes on standard error.
+use std::io::{self, Write};
 
 use serde::Serialize;
 
 use crate::{
-    fault::{Exit, Fault},
-    json::{Named, View},
-    table::Rows,
+    error::{CliError, ExitStatus},
+    json::{ContractMessage, MessageJson},
+    table::TextTable,
+    text::one_line,
 };
 
-/// How answers look.
+/// The format of the output.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// For people.
@@ -22,61 +23,61 @@ pub enum Format {
 }
 
 impl Format {
-    /// Writes one message; `people` is what people read instead.
-    pub(crate) fn one<M: Named>(
+    /// Prints one message; `people` is the text for people.
+    pub(crate) fn print_one<M: ContractMessage>(
         self,
         message: &M,
         people: impl FnOnce() -> String,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), CliError> {
         match self {
-            Self::Table => say(&people()),
-            _ => self.value(&View::of(message)),
+            Self::Table => print(&people()),
+            _ => self.print_value(&MessageJson::new(message)),
         }
     }
 
-    /// Writes many messages; `people` is the table that people read instead.
-    pub(crate) fn many<M: Named>(
+    /// Prints a list of messages; `people` is the table for people.
+    pub(crate) fn print_many<M: ContractMessage>(
         self,
         messages: &[M],
-        people: impl FnOnce() -> Rows,
-    ) -> Result<(), Fault> {
+        people: impl FnOnce() -> TextTable,
+    ) -> Result<(), CliError> {
         match self {
-            Self::Table => say(&people().to_string()),
-            _ => self.value(&messages.iter().map(View::of).collect::<Vec<_>>()),
+            Self::Table => print(&people().to_string()),
+            _ => self.print_value(&messages.iter().map(MessageJson::new).collect::<Vec<_>>()),
         }
     }
 
-    /// Writes one message of a stream; `people` is the line that people read instead.
-    pub(crate) fn next<M: Named>(
+    /// Prints one message of a stream; `people` is the line for people.
+    pub(crate) fn print_next<M: ContractMessage>(
         self,
         message: &M,
         people: impl FnOnce() -> String,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), CliError> {
         match self {
-            Self::Table => say(&people()),
-            Self::Json => say(&encoded(serde_json::to_string(&View::of(message)))?),
+            Self::Table => print(&people()),
+            Self::Json => print(&encoded(serde_json::to_string(&MessageJson::new(message)))?),
             Self::Yaml => {
-                say("---")?;
-                self.value(&View::of(message))
+                print("---")?;
+                self.print_value(&MessageJson::new(message))
             }
         }
     }
 
-    /// Writes anything as JSON, or as YAML if that was asked for.
-    pub(crate) fn value(self, value: &impl Serialize) -> Result<(), Fault> {
+    /// Prints any value as YAML if that is the format, else as JSON.
+    pub(crate) fn print_value(self, value: &impl Serialize) -> Result<(), CliError> {
         match self {
-            Self::Yaml => say(encoded(serde_saphyr::to_string(value))?.trim_end()),
-            _ => say(&encoded(serde_json::to_string_pretty(value))?),
+            Self::Yaml => print(encoded(serde_saphyr::to_string(value))?.trim_end()),
+            _ => print(&encoded(serde_json::to_string_pretty(value))?),
         }
     }
 }
 
-fn encoded<E: std::fmt::Display>(text: Result<String, E>) -> Result<String, Fault> {
-    text.map_err(|e| Fault::new(Exit::Failed, "cannot write the answer", e, ""))
+fn encoded<E: std::fmt::Display>(text: Result<String, E>) -> Result<String, CliError> {
+    text.map_err(|e| CliError::new(ExitStatus::Failed, "cannot write the answer", e, ""))
 }
 
-/// Writes a line, or several.
-pub(crate) fn say(text: &str) -> Result<(), Fault> {
+/// Prints text, and a line break if it does not end with one.
+pub(crate) fn print(text: &str) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     if !text.is_empty() && !text.ends_with('\n') {
@@ -85,21 +86,16 @@ pub(crate) fn say(text: &str) -> Result<(), Fault> {
     Ok(out.flush()?)
 }
 
-/// Writes bytes as they are.
-pub(crate) fn raw(bytes: &[u8]) -> Result<(), Fault> {
+/// Prints bytes as they are.
+pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     out.write_all(bytes)?;
     Ok(out.flush()?)
 }
 
-/// Tells a person something that is not the answer.
+/// Prints a note on standard error: something a person should know that is not the result.
 pub(crate) fn note(text: &str) {
-    let line = format!("note: {}\n", crate::fault::one_line(text));
-    // Nobody reads it: no reason to stop.
+    let line = format!("note: {}\n", one_line(text));
+    // A closed standard error is no reason to stop.
     let _ = io::stderr().lock().write_all(line.as_bytes());
-}
-
-/// Colours only on a terminal, and not where <https://no-color.org> is asked for.
-pub(crate) fn coloured() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }

@@ -1,13 +1,13 @@
-//! `ck8s completion`: scripts for shells.
-use clap::{Args, CommandFactory, Parser, ValueEnum};
+//! `ck8s completion`: prints a shell's completion script.
+use clap::{Args, ValueEnum};
 use clap_complete::generate;
 
 use crate::{
-    fault::{Exit, Fault},
+    error::{CliError, ExitStatus},
     output,
 };
 
-/// Which script.
+/// The arguments of `ck8s completion`.
 #[derive(Args, Clone, Debug)]
 pub struct Completion {
     /// The shell.
@@ -26,22 +26,10 @@ pub enum Shell {
     Fish,
 }
 
-/// The client's commands alone.
-#[derive(Parser)]
-#[command(name = "ck8s")]
-struct Client {
-    #[command(flatten)]
-    _global: crate::Global,
-    #[command(subcommand)]
-    _command: crate::Command,
-}
-
-/// The client's commands alone, where the binary does not say what else there is.
-pub(crate) fn client() -> clap::Command {
-    Client::command()
-}
-
-pub(crate) fn run(completion: &Completion, mut root: clap::Command) -> Result<Exit, Fault> {
+pub(crate) fn run(
+    completion: &Completion,
+    mut root: clap::Command,
+) -> Result<ExitStatus, CliError> {
     let shell = match completion.shell {
         Shell::Bash => clap_complete::Shell::Bash,
         Shell::Zsh => clap_complete::Shell::Zsh,
@@ -49,6 +37,6 @@ pub(crate) fn run(completion: &Completion, mut root: clap::Command) -> Result<Ex
     };
     let mut script = Vec::new();
     generate(shell, &mut root, "ck8s", &mut script);
-    output::raw(&script)?;
-    Ok(Exit::Done)
+    output::print_bytes(&script)?;
+    Ok(ExitStatus::Success)
 }

@@ -1,4 +1,4 @@
-//! `ck8s keys`: what seals secrets at rest.
+//! `ck8s keys`: the verbs about the keys that seal secrets at rest.
 use ck8s_proto::{auth::v1 as auth, repositories::v1 as repositories};
 use ck8s_sealing::KeyRing;
 use clap::Subcommand;
@@ -6,21 +6,21 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use crate::{
-    Global,
+    GlobalOptions,
     client::request_id,
-    fault::{Answer, Exit, Fault},
+    connection::Connection,
+    error::{CliError, ExitStatus, ResponseExt as _},
     output::{self, Format},
-    session::Session,
-    table::Rows,
+    table::TextTable,
 };
 
-/// What can be done with keys.
+/// The verbs about keys.
 #[derive(Subcommand, Clone, Debug)]
 pub enum KeysVerb {
-    /// Prints a fresh key, to be put into CK8S_KEY_RING. It stays with you: no server hears of it.
+    /// Prints a fresh key for CK8S_KEY_RING. No server is contacted.
     #[command(after_help = "Example:\n  ck8s keys generate")]
     Generate,
-    /// Seals everything again under the first key of CK8S_KEY_RING, and says which keys may go.
+    /// Seals everything again under the first key of CK8S_KEY_RING, and says which keys can be removed.
     #[command(
         after_help = "Example:\n  ck8s keys rotate\n\nBefore: add the new key at the end of CK8S_KEY_RING of every replica of auth and repositories, restart them; put it first, restart \
                       them again. After: take the old one out."
@@ -28,7 +28,7 @@ pub enum KeysVerb {
     Rotate,
 }
 
-/// What one service sealed again.
+/// The result of one service.
 #[derive(Serialize)]
 struct Resealed {
     service: &'static str,
@@ -37,51 +37,51 @@ struct Resealed {
     idle_key_ids: Vec<String>,
 }
 
-pub(crate) async fn run(verb: KeysVerb, global: &Global) -> Result<Exit, Fault> {
+pub(crate) async fn run(verb: KeysVerb, options: &GlobalOptions) -> Result<ExitStatus, CliError> {
     match verb {
-        KeysVerb::Generate => output::say(KeyRing::generate_text().expose_secret())?,
-        KeysVerb::Rotate => rotate(&Session::open(global).await?).await?,
+        KeysVerb::Generate => output::print(KeyRing::generate_text().expose_secret())?,
+        KeysVerb::Rotate => rotate(&Connection::open(options).await?).await?,
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Success)
 }
 
-async fn rotate(session: &Session) -> Result<(), Fault> {
-    let client = &session.client;
+async fn rotate(connection: &Connection) -> Result<(), CliError> {
+    let client = &connection.client;
     let request = repositories::ResealRequest {
         request_id: request_id(),
     };
-    let answer = client.repositories().reseal(client.ask(request)).await;
-    let theirs = answer.or_say("cannot seal the secrets of repositories again")?;
+    let response = client.repositories().reseal(client.request(request)).await;
+    let of_repositories = response.context("cannot seal the secrets of repositories again")?;
     let request = auth::ResealRequest {
         request_id: request_id(),
     };
-    let answer = client.auth().reseal(client.ask(request)).await;
-    let ours = answer.or_say("cannot seal the keys of sign-in again")?;
-    let all = [
+    let response = client.auth().reseal(client.request(request)).await;
+    let of_auth = response.context("cannot seal the keys of sign-in again")?;
+    let results = [
         Resealed {
             service: "repositories",
-            key_id: theirs.key_id,
-            resealed: theirs.resealed,
-            idle_key_ids: theirs.idle_key_ids,
+            key_id: of_repositories.key_id,
+            resealed: of_repositories.resealed,
+            idle_key_ids: of_repositories.idle_key_ids,
         },
         Resealed {
             service: "auth",
-            key_id: ours.key_id,
-            resealed: ours.resealed,
-            idle_key_ids: ours.idle_key_ids,
+            key_id: of_auth.key_id,
+            resealed: of_auth.resealed,
+            idle_key_ids: of_auth.idle_key_ids,
         },
     ];
-    if session.format != Format::Table {
-        return session.format.value(&all);
+    if connection.format != Format::Table {
+        return connection.format.print_value(&results);
     }
-    let mut rows = Rows::new(&["SERVICE", "KEY", "SEALED AGAIN", "MAY GO"]);
-    for it in all {
+    let mut rows = TextTable::new(&["SERVICE", "KEY", "SEALED AGAIN", "MAY GO"]);
+    for result in results {
         rows.row([
-            it.service.to_owned(),
-            it.key_id,
-            it.resealed.to_string(),
-            it.idle_key_ids.join(", "),
+            result.service.to_owned(),
+            result.key_id,
+            result.resealed.to_string(),
+            result.idle_key_ids.join(", "),
         ]);
     }
-    output::say(&rows.to_string())
+    output::print(&rows.to_string())
 }

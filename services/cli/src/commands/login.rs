@@ -1,8 +1,8 @@
-//! `ck8s login`: a person confirms a code in a browser, and their session is kept; or an API token is kept instead.
+//! `ck8s login`: a person confirms a code in a browser, and their session is stored; or an API token is stored instead.
 use std::time::{Duration, SystemTime};
 
 use ck8s_proto::auth::v1::{
-    PollDeviceSignInRequest, PollDeviceSignInResponse, Session as Signed, SignOutRequest,
+    PollDeviceSignInRequest, PollDeviceSignInResponse, Session, SignOutRequest,
     StartDeviceSignInRequest, StartDeviceSignInResponse,
 };
 use clap::Args;
@@ -11,177 +11,183 @@ use tonic_types::StatusExt;
 
 use super::whoami;
 use crate::{
-    Global,
-    credentials::{Kept, Store, Tokens},
-    fault::{Answer, Exit, Fault},
-    global::{Target, Who, read_token},
+    GlobalOptions,
+    args::read_token,
+    connection::Connection,
+    credentials::{CredentialStore, SessionTokens, StoredCredential},
+    error::{CliError, ExitStatus, ResponseExt as _},
     output,
-    session::Session,
-    waiting::Waiting,
+    spinner::Spinner,
+    target::{Credential, Target},
 };
 
 const WHAT: &str = "cannot sign in";
-/// Where the server does not say how often to ask.
-const INTERVAL: Duration = Duration::from_secs(5);
+/// How often the server is polled when it does not say how often it may be.
+const DEFAULT_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How to sign in.
+/// The arguments of `ck8s login`.
 #[derive(Args, Clone, Debug)]
 pub struct Login {
-    /// Signs in with a code that is confirmed in a browser, on this or another machine. That is the only way for people, and so the default.
+    /// Sign in with a code that is confirmed in a browser, on this or another machine. It is the only way for people,
+    /// and so the default.
     #[arg(long)]
     pub device: bool,
 }
 
-pub(crate) async fn run(login: Login, global: &Global) -> Result<Exit, Fault> {
-    let url = global.url()?;
-    let store = Store::of_user().ok_or_else(|| {
+pub(crate) async fn run(login: Login, options: &GlobalOptions) -> Result<ExitStatus, CliError> {
+    let url = options.url()?;
+    let store = CredentialStore::of_user().ok_or_else(|| {
         let why = "there is no directory to keep a session in";
-        Fault::usage(WHAT, why, "set HOME or XDG_CONFIG_HOME, or use CK8S_TOKEN")
+        CliError::usage(WHAT, why, "set HOME or XDG_CONFIG_HOME, or use CK8S_TOKEN")
     })?;
-    let (kept, who) = match &global.token_file {
+    let (stored, credential) = match &options.token_file {
         Some(_) if login.device => {
             let why = "--device and --token-file are two ways to sign in";
-            return Err(Fault::usage(WHAT, why, "choose one"));
+            return Err(CliError::usage(WHAT, why, "choose one"));
         }
         Some(file) => {
             let token = read_token(file)?;
             let text = secrecy::ExposeSecret::expose_secret(&token).to_owned();
-            (Kept::Token { token: text }, Who::Token(token))
+            (
+                StoredCredential::Token { token: text },
+                Credential::Token(token),
+            )
         }
         None => {
-            let tokens: Tokens = confirmed(&url, global).await?.into();
-            let who = Who::SignedIn(store.clone(), tokens.clone());
-            (Kept::Session(tokens), who)
+            let tokens: SessionTokens = sign_in(&url, options).await?.into();
+            let credential = Credential::Session(store.clone(), tokens.clone());
+            (StoredCredential::Session(tokens), credential)
         }
     };
     let target = Target {
         url: url.clone(),
-        who,
+        credential,
         ready: None,
     };
-    let session = Session::connect(&target, global.output).await?;
-    // A token that the server does not know is not kept; a session is kept first, so that it is never lost.
-    if let Kept::Token { .. } = &kept {
-        whoami::ask(&session).await?;
+    let connection = Connection::connect(&target, options.output).await?;
+    // A token is stored only if the server accepts it; a session is stored before anything can fail, so that it is
+    // never lost.
+    if let StoredCredential::Token { .. } = &stored {
+        whoami::get(&connection).await?;
     }
     let before = {
-        let held = store.hold()?;
-        let before = store.of(&url)?;
-        held.keep(&url, kept)?;
+        let locked = store.lock()?;
+        let before = store.get(&url)?;
+        locked.set(&url, stored)?;
         before
     };
-    if let Some(Kept::Session(old)) = before {
-        end(&session, old.refresh_token).await;
+    if let Some(StoredCredential::Session(old)) = before {
+        end_session(&connection, old.refresh_token).await;
     }
     if std::env::var_os("CK8S_TOKEN").is_some_and(|token| !token.is_empty()) {
         output::note("CK8S_TOKEN is set and counts before what was kept now");
     }
-    whoami::show(&session).await?;
-    Ok(Exit::Done)
+    whoami::show(&connection).await?;
+    Ok(ExitStatus::Success)
 }
 
-/// Lets a person confirm, and returns their session.
-async fn confirmed(url: &str, global: &Global) -> Result<Signed, Fault> {
-    let nobody = Target {
-        url: url.to_owned(),
-        who: Who::Nobody,
-        ready: None,
-    };
-    let session = Session::connect(&nobody, global.output).await?;
-    let request = session.client.ask(StartDeviceSignInRequest {});
-    let started = session.client.auth().start_device_sign_in(request).await;
-    let started = started.map_err(|status| refused(&status))?.into_inner();
+/// Lets a person confirm a code, and returns their session.
+async fn sign_in(url: &str, options: &GlobalOptions) -> Result<Session, CliError> {
+    let anonymous = Target::anonymous(url);
+    let connection = Connection::connect(&anonymous, options.output).await?;
+    let request = connection.client.request(StartDeviceSignInRequest {});
+    let started = connection.client.auth().start_device_sign_in(request).await;
+    let started = started.map_err(|status| refusal(&status))?.into_inner();
     output::note(&format!(
         "open {} and enter the code {}",
         started.verification_url, started.user_code
     ));
-    wait(&session, &started).await
+    poll(&connection, &started).await
 }
 
-/// Asks as often as it may until the person has decided.
-async fn wait(session: &Session, started: &StartDeviceSignInResponse) -> Result<Signed, Fault> {
-    let waiting = Waiting::begin("waiting for you to confirm it");
-    let until = started
+/// Polls the server until the person has confirmed the code.
+async fn poll(
+    connection: &Connection,
+    started: &StartDeviceSignInResponse,
+) -> Result<Session, CliError> {
+    let spinner = Spinner::new("waiting for you to confirm it");
+    let deadline = started
         .expire_time
         .and_then(|at| SystemTime::try_from(at).ok());
-    let mut interval = pause(started.interval);
+    let mut interval = poll_interval(started.interval);
     loop {
-        waiting.pause(interval).await;
-        if until.is_some_and(|until| SystemTime::now() > until) {
+        spinner.spin(interval).await;
+        if deadline.is_some_and(|deadline| SystemTime::now() > deadline) {
             let why = "nobody confirmed the code in time";
-            return Err(Fault::new(
-                Exit::NotAllowed,
+            return Err(CliError::new(
+                ExitStatus::NotAllowed,
                 WHAT,
                 why,
                 "run `ck8s login` again",
             ));
         }
-        let request = session.client.ask(PollDeviceSignInRequest {
+        let request = connection.client.request(PollDeviceSignInRequest {
             device_code: started.device_code.clone(),
         });
-        match session.client.auth().poll_device_sign_in(request).await {
-            Ok(answer) => match answer.into_inner() {
+        match connection.client.auth().poll_device_sign_in(request).await {
+            Ok(response) => match response.into_inner() {
                 PollDeviceSignInResponse {
-                    session: Some(signed),
+                    session: Some(session),
                     ..
-                } => return Ok(signed),
+                } => return Ok(session),
                 PollDeviceSignInResponse {
                     interval: seconds, ..
-                } => interval = pause(seconds),
+                } => interval = poll_interval(seconds),
             },
-            Err(status) => match later(&status, interval) {
+            Err(status) => match retry_interval(&status, interval) {
                 Some(longer) => interval = longer,
-                None => return Err(refused(&status)),
+                None => return Err(refusal(&status)),
             },
         }
     }
 }
 
-/// When to ask again after an error that passes by.
-fn later(status: &Status, interval: Duration) -> Option<Duration> {
-    let told = status
+/// Returns the interval after a transient error; none for an error that stays.
+fn retry_interval(status: &Status, interval: Duration) -> Option<Duration> {
+    let delay = status
         .get_details_retry_info()
         .and_then(|info| info.retry_delay);
     match status.code() {
         Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted => {
-            Some(told.unwrap_or(interval).max(interval))
+            Some(delay.unwrap_or(interval).max(interval))
         }
         _ => None,
     }
 }
 
-fn pause(seconds: i32) -> Duration {
+/// Returns the interval that the server asks for.
+fn poll_interval(seconds: i32) -> Duration {
     match u64::try_from(seconds) {
         Ok(seconds @ 1..) => Duration::from_secs(seconds),
-        _ => INTERVAL,
+        _ => DEFAULT_POLL_INTERVAL,
     }
 }
 
-/// Why the server lets nobody in.
-fn refused(status: &Status) -> Fault {
-    let (exit, todo) = match status.code() {
+/// Makes the error of a sign-in that the server refused.
+fn refusal(status: &Status) -> CliError {
+    let (exit, hint) = match status.code() {
         Code::PermissionDenied => (
-            Exit::NotAllowed,
+            ExitStatus::NotAllowed,
             "ask an admin to allow your address, and see that it is verified at GitHub",
         ),
         Code::InvalidArgument | Code::Unauthenticated => {
-            (Exit::NotAllowed, "run `ck8s login` again")
+            (ExitStatus::NotAllowed, "run `ck8s login` again")
         }
         Code::FailedPrecondition => (
-            Exit::Failed,
+            ExitStatus::Failed,
             "use an API token: `ck8s login --token-file F`",
         ),
-        _ => return Fault::status(WHAT, status),
+        _ => return CliError::status(WHAT, status),
     };
-    Fault::new(exit, WHAT, status.message(), todo)
+    CliError::new(exit, WHAT, status.message(), hint)
 }
 
-/// Ends an earlier session; where that fails, it ends by its own time.
-async fn end(session: &Session, refresh_token: String) {
-    let request = session.client.ask(SignOutRequest { refresh_token });
-    let ended = session.client.auth().sign_out(request).await;
-    if let Err(fault) = ended.or_say("the session before this one goes on") {
-        output::note(&fault.to_string());
+/// Ends an earlier session; if that fails, it expires by itself.
+async fn end_session(connection: &Connection, refresh_token: String) {
+    let request = connection.client.request(SignOutRequest { refresh_token });
+    let ended = connection.client.auth().sign_out(request).await;
+    if let Err(error) = ended.context("the session before this one goes on") {
+        output::note(&error.to_string());
     }
 }
 
@@ -192,23 +198,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_passes_by_is_asked_again_and_never_sooner_than_before() {
+    fn a_transient_error_is_retried_and_never_sooner_than_before() {
         let five = Duration::from_secs(5);
         let gone = Status::unavailable("x");
-        assert_eq!(later(&gone, five), Some(five));
+        assert_eq!(retry_interval(&gone, five), Some(five));
         let mut details = ErrorDetails::new();
         details.set_retry_info(Some(Duration::from_secs(9)));
         let busy = Status::with_error_details(Code::ResourceExhausted, "x", details);
-        assert_eq!(later(&busy, five), Some(Duration::from_secs(9)));
-        assert_eq!(later(&Status::permission_denied("x"), five), None);
-        assert_eq!([0, -1, 3].map(pause), [five, five, Duration::from_secs(3)]);
+        assert_eq!(retry_interval(&busy, five), Some(Duration::from_secs(9)));
+        assert_eq!(retry_interval(&Status::permission_denied("x"), five), None);
+        assert_eq!(
+            [0, -1, 3].map(poll_interval),
+            [five, five, Duration::from_secs(3)]
+        );
     }
 
     #[test]
-    fn who_is_not_let_in_is_told_why_and_what_helps() {
-        let fault = refused(&Status::permission_denied("you are not on the list"));
-        assert_eq!(fault.exit(), Exit::NotAllowed);
-        let text = fault.to_string();
+    fn a_refused_sign_in_says_why_and_what_helps() {
+        let error = refusal(&Status::permission_denied("you are not on the list"));
+        assert_eq!(error.exit_status(), ExitStatus::NotAllowed);
+        let text = error.to_string();
         assert!(text.starts_with("cannot sign in: you are not on the list; ask an admin"));
     }
 }

@@ -1,4 +1,4 @@
-//! `ck8s member`: who may do what in a project.
+//! `ck8s member`: the verbs about the members of a project.
 use ck8s_proto::{
     auth::v1::{
         AddMemberRequest, ListMembersRequest, Member, RemoveMemberRequest, UpdateMemberRequest,
@@ -8,18 +8,18 @@ use ck8s_proto::{
 use clap::{Subcommand, ValueEnum};
 
 use crate::{
-    Global,
+    GlobalOptions,
     args::Limit,
-    client::{pages, request_id},
-    fault::{Answer, Exit, Fault},
-    session::Session,
-    table::{Rows, age, facts, moment, word},
+    client::{collect_pages, request_id},
+    connection::Connection,
+    error::{CliError, ExitStatus, ResponseExt as _},
+    table::{TextTable, age, enum_label, key_values, timestamp},
 };
 
-/// What can be done with a project's members.
+/// The verbs about the members of a project.
 #[derive(Subcommand, Clone, Debug)]
 pub enum MemberVerb {
-    /// Lists a project's members by address.
+    /// Lists a project's members, ordered by address.
     #[command(after_help = "Example:\n  ck8s member list shop")]
     List {
         /// The project's id or slug.
@@ -35,7 +35,7 @@ pub enum MemberVerb {
         project: String,
         /// The user's id or address.
         user: String,
-        /// What they may do there.
+        /// Their role there.
         #[arg(long, value_enum)]
         role: Role,
     },
@@ -46,7 +46,7 @@ pub enum MemberVerb {
         project: String,
         /// The user's id or address.
         user: String,
-        /// What they may do there from now on.
+        /// Their new role there.
         #[arg(long, value_enum)]
         role: Role,
     },
@@ -60,15 +60,15 @@ pub enum MemberVerb {
     },
 }
 
-/// What a member may do.
+/// A member's role.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// May look.
+    /// May read.
     Read,
-    /// May start, cancel and retry.
+    /// May also start, cancel and retry runs.
     #[value(alias = "read_write")]
     ReadWrite,
-    /// May change repositories, secrets and members.
+    /// May also change repositories, secrets and members.
     Admin,
 }
 
@@ -82,11 +82,11 @@ impl From<Role> for ProjectRole {
     }
 }
 
-pub(crate) async fn run(verb: MemberVerb, global: &Global) -> Result<Exit, Fault> {
-    let session = Session::open(global).await?;
-    let (mut projects, client) = (session.client.projects(), &session.client);
+pub(crate) async fn run(verb: MemberVerb, options: &GlobalOptions) -> Result<ExitStatus, CliError> {
+    let connection = Connection::open(options).await?;
+    let (mut projects, client) = (connection.client.projects(), &connection.client);
     match verb {
-        MemberVerb::List { project, limit } => list(&session, &project, limit).await?,
+        MemberVerb::List { project, limit } => list(&connection, &project, limit).await?,
         MemberVerb::Add {
             project,
             user,
@@ -99,8 +99,8 @@ pub(crate) async fn run(verb: MemberVerb, global: &Global) -> Result<Exit, Fault
                 user,
                 role: ProjectRole::from(role).into(),
             };
-            let answer = projects.add_member(client.ask(request)).await;
-            show(&session, answer.or_say(what)?.member)?;
+            let response = projects.add_member(client.request(request)).await;
+            show(&connection, response.context(what)?.member)?;
         }
         MemberVerb::Set {
             project,
@@ -114,8 +114,8 @@ pub(crate) async fn run(verb: MemberVerb, global: &Global) -> Result<Exit, Fault
                 user,
                 role: ProjectRole::from(role).into(),
             };
-            let answer = projects.update_member(client.ask(request)).await;
-            show(&session, answer.or_say(what)?.member)?;
+            let response = projects.update_member(client.request(request)).await;
+            show(&connection, response.context(what)?.member)?;
         }
         MemberVerb::Remove { project, user } => {
             let what = format!("cannot remove {user} from {project}");
@@ -125,28 +125,30 @@ pub(crate) async fn run(verb: MemberVerb, global: &Global) -> Result<Exit, Fault
                 project,
                 user,
             };
-            let answer = projects.remove_member(client.ask(request)).await;
-            session.format.one(&answer.or_say(what)?, || done)?;
+            let response = projects.remove_member(client.request(request)).await;
+            connection
+                .format
+                .print_one(&response.context(what)?, || done)?;
         }
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Success)
 }
 
-async fn list(session: &Session, project: &str, limit: Limit) -> Result<(), Fault> {
-    let mut service = session.client.projects();
-    let members = pages(limit.limit, async |page_size, page_token| {
-        let request = session.client.ask(ListMembersRequest {
+async fn list(connection: &Connection, project: &str, limit: Limit) -> Result<(), CliError> {
+    let mut service = connection.client.projects();
+    let members = collect_pages(limit.limit, async |page_size, page_token| {
+        let request = connection.client.request(ListMembersRequest {
             project: project.to_owned(),
             page_size,
             page_token,
         });
-        let answer = service.list_members(request).await;
-        let answer = answer.or_say(format!("cannot list the members of {project}"))?;
-        Ok((answer.members, answer.next_page_token))
+        let response = service.list_members(request).await;
+        let response = response.context(format!("cannot list the members of {project}"))?;
+        Ok((response.members, response.next_page_token))
     })
     .await?;
-    session.format.many(&members, || {
-        let mut rows = Rows::new(&["EMAIL", "LOGIN", "ROLE", "USER ID", "SINCE"]);
+    connection.format.print_many(&members, || {
+        let mut rows = TextTable::new(&["EMAIL", "LOGIN", "ROLE", "USER ID", "SINCE"]);
         for member in &members {
             let user = member.user.clone().unwrap_or_default();
             rows.row([
@@ -161,20 +163,21 @@ async fn list(session: &Session, project: &str, limit: Limit) -> Result<(), Faul
     })
 }
 
+/// Returns the name of a member's role.
 fn role(member: &Member) -> String {
-    word(member.role().as_str_name(), "PROJECT_ROLE")
+    enum_label(member.role().as_str_name(), "PROJECT_ROLE")
 }
 
-fn show(session: &Session, member: Option<Member>) -> Result<(), Fault> {
+fn show(connection: &Connection, member: Option<Member>) -> Result<(), CliError> {
     let member = member.unwrap_or_default();
-    session.format.one(&member, || {
+    connection.format.print_one(&member, || {
         let user = member.user.clone().unwrap_or_default();
-        facts(&[
+        key_values(&[
             ("Email", user.email),
             ("Login", user.login),
             ("Role", role(&member)),
             ("User id", user.id),
-            ("Since", moment(member.create_time.as_ref())),
+            ("Since", timestamp(member.create_time.as_ref())),
         ])
     })
 }

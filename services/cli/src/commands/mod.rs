@@ -1,26 +1,16 @@
-//! One file a noun, and the larger verbs in files of their own.
+//! One file for each noun of the command line, or a folder where a noun has large verbs.
 pub(crate) mod completion;
 pub(crate) mod delivery;
-mod explain;
-pub(crate) mod join;
 pub(crate) mod keys;
 pub(crate) mod login;
 pub(crate) mod logout;
-mod logs;
 pub(crate) mod member;
-mod payload;
 pub(crate) mod project;
 pub(crate) mod repo;
-mod retarget;
 pub(crate) mod run;
-mod secret;
-mod send;
-mod sign;
 pub(crate) mod slot;
 pub(crate) mod smoke;
-mod start;
 pub(crate) mod token;
 pub(crate) mod user;
-mod watch;
 pub(crate) mod whoami;
 pub(crate) mod worker;

@@ -1,4 +1,4 @@
-//! `ck8s project`.
+//! `ck8s project`: the verbs about projects.
 use std::io::{self, IsTerminal};
 
 use ck8s_proto::auth::v1::{
@@ -8,16 +8,16 @@ use ck8s_proto::auth::v1::{
 use clap::Subcommand;
 
 use crate::{
-    Global,
+    GlobalOptions,
     args::Limit,
-    client::{pages, request_id},
-    fault::{Answer, Exit, Fault},
+    client::{collect_pages, request_id},
+    connection::Connection,
+    error::{CliError, ExitStatus, ResponseExt as _},
     output,
-    session::Session,
-    table::{Rows, age, facts, moment, word},
+    table::{TextTable, age, enum_label, key_values, timestamp},
 };
 
-/// What can be done with projects.
+/// The verbs about projects.
 #[derive(Subcommand, Clone, Debug)]
 pub enum ProjectVerb {
     /// Lists projects by slug.
@@ -38,12 +38,12 @@ pub enum ProjectVerb {
     Create {
         /// Lower case, digits and dashes, at most 40 characters.
         slug: String,
-        /// What people call it; without it, the slug.
+        /// The name that people read; without it, the slug.
         #[arg(long)]
         name: Option<String>,
     },
     /// Changes a project's name.
-    #[command(after_help = "Example:\n  ck8s project update shop --name Store")]
+    #[command(after_help = "Example:\n  ck8s project update shop --name CredentialStore")]
     Update {
         /// Its id or slug.
         project: String,
@@ -54,30 +54,33 @@ pub enum ProjectVerb {
         #[arg(long)]
         etag: Option<String>,
     },
-    /// Removes a project that has no repositories and no runs. Says what goes with it, and asks for its slug.
+    /// Deletes a project that has no repositories and no runs. Says what is deleted with it, and asks for its slug.
     #[command(after_help = "Example:\n  ck8s project delete shop --confirm shop")]
     Delete {
         /// Its id or slug.
         project: String,
-        /// Its slug once more, so that nobody removes the wrong one; without it, it is asked for on the terminal.
+        /// Its slug once more, so that nobody deletes the wrong project; without it, it is asked for on the terminal.
         #[arg(long, value_name = "SLUG")]
         confirm: Option<String>,
     },
 }
 
-pub(crate) async fn run(verb: ProjectVerb, global: &Global) -> Result<Exit, Fault> {
-    let session = Session::open(global).await?;
-    let mut projects = session.client.projects();
-    let client = &session.client;
+pub(crate) async fn run(
+    verb: ProjectVerb,
+    options: &GlobalOptions,
+) -> Result<ExitStatus, CliError> {
+    let connection = Connection::open(options).await?;
+    let mut projects = connection.client.projects();
+    let client = &connection.client;
     match verb {
-        ProjectVerb::List { limit } => list(&session, limit).await?,
+        ProjectVerb::List { limit } => list(&connection, limit).await?,
         ProjectVerb::Get { project } => {
             let what = format!("cannot get project {project}");
-            let answer = projects
-                .get_project(client.ask(GetProjectRequest { project }))
+            let response = projects
+                .get_project(client.request(GetProjectRequest { project }))
                 .await
-                .or_say(what)?;
-            show(&session, answer.project)?;
+                .context(what)?;
+            show(&connection, response.project)?;
         }
         ProjectVerb::Create { slug, name } => {
             let what = format!("cannot create project {slug}");
@@ -86,11 +89,11 @@ pub(crate) async fn run(verb: ProjectVerb, global: &Global) -> Result<Exit, Faul
                 slug,
                 name: name.unwrap_or_default(),
             };
-            let answer = projects
-                .create_project(client.ask(request))
+            let response = projects
+                .create_project(client.request(request))
                 .await
-                .or_say(what)?;
-            show(&session, answer.project)?;
+                .context(what)?;
+            show(&connection, response.project)?;
         }
         ProjectVerb::Update {
             project,
@@ -105,23 +108,27 @@ pub(crate) async fn run(verb: ProjectVerb, global: &Global) -> Result<Exit, Faul
                 name,
                 etag,
             };
-            let answer = projects
-                .update_project(client.ask(request))
+            let response = projects
+                .update_project(client.request(request))
                 .await
-                .or_say(what)?;
-            show(&session, answer.project)?;
+                .context(what)?;
+            show(&connection, response.project)?;
         }
-        ProjectVerb::Delete { project, confirm } => delete(&session, project, confirm).await?,
+        ProjectVerb::Delete { project, confirm } => delete(&connection, project, confirm).await?,
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Success)
 }
 
-async fn delete(session: &Session, project: String, confirm: Option<String>) -> Result<(), Fault> {
+async fn delete(
+    connection: &Connection,
+    project: String,
+    confirm: Option<String>,
+) -> Result<(), CliError> {
     let what = format!("cannot delete project {project}");
     let done = format!("project {project} is deleted");
     let confirm_slug = match confirm {
         Some(slug) => slug,
-        None => asked(session, &project).await?,
+        None => ask_for_slug(connection, &project).await?,
     };
     let request = DeleteProjectRequest {
         request_id: request_id(),
@@ -129,36 +136,42 @@ async fn delete(session: &Session, project: String, confirm: Option<String>) -> 
         confirm_slug,
         validate_only: false,
     };
-    let mut projects = session.client.projects();
-    let answer = projects.delete_project(session.client.ask(request)).await;
-    session.format.one(&answer.or_say(what)?, || done)
+    let mut projects = connection.client.projects();
+    let response = projects
+        .delete_project(connection.client.request(request))
+        .await;
+    connection
+        .format
+        .print_one(&response.context(what)?, || done)
 }
 
-/// Says what goes with a project, and has its slug typed.
-async fn asked(session: &Session, project: &str) -> Result<String, Fault> {
+/// Tells what is deleted with a project, and reads its slug from the terminal.
+async fn ask_for_slug(connection: &Connection, project: &str) -> Result<String, CliError> {
     let what = format!("cannot delete project {project}");
     if !io::stdin().is_terminal() {
-        let todo = format!("give --confirm {project}");
-        return Err(Fault::usage(what, "it must be confirmed", todo));
+        let hint = format!("give --confirm {project}");
+        return Err(CliError::usage(what, "it must be confirmed", hint));
     }
     let request = DeleteProjectRequest {
         project: project.to_owned(),
         validate_only: true,
         ..Default::default()
     };
-    let mut projects = session.client.projects();
-    let answer = projects.delete_project(session.client.ask(request)).await;
-    let goes = answer.or_say(&what)?;
-    if !goes.obstacles.is_empty() {
-        let todo = "remove that first";
-        return Err(Fault::new(
-            Exit::Failed,
+    let mut projects = connection.client.projects();
+    let response = projects
+        .delete_project(connection.client.request(request))
+        .await;
+    let preview = response.context(&what)?;
+    if !preview.obstacles.is_empty() {
+        let hint = "remove that first";
+        return Err(CliError::new(
+            ExitStatus::Failed,
             what,
-            goes.obstacles.join(", "),
-            todo,
+            preview.obstacles.join(", "),
+            hint,
         ));
     }
-    let (members, tokens) = (goes.members, goes.tokens);
+    let (members, tokens) = (preview.members, preview.tokens);
     output::note(&format!(
         "with it go {members} memberships and {tokens} tokens for it alone; type its slug to delete it"
     ));
@@ -167,22 +180,22 @@ async fn asked(session: &Session, project: &str) -> Result<String, Fault> {
     Ok(line.trim().to_owned())
 }
 
-async fn list(session: &Session, limit: Limit) -> Result<(), Fault> {
-    let mut service = session.client.projects();
-    let projects = pages(limit.limit, async |page_size, page_token| {
-        let request = session.client.ask(ListProjectsRequest {
+async fn list(connection: &Connection, limit: Limit) -> Result<(), CliError> {
+    let mut service = connection.client.projects();
+    let projects = collect_pages(limit.limit, async |page_size, page_token| {
+        let request = connection.client.request(ListProjectsRequest {
             page_size,
             page_token,
         });
-        let answer = service
+        let response = service
             .list_projects(request)
             .await
-            .or_say("cannot list projects")?;
-        Ok((answer.projects, answer.next_page_token))
+            .context("cannot list projects")?;
+        Ok((response.projects, response.next_page_token))
     })
     .await?;
-    session.format.many(&projects, || {
-        let mut rows = Rows::new(&["SLUG", "NAME", "ROLE", "ID", "AGE"]);
+    connection.format.print_many(&projects, || {
+        let mut rows = TextTable::new(&["SLUG", "NAME", "ROLE", "ID", "AGE"]);
         for p in &projects {
             rows.row([
                 p.slug.clone(),
@@ -196,20 +209,20 @@ async fn list(session: &Session, limit: Limit) -> Result<(), Fault> {
     })
 }
 
-/// What you may do in it; empty for who is no person.
+/// Returns the name of the caller's role in a project; empty if the caller is not a person.
 fn role(project: &Project) -> String {
-    word(project.role().as_str_name(), "PROJECT_ROLE")
+    enum_label(project.role().as_str_name(), "PROJECT_ROLE")
 }
 
-fn show(session: &Session, project: Option<Project>) -> Result<(), Fault> {
+fn show(connection: &Connection, project: Option<Project>) -> Result<(), CliError> {
     let p = project.unwrap_or_default();
-    session.format.one(&p, || {
-        facts(&[
+    connection.format.print_one(&p, || {
+        key_values(&[
             ("Slug", p.slug.clone()),
             ("Name", p.name.clone()),
             ("Your role", role(&p)),
             ("Id", p.id.clone()),
-            ("Created", moment(p.create_time.as_ref())),
+            ("Created", timestamp(p.create_time.as_ref())),
             ("Etag", p.etag.clone()),
         ])
     })

@@ -1,17 +1,17 @@
-//! `ck8s slot`.
+//! `ck8s slot`: the verbs about slots.
 use ck8s_proto::runs::v1::{ListSlotsRequest, SetSlotsRequest};
 use clap::Subcommand;
 
 use crate::{
-    Global,
+    GlobalOptions,
     args::Limit,
-    client::{pages, request_id},
-    fault::{Answer, Exit, Fault},
-    session::Session,
-    table::{Rows, age, moment, word},
+    client::{collect_pages, request_id},
+    connection::Connection,
+    error::{CliError, ExitStatus, ResponseExt as _},
+    table::{TextTable, age, enum_label, timestamp},
 };
 
-/// What can be done with slots.
+/// The verbs about slots.
 #[derive(Subcommand, Clone, Debug)]
 pub enum SlotVerb {
     /// Lists slots and who holds them.
@@ -24,7 +24,7 @@ pub enum SlotVerb {
         #[command(flatten)]
         limit: Limit,
     },
-    /// Sets how many runs a project may have at once; runs that hold a slot go on to their end.
+    /// Sets how many runs a project may have at once; runs that hold a slot continue.
     #[command(after_help = "Example:\n  ck8s slot set shop 8")]
     Set {
         /// The project's id or slug.
@@ -35,11 +35,11 @@ pub enum SlotVerb {
     },
 }
 
-pub(crate) async fn run(verb: SlotVerb, global: &Global) -> Result<Exit, Fault> {
-    let session = Session::open(global).await?;
+pub(crate) async fn run(verb: SlotVerb, options: &GlobalOptions) -> Result<ExitStatus, CliError> {
+    let connection = Connection::open(options).await?;
     match verb {
         SlotVerb::List { project, limit } => {
-            list(&session, project.unwrap_or_default(), limit).await?;
+            list(&connection, project.unwrap_or_default(), limit).await?;
         }
         SlotVerb::Set { project, slots } => {
             let what = format!("cannot set the slots of project {project}");
@@ -48,45 +48,45 @@ pub(crate) async fn run(verb: SlotVerb, global: &Global) -> Result<Exit, Fault> 
                 project: project.clone(),
                 slots,
             };
-            let answer = session
+            let response = connection
                 .client
                 .runs()
-                .set_slots(session.client.ask(request))
+                .set_slots(connection.client.request(request))
                 .await
-                .or_say(what)?;
-            session.format.one(&answer, || {
-                format!("project {project} has {} slots", answer.slots)
+                .context(what)?;
+            connection.format.print_one(&response, || {
+                format!("project {project} has {} slots", response.slots)
             })?;
         }
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Success)
 }
 
-async fn list(session: &Session, project: String, limit: Limit) -> Result<(), Fault> {
-    let mut service = session.client.runs();
-    let slots = pages(limit.limit, async |page_size, page_token| {
+async fn list(connection: &Connection, project: String, limit: Limit) -> Result<(), CliError> {
+    let mut service = connection.client.runs();
+    let slots = collect_pages(limit.limit, async |page_size, page_token| {
         let request = ListSlotsRequest {
             project: project.clone(),
             page_size,
             page_token,
         };
-        let answer = service
-            .list_slots(session.client.ask(request))
+        let response = service
+            .list_slots(connection.client.request(request))
             .await
-            .or_say("cannot list slots")?;
-        Ok((answer.slots, answer.next_page_token))
+            .context("cannot list slots")?;
+        Ok((response.slots, response.next_page_token))
     })
     .await?;
-    let slugs = session.client.slugs().await;
-    session.format.many(&slots, || {
-        let mut rows = Rows::new(&[
+    let slugs = connection.client.project_slugs().await;
+    connection.format.print_many(&slots, || {
+        let mut rows = TextTable::new(&[
             "PROJECT", "SLOT", "STATE", "RUN", "WORKER", "EPOCH", "HELD", "UNTIL",
         ]);
         for s in &slots {
             rows.row([
-                slugs.of(&s.project_id).to_owned(),
+                slugs.get(&s.project_id).to_owned(),
                 s.number.to_string(),
-                word(s.state().as_str_name(), "SLOT_STATE"),
+                enum_label(s.state().as_str_name(), "SLOT_STATE"),
                 s.run_id.clone(),
                 s.worker_id.clone(),
                 if s.lease_epoch == 0 {
@@ -95,7 +95,7 @@ async fn list(session: &Session, project: String, limit: Limit) -> Result<(), Fa
                     s.lease_epoch.to_string()
                 },
                 age(s.lease_time.as_ref()),
-                moment(s.lease_until.as_ref()),
+                timestamp(s.lease_until.as_ref()),
             ]);
         }
         rows

@@ -1,32 +1,30 @@
-//! `ck8s token`.
+//! `ck8s token`: the verbs about API tokens.
 use std::time::{Duration, SystemTime};
 
 use ck8s_proto::{
-    auth::v1::{
-        CreateTokenRequest, ListTokensRequest, RevokeTokenRequest, Token, TokenKind, WhoAmIRequest,
-    },
-    policy::v1::{Caller, ProjectRole},
+    auth::v1::{CreateTokenRequest, ListTokensRequest, RevokeTokenRequest, Token, TokenKind},
+    policy::v1::ProjectRole,
 };
 use clap::{Subcommand, ValueEnum};
 
 use super::member::Role;
 use crate::{
-    Global,
+    GlobalOptions,
     args::{Limit, duration},
-    client::{pages, request_id},
-    fault::{Answer, Exit, Fault},
+    client::{collect_pages, request_id},
+    connection::Connection,
+    error::{CliError, ExitStatus, ResponseExt as _},
     output,
-    session::Session,
-    table::{Rows, age, facts, moment, word},
+    table::{TextTable, age, enum_label, key_values, timestamp},
 };
 
-/// What can be done with tokens.
+/// The verbs about API tokens.
 #[derive(Subcommand, Clone, Debug)]
 pub enum TokenVerb {
     /// Lists tokens, newest first; never their secrets.
     #[command(after_help = "Example:\n  ck8s token list --all")]
     List {
-        /// Also those that were revoked or have expired.
+        /// Also list tokens that were revoked or have expired.
         #[arg(long)]
         all: bool,
         /// How many.
@@ -38,11 +36,11 @@ pub enum TokenVerb {
         after_help = "Example:\n  ck8s token create ci --kind admin --expires-in 30d\n  ck8s token create node-1 --kind join --expires-in 10m\n  ck8s token create read-shop --kind person --max-role read --project shop --expires-in 90d"
     )]
     Create {
-        /// What people call it; unique among live tokens.
+        /// The name that people read; unique among live tokens.
         name: String,
-        /// What its bearer is.
+        /// The kind of caller that it stands for.
         #[arg(long, value_enum)]
-        kind: Kind,
+        kind: TokenKindArg,
         /// For a service: its role in the mesh.
         #[arg(long, value_name = "ROLE", required_if_eq("kind", "service"))]
         service: Option<String>,
@@ -56,7 +54,7 @@ pub enum TokenVerb {
         #[arg(long, value_parser = duration, value_name = "TIME")]
         expires_in: Option<Duration>,
     },
-    /// Ends a token at once.
+    /// Revokes a token at once.
     #[command(after_help = "Example:\n  ck8s token revoke ci")]
     Revoke {
         /// Its id or name.
@@ -64,9 +62,9 @@ pub enum TokenVerb {
     },
 }
 
-/// What a token's bearer is.
+/// The kind of caller that a token stands for.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TokenKindArg {
     /// A platform admin.
     Admin,
     /// A worker node.
@@ -79,11 +77,23 @@ pub enum Kind {
     Person,
 }
 
-pub(crate) async fn run(verb: TokenVerb, global: &Global) -> Result<Exit, Fault> {
-    let session = Session::open(global).await?;
-    let (mut auth, client) = (session.client.auth(), &session.client);
+impl From<TokenKindArg> for TokenKind {
+    fn from(kind: TokenKindArg) -> Self {
+        match kind {
+            TokenKindArg::Admin => Self::Admin,
+            TokenKindArg::Worker => Self::Worker,
+            TokenKindArg::Service => Self::Service,
+            TokenKindArg::Join => Self::Join,
+            TokenKindArg::Person => Self::Person,
+        }
+    }
+}
+
+pub(crate) async fn run(verb: TokenVerb, options: &GlobalOptions) -> Result<ExitStatus, CliError> {
+    let connection = Connection::open(options).await?;
+    let (mut auth, client) = (connection.client.auth(), &connection.client);
     match verb {
-        TokenVerb::List { all, limit } => list(&session, all, limit).await?,
+        TokenVerb::List { all, limit } => list(&connection, all, limit).await?,
         TokenVerb::Create {
             name,
             kind,
@@ -93,27 +103,23 @@ pub(crate) async fn run(verb: TokenVerb, global: &Global) -> Result<Exit, Fault>
             expires_in,
         } => {
             let what = format!("cannot create token {name}");
-            let kind = match kind {
-                Kind::Admin => TokenKind::Admin,
-                Kind::Worker => TokenKind::Worker,
-                Kind::Service => TokenKind::Service,
-                Kind::Join => TokenKind::Join,
-                Kind::Person => TokenKind::Person,
-            };
             let request = CreateTokenRequest {
                 request_id: request_id(),
                 name,
-                kind: kind.into(),
+                kind: TokenKind::from(kind).into(),
                 service: service.unwrap_or_default(),
                 expire_time: expires_in.map(|d| (SystemTime::now() + d).into()),
                 max_role: max_role.map_or(0, |role| ProjectRole::from(role).into()),
                 project: project.unwrap_or_default(),
             };
-            let answer = auth.create_token(client.ask(request)).await.or_say(what)?;
+            let response = auth
+                .create_token(client.request(request))
+                .await
+                .context(what)?;
             output::note("the secret is shown here and never again");
-            session.format.one(&answer, || {
-                let token = answer.token.clone().unwrap_or_default();
-                about(&token, &answer.secret)
+            connection.format.print_one(&response, || {
+                let token = response.token.clone().unwrap_or_default();
+                describe(&token, &response.secret)
             })?;
         }
         TokenVerb::Revoke { token } => {
@@ -122,31 +128,36 @@ pub(crate) async fn run(verb: TokenVerb, global: &Global) -> Result<Exit, Fault>
                 request_id: request_id(),
                 token,
             };
-            let answer = auth.revoke_token(client.ask(request)).await.or_say(what)?;
-            let token = answer.token.unwrap_or_default();
-            session.format.one(&token, || about(&token, ""))?;
+            let response = auth
+                .revoke_token(client.request(request))
+                .await
+                .context(what)?;
+            let token = response.token.unwrap_or_default();
+            connection
+                .format
+                .print_one(&token, || describe(&token, ""))?;
         }
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Success)
 }
 
-async fn list(session: &Session, include_ended: bool, limit: Limit) -> Result<(), Fault> {
-    let mut service = session.client.auth();
-    let tokens = pages(limit.limit, async |page_size, page_token| {
-        let request = session.client.ask(ListTokensRequest {
+async fn list(connection: &Connection, include_ended: bool, limit: Limit) -> Result<(), CliError> {
+    let mut service = connection.client.auth();
+    let tokens = collect_pages(limit.limit, async |page_size, page_token| {
+        let request = connection.client.request(ListTokensRequest {
             page_size,
             page_token,
             include_ended,
         });
-        let answer = service
+        let response = service
             .list_tokens(request)
             .await
-            .or_say("cannot list tokens")?;
-        Ok((answer.tokens, answer.next_page_token))
+            .context("cannot list tokens")?;
+        Ok((response.tokens, response.next_page_token))
     })
     .await?;
-    session.format.many(&tokens, || {
-        let mut rows = Rows::new(&["NAME", "KIND", "ID", "AGE", "USED", "EXPIRES", "REVOKED"]);
+    connection.format.print_many(&tokens, || {
+        let mut rows = TextTable::new(&["NAME", "KIND", "ID", "AGE", "USED", "EXPIRES", "REVOKED"]);
         for t in &tokens {
             rows.row([
                 t.name.clone(),
@@ -154,19 +165,20 @@ async fn list(session: &Session, include_ended: bool, limit: Limit) -> Result<()
                 t.id.clone(),
                 age(t.create_time.as_ref()),
                 age(t.last_use_time.as_ref()),
-                moment(t.expire_time.as_ref()),
-                moment(t.revoke_time.as_ref()),
+                timestamp(t.expire_time.as_ref()),
+                timestamp(t.revoke_time.as_ref()),
             ]);
         }
         rows
     })
 }
 
+/// Returns a token's kind, and its limit or its service.
 fn kind(token: &Token) -> String {
-    let kind = word(token.kind().as_str_name(), "TOKEN_KIND");
-    let most = word(token.max_role().as_str_name(), "PROJECT_ROLE");
-    if !most.is_empty() {
-        return format!("{kind}, {most} at most");
+    let kind = enum_label(token.kind().as_str_name(), "TOKEN_KIND");
+    let max_role = enum_label(token.max_role().as_str_name(), "PROJECT_ROLE");
+    if !max_role.is_empty() {
+        return format!("{kind}, {max_role} at most");
     }
     if token.service.is_empty() {
         kind
@@ -175,29 +187,16 @@ fn kind(token: &Token) -> String {
     }
 }
 
-/// A token in words, with a secret that is shown now.
-fn about(token: &Token, secret: &str) -> String {
-    facts(&[
+/// Describes a token, one field a line; the secret is empty unless the server has just shown it.
+fn describe(token: &Token, secret: &str) -> String {
+    key_values(&[
         ("Name", token.name.clone()),
         ("Kind", kind(token)),
         ("Project", token.project_id.clone()),
         ("Id", token.id.clone()),
-        ("Created", moment(token.create_time.as_ref())),
-        ("Expires", moment(token.expire_time.as_ref())),
-        ("Revoked", moment(token.revoke_time.as_ref())),
+        ("Created", timestamp(token.create_time.as_ref())),
+        ("Expires", timestamp(token.expire_time.as_ref())),
+        ("Revoked", timestamp(token.revoke_time.as_ref())),
         ("Secret", secret.to_owned()),
     ])
-}
-
-/// That the caller is a platform admin; its name.
-pub(super) async fn admin(session: &Session) -> Result<String, Fault> {
-    let what = "cannot say who asks";
-    let request = session.client.ask(WhoAmIRequest {});
-    let answer = session.client.auth().who_am_i(request).await.or_say(what)?;
-    if answer.caller() != Caller::Admin {
-        let why = format!("{} is no platform admin", answer.name);
-        let todo = "use a platform admin's token";
-        return Err(Fault::new(Exit::NotAllowed, what, why, todo));
-    }
-    Ok(format!("{} is a platform admin", answer.name))
 }

@@ -1,22 +1,22 @@
-//! `ck8s user`: who may sign in.
+//! `ck8s user`: the verbs about users.
 use ck8s_proto::auth::v1::{
     AddUserRequest, ListUsersRequest, RemoveUserRequest, UpdateUserRequest, User,
 };
 use clap::{Args, Subcommand};
 
 use crate::{
-    Global,
+    GlobalOptions,
     args::Limit,
-    client::{pages, request_id},
-    fault::{Answer, Exit, Fault},
-    session::Session,
-    table::{Rows, age, facts, moment},
+    client::{collect_pages, request_id},
+    connection::Connection,
+    error::{CliError, ExitStatus, ResponseExt as _},
+    table::{TextTable, age, key_values, timestamp},
 };
 
-/// What can be done with users.
+/// The verbs about users.
 #[derive(Subcommand, Clone, Debug)]
 pub enum UserVerb {
-    /// Lists users by address.
+    /// Lists users, ordered by address.
     #[command(after_help = "Example:\n  ck8s user list -o json")]
     List {
         /// How many.
@@ -26,7 +26,7 @@ pub enum UserVerb {
     /// Allows an address to sign in.
     #[command(after_help = "Example:\n  ck8s user add octo@example.com")]
     Add {
-        /// The address; the identity provider must have verified it.
+        /// The address, which the identity provider must have verified.
         email: String,
         /// May do everything, in every project.
         #[arg(long)]
@@ -36,7 +36,7 @@ pub enum UserVerb {
     #[command(
         after_help = "Example:\n  ck8s user set octo@example.com --admin\n  ck8s user set octo@example.com --forget-identity"
     )]
-    Set(Change),
+    Set(UserChange),
     /// Removes a user with their memberships, sessions and tokens, at once.
     #[command(after_help = "Example:\n  ck8s user remove octo@example.com")]
     Remove {
@@ -45,9 +45,9 @@ pub enum UserVerb {
     },
 }
 
-/// What changes of a user.
+/// The arguments of `ck8s user set`.
 #[derive(Args, Clone, Debug)]
-pub struct Change {
+pub struct UserChange {
     /// Their id or address.
     pub user: String,
     /// May do everything, in every project.
@@ -64,11 +64,11 @@ pub struct Change {
     pub etag: Option<String>,
 }
 
-pub(crate) async fn run(verb: UserVerb, global: &Global) -> Result<Exit, Fault> {
-    let session = Session::open(global).await?;
-    let (mut auth, client) = (session.client.auth(), &session.client);
+pub(crate) async fn run(verb: UserVerb, options: &GlobalOptions) -> Result<ExitStatus, CliError> {
+    let connection = Connection::open(options).await?;
+    let (mut auth, client) = (connection.client.auth(), &connection.client);
     match verb {
-        UserVerb::List { limit } => list(&session, limit).await?,
+        UserVerb::List { limit } => list(&connection, limit).await?,
         UserVerb::Add { email, admin } => {
             let what = format!("cannot add user {email}");
             let request = AddUserRequest {
@@ -76,8 +76,8 @@ pub(crate) async fn run(verb: UserVerb, global: &Global) -> Result<Exit, Fault> 
                 email,
                 platform_admin: admin,
             };
-            let answer = auth.add_user(client.ask(request)).await.or_say(what)?;
-            show(&session, answer.user)?;
+            let response = auth.add_user(client.request(request)).await.context(what)?;
+            show(&connection, response.user)?;
         }
         UserVerb::Set(change) => {
             let what = format!("cannot change user {}", change.user);
@@ -88,8 +88,11 @@ pub(crate) async fn run(verb: UserVerb, global: &Global) -> Result<Exit, Fault> 
                 forget_identity: change.forget_identity,
                 etag: change.etag.unwrap_or_default(),
             };
-            let answer = auth.update_user(client.ask(request)).await.or_say(what)?;
-            show(&session, answer.user)?;
+            let response = auth
+                .update_user(client.request(request))
+                .await
+                .context(what)?;
+            show(&connection, response.user)?;
         }
         UserVerb::Remove { user } => {
             let what = format!("cannot remove user {user}");
@@ -98,27 +101,30 @@ pub(crate) async fn run(verb: UserVerb, global: &Global) -> Result<Exit, Fault> 
                 request_id: request_id(),
                 user,
             };
-            let answer = auth.remove_user(client.ask(request)).await.or_say(what)?;
-            session.format.one(&answer, || done)?;
+            let response = auth
+                .remove_user(client.request(request))
+                .await
+                .context(what)?;
+            connection.format.print_one(&response, || done)?;
         }
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Success)
 }
 
-async fn list(session: &Session, limit: Limit) -> Result<(), Fault> {
-    let mut service = session.client.auth();
-    let users = pages(limit.limit, async |page_size, page_token| {
-        let request = session.client.ask(ListUsersRequest {
+async fn list(connection: &Connection, limit: Limit) -> Result<(), CliError> {
+    let mut service = connection.client.auth();
+    let users = collect_pages(limit.limit, async |page_size, page_token| {
+        let request = connection.client.request(ListUsersRequest {
             page_size,
             page_token,
         });
-        let answer = service.list_users(request).await;
-        let answer = answer.or_say("cannot list users")?;
-        Ok((answer.users, answer.next_page_token))
+        let response = service.list_users(request).await;
+        let response = response.context("cannot list users")?;
+        Ok((response.users, response.next_page_token))
     })
     .await?;
-    session.format.many(&users, || {
-        let mut rows = Rows::new(&["EMAIL", "LOGIN", "ADMIN", "ID", "AGE", "SIGNED IN"]);
+    connection.format.print_many(&users, || {
+        let mut rows = TextTable::new(&["EMAIL", "LOGIN", "ADMIN", "ID", "AGE", "SIGNED IN"]);
         for u in &users {
             rows.row([
                 u.email.clone(),
@@ -133,21 +139,22 @@ async fn list(session: &Session, limit: Limit) -> Result<(), Fault> {
     })
 }
 
+/// Returns `yes` for a platform admin, else nothing.
 fn admin(user: &User) -> String {
     let word = if user.platform_admin { "yes" } else { "" };
     word.to_owned()
 }
 
-fn show(session: &Session, user: Option<User>) -> Result<(), Fault> {
+fn show(connection: &Connection, user: Option<User>) -> Result<(), CliError> {
     let u = user.unwrap_or_default();
-    session.format.one(&u, || {
-        facts(&[
+    connection.format.print_one(&u, || {
+        key_values(&[
             ("Email", u.email.clone()),
             ("Login", u.login.clone()),
             ("Admin", admin(&u)),
             ("Id", u.id.clone()),
-            ("Created", moment(u.create_time.as_ref())),
-            ("Signed in", moment(u.last_sign_in_time.as_ref())),
+            ("Created", timestamp(u.create_time.as_ref())),
+            ("Signed in", timestamp(u.last_sign_in_time.as_ref())),
             ("Etag", u.etag.clone()),
         ])
     })

@@ -1,88 +1,108 @@
-//! `ck8s whoami`: who the server takes us for, and what they may where.
+//! `ck8s whoami`: the caller as the server knows them, and their roles in projects.
 use ck8s_proto::{
     auth::v1::{Person, WhoAmIRequest, WhoAmIResponse},
-    policy::v1::ProjectRole,
+    policy::v1::{Caller, ProjectRole},
 };
 
 use crate::{
-    Global,
-    client::Slugs,
-    fault::{Answer, Exit, Fault},
-    session::Session,
-    table::{Rows, facts, word},
+    GlobalOptions,
+    client::ProjectSlugs,
+    connection::Connection,
+    error::{CliError, ExitStatus, ResponseExt as _},
+    table::{TextTable, enum_label, key_values},
 };
 
-pub(crate) async fn run(global: &Global) -> Result<Exit, Fault> {
-    let session = Session::open(global).await?;
-    show(&session).await?;
-    Ok(Exit::Done)
+pub(crate) async fn run(options: &GlobalOptions) -> Result<ExitStatus, CliError> {
+    let connection = Connection::open(options).await?;
+    show(&connection).await?;
+    Ok(ExitStatus::Success)
 }
 
-/// Asks the server.
-pub(super) async fn ask(session: &Session) -> Result<WhoAmIResponse, Fault> {
-    let request = session.client.ask(WhoAmIRequest {});
-    let answer = session.client.auth().who_am_i(request).await;
-    answer.or_say("cannot say who you are")
+/// Asks the server who the caller is.
+pub(super) async fn get(connection: &Connection) -> Result<WhoAmIResponse, CliError> {
+    let request = connection.client.request(WhoAmIRequest {});
+    let response = connection.client.auth().who_am_i(request).await;
+    response.context("cannot say who you are")
 }
 
-/// Asks, and shows the answer.
-pub(super) async fn show(session: &Session) -> Result<(), Fault> {
-    let answer = ask(session).await?;
-    let slugs = match &answer.person {
-        Some(person) if !person.memberships.is_empty() => Some(session.client.slugs().await),
+/// Asks the server who the caller is, and prints it.
+pub(super) async fn show(connection: &Connection) -> Result<(), CliError> {
+    let response = get(connection).await?;
+    let slugs = match &response.person {
+        Some(person) if !person.memberships.is_empty() => {
+            Some(connection.client.project_slugs().await)
+        }
         _ => None,
     };
-    session
-        .format
-        .one(&answer, || about(&answer, &session.url, slugs.as_ref()))
+    connection.format.print_one(&response, || {
+        describe(&response, &connection.url, slugs.as_ref())
+    })
 }
 
-fn about(answer: &WhoAmIResponse, url: &str, slugs: Option<&Slugs>) -> String {
-    let person = answer.person.clone().unwrap_or_default();
-    let kind = match word(answer.caller().as_str_name(), "CALLER") {
+/// Returns the caller's name as a sentence.
+///
+/// # Errors
+/// The caller is not a platform admin.
+pub(super) async fn require_admin(connection: &Connection) -> Result<String, CliError> {
+    let response = get(connection).await?;
+    if response.caller() != Caller::Admin {
+        return Err(CliError::new(
+            ExitStatus::NotAllowed,
+            "cannot use this caller",
+            format!("{} is no platform admin", response.name),
+            "use a platform admin's token",
+        ));
+    }
+    Ok(format!("{} is a platform admin", response.name))
+}
+
+fn describe(response: &WhoAmIResponse, url: &str, slugs: Option<&ProjectSlugs>) -> String {
+    let person = response.person.clone().unwrap_or_default();
+    let kind = match enum_label(response.caller().as_str_name(), "CALLER") {
         kind if kind == "admin" => "platform admin".to_owned(),
         kind => kind,
     };
-    let mut text = facts(&[
-        ("Name", answer.name.clone()),
+    let mut text = key_values(&[
+        ("Name", response.name.clone()),
         ("Kind", kind),
         ("User", person.user_id.clone()),
         ("Server", url.to_owned()),
         ("Everywhere", role(person.everywhere())),
     ]);
-    text.push_str(&projects(answer.person.as_ref(), slugs));
+    text.push_str(&projects(response.person.as_ref(), slugs));
     text
 }
 
-/// A person's projects and roles.
-fn projects(person: Option<&Person>, slugs: Option<&Slugs>) -> String {
+/// Formats a person's projects and roles.
+fn projects(person: Option<&Person>, slugs: Option<&ProjectSlugs>) -> String {
     let Some(person) = person else {
         return String::new();
     };
     if person.memberships.is_empty() {
-        let all = person.platform_admin || person.everywhere() != ProjectRole::Unspecified;
-        return if all {
+        let has_all = person.platform_admin || person.everywhere() != ProjectRole::Unspecified;
+        return if has_all {
             String::new()
         } else {
             "\nmember of no project: ask a project's admin to add you\n".to_owned()
         };
     }
-    let mut rows = Rows::new(&["PROJECT", "ROLE"]);
+    let mut rows = TextTable::new(&["PROJECT", "ROLE"]);
     for membership in &person.memberships {
         let id = membership.project_id.as_str();
-        let name = slugs.map_or(id, |slugs| slugs.of(id));
+        let name = slugs.map_or(id, |slugs| slugs.get(id));
         rows.row([name.to_owned(), role(membership.role())]);
     }
     format!("\n{rows}")
 }
 
+/// Returns the name of a role.
 fn role(role: ProjectRole) -> String {
-    word(role.as_str_name(), "PROJECT_ROLE")
+    enum_label(role.as_str_name(), "PROJECT_ROLE")
 }
 
 #[cfg(test)]
 mod tests {
-    use ck8s_proto::{auth::v1::Membership, policy::v1::Caller};
+    use ck8s_proto::auth::v1::Membership;
 
     use super::*;
 
@@ -105,7 +125,7 @@ mod tests {
             project_id: "p1".into(),
             role: ProjectRole::ReadWrite.into(),
         };
-        let text = about(&person(vec![member]), "http://h", None);
+        let text = describe(&person(vec![member]), "http://h", None);
         assert_eq!(
             text,
             "Name        ada\nKind        person\nUser        u\nServer      http://h\n\nPROJECT  ROLE\np1       read write"
@@ -113,14 +133,14 @@ mod tests {
     }
 
     #[test]
-    fn who_is_member_of_nothing_is_told_what_helps() {
-        assert!(about(&person(vec![]), "http://h", None).contains("ask a project's admin"));
+    fn a_person_without_a_project_is_told_what_helps() {
+        assert!(describe(&person(vec![]), "http://h", None).contains("ask a project's admin"));
         let token = WhoAmIResponse {
             caller: Caller::Admin.into(),
             name: "ci".into(),
             person: None,
         };
-        let text = about(&token, "http://h", None);
+        let text = describe(&token, "http://h", None);
         assert!(
             text.contains("platform admin") && !text.contains("member of"),
             "{text}"

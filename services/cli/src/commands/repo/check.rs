@@ -1,4 +1,5 @@
-//! `ck8s repo check` and `ck8s repo mend`: one screen in words, and 1 if something is wrong.
+//! `ck8s repo check` and `ck8s repo mend`: print what is right and what is wrong; the exit status is 1 if something is
+//! wrong.
 use ck8s_proto::{
     repositories::v1::{
         CheckRepositoryRequest, CheckRepositoryResponse, Finding, MendRepositoryRequest,
@@ -7,59 +8,71 @@ use ck8s_proto::{
     runs::v1::{ListRunsRequest, RunState},
 };
 
+use super::show;
 use crate::{
     client::request_id,
-    fault::{Answer, Exit, Fault},
-    json::Named,
-    session::Session,
-    table::{age, word},
+    connection::Connection,
+    error::{CliError, ExitStatus, ResponseExt as _},
+    json::ContractMessage,
+    table::{age, enum_label},
 };
 
-/// Says how it stands.
-pub(super) async fn check(session: &Session, repository: String) -> Result<Exit, Fault> {
+/// Checks a repository.
+pub(super) async fn check(
+    connection: &Connection,
+    repository: String,
+) -> Result<ExitStatus, CliError> {
     let what = format!("cannot check repository {repository}");
     let request = CheckRepositoryRequest {
         repository: repository.clone(),
     };
-    let mut service = session.client.repositories();
-    let answer = service.check_repository(session.client.ask(request)).await;
-    let mut findings = answer.or_say(what)?.findings;
-    with_run(session, repository, &mut findings).await?;
-    let answer = CheckRepositoryResponse { findings };
-    told(session, &answer, &answer.findings)
+    let mut service = connection.client.repositories();
+    let response = service
+        .check_repository(connection.client.request(request))
+        .await;
+    let mut findings = response.context(what)?.findings;
+    add_last_run(connection, repository, &mut findings).await?;
+    let response = CheckRepositoryResponse { findings };
+    print(connection, &response, &response.findings)
 }
 
-/// Mends, and says how it stands then.
-pub(super) async fn mend(session: &Session, repository: String) -> Result<Exit, Fault> {
+/// Repairs a repository, and checks it then.
+pub(super) async fn mend(
+    connection: &Connection,
+    repository: String,
+) -> Result<ExitStatus, CliError> {
     let what = format!("cannot mend repository {repository}");
     let request = MendRepositoryRequest {
         request_id: request_id(),
         repository: repository.clone(),
     };
-    let mut service = session.client.repositories();
-    let answer = service.mend_repository(session.client.ask(request)).await;
-    let mut findings = answer.or_say(what)?.findings;
-    with_run(session, repository, &mut findings).await?;
-    let answer = MendRepositoryResponse { findings };
-    told(session, &answer, &answer.findings)
+    let mut service = connection.client.repositories();
+    let response = service
+        .mend_repository(connection.client.request(request))
+        .await;
+    let mut findings = response.context(what)?.findings;
+    add_last_run(connection, repository, &mut findings).await?;
+    let response = MendRepositoryResponse { findings };
+    print(connection, &response, &response.findings)
 }
 
-/// The last run, which the runs service knows: before the rate limit, which depends on nothing.
-async fn with_run(
-    session: &Session,
+/// Adds a finding about the last run, which the runs service knows; it goes before the rate limit, which depends on
+/// nothing.
+async fn add_last_run(
+    connection: &Connection,
     repository: String,
     findings: &mut Vec<Finding>,
-) -> Result<(), Fault> {
-    let repository = super::get(session, repository).await?;
+) -> Result<(), CliError> {
+    let repository = show::get(connection, repository).await?;
     let request = ListRunsRequest {
         repository_id: repository.id,
         project_id: repository.project_id,
         page_size: 1,
         ..Default::default()
     };
-    let mut service = session.client.runs();
-    let answer = service.list_runs(session.client.ask(request)).await;
-    let runs = answer.or_say("cannot list the repository's runs")?.runs;
+    let mut service = connection.client.runs();
+    let response = service.list_runs(connection.client.request(request)).await;
+    let runs = response.context("cannot list the repository's runs")?.runs;
     let (standing, message, remedy) = match runs.first() {
         None => (
             Standing::Unknown,
@@ -68,7 +81,7 @@ async fn with_run(
         ),
         Some(run) => {
             let age = age(run.create_time.as_ref());
-            let state = word(run.state().as_str_name(), "RUN_STATE_");
+            let state = enum_label(run.state().as_str_name(), "RUN_STATE_");
             let message = format!("the last one, {age} ago, is {state}");
             let failed = run.state() == RunState::Failed;
             let remedy = if failed {
@@ -76,7 +89,7 @@ async fn with_run(
             } else {
                 String::new()
             };
-            // A run that failed may be just what it should say: nothing is wrong with the repository.
+            // A failed run may be the right result: nothing is wrong with the repository.
             (Standing::Ok, message, remedy)
         }
     };
@@ -86,18 +99,27 @@ async fn with_run(
         message,
         remedy,
     };
-    let place = findings.iter().position(|f| f.subject == "rate_limit");
-    findings.insert(place.unwrap_or(findings.len()), finding);
+    let index = findings.iter().position(|f| f.subject == "rate_limit");
+    findings.insert(index.unwrap_or(findings.len()), finding);
     Ok(())
 }
 
-fn told<M: Named>(session: &Session, answer: &M, findings: &[Finding]) -> Result<Exit, Fault> {
-    session.format.one(answer, || {
+/// Prints the findings, and returns the exit status.
+fn print<M: ContractMessage>(
+    connection: &Connection,
+    response: &M,
+    findings: &[Finding],
+) -> Result<ExitStatus, CliError> {
+    connection.format.print_one(response, || {
         let lines: Vec<String> = findings.iter().map(line).collect();
         lines.join("\n")
     })?;
     let wrong = findings.iter().any(|f| f.standing() == Standing::Wrong);
-    Ok(if wrong { Exit::Failed } else { Exit::Done })
+    Ok(if wrong {
+        ExitStatus::Failed
+    } else {
+        ExitStatus::Success
+    })
 }
 
 fn line(finding: &Finding) -> String {

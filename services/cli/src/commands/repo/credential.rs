@@ -1,4 +1,4 @@
-//! What ck8s shows to GitHub: read from files, so that no argument list holds it.
+//! The credential that ck8s uses at GitHub: read from files, so that no argument list holds it.
 use std::path::PathBuf;
 
 use ck8s_proto::repositories::v1::{
@@ -9,13 +9,13 @@ use clap::Args;
 use crate::{
     args::read_secret,
     client::request_id,
-    fault::{Answer, Fault},
-    session::Session,
+    connection::Connection,
+    error::{CliError, ResponseExt as _},
 };
 
 /// A personal access token, or an app's installation.
 #[derive(Args, Clone, Debug)]
-pub struct Shown {
+pub struct CredentialArgs {
     /// Reads a personal access token from a file (-: standard input).
     #[arg(long, value_name = "FILE")]
     pub access_token_file: Option<PathBuf>,
@@ -30,63 +30,64 @@ pub struct Shown {
     pub private_key_file: Option<PathBuf>,
 }
 
-enum Read {
+/// A credential that was read from its files.
+enum ProviderCredential {
     Token(String),
     App(App),
 }
 
-impl Shown {
-    fn read(&self) -> Result<Option<Read>, Fault> {
+impl CredentialArgs {
+    fn read(&self) -> Result<Option<ProviderCredential>, CliError> {
         if let Some(path) = &self.access_token_file {
-            return Ok(Some(Read::Token(read_secret(Some(path))?)));
+            return Ok(Some(ProviderCredential::Token(read_secret(Some(path))?)));
         }
         let Some(app_id) = self.app_id.clone() else {
             return Ok(None);
         };
-        Ok(Some(Read::App(App {
+        Ok(Some(ProviderCredential::App(App {
             app_id,
             installation_id: self.installation_id.clone().unwrap_or_default(),
             private_key: read_secret(self.private_key_file.as_ref())?,
         })))
     }
 
-    /// For a repository to add; none: it is looked after by hand.
-    pub(super) fn to_add(&self) -> Result<Option<add_repository_request::Credential>, Fault> {
-        Ok(self.read()?.map(|read| match read {
-            Read::Token(token) => add_repository_request::Credential::Token(token),
-            Read::App(app) => add_repository_request::Credential::App(app),
+    /// Returns the credential of a repository to add; without one, people maintain its webhook and its services.yaml.
+    pub(super) fn to_add(&self) -> Result<Option<add_repository_request::Credential>, CliError> {
+        Ok(self.read()?.map(|credential| match credential {
+            ProviderCredential::Token(token) => add_repository_request::Credential::Token(token),
+            ProviderCredential::App(app) => add_repository_request::Credential::App(app),
         }))
     }
 }
 
-/// Gives ck8s this in place of what it has.
+/// Replaces the credential of a repository.
 pub(super) async fn rotate(
-    session: &Session,
+    connection: &Connection,
     repository: String,
-    shown: &Shown,
-) -> Result<Repository, Fault> {
+    credential: &CredentialArgs,
+) -> Result<Repository, CliError> {
     let what = format!("cannot replace the credential of {repository}");
-    let credential = shown.read()?.ok_or_else(|| {
-        Fault::usage(
+    let credential = credential.read()?.ok_or_else(|| {
+        CliError::usage(
             &what,
             "there is none",
             "name a file with --access-token-file, or an app with --app-id",
         )
     })?;
     let credential = match credential {
-        Read::Token(token) => rotate_credential_request::Credential::Token(token),
-        Read::App(app) => rotate_credential_request::Credential::App(app),
+        ProviderCredential::Token(token) => rotate_credential_request::Credential::Token(token),
+        ProviderCredential::App(app) => rotate_credential_request::Credential::App(app),
     };
     let request = RotateCredentialRequest {
         request_id: request_id(),
         repository,
         credential: Some(credential),
     };
-    let answer = session
+    let response = connection
         .client
         .repositories()
-        .rotate_credential(session.client.ask(request))
+        .rotate_credential(connection.client.request(request))
         .await
-        .or_say(what)?;
-    Ok(answer.repository.unwrap_or_default())
+        .context(what)?;
+    Ok(response.repository.unwrap_or_default())
 }

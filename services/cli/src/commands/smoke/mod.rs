@@ -1,116 +1,115 @@
-//! `ck8s smoke`: whether a running environment does what it is for, seen from outside, by a client alone. Each check is a sentence.
-mod page;
-mod place;
+//! `ck8s smoke`: checks a running environment from outside, as a client. Each check reports one sentence.
+mod anonymous_checks;
+mod args;
+mod fixture;
+mod http_checks;
 mod report;
-mod run;
-mod stranger;
-mod webhook;
+mod run_checks;
+mod webhook_checks;
 
-use std::time::Duration;
-
-use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::{page::Pages, place::Place, report::Report};
-use super::token;
+pub use args::Smoke;
+
+use self::{fixture::Fixture, http_checks::HttpChecks, report::Report};
+use super::whoami;
 use crate::{
-    Global,
-    args::duration,
-    fault::{Exit, Fault},
-    session::Session,
+    GlobalOptions,
+    connection::Connection,
+    error::{CliError, ExitStatus},
 };
 
-/// What the environment is like.
-#[derive(Args, Clone, Debug)]
-pub struct Smoke {
-    /// The image of the run, with `echo` in it; an environment with the process executor needs none.
-    #[arg(long)]
-    pub image: Option<String>,
-    /// A label that the run's worker must have; may be given again.
-    #[arg(long = "label", value_name = "LABEL")]
-    pub labels: Vec<String>,
-    /// The revision that must be running; without it, any.
-    #[arg(long)]
-    pub revision: Option<String>,
-    /// How long the run may take from the delivery to its end.
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "3m")]
-    pub timeout: Duration,
-}
-
-/// 0 if every check is well, else 1.
-pub(crate) async fn run(args: Smoke, global: &Global) -> Result<Exit, Fault> {
-    let target = global.target()?;
-    let mut report = Report::new(&target.url, global.output);
-    let pages = Pages::of(&target.url)?;
-    report.check("health", pages.health()).await;
-    report.check("ready", pages.ready()).await;
+/// Makes every check; the exit status is 0 if all of them pass, else 1.
+pub(crate) async fn run(args: Smoke, options: &GlobalOptions) -> Result<ExitStatus, CliError> {
+    let target = options.target()?;
+    let mut report = Report::new(&target.url, options.output);
+    let http = HttpChecks::new(&target.url)?;
+    report.check("health", http.health()).await;
+    report.check("ready", http.ready()).await;
     report
-        .check("version", pages.version(args.revision.as_deref()))
+        .check("version", http.version(args.revision.as_deref()))
         .await;
-    report.check("page", pages.console()).await;
-    report.check("stranger", stranger::refused(&target)).await;
+    report.check("page", http.console()).await;
+    report
+        .check("stranger", anonymous_checks::refused(&target))
+        .await;
 
-    let mut session = None;
+    let mut connected = None;
     report
         .check("admin", async {
-            let opened = Session::connect(&target, global.output).await?;
-            let whom = token::admin(&opened).await?;
-            session = Some(opened);
-            Ok(whom)
+            let connection = Connection::connect(&target, options.output).await?;
+            let caller = whoami::require_admin(&connection).await?;
+            connected = Some(connection);
+            Ok(caller)
         })
         .await;
-    match &session {
-        Some(session) => live(session, &args, &mut report).await?,
+    match &connected {
+        Some(connection) => live_checks(connection, &args, &mut report).await?,
         None => report.skip_from("repository"),
     }
-    report.end()
+    report.finish()
 }
 
-/// The checks that leave something behind, and its removal, whatever happened in between.
-async fn live(session: &Session, args: &Smoke, report: &mut Report) -> Result<(), Fault> {
+/// Makes the checks that need a repository, and removes it whatever happens in between.
+async fn live_checks(
+    connection: &Connection,
+    args: &Smoke,
+    report: &mut Report,
+) -> Result<(), CliError> {
     let (mut interrupt, mut terminate) = (
         signal(SignalKind::interrupt())?,
         signal(SignalKind::terminate())?,
     );
-    let mut place = Place::new(args);
+    let mut fixture = Fixture::new(args);
     tokio::select! {
-        () = events(session, args, &mut place, report) => {}
+        () = webhook_and_run_checks(connection, args, &mut fixture, report) => {}
         _ = interrupt.recv() => report.interrupted(),
         _ = terminate.recv() => report.interrupted(),
     }
-    report.check("removal", place.remove(session)).await;
+    report.check("removal", fixture.remove(connection)).await;
     Ok(())
 }
 
-async fn events(session: &Session, args: &Smoke, place: &mut Place, report: &mut Report) {
-    if !report.check("repository", place.make(session)).await {
+/// Sends webhooks, and follows the run that one of them makes.
+async fn webhook_and_run_checks(
+    connection: &Connection,
+    args: &Smoke,
+    fixture: &mut Fixture,
+    report: &mut Report,
+) {
+    if !report.check("repository", fixture.create(connection)).await {
         return report.skip_from("bad_signature");
     }
     report
-        .check("bad_signature", webhook::bad_signature(session, place))
+        .check(
+            "bad_signature",
+            webhook_checks::bad_signature(connection, fixture),
+        )
         .await;
-    let sent = webhook::Sent::new(place);
-    place.delivery.clone_from(&sent.delivery);
+    let sent = webhook_checks::SentWebhook::new(fixture);
+    fixture.delivery.clone_from(&sent.delivery);
     if !report
-        .check("delivery", sent.accepted(session, place))
+        .check("delivery", sent.accepted(connection, fixture))
         .await
     {
         return report.skip_from("duplicate");
     }
     report
-        .check("duplicate", sent.duplicate(session, place))
+        .check("duplicate", sent.duplicate(connection, fixture))
         .await;
-    let ended = run::ended(session, &sent, place, args.timeout);
+    let ended = run_checks::run_succeeds(connection, &sent, fixture, args.timeout);
     let ended = report.check("run", ended).await;
-    if place.run.is_empty() {
+    if fixture.run.is_empty() {
         return report.skip_from("log");
     }
     if ended {
-        report.check("log", run::log(session, &place.run)).await;
+        report
+            .check("log", run_checks::log_is_stored(connection, &fixture.run))
+            .await;
     } else {
         report.skip("log");
     }
     report
-        .check("slot", run::slot_is_free(session, &place.run))
+        .check("slot", run_checks::slot_is_free(connection, &fixture.run))
         .await;
 }

@@ -1,14 +1,15 @@
-//! What the checks said: a line each for people while they go on, one object for programs at the end.
+//! The results of the checks: one line each for people as they are made, one object for programs at the end.
 use std::time::Instant;
 
 use serde::Serialize;
 
 use crate::{
-    fault::{Exit, Fault, one_line},
+    error::{CliError, ExitStatus},
     output::{self, Format},
+    text::one_line,
 };
 
-/// Every check, in the order in which it is made.
+/// The names of all checks, in the order in which they are made.
 const CHECKS: [&str; 14] = [
     "health",
     "ready",
@@ -31,12 +32,12 @@ const CHECKS: [&str; 14] = [
 enum State {
     Ok,
     Failed,
-    /// Not made: a check before it failed that it needs.
+    /// Not made, because a check that it needs has failed.
     Skipped,
 }
 
 impl State {
-    fn word(self) -> &'static str {
+    fn enum_label(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Failed => "failed",
@@ -53,7 +54,7 @@ struct Check {
     seconds: f64,
 }
 
-/// The checks so far.
+/// The results so far.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     url: String,
@@ -61,44 +62,44 @@ pub(super) struct Report {
     checks: Vec<Check>,
     #[serde(skip)]
     format: Format,
-    /// The first line that could not be written; the checks go on to their end, since they clean up.
+    /// The first line that could not be printed. The checks go on, because they clean up at their end.
     #[serde(skip)]
-    unwritten: Option<Fault>,
+    print_error: Option<CliError>,
 }
 
 impl Report {
-    /// None yet.
+    /// Starts without results.
     pub(super) fn new(url: &str, format: Format) -> Self {
         Self {
             url: url.to_owned(),
             passed: true,
             checks: Vec::new(),
             format,
-            unwritten: None,
+            print_error: None,
         }
     }
 
-    /// Makes a check and says how it went; whether it is well.
+    /// Makes a check and reports its result. Returns whether it passed.
     pub(super) async fn check(
         &mut self,
         name: &'static str,
-        check: impl Future<Output = Result<String, Fault>>,
+        check: impl Future<Output = Result<String, CliError>>,
     ) -> bool {
         let since = Instant::now();
         let (state, message) = match check.await {
             Ok(message) => (State::Ok, message),
-            Err(fault) => (State::Failed, fault.to_string()),
+            Err(error) => (State::Failed, error.to_string()),
         };
         self.add(name, state, &message, since.elapsed().as_secs_f64());
         state == State::Ok
     }
 
-    /// A check that cannot be made.
+    /// Reports a check that cannot be made.
     pub(super) fn skip(&mut self, name: &'static str) {
         self.add(name, State::Skipped, "a check before it failed", 0.0);
     }
 
-    /// This check and those after it cannot be made; the removal is a check of its own.
+    /// Reports that this check and those after it cannot be made; the removal is always made.
     pub(super) fn skip_from(&mut self, name: &'static str) {
         let from = CHECKS.iter().skip_while(|check| **check != name);
         for check in from.filter(|check| **check != "removal") {
@@ -106,7 +107,7 @@ impl Report {
         }
     }
 
-    /// Somebody stopped it in the middle.
+    /// Reports that a signal ended the check that was being made.
     pub(super) fn interrupted(&mut self) {
         let next = self.checks.last().and_then(|last| {
             let mut rest = CHECKS.iter().skip_while(|name| **name != last.name);
@@ -120,9 +121,9 @@ impl Report {
     fn add(&mut self, name: &'static str, state: State, message: &str, seconds: f64) {
         let message = one_line(message);
         if self.format == Format::Table {
-            let line = format!("{:<8} {name:<14} {message}", state.word());
-            if let Err(fault) = output::say(&line) {
-                self.unwritten.get_or_insert(fault);
+            let line = format!("{:<8} {name:<14} {message}", state.enum_label());
+            if let Err(error) = output::print(&line) {
+                self.print_error.get_or_insert(error);
             }
         }
         self.passed &= state == State::Ok;
@@ -134,29 +135,29 @@ impl Report {
         });
     }
 
-    /// The end of it, and the exit status.
-    pub(super) fn end(self) -> Result<Exit, Fault> {
-        if let Some(fault) = self.unwritten {
-            return Err(fault);
+    /// Prints the summary or the object, and returns the exit status.
+    pub(super) fn finish(self) -> Result<ExitStatus, CliError> {
+        if let Some(error) = self.print_error {
+            return Err(error);
         }
         if self.format == Format::Table {
-            output::say(&self.summary())?;
+            output::print(&self.summary())?;
         } else {
-            self.format.value(&self)?;
+            self.format.print_value(&self)?;
         }
         Ok(if self.passed {
-            Exit::Done
+            ExitStatus::Success
         } else {
-            Exit::Failed
+            ExitStatus::Failed
         })
     }
 
     fn summary(&self) -> String {
-        let named = |state: State| {
+        let names_in = |state: State| {
             let names = self.checks.iter().filter(|check| check.state == state);
             names.map(|check| check.name).collect::<Vec<_>>()
         };
-        let (ok, failed) = (named(State::Ok).len(), named(State::Failed));
+        let (ok, failed) = (names_in(State::Ok).len(), names_in(State::Failed));
         if failed.is_empty() && self.passed {
             format!("{} is well: {ok} checks", self.url)
         } else {
@@ -170,12 +171,12 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_failed_check_fails_it_all_and_is_named() {
+    async fn one_failed_check_fails_the_report_and_is_named() {
         let mut report = Report::new("http://h", Format::Json);
         assert!(report.check("health", async { Ok("lives".into()) }).await);
         assert!(report.passed);
-        let fault = Fault::new(Exit::Unavailable, "cannot connect", "refused", "");
-        assert!(!report.check("page", async { Err(fault) }).await);
+        let error = CliError::new(ExitStatus::Unavailable, "cannot connect", "refused", "");
+        assert!(!report.check("page", async { Err(error) }).await);
         report.skip_from("slot");
         let value = serde_json::to_value(&report).unwrap();
         assert_eq!(value["passed"], false);
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_signal_fails_the_check_that_it_met() {
+    async fn a_signal_fails_the_check_that_it_interrupts() {
         let mut report = Report::new("http://h", Format::Json);
         report.check("delivery", async { Ok(String::new()) }).await;
         report.interrupted();

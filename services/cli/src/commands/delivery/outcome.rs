@@ -1,0 +1,110 @@
+//! What becomes of a delivery: it is handled, and may make a run.
+use std::time::Duration;
+
+use ck8s_proto::{
+    ingress::v1::{Delivery, DeliveryState, GetDeliveryRequest},
+    runs::v1::Run,
+};
+use tokio::time::Instant;
+
+use crate::{
+    commands::run::watch,
+    connection::Connection,
+    error::{CliError, ExitStatus, ResponseExt as _},
+    output::{self, Format},
+    text::one_line,
+};
+
+/// How often the server is asked whether the delivery is handled: a person waits for it.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The outcome of a delivery.
+pub(super) struct Outcome {
+    /// The exit status that it gives the command.
+    pub(super) exit_status: ExitStatus,
+    /// The run that has ended, unless its changes were printed for people.
+    pub(super) run: Option<Run>,
+}
+
+impl From<ExitStatus> for Outcome {
+    fn from(exit_status: ExitStatus) -> Self {
+        Self {
+            exit_status,
+            run: None,
+        }
+    }
+}
+
+/// Returns the delivery once it is handled, or as it is when the time is over.
+pub(crate) async fn wait_until_handled(
+    connection: &Connection,
+    delivery_id: &str,
+    timeout: Duration,
+) -> Result<Delivery, CliError> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let request = connection.client.request(GetDeliveryRequest {
+            delivery: delivery_id.to_owned(),
+        });
+        let response = connection.client.ingress().get_delivery(request).await;
+        let delivery = response
+            .context(format!("cannot get delivery {delivery_id}"))?
+            .delivery
+            .unwrap_or_default();
+        if delivery.state() != DeliveryState::Received || Instant::now() > deadline {
+            return Ok(delivery);
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// Tells people the delivery's state, and with `wait` follows its run until it ends.
+pub(super) async fn follow(
+    connection: &Connection,
+    delivery: &Delivery,
+    wait: bool,
+) -> Result<Outcome, CliError> {
+    let reason = one_line(&delivery.reason);
+    let is_table = connection.format == Format::Table;
+    let print = |text: String| {
+        if is_table {
+            output::print(&text)
+        } else {
+            Ok(())
+        }
+    };
+    match delivery.state() {
+        DeliveryState::RunCreated => {
+            print(format!("run {}", delivery.run_id))?;
+            if wait {
+                return follow_run(connection, &delivery.run_id).await;
+            }
+            return Ok(ExitStatus::Success.into());
+        }
+        DeliveryState::Ignored => print(format!("ignored: {reason}"))?,
+        DeliveryState::Failed => {
+            print(format!("failed: {reason}"))?;
+            return Ok(ExitStatus::Failed.into());
+        }
+        DeliveryState::Received | DeliveryState::Unspecified => {
+            print("not handled yet; `ck8s delivery get` shows what becomes of it".to_owned())?;
+        }
+    }
+    // With `--wait` the caller expects a run, and there is none.
+    Ok(if wait {
+        ExitStatus::Failed.into()
+    } else {
+        ExitStatus::Success.into()
+    })
+}
+
+async fn follow_run(connection: &Connection, run_id: &str) -> Result<Outcome, CliError> {
+    if connection.format == Format::Table {
+        return Ok(watch::one(connection, run_id).await?.into());
+    }
+    let run = watch::until_end(connection, run_id, |_| Ok(())).await?;
+    Ok(Outcome {
+        exit_status: watch::exit_status(&run),
+        run: Some(run),
+    })
+}
