@@ -20,69 +20,11 @@ pub struct FlowEvent {
     pub data: Option<serde_json::Value>,
 }
 
-/// A flow event whose kind is a bare word: for callers that do not use [`FlowEvent`] yet.
-#[derive(Clone, Debug)]
-pub struct NewEvent {
-    /// What happened: a word of [`EventKind`].
-    pub kind: &'static str,
-    /// The project that it belongs to, if any.
-    pub project_id: Option<ProjectId>,
-    /// The run that it belongs to, if any.
-    pub run_id: Option<RunId>,
-    /// Who did it, as `Caller::actor()` says it.
-    pub actor: String,
-    /// What happened, in words.
-    pub message: String,
-    /// Details, for machines.
-    pub data: Option<serde_json::Value>,
-}
-
-/// The columns of an event.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Columns<'a> {
-    kind: &'static str,
-    project_id: Option<ProjectId>,
-    run_id: Option<RunId>,
-    actor: &'a str,
-    message: &'a str,
-    data: Option<&'a serde_json::Value>,
-}
-
-impl<'a> From<&'a FlowEvent> for Columns<'a> {
-    fn from(event: &'a FlowEvent) -> Self {
-        Self {
-            kind: event.kind.as_str(),
-            project_id: event.project_id,
-            run_id: event.run_id,
-            actor: &event.actor,
-            message: &event.message,
-            data: event.data.as_ref(),
-        }
-    }
-}
-
-impl<'a> From<&'a NewEvent> for Columns<'a> {
-    fn from(event: &'a NewEvent) -> Self {
-        Self {
-            kind: event.kind,
-            project_id: event.project_id,
-            run_id: event.run_id,
-            actor: &event.actor,
-            message: &event.message,
-            data: event.data.as_ref(),
-        }
-    }
-}
-
 /// Records events, in their order, with one statement. Call it in the transaction of the change.
 ///
 /// # Errors
 /// As any insert.
-pub async fn record<'a, E>(conn: &mut PgConnection, events: &'a [E]) -> sqlx::Result<()>
-where
-    Columns<'a>: From<&'a E>,
-{
+pub async fn record(conn: &mut PgConnection, events: &[FlowEvent]) -> sqlx::Result<()> {
     if events.is_empty() {
         return Ok(());
     }
@@ -92,13 +34,13 @@ where
     let mut actors = Vec::with_capacity(events.len());
     let mut messages = Vec::with_capacity(events.len());
     let mut data: Vec<Option<String>> = Vec::with_capacity(events.len());
-    for event in events.iter().map(Columns::from) {
-        kinds.push(event.kind);
+    for event in events {
+        kinds.push(event.kind.as_str());
         projects.push(event.project_id.map(ProjectId::uuid));
         runs.push(event.run_id.map(RunId::uuid));
-        actors.push(event.actor);
-        messages.push(event.message);
-        data.push(event.data.map(serde_json::Value::to_string));
+        actors.push(event.actor.as_str());
+        messages.push(event.message.as_str());
+        data.push(event.data.as_ref().map(serde_json::Value::to_string));
     }
     sqlx::query!(
         "INSERT INTO audit.flow_events (kind, project_id, run_id, actor, message, data)

@@ -42,7 +42,7 @@ async fn the_audit_trail_is_append_only_for_everybody() {
         record(&mut tx, &[event("one"), event("two")])
             .await
             .unwrap();
-        record(&mut tx, &[] as &[FlowEvent]).await.unwrap();
+        record(&mut tx, &[]).await.unwrap();
         tx.commit().await.unwrap();
         let messages = sqlx::query_scalar!(
             "SELECT message FROM audit.flow_events WHERE actor = $1 ORDER BY xact, seq",

@@ -1,8 +1,12 @@
 //! The caller that a response of AuthService describes.
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use ck8s_proto::policy::v1::ProjectRole as Role;
 use ck8s_types::{ProjectId, ProjectRole, SessionId, TokenId};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::mesh::Mesh;
 
 fn response(person: auth::Person) -> auth::AuthenticateResponse {
     auth::AuthenticateResponse {
@@ -115,4 +119,33 @@ fn only_what_could_be_a_token_is_looked_up() {
     ] {
         assert!(!could_be_ours(bad), "{bad}");
     }
+}
+
+#[tokio::test]
+async fn concurrent_requests_with_one_token_ask_once() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = calls.clone();
+    let refuse = move |_: axum::extract::Request| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async { Status::unauthenticated("nobody's").into_http::<axum::body::Body>() }
+    };
+    let mesh = Mesh::new();
+    let down = CancellationToken::new();
+    let serving = tokio::spawn({
+        let (mesh, down) = (mesh.clone(), down.clone());
+        let routes = axum::Router::new().fallback(refuse).into();
+        async move {
+            let none = tower::layer::util::Identity::new();
+            mesh.serve(routes, none, down).await
+        }
+    });
+    let identify = MeshIdentify::new(mesh.channel("edge"));
+    let same = futures::future::join_all((0..10).map(|_| identify.identify("ck8s_adm_x"))).await;
+    assert!(same.iter().all(|r| *r == Err(IdentifyError::Unknown)));
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    let other = identify.identify("ck8s_adm_y").await;
+    assert_eq!(other, Err(IdentifyError::Unknown));
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+    down.cancel();
+    serving.await.unwrap().unwrap();
 }
