@@ -1,7 +1,5 @@
 //! Admission: a person gets a session if an address that the provider verified is on the allow-list. The first sign-in
 //! pins the provider's id to the user; from then on the id alone identifies them.
-use std::time::Instant;
-
 use ck8s_db::events::{self, FlowEvent};
 use ck8s_types::{EventKind, UserId};
 use serde_json::json;
@@ -27,7 +25,7 @@ impl Auth {
     ) -> Result<Session, AuthError> {
         let key = self.signing_key().await?;
         let rate = &self.sign_in()?.sign_in_rate;
-        rate.take(identity.id.clone(), Instant::now())
+        rate.check(identity.id.clone())
             .map_err(|wait| SignInError::TooMany {
                 what: "sign-ins of this account",
                 wait,

@@ -1,6 +1,4 @@
 //! Refusals of a method, recorded for the audit trail.
-use std::time::Instant;
-
 use ck8s_db::events::{self, FlowEvent};
 use ck8s_types::{EventKind, Invalid, UserId};
 use serde_json::json;
@@ -18,7 +16,7 @@ impl Auth {
     pub(crate) async fn record_denial(&self, user: UserId, method: &str) -> Result<(), AuthError> {
         let method = checked_method(method)?;
         let key = (user, method.to_owned());
-        if self.denials.take(key, Instant::now()).is_err() {
+        if self.denials.check(key).is_err() {
             return Ok(());
         }
         let mut conn = self.pool.acquire().await?;

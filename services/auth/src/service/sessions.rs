@@ -1,6 +1,4 @@
 //! Sessions: opening, refreshing and ending them, and authenticating with an access token.
-use std::time::Instant;
-
 use ck8s_db::events::{self, FlowEvent};
 use ck8s_types::{EventKind, SessionId, UserId};
 use serde_json::json;
@@ -75,7 +73,7 @@ impl Auth {
         let Some(session) = session.filter(|session| session.live) else {
             return Err(SignInError::SessionRefused.into());
         };
-        let allowed = sign_in.refresh_rate.take(session.id, Instant::now());
+        let allowed = sign_in.refresh_rate.check(session.id);
         match sessions::spend(&mut tx, &hash).await? {
             SpendOutcome::Spent => {}
             SpendOutcome::Expired => return Err(SignInError::SessionRefused.into()),

@@ -83,7 +83,7 @@ impl Auth {
             forget_identity: update.forget_identity,
             version,
         };
-        let user = users::update(&mut tx, current.id, event).await?;
+        let user = users::update(&mut tx, current.id, change).await?;
         let user = user.ok_or_else(changed)?;
         if update.forget_identity {
             // Whoever signed in with the identity must sign in again.

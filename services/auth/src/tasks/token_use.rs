@@ -1,6 +1,4 @@
 //! Records when API tokens were last used: in the background, and at most once a minute for each token.
-use std::time::Instant;
-
 use ck8s_rpc::rate::Rate;
 use ck8s_types::TokenId;
 use sqlx::PgPool;
@@ -23,7 +21,7 @@ impl Default for TokenUse {
 impl TokenUse {
     /// Records that a token was used.
     pub fn record(&self, pool: &PgPool, id: TokenId) {
-        if self.0.take(id, Instant::now()).is_err() {
+        if self.0.check(id).is_err() {
             return;
         }
         let pool = pool.clone();
