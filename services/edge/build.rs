@@ -1,4 +1,4 @@
-//! Says what was built from what, and builds again when the console's files or the revision change.
+//! Tells the program its revision and build time, and builds it again when the console's files or the revision change.
 use std::process::Command;
 
 fn main() {
@@ -7,11 +7,11 @@ fn main() {
     println!("cargo:rerun-if-env-changed=CK8S_REVISION");
     println!("cargo:rerun-if-env-changed=SOURCE_DATE_EPOCH");
     let revision = std::env::var("CK8S_REVISION").ok();
-    let revision =
-        revision.or_else(|| said(Command::new("git").args(["rev-parse", "--short=12", "HEAD"])));
+    let revision = revision
+        .or_else(|| output_of(Command::new("git").args(["rev-parse", "--short=12", "HEAD"])));
     let at =
         std::env::var("SOURCE_DATE_EPOCH").map_or_else(|_| "now".to_owned(), |s| format!("@{s}"));
-    let built = said(Command::new("date").args(["-u", "-d", &at, "+%Y-%m-%dT%H:%M:%SZ"]));
+    let built = output_of(Command::new("date").args(["-u", "-d", &at, "+%Y-%m-%dT%H:%M:%SZ"]));
     println!(
         "cargo:rustc-env=CK8S_REVISION={}",
         revision.unwrap_or_default()
@@ -22,8 +22,8 @@ fn main() {
     );
 }
 
-/// What a command says on one line; none if it cannot.
-fn said(command: &mut Command) -> Option<String> {
+/// Returns what a command prints; none if it fails.
+fn output_of(command: &mut Command) -> Option<String> {
     let output = command
         .output()
         .ok()

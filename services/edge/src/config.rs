@@ -1,42 +1,44 @@
-//! What can be set.
+//! The settings of the edge.
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
-use crate::Version;
+use crate::version::Version;
 
-/// Webhooks of one address in a second: far more than a provider sends, little enough to bound one mad client.
-const RATE: u32 = 20_000;
+/// The webhooks of one address per second: far more than a provider sends, and few enough to bound one broken client.
+const DEFAULT_WEBHOOK_RATE: u32 = 20_000;
 
-/// Sign-ins, refreshes and the like of one address in a minute: an office behind one address needs some, and nobody needs more.
-const SIGN_IN_RATE: u32 = 600;
+/// The sign-ins and refreshes of one address per minute: an office behind one address needs some, and nobody needs
+/// more.
+const DEFAULT_SIGN_IN_RATE: u32 = 600;
 
-/// Settings of the edge.
+/// The settings of the edge.
 #[derive(Clone, Debug)]
 pub struct EdgeConfig {
-    /// Webhooks that one address may send in a second, and at once; 0: as many as it likes.
+    /// How many webhooks one address may send per second, and at once; 0: no limit.
     pub webhook_rate: u32,
-    /// Sign-ins, refreshes, and calls of methods that ask nobody who they are, of one address in a minute, a third of them at once; 0:
-    /// as many as it likes.
+    /// How many sign-ins, refreshes and calls without a token one address may make per minute, a third of them at once;
+    /// 0: no limit.
     pub sign_in_rate: u32,
-    /// Where people reach the console; `https` there makes cookies go over TLS alone.
+    /// The address at which people reach the console. If it is `https`, cookies go over TLS alone.
     pub public_url: Option<String>,
-    /// Proxies whose `X-Forwarded-For` is believed: without them, everybody behind one is one address.
+    /// The proxies whose `X-Forwarded-For` is believed. Everybody behind another proxy counts as one address.
     pub trusted_proxies: Vec<IpNet>,
-    /// What `/version` says.
+    /// The build that `/version` shows.
     pub version: Version,
-    /// Cancelled when the listener goes soon: it still answers all, and asks clients that keep their connection to open another one next time.
-    pub leaving: CancellationToken,
+    /// Cancelled shortly before the shutdown: the listener still answers everybody, and asks clients that keep their
+    /// connection to open another one next time.
+    pub draining: CancellationToken,
 }
 
 impl Default for EdgeConfig {
     fn default() -> Self {
         Self {
-            webhook_rate: RATE,
-            sign_in_rate: SIGN_IN_RATE,
+            webhook_rate: DEFAULT_WEBHOOK_RATE,
+            sign_in_rate: DEFAULT_SIGN_IN_RATE,
             public_url: None,
             trusted_proxies: Vec::new(),
             version: Version::default(),
-            leaving: CancellationToken::new(),
+            draining: CancellationToken::new(),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Why the edge cannot serve.
+//! The errors of serving the public listener.
 use thiserror::Error;
 
-/// Why the edge cannot serve.
+/// The public listener cannot be served.
 #[derive(Debug, Error)]
 pub enum EdgeError {
-    /// The listener is of no use.
+    /// The listener failed.
     #[error("the public listener: {0}")]
     Listener(#[from] std::io::Error),
 }

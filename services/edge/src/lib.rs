@@ -1,19 +1,18 @@
 #![doc = include_str!("../README.md")]
-mod answer;
 mod auth;
-mod batch;
-mod budget;
+mod client_address;
 mod config;
 mod console;
 mod error;
-mod forwarded;
-mod info;
-mod limit;
+mod probes;
+mod rate_limit;
+mod response;
 mod router;
-mod serve;
+mod server;
+mod version;
 mod webhook;
 
 pub use config::EdgeConfig;
 pub use error::EdgeError;
-pub use info::Version;
-pub use serve::serve;
+pub use server::{Edge, EdgeDeps};
+pub use version::Version;

@@ -1,7 +1,7 @@
-//! Which request goes where.
+//! Routes each request to what answers it: webhooks, gRPC, sign-in, probes, or the console.
 use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
 
-use ck8s_rpc::{guard::Guard, mesh::Services};
+use ck8s_rpc::mesh::Services;
 use http::{Method, Request, Response, header::CONTENT_TYPE};
 use hyper::body::Incoming;
 use ipnet::IpNet;
@@ -10,77 +10,83 @@ use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer, Service, ServiceExt};
 
 use crate::{
-    Version,
-    answer::Answer,
-    auth::SignIn,
-    console, forwarded, info,
-    limit::{From, Limited},
-    webhook::Webhooks,
+    auth::AuthEndpoints,
+    client_address::{ClientAddress, client_address},
+    console, probes,
+    rate_limit::RateLimited,
+    response::CodeResponse,
+    version::Version,
+    webhook::WebhookEndpoint,
 };
 
-const WEBHOOKS: &str = "/api/v1/webhooks/github";
+/// The path of webhooks.
+const WEBHOOKS_PATH: &str = "/api/v1/webhooks/github";
 
-/// Asks what the process needs and does not have.
-pub(crate) type Missing =
+/// Returns the names of what the process needs and lacks now.
+pub(crate) type Readiness =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Vec<&'static str>> + Send>> + Send + Sync>;
 
-/// Everything that answers; a clone is the same.
+/// The router; a clone is the same router.
 #[derive(Clone)]
 pub(crate) struct Router {
-    webhooks: Arc<Webhooks>,
-    sign_in: SignIn,
-    grpc: GrpcWebService<Limited<Guard<Services>>>,
-    missing: Missing,
+    webhooks: Arc<WebhookEndpoint>,
+    auth: AuthEndpoints,
+    grpc: GrpcWebService<RateLimited<Services>>,
+    readiness: Readiness,
     trusted_proxies: Arc<[IpNet]>,
     version: Arc<Version>,
 }
 
-/// What it is made of.
-pub(crate) struct Parts {
-    pub(crate) webhooks: Webhooks,
-    pub(crate) sign_in: SignIn,
-    pub(crate) grpc: Limited<Guard<Services>>,
-    pub(crate) missing: Missing,
+/// The parts of a router.
+pub(crate) struct RouterParts {
+    pub(crate) webhooks: WebhookEndpoint,
+    pub(crate) auth: AuthEndpoints,
+    pub(crate) grpc: RateLimited<Services>,
+    pub(crate) readiness: Readiness,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) version: Version,
 }
 
 impl Router {
-    pub(crate) fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: RouterParts) -> Self {
         Self {
             webhooks: Arc::new(parts.webhooks),
-            sign_in: parts.sign_in,
+            auth: parts.auth,
             grpc: GrpcWebLayer::new().layer(parts.grpc),
-            missing: parts.missing,
+            readiness: parts.readiness,
             trusted_proxies: parts.trusted_proxies.into(),
             version: Arc::new(parts.version),
         }
     }
 
-    /// Answers one request.
+    /// Answers one request. `peer` is the other end of its connection.
     pub(crate) async fn route(
         &self,
         mut request: Request<Incoming>,
         peer: IpAddr,
     ) -> Response<Body> {
-        let from = forwarded::address(peer, request.headers(), &self.trusted_proxies);
+        let client = client_address(peer, request.headers(), &self.trusted_proxies);
         let path = request.uri().path();
-        if path == WEBHOOKS {
-            return self.webhooks.take(request, from).await;
+        if path == WEBHOOKS_PATH {
+            return self.webhooks.handle(request, client).await;
         }
         if is_grpc(&request) {
-            request.extensions_mut().insert(From(from));
+            request.extensions_mut().insert(ClientAddress(client));
             return self.grpc(request).await;
         }
-        if SignIn::takes(path) {
-            return self.sign_in.answer(request, from).await;
+        if AuthEndpoints::serves(path) {
+            return self.auth.handle(request, client).await;
         }
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         let response = match path {
-            "/healthz" | "/readyz" | "/version" if !reads => Answer::only("GET").into_response(),
-            "/healthz" => info::health(),
-            "/readyz" => info::readiness(&(self.missing)().await),
-            "/version" => info::version(&self.version),
+            "/healthz" | "/readyz" | "/version" if !is_read => {
+                CodeResponse::method_not_allowed("GET")
+                    .for_delivery(String::new())
+                    .into_response()
+            }
+            "/healthz" => probes::health(),
+            "/readyz" => probes::readiness(&(self.readiness)().await),
+            "/version" => probes::version(&self.version),
             _ => return console::serve(request.method(), path, request.headers()),
         };
         if request.method() == Method::HEAD {
@@ -104,6 +110,6 @@ impl Router {
 }
 
 fn is_grpc(request: &Request<Incoming>) -> bool {
-    let kind = request.headers().get(CONTENT_TYPE);
-    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+    let content_type = request.headers().get(CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }

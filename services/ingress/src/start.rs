@@ -87,8 +87,8 @@ impl Ingress {
     #[must_use]
     pub fn server(&self) -> IngressServiceServer<impl IngressService + use<>> {
         IngressServiceServer::new(self.grpc.clone())
-            .max_decoding_message_size(ck8s_rpc::mesh::MAX_MESSAGE)
-            .max_encoding_message_size(ck8s_rpc::mesh::MAX_MESSAGE)
+            .max_decoding_message_size(ck8s_rpc::mesh::MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(ck8s_rpc::mesh::MAX_MESSAGE_BYTES)
     }
 }
 

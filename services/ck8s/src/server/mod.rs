@@ -8,7 +8,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::{Context, Result};
 use ck8s_auth::Auth;
 use ck8s_db::events::{self, FlowEvent};
-use ck8s_edge::{EdgeConfig, Version};
+use ck8s_edge::{Edge, EdgeConfig, EdgeDeps, Version};
 use ck8s_pki::Certificates;
 use ck8s_rpc::{
     guard::GuardLayer,
@@ -91,8 +91,14 @@ impl Server {
         server.serve_memory(&mesh, routes.clone(), guard.clone());
         if let Some(listener) = listener {
             let edge = options.sign_in.edge(options.tuning.edge())?;
-            let services = mesh.services(routes);
-            server.serve_edge(listener, edge, services, guard, mesh.channel("edge"));
+            let services = mesh.all_services(routes, &guard.public(), &guard.relay());
+            server.serve_edge(
+                listener,
+                edge,
+                services,
+                guard.policy(),
+                mesh.channel("edge"),
+            );
         }
         server.follow_readiness();
         server.record_start();
@@ -162,19 +168,26 @@ impl Server {
         listener: TcpListener,
         mut edge: EdgeConfig,
         services: Services,
-        guard: GuardLayer,
+        policy: Arc<Policy>,
         channel: Channel,
     ) {
         let readiness = self.readiness.clone();
-        edge.leaving = self.stops.leaving.clone();
+        edge.draining = self.stops.leaving.clone();
         let (done, stop) = (self.stops.edge.part(), self.stops.edge.now.clone());
         self.parts.spawn(async move {
             let _done = done;
-            let missing = move || {
+            let readiness = move || {
                 let readiness = readiness.clone();
                 async move { readiness.missing().await }
             };
-            ck8s_edge::serve(listener, edge, services, guard, channel, missing, stop).await?;
+            let deps = EdgeDeps {
+                listener,
+                services,
+                policy,
+                channel,
+                readiness,
+            };
+            Edge::serve(deps, edge, stop).await?;
             Ok(())
         });
     }

@@ -1,4 +1,4 @@
-//! Who asks too often is told when to come back: people, scripts, gRPC and gRPC-web.
+//! Clients that sign in too often are told when to come back: people, scripts, gRPC and gRPC-web.
 use ck8s_edge::EdgeConfig;
 use ck8s_proto::auth::v1::{
     RefreshSessionRequest, WhoAmIRequest, auth_service_client::AuthServiceClient,
@@ -10,7 +10,7 @@ use tonic_types::StatusExt;
 
 use crate::world::World;
 
-/// One at once, and the next after twenty seconds.
+/// Returns settings that allow one sign-in at once, and the next after twenty seconds.
 fn strict() -> EdgeConfig {
     EdgeConfig {
         sign_in_rate: 3,
@@ -69,7 +69,7 @@ async fn calls_without_a_token_are_limited_and_others_are_not() {
     assert_eq!(
         stranger.code(),
         Code::Unauthenticated,
-        "it asks who they are: not limited"
+        "a method that takes a token is not limited"
     );
 
     let path = world.url("/ck8s.auth.v1.AuthService/RefreshSession");
@@ -92,7 +92,7 @@ async fn calls_without_a_token_are_limited_and_others_are_not() {
 }
 
 #[tokio::test]
-async fn behind_a_trusted_proxy_each_has_a_limit_of_their_own() {
+async fn behind_a_trusted_proxy_each_client_has_its_own_limit() {
     let world = World::with(EdgeConfig {
         trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
         ..strict()
@@ -106,7 +106,7 @@ async fn behind_a_trusted_proxy_each_has_a_limit_of_their_own() {
     assert_eq!(from("198.51.100.1").await, 303);
     assert_eq!(from("198.51.100.1").await, 429);
     assert_eq!(from("198.51.100.2").await, 303);
-    // What the proxy was told by whoever came counts for nothing.
+    // An address that the client itself claimed does not count.
     assert_eq!(from("203.0.113.7, 198.51.100.2").await, 429);
 
     let direct = World::with(strict()).await;

@@ -1,4 +1,4 @@
-//! Sign-in over HTTP: the public listener, the real auth service, a provider that speaks HTTP.
+//! Sign-in over HTTP: the public listener, the real auth service, and a fake GitHub that speaks HTTP.
 #![allow(clippy::unwrap_used)]
 
 mod limits;

@@ -1,9 +1,9 @@
-//! What the console's script asks: refresh, sign-out, a link's code, the public keys.
+//! The endpoints that the console's script calls: refresh, sign-out, links, and the public keys.
 use ck8s_proto::auth::v1::{AuthenticateRequest, auth_service_server::AuthService};
 use reqwest::Response;
 use serde_json::Value;
 
-use crate::world::{World, set};
+use crate::world::{World, set_cookie};
 
 async fn json(response: Response, status: u16) -> Value {
     assert_eq!(response.status(), status);
@@ -23,21 +23,19 @@ async fn lives(world: &World, token: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_session_goes_on_from_cookie_to_cookie_until_it_ends() {
+async fn each_refresh_replaces_the_cookie_until_the_session_ends() {
     let world = World::start().await;
     world.allow("ada@example.com").await;
-    let first = set(&world.sign_in("/").await, "ck8s_refresh")
+    let first = set_cookie(&world.sign_in("/").await, "ck8s_refresh")
         .unwrap()
         .value;
 
     let refreshed = world.post_with("/auth/refresh", &first).await;
     assert_eq!(refreshed.headers()["cache-control"], "no-store");
-    let second = set(&refreshed, "ck8s_refresh").unwrap();
-    assert!(
-        second
-            .attributes
-            .ends_with("HttpOnly; SameSite=Strict; Secure")
-    );
+    let second = set_cookie(&refreshed, "ck8s_refresh").unwrap();
+    for attribute in ["HttpOnly", "SameSite=Strict", "Secure"] {
+        assert!(second.attributes.contains(attribute), "{attribute}");
+    }
     assert_ne!(second.value, first);
     let body = json(refreshed, 200).await;
     assert!(
@@ -54,11 +52,11 @@ async fn a_session_goes_on_from_cookie_to_cookie_until_it_ends() {
 
     let ended = world.post_with("/auth/sign-out", &second.value).await;
     assert_eq!(ended.status(), 204);
-    assert_eq!(set(&ended, "ck8s_refresh").unwrap().value, "");
+    assert_eq!(set_cookie(&ended, "ck8s_refresh").unwrap().value, "");
     assert!(!lives(&world, &access).await);
     let over = world.post_with("/auth/refresh", &second.value).await;
     assert_eq!(
-        set(&over, "ck8s_refresh").unwrap().value,
+        set_cookie(&over, "ck8s_refresh").unwrap().value,
         "",
         "the browser forgets it"
     );
@@ -75,10 +73,10 @@ async fn a_session_goes_on_from_cookie_to_cookie_until_it_ends() {
 }
 
 #[tokio::test]
-async fn a_cookie_that_was_used_ends_the_session() {
+async fn a_cookie_that_is_used_twice_ends_the_session() {
     let world = World::start().await;
     world.allow("ada@example.com").await;
-    let first = set(&world.sign_in("/").await, "ck8s_refresh")
+    let first = set_cookie(&world.sign_in("/").await, "ck8s_refresh")
         .unwrap()
         .value;
     let refreshed = world.post_with("/auth/refresh", &first).await;
@@ -89,10 +87,10 @@ async fn a_cookie_that_was_used_ends_the_session() {
 }
 
 #[tokio::test]
-async fn only_our_own_pages_ask() {
+async fn only_our_own_pages_are_answered() {
     let world = World::start().await;
     world.allow("ada@example.com").await;
-    let cookie = set(&world.sign_in("/").await, "ck8s_refresh")
+    let cookie = set_cookie(&world.sign_in("/").await, "ck8s_refresh")
         .unwrap()
         .value;
     let cookie = format!("ck8s_refresh={cookie}");
@@ -149,7 +147,7 @@ async fn only_our_own_pages_ask() {
 }
 
 #[tokio::test]
-async fn a_links_code_is_a_session_once() {
+async fn the_code_of_a_link_opens_one_session() {
     let world = World::start().await;
     let code = world.auth.bootstrap().create_link().await.unwrap();
     let body = serde_json::json!({ "code": code }).to_string();
@@ -162,7 +160,7 @@ async fn a_links_code_is_a_session_once() {
             .unwrap()
     };
     let redeemed = redeem().await;
-    let refresh = set(&redeemed, "ck8s_refresh").unwrap().value;
+    let refresh = set_cookie(&redeemed, "ck8s_refresh").unwrap().value;
     let tokens = json(redeemed, 200).await;
     assert!(lives(&world, tokens["access_token"].as_str().unwrap()).await);
     assert_eq!(
@@ -175,7 +173,7 @@ async fn a_links_code_is_a_session_once() {
 }
 
 #[tokio::test]
-async fn the_public_keys_are_there_for_everybody() {
+async fn everybody_can_read_the_public_keys() {
     let world = World::start().await;
     let keys = world.get("/.well-known/jwks.json").await;
     assert_eq!(keys.headers()["cache-control"], "public, max-age=60");

@@ -1,8 +1,8 @@
-//! The browser's way: to the provider, back, and in; or a page that says why not.
+//! Sign-in in the browser: to the provider and back, or to a page that says what went wrong.
 use ck8s_tests::Fault;
 use reqwest::Response;
 
-use crate::world::{World, location, set};
+use crate::world::{SetCookie, World, location, set_cookie};
 
 #[tokio::test]
 async fn a_browser_signs_in_and_its_cookies_go_nowhere_else() {
@@ -11,10 +11,17 @@ async fn a_browser_signs_in_and_its_cookies_go_nowhere_else() {
     let login = world
         .get("/auth/github/login?return_to=/runs?state=failed")
         .await;
-    let binding = set(&login, "ck8s_sign_in").unwrap();
+    let binding = set_cookie(&login, "ck8s_sign_in").unwrap();
+    let attributes = |cookie: &SetCookie| Vec::from_iter(cookie.attributes.clone());
     assert_eq!(
-        binding.attributes,
-        "Path=/auth; Max-Age=600; HttpOnly; SameSite=Lax; Secure"
+        attributes(&binding),
+        [
+            "HttpOnly",
+            "Max-Age=600",
+            "Path=/auth",
+            "SameSite=Lax",
+            "Secure"
+        ]
     );
     assert_eq!(login.headers()["cache-control"], "no-store");
     assert!(!location(&login).contains(&binding.value));
@@ -24,22 +31,30 @@ async fn a_browser_signs_in_and_its_cookies_go_nowhere_else() {
         (back.status().as_u16(), location(&back).as_str()),
         (303, "/runs")
     );
-    let refresh = set(&back, "ck8s_refresh").unwrap();
+    let refresh = set_cookie(&back, "ck8s_refresh").unwrap();
     assert!(refresh.value.starts_with("ck8s_ref_"));
-    let (life, rest) = refresh.attributes.split_once("; HttpOnly").unwrap();
-    assert_eq!(rest, "; SameSite=Strict; Secure");
-    let seconds: i64 = life
-        .strip_prefix("Path=/auth; Max-Age=")
-        .unwrap()
-        .parse()
-        .unwrap();
+    let (life, rest): (Vec<_>, Vec<_>) = attributes(&refresh)
+        .into_iter()
+        .partition(|attribute| attribute.starts_with("Max-Age="));
+    assert_eq!(
+        rest,
+        ["HttpOnly", "Path=/auth", "SameSite=Strict", "Secure"]
+    );
+    let [life] = life.as_slice() else {
+        panic!("{life:?}")
+    };
+    let seconds: i64 = life.strip_prefix("Max-Age=").unwrap().parse().unwrap();
     assert!((604_000..=604_800).contains(&seconds), "{seconds}");
-    assert_eq!(set(&back, "ck8s_sign_in").unwrap().value, "", "used up");
+    assert_eq!(
+        set_cookie(&back, "ck8s_sign_in").unwrap().value,
+        "",
+        "used up"
+    );
     assert_eq!(back.headers()["cache-control"], "no-store");
     assert_eq!(location(&world.sign_in("").await), "/");
 }
 
-/// A page for people, with headers that let nobody near it.
+/// Returns the text of a page for people, and checks the headers that keep other sites away.
 async fn page(response: Response, status: u16) -> String {
     assert_eq!(response.status(), status);
     let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
@@ -48,12 +63,12 @@ async fn page(response: Response, status: u16) -> String {
     assert_eq!(header("x-frame-options"), "DENY");
     let policy = header("content-security-policy");
     assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
-    assert!(set(&response, "ck8s_refresh").is_none());
+    assert!(set_cookie(&response, "ck8s_refresh").is_none());
     response.text().await.unwrap()
 }
 
 #[tokio::test]
-async fn who_does_not_get_in_reads_why() {
+async fn a_failed_sign_in_shows_why() {
     let world = World::start().await;
     let text = page(world.sign_in("/").await, 403).await;
     assert!(
@@ -76,7 +91,7 @@ async fn who_does_not_get_in_reads_why() {
     );
 
     let login = world.get("/auth/github/login").await;
-    let binding = set(&login, "ck8s_sign_in").unwrap().value;
+    let binding = set_cookie(&login, "ck8s_sign_in").unwrap().value;
     let (_, state) = world.github.authorize(&location(&login)).await;
     let declined = world
         .callback(&format!("error=access_denied&state={state}"), &binding)
@@ -98,7 +113,7 @@ async fn who_does_not_get_in_reads_why() {
 }
 
 #[tokio::test]
-async fn each_path_takes_its_method_and_no_other_is_there() {
+async fn each_path_takes_only_its_method() {
     let world = World::start().await;
     let posted = world
         .post("/auth/github/login")

@@ -1,9 +1,9 @@
-//! An edge with the real auth service behind it, on a database of its own, and a provider where Ada sits.
-use std::{net::SocketAddr, sync::Arc};
+//! An edge in front of the real auth service, on a database of its own, and a fake GitHub where Ada is signed in.
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 
 use ck8s_auth::{Auth, AuthConfig, OAuthConfig, SignInConfig};
 use ck8s_db::{ServiceRole, test::TestDb};
-use ck8s_edge::EdgeConfig;
+use ck8s_edge::{Edge, EdgeConfig, EdgeDeps};
 use ck8s_rpc::{guard::GuardLayer, identify::MeshIdentify, mesh::Mesh, policy::Policy};
 use ck8s_sealing::KeyRing;
 use ck8s_tests::{Account, GitHub, GitHubWorld};
@@ -15,7 +15,7 @@ use tonic::service::Routes;
 /// The address where people would reach the console.
 pub const PUBLIC_URL: &str = "https://ck8s.example";
 
-/// Everything.
+/// The edge, what is behind it, and the browser in front of it.
 pub struct World {
     pub address: SocketAddr,
     pub auth: Auth,
@@ -27,10 +27,10 @@ pub struct World {
 }
 
 /// A cookie that was set.
-pub struct Set {
+pub struct SetCookie {
     pub value: String,
-    /// What stands behind the value.
-    pub attributes: String,
+    /// The attributes behind the value, in any order.
+    pub attributes: BTreeSet<String>,
 }
 
 impl World {
@@ -44,33 +44,17 @@ impl World {
         let callback = format!("{PUBLIC_URL}/auth/github/callback");
         let ada = Account::new(1, "ada", "ada@example.com");
         let github = GitHub::start(GitHubWorld::new(&callback).with(ada)).await;
-        let app = github.world().app.clone();
-        let oauth = OAuthConfig {
-            url: github.url.clone(),
-            api_url: github.api_url(),
-            client_id: app.client_id,
-            client_secret: app.client_secret.into(),
-        };
-        let ring = KeyRing::from_text("t1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
-        let sign_in = SignInConfig {
-            oauth: Some(oauth),
-            public_url: Some(PUBLIC_URL.to_owned()),
-            ..SignInConfig::new(ring.unwrap())
-        };
-        let config_of_auth = AuthConfig {
-            sign_in: Some(sign_in),
-            ..AuthConfig::default()
-        };
         let stop = CancellationToken::new();
         let pool = db.pool(ServiceRole::Auth).await;
-        let auth = Auth::start(pool, config_of_auth, stop.clone())
+        let auth = Auth::start(pool, auth_config(&github), stop.clone())
             .await
             .unwrap();
         let routes = Routes::new(auth.auth_server()).add_service(auth.projects_server());
         let policy = Policy::from_descriptor_set(ck8s_proto::FILE_DESCRIPTOR_SET).unwrap();
+        let policy = Arc::new(policy);
         let mesh = Mesh::new();
         let identity = MeshIdentify::new(mesh.channel("edge"));
-        let guard = GuardLayer::new(Arc::new(policy), Arc::new(identity));
+        let guard = GuardLayer::new(policy.clone(), Arc::new(identity));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn({
@@ -82,18 +66,16 @@ impl World {
             public_url: Some(PUBLIC_URL.to_owned()),
             ..config
         };
-        let (services, channel) = (mesh.services(routes), mesh.channel("edge"));
-        let missing = || async { Vec::new() };
-        let serving = ck8s_edge::serve(
+        let services = mesh.all_services(routes, &guard.public(), &guard.relay());
+        let channel = mesh.channel("edge");
+        let deps = EdgeDeps {
             listener,
-            config,
             services,
-            guard,
+            policy,
             channel,
-            missing,
-            stop.clone(),
-        );
-        tokio::spawn(serving);
+            readiness: || async { Vec::new() },
+        };
+        tokio::spawn(Edge::serve(deps, config, stop.clone()));
         Self {
             address,
             auth,
@@ -125,7 +107,7 @@ impl World {
         self.browser.get(self.url(path)).send().await.unwrap()
     }
 
-    /// As the console asks.
+    /// A request as the console sends it.
     pub fn post(&self, path: &str) -> RequestBuilder {
         self.browser
             .post(self.url(path))
@@ -133,20 +115,20 @@ impl World {
             .header("origin", PUBLIC_URL)
     }
 
-    /// A script's question with the refresh token in its cookie.
+    /// Sends a script's request with the refresh token in its cookie.
     pub async fn post_with(&self, path: &str, refresh: &str) -> Response {
         let cookie = format!("other=1; ck8s_refresh={refresh}");
         let request = self.post(path).header("cookie", cookie).body("{}");
         request.send().await.unwrap()
     }
 
-    /// The way to the provider and the answer to coming back.
+    /// Goes to the provider and back. Returns the answer to coming back.
     pub async fn sign_in(&self, return_to: &str) -> Response {
         let login = self
             .get(&format!("/auth/github/login?return_to={return_to}"))
             .await;
         assert_eq!(login.status(), 303);
-        let browser = set(&login, "ck8s_sign_in").unwrap().value;
+        let browser = set_cookie(&login, "ck8s_sign_in").unwrap().value;
         let (code, state) = self.github.authorize(&location(&login)).await;
         self.callback(&format!("code={code}&state={state}"), &browser)
             .await
@@ -161,20 +143,41 @@ impl World {
     }
 }
 
-/// Where an answer sends the browser.
+/// Returns the settings of an auth service that signs people in at this GitHub.
+fn auth_config(github: &GitHub) -> AuthConfig {
+    let app = github.world().app.clone();
+    let oauth = OAuthConfig {
+        url: github.url.clone(),
+        api_url: github.api_url(),
+        client_id: app.client_id,
+        client_secret: app.client_secret.into(),
+    };
+    let ring = KeyRing::from_text("t1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+    let sign_in = SignInConfig {
+        oauth: Some(oauth),
+        public_url: Some(PUBLIC_URL.to_owned()),
+        ..SignInConfig::new(ring.unwrap())
+    };
+    AuthConfig {
+        sign_in: Some(sign_in),
+        ..AuthConfig::default()
+    }
+}
+
+/// Returns where a response sends the browser.
 pub fn location(response: &Response) -> String {
     response.headers()["location"].to_str().unwrap().to_owned()
 }
 
-/// A cookie that an answer sets.
-pub fn set(response: &Response, name: &str) -> Option<Set> {
+/// Returns a cookie that a response sets.
+pub fn set_cookie(response: &Response, name: &str) -> Option<SetCookie> {
     let all = response.headers().get_all("set-cookie").iter();
     all.filter_map(|value| {
         let rest = value.to_str().unwrap().strip_prefix(&format!("{name}="))?;
         let (value, attributes) = rest.split_once("; ").unwrap();
-        Some(Set {
+        Some(SetCookie {
             value: value.to_owned(),
-            attributes: attributes.to_owned(),
+            attributes: attributes.split("; ").map(str::to_owned).collect(),
         })
     })
     .next()

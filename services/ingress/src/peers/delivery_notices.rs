@@ -2,7 +2,7 @@
 use ck8s_proto::repositories::v1::repositories_service_client::RepositoriesServiceClient;
 use ck8s_rpc::mesh::Channel;
 
-use super::request::{CALL_TIMEOUT, repositories_unavailable, with_timeout};
+use super::unavailable::repositories_unavailable;
 use crate::{
     convert,
     domain::{delivery_notice::DeliveryNotice, unavailable::ServiceUnavailable},
@@ -23,7 +23,7 @@ impl DeliveryNotices {
 
     /// Sends a notice. Without it, the repositories service finds the same out by itself, later.
     pub(crate) async fn send(&self, notice: DeliveryNotice) -> Result<(), ServiceUnavailable> {
-        let request = with_timeout(convert::note_delivery_request(notice), CALL_TIMEOUT);
+        let request = convert::note_delivery_request(notice);
         let sent = self.client.clone().note_delivery(request).await;
         sent.map(drop).map_err(|s| repositories_unavailable(&s))
     }

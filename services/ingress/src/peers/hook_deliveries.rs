@@ -1,4 +1,6 @@
 //! What the hooks of repositories tried to deliver, as their providers list it, and the request to deliver again.
+use std::time::Duration;
+
 use ck8s_proto::repositories::v1::{
     GetRepositoryRequest, ListHookDeliveriesRequest,
     repositories_service_client::RepositoriesServiceClient,
@@ -6,7 +8,7 @@ use ck8s_proto::repositories::v1::{
 use ck8s_rpc::mesh::Channel;
 use ck8s_types::{ProjectId, RepositoryId};
 
-use super::request::{CALL_TIMEOUT, PROVIDER_TIMEOUT, repositories_unavailable, with_timeout};
+use super::unavailable::repositories_unavailable;
 use crate::{
     convert,
     domain::{
@@ -15,24 +17,31 @@ use crate::{
     },
 };
 
+/// Bounds the calls in which a provider pages through the deliveries of a hook, or makes them again one by one.
+const PROVIDER_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// The client; a clone is the same client.
 #[derive(Clone)]
 pub(crate) struct HookDeliveries {
-    client: RepositoriesServiceClient<Channel>,
+    repositories: RepositoriesServiceClient<Channel>,
+    /// For calls that take the provider's time.
+    provider: RepositoriesServiceClient<Channel>,
 }
 
 impl HookDeliveries {
     pub(crate) fn new(channel: Channel) -> Self {
         Self {
-            client: RepositoriesServiceClient::new(channel)
-                .max_decoding_message_size(ck8s_rpc::mesh::MAX_MESSAGE),
+            provider: RepositoriesServiceClient::new(channel.with_timeout(PROVIDER_TIMEOUT))
+                .max_decoding_message_size(ck8s_rpc::mesh::MAX_MESSAGE_BYTES),
+            repositories: RepositoriesServiceClient::new(channel)
+                .max_decoding_message_size(ck8s_rpc::mesh::MAX_MESSAGE_BYTES),
         }
     }
 
     /// Lists the deliveries of the next repository's hook.
     pub(crate) async fn list(&self, page_token: String) -> Result<HookLogPage, ServiceUnavailable> {
-        let request = with_timeout(ListHookDeliveriesRequest { page_token }, PROVIDER_TIMEOUT);
-        let page = self.client.clone().list_hook_deliveries(request).await;
+        let request = ListHookDeliveriesRequest { page_token };
+        let page = self.provider.clone().list_hook_deliveries(request).await;
         let page = page.map_err(|s| repositories_unavailable(&s))?;
         convert::hook_log_page(page.into_inner()).map_err(ServiceUnavailable::repositories)
     }
@@ -42,8 +51,12 @@ impl HookDeliveries {
         &self,
         redelivery: Redelivery,
     ) -> Result<Vec<String>, ServiceUnavailable> {
-        let request = with_timeout(convert::redeliver_request(redelivery), PROVIDER_TIMEOUT);
-        let answer = self.client.clone().redeliver_hook_deliveries(request).await;
+        let request = convert::redeliver_request(redelivery);
+        let answer = self
+            .provider
+            .clone()
+            .redeliver_hook_deliveries(request)
+            .await;
         let answer = answer.map_err(|s| repositories_unavailable(&s))?;
         Ok(answer.into_inner().later_attempt_ids)
     }
@@ -54,8 +67,8 @@ impl HookDeliveries {
         repository: RepositoryId,
     ) -> Result<(Option<ProjectId>, String), ServiceUnavailable> {
         let repository = repository.to_string();
-        let request = with_timeout(GetRepositoryRequest { repository }, CALL_TIMEOUT);
-        let answer = self.client.clone().get_repository(request).await;
+        let request = GetRepositoryRequest { repository };
+        let answer = self.repositories.clone().get_repository(request).await;
         let answer = answer.map_err(|s| repositories_unavailable(&s))?;
         let repository = answer.into_inner().repository.unwrap_or_default();
         Ok((repository.project_id.parse().ok(), repository.full_name))

@@ -4,6 +4,6 @@ mod batch_cache;
 pub(crate) mod delivery_notices;
 pub(crate) mod hook_deliveries;
 pub(crate) mod repositories;
-mod request;
 pub(crate) mod runs;
+mod unavailable;
 pub(crate) mod write_access;

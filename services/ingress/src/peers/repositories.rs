@@ -9,7 +9,7 @@ use ck8s_rpc::mesh::Channel;
 
 use super::{
     batch_cache::{BatchCache, Loaded, Policy},
-    request::{CALL_TIMEOUT, answer, repositories_unavailable, with_timeout},
+    unavailable::repositories_unavailable,
 };
 use crate::{
     convert,
@@ -37,7 +37,7 @@ pub(crate) struct RepositoryCache {
 impl RepositoryCache {
     pub(crate) fn new(channel: Channel) -> Self {
         let client = RepositoriesServiceClient::new(channel)
-            .max_decoding_message_size(ck8s_rpc::mesh::MAX_MESSAGE);
+            .max_decoding_message_size(ck8s_rpc::mesh::MAX_MESSAGE_BYTES);
         let load = move |ids: Vec<u64>| resolve(client.clone(), ids);
         Self {
             cache: BatchCache::new(POLICY, load),
@@ -63,10 +63,10 @@ async fn resolve(
         provider: Provider::Github.into(),
         external_ids: ids.iter().map(u64::to_string).collect(),
     };
-    let call = client.resolve_repositories(with_timeout(request, CALL_TIMEOUT));
-    let answer = answer(call)
-        .await
-        .map_err(|s| repositories_unavailable(&s))?;
+    let answer = client.resolve_repositories(request).await;
+    let answer = answer
+        .map_err(|s| repositories_unavailable(&s))?
+        .into_inner();
     let repositories = answer.repositories.into_iter().filter_map(|resolved| {
         convert::repository(resolved)
             .inspect_err(|fault| tracing::error!(%fault, "a resolved repository cannot be read"))

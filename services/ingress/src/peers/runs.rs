@@ -5,7 +5,6 @@ use ck8s_types::RunId;
 use prost::Message;
 use tonic::{Code, Status};
 
-use super::request::{CALL_TIMEOUT, answer, with_timeout};
 use crate::{
     convert,
     domain::{run_request::PendingRun, unavailable::ServiceUnavailable},
@@ -101,8 +100,8 @@ impl RunsClient {
 
     async fn call(&self, runs: Vec<NewRun>) -> Result<Vec<CreatedRun>, Status> {
         let mut client = self.client.clone();
-        let call = client.create_runs(with_timeout(CreateRunsRequest { runs }, CALL_TIMEOUT));
-        let results = answer(call).await?.results;
+        let answer = client.create_runs(CreateRunsRequest { runs }).await?;
+        let results = answer.into_inner().results;
         Ok(results.into_iter().map(convert::created_run).collect())
     }
 }

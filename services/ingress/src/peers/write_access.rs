@@ -11,7 +11,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::request::{CALL_TIMEOUT, answer, repositories_unavailable, with_timeout};
+use super::unavailable::repositories_unavailable;
 use crate::domain::{
     unavailable::ServiceUnavailable,
     write_access::{Sender, SenderAllowance, WriteAccess},
@@ -82,10 +82,8 @@ impl WriteAccessClient {
             login: sender.login.clone(),
             external_id: sender.id.map(|id| id.to_string()).unwrap_or_default(),
         };
-        let mut client = self.client.clone();
-        let call = client.may_write(with_timeout(request, CALL_TIMEOUT));
-        match answer(call).await {
-            Ok(response) => Ok(from_response(&response, sender)),
+        match self.client.clone().may_write(request).await {
+            Ok(response) => Ok(from_response(response.get_ref(), sender)),
             Err(status) => from_status(&status),
         }
     }

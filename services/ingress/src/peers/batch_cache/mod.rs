@@ -175,7 +175,8 @@ impl<V: Send + Sync + 'static> BatchCache<V> {
         results
     }
 
-    /// Starts one load for those keys that no other caller has begun to load meanwhile. Hands out the entry of each key.
+    /// Starts one load for those keys that no other caller has begun to load meanwhile. Hands out the entry of each
+    /// key.
     fn load_missing(&self, missing: &[(usize, Key)], mut hand_out: impl FnMut(usize, Entry<V>)) {
         let (done, loaded) = oneshot::channel();
         let load: SharedLoad<V> = async move {

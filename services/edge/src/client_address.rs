@@ -1,4 +1,5 @@
-//! Where a request comes from: the other end of the connection, or, if that is a proxy that is trusted, whom it names.
+//! The address of a client: the other end of the connection or, behind a trusted proxy, the address that the proxy
+//! names.
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName};
@@ -6,8 +7,12 @@ use ipnet::IpNet;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The nearest address that is no trusted proxy. Whoever is not trusted could have written anything.
-pub(crate) fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+/// A client's address, as an extension of its request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClientAddress(pub(crate) IpAddr);
+
+/// Returns the nearest address that is not a trusted proxy: anybody could have written the addresses behind it.
+pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
     let mut nearest = peer.to_canonical();
     if !is_trusted(nearest) {
@@ -40,7 +45,7 @@ mod tests {
             headers.append(FORWARDED_FOR, text.parse().expect("a header"));
         }
         let trusted = ["10.0.0.0/8".parse().expect("a net")];
-        address(peer.parse().expect("an address"), &headers, &trusted).to_string()
+        client_address(peer.parse().expect("an address"), &headers, &trusted).to_string()
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! How often an address may call the methods that ask nobody who they are. It stands inside gRPC-web, so that everybody reads its answer.
+//! The rate limit of calls without a token, by address. It is applied inside gRPC-web, so that a browser can read its
+//! answer too.
 use std::{
     net::IpAddr,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
 };
 
 use ck8s_rpc::{
@@ -16,20 +16,18 @@ use http::{Request, Response};
 use tonic::body::Body;
 use tower::Service;
 
-/// Where a request comes from.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct From(pub IpAddr);
+use crate::client_address::ClientAddress;
 
-/// A service with the limit in front.
+/// A service with the rate limit in front.
 #[derive(Clone)]
-pub(crate) struct Limited<S> {
+pub(crate) struct RateLimited<S> {
     inner: S,
-    /// Says which methods those are.
+    /// Says which methods take no token.
     policy: Arc<Policy>,
     rate: Arc<Rate<IpAddr>>,
 }
 
-impl<S> Limited<S> {
+impl<S> RateLimited<S> {
     pub(crate) fn new(inner: S, policy: Arc<Policy>, rate: Arc<Rate<IpAddr>>) -> Self {
         Self {
             inner,
@@ -39,7 +37,7 @@ impl<S> Limited<S> {
     }
 }
 
-impl<S> Service<Request<Body>> for Limited<S>
+impl<S> Service<Request<Body>> for RateLimited<S>
 where
     S: Service<Request<Body>, Response = Response<Body>>,
     S::Future: Send + 'static,
@@ -53,10 +51,10 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let limited = self.policy.admits_strangers(request.uri().path());
-        let from = request.extensions().get::<From>().filter(|_| limited);
-        if let Some(From(address)) = from
-            && let Err(wait) = self.rate.take(subscriber(*address), Instant::now())
+        let is_limited = self.policy.admits_strangers(request.uri().path());
+        let client = request.extensions().get::<ClientAddress>();
+        if let Some(ClientAddress(address)) = client.filter(|_| is_limited)
+            && let Err(wait) = self.rate.check(subscriber(*address))
         {
             let status = status::limited("calls from this address", wait);
             return Box::pin(async move { Ok(status.into_http()) });

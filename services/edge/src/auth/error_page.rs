@@ -1,12 +1,14 @@
-//! A page that says why a sign-in did not come to pass. It stands by itself: no script, no file, no link but to begin again.
+//! The page that says why a sign-in failed. It stands alone: no script, no file, and links only to the console and to
+//! begin again.
 use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use html_escape::encode_safe;
 use http::{
     HeaderValue, Response, StatusCode,
     header::{
-        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
         X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
     },
 };
@@ -15,29 +17,29 @@ use sha2::{Digest, Sha256};
 use tonic::{Code, Status, body::Body};
 use tonic_types::StatusExt;
 
-use super::{http_status, set_retry_after};
+use crate::response::{http_status, retry_after};
 
 const STYLE: &str = ":root{color-scheme:light dark;background:#f6f7f9;color:#171b24}body{font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem}\
 h1{font-size:1.25rem}a{color:#2456c9}code{opacity:.8}@media(prefers-color-scheme:dark){:root{background:#0f1218;color:#e8ebf1}a{color:#8fb3ff}}";
 
-/// Nothing is loaded and nobody may frame it; its one style is named by its hash.
-static POLICY: LazyLock<String> = LazyLock::new(|| {
+/// The page loads nothing and nobody may frame it. Its only style is named by its hash.
+static SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
     let style = STANDARD.encode(Sha256::digest(STYLE));
     format!(
         "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 });
 
-/// What a person reads.
-pub(super) struct Page<'a> {
+/// The page that a person reads.
+pub(super) struct ErrorPage<'a> {
     status: StatusCode,
     title: &'static str,
     cause: &'a Status,
 }
 
-impl<'a> Page<'a> {
-    /// Of what auth said.
-    pub fn of(cause: &'a Status) -> Self {
+impl<'a> ErrorPage<'a> {
+    /// The page about an error of the auth service.
+    pub(super) fn new(cause: &'a Status) -> Self {
         let (status, title) = match cause.code() {
             Code::PermissionDenied => (StatusCode::FORBIDDEN, "You are not signed in"),
             Code::InvalidArgument => (StatusCode::BAD_REQUEST, "This sign-in cannot go on"),
@@ -55,14 +57,16 @@ impl<'a> Page<'a> {
         }
     }
 
-    pub fn into_response(self) -> Response<Body> {
+    pub(super) fn into_response(self) -> Response<Body> {
         let info = self.cause.get_details_error_info();
         let reason = info.map(|info| info.reason).unwrap_or_default();
         let html = html(self.title, self.cause.message(), &reason);
         let mut response = Response::new(Body::new(Full::new(Bytes::from(html))));
         *response.status_mut() = self.status;
-        set_retry_after(&mut response, self.cause);
         let headers = response.headers_mut();
+        if let Some(seconds) = retry_after(self.cause) {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         for (name, value) in [
             (CONTENT_TYPE, "text/html; charset=utf-8"),
             (CACHE_CONTROL, "no-store"),
@@ -72,7 +76,7 @@ impl<'a> Page<'a> {
         ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        if let Ok(policy) = HeaderValue::from_str(&POLICY) {
+        if let Ok(policy) = HeaderValue::from_str(&SECURITY_POLICY) {
             headers.insert(CONTENT_SECURITY_POLICY, policy);
         }
         response
@@ -80,7 +84,12 @@ impl<'a> Page<'a> {
 }
 
 fn html(title: &str, message: &str, reason: &str) -> String {
-    let (title, message, reason) = (escaped(title), escaped(&sentence(message)), escaped(reason));
+    let message = sentence(message);
+    let (title, message, reason) = (
+        encode_safe(title),
+        encode_safe(&message),
+        encode_safe(reason),
+    );
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
 <title>{title} · ck8s</title><style>{STYLE}</style></head>\n<body><main><h1>{title}</h1><p>{message}</p>\
@@ -88,28 +97,13 @@ fn html(title: &str, message: &str, reason: &str) -> String {
     )
 }
 
-/// Messages begin small and have no full stop; on a page they are a sentence.
+/// Makes a sentence of a message, which begins with a small letter and has no full stop.
 fn sentence(message: &str) -> String {
     let mut letters = message.chars();
     let first = letters
         .next()
         .map(|letter| letter.to_uppercase().to_string());
     format!("{}{}.", first.unwrap_or_default(), letters.as_str())
-}
-
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]
@@ -125,7 +119,7 @@ mod tests {
         );
         assert!(!page.contains("<script>"));
         assert!(page.contains(
-            "Who is &lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;co&quot;."
+            "Who is &lt;script&gt;alert(&#x27;x&#x27;)&lt;&#x2F;script&gt; &amp; &quot;co&quot;."
         ));
         assert!(page.contains("<code>NOT_ALLOWED</code>"));
     }

@@ -1,58 +1,59 @@
-//! How many bytes of bodies are in memory, in all. Only what has come counts: to announce much costs nobody else anything.
+//! The bound on the bytes of all bodies in memory. Only bytes that have arrived count: a large announced length takes
+//! nothing away.
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
 
-/// The bound and what is taken of it; a clone is the same.
+/// The bound, and what is taken of it; a clone is the same budget.
 #[derive(Clone, Debug)]
-pub(crate) struct Budget {
+pub(super) struct MemoryBudget {
     taken: Arc<AtomicUsize>,
-    most: usize,
+    max_bytes: usize,
 }
 
-/// A share; given back when dropped.
+/// A share of the budget, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Share {
-    budget: Budget,
+pub(super) struct MemoryShare {
+    budget: MemoryBudget,
     bytes: usize,
 }
 
-/// The bound is reached.
+/// The budget is used up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Full;
+pub(super) struct OutOfBudget;
 
-impl Budget {
-    pub(crate) fn new(most: usize) -> Self {
+impl MemoryBudget {
+    pub(super) fn new(max_bytes: usize) -> Self {
         Self {
             taken: Arc::default(),
-            most,
+            max_bytes,
         }
     }
 
-    /// A share of nothing yet.
-    pub(crate) fn share(&self) -> Share {
-        Share {
+    /// Returns a share of zero bytes.
+    pub(super) fn share(&self) -> MemoryShare {
+        MemoryShare {
             budget: self.clone(),
             bytes: 0,
         }
     }
 }
 
-impl Share {
-    /// Takes more.
-    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Full> {
+impl MemoryShare {
+    /// Takes more bytes.
+    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), OutOfBudget> {
         let taken = self.budget.taken.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
-        if taken + bytes > self.budget.most {
-            Err(Full)
+        if taken + bytes > self.budget.max_bytes {
+            Err(OutOfBudget)
         } else {
             Ok(())
         }
     }
 }
 
-impl Drop for Share {
+impl Drop for MemoryShare {
     fn drop(&mut self) {
         self.budget.taken.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -64,11 +65,11 @@ mod tests {
 
     #[test]
     fn shares_are_bounded_and_given_back() {
-        let budget = Budget::new(10);
+        let budget = MemoryBudget::new(10);
         let (mut one, mut other) = (budget.share(), budget.share());
         assert_eq!(one.grow(6), Ok(()));
         assert_eq!(other.grow(4), Ok(()));
-        assert_eq!(other.grow(1), Err(Full));
+        assert_eq!(other.grow(1), Err(OutOfBudget));
         drop(other);
         assert_eq!(one.grow(4), Ok(()));
         drop(one);

@@ -1,4 +1,4 @@
-//! The browser goes to the provider and comes back.
+//! Sign-in in the browser: it is sent to the provider and comes back.
 use ck8s_proto::auth::v1::{FinishSignInRequest, FinishSignInResponse, StartSignInRequest};
 use http::{
     HeaderValue, Request, Response, StatusCode,
@@ -8,56 +8,59 @@ use hyper::body::Incoming;
 use tonic::{Status, body::Body};
 
 use super::{
-    SignIn, asked,
-    cookie::{REFRESH, SIGN_IN},
-    page::Page,
+    cookies::{REFRESH, SIGN_IN},
+    endpoints::AuthEndpoints,
+    error_page::ErrorPage,
     session::seconds_until,
 };
 
-impl SignIn {
-    /// Off to the provider.
-    pub(super) async fn login(&self, request: &Request<Incoming>) -> Response<Body> {
+impl AuthEndpoints {
+    /// Sends the browser to the provider.
+    pub(super) async fn start_sign_in(&self, request: &Request<Incoming>) -> Response<Body> {
         let [return_to] = query(request, ["return_to"]);
-        let started = asked::with_deadline(StartSignInRequest { return_to });
+        let started = StartSignInRequest { return_to };
         let started = match self.auth.clone().start_sign_in(started).await {
             Ok(started) => started.into_inner(),
-            Err(status) => return Page::of(&status).into_response(),
+            Err(status) => return ErrorPage::new(&status).into_response(),
         };
         let seconds = started.expires_in.into();
-        let cookie = SIGN_IN.set(&started.browser_secret, seconds, self.secure());
+        let cookie = SIGN_IN.set(&started.browser_secret, seconds, self.cookie_transport());
         redirect(&started.authorize_url, [cookie])
     }
 
-    /// Back from there.
-    pub(super) async fn callback(&self, request: &Request<Incoming>) -> Response<Body> {
-        let mut response = match self.finish(request).await {
+    /// Takes the browser back from the provider.
+    pub(super) async fn finish_sign_in(&self, request: &Request<Incoming>) -> Response<Body> {
+        let mut response = match self.session_of(request).await {
             Ok(finished) => {
                 let session = finished.session.unwrap_or_default();
                 let seconds = seconds_until(session.refresh_expire_time.as_ref());
-                let cookie = REFRESH.set(&session.refresh_token, seconds, self.secure());
+                let cookie = REFRESH.set(&session.refresh_token, seconds, self.cookie_transport());
                 let to = match finished.return_to.as_str() {
                     "" => "/",
                     path => path,
                 };
                 redirect(to, [cookie])
             }
-            Err(status) => Page::of(&status).into_response(),
+            Err(status) => ErrorPage::new(&status).into_response(),
         };
-        if let Some(used) = SIGN_IN.clear(self.secure()) {
+        if let Some(used) = SIGN_IN.clear(self.cookie_transport()) {
             response.headers_mut().append(SET_COOKIE, used);
         }
         response
     }
 
-    async fn finish(&self, request: &Request<Incoming>) -> Result<FinishSignInResponse, Status> {
+    async fn session_of(
+        &self,
+        request: &Request<Incoming>,
+    ) -> Result<FinishSignInResponse, Status> {
         let [code, state, error] = query(request, ["code", "state", "error"]);
-        let browser = SIGN_IN.of(request.headers()).unwrap_or_default();
-        let finished = asked::with_deadline(FinishSignInRequest {
+        let browser = SIGN_IN.read(request.headers()).unwrap_or_default();
+        let finished = FinishSignInRequest {
             code,
             state,
             browser_secret: browser.to_owned(),
             error,
-        });
+        };
         Ok(self
             .auth
             .clone()
@@ -67,7 +70,7 @@ impl SignIn {
     }
 }
 
-/// Parameters of the query, each empty if it is not there; the first of several.
+/// Returns parameters of the query: the first of several, and an empty text for one that is missing.
 fn query<const N: usize>(request: &Request<Incoming>, names: [&str; N]) -> [String; N] {
     let text = request.uri().query().unwrap_or_default().as_bytes();
     names.map(|name| {
@@ -82,7 +85,7 @@ fn query<const N: usize>(request: &Request<Incoming>, names: [&str; N]) -> [Stri
 fn redirect<const N: usize>(to: &str, cookies: [Option<HeaderValue>; N]) -> Response<Body> {
     let Ok(to) = HeaderValue::from_str(to) else {
         let status = ck8s_rpc::status::internal(&"a redirect that fits no header");
-        return Page::of(&status).into_response();
+        return ErrorPage::new(&status).into_response();
     };
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
