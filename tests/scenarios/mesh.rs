@@ -398,7 +398,7 @@ async fn certificates_that_change_are_used_without_a_restart() {
     let mut worker = joined(&fleet, "node-1").await;
     let dir = fleet.certificates("node-1");
     let key = || std::fs::read(dir.join("tls.key")).unwrap();
-    let ends = Certificates::open(&dir).unwrap().life().1;
+    let ends = Certificates::open(&dir).unwrap().validity().until;
     let mut keys = HashSet::from([key()]);
     until(
         "the first certificate has ended and two have followed",

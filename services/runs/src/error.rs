@@ -105,7 +105,7 @@ impl From<RunsError> for Status {
             RunsError::StreamEnded(end) => stream_end(end),
             RunsError::Stopping => status::stopping(),
             RunsError::Refused(status) => *status,
-            RunsError::Peer(peer) => status::handed_on(&peer),
+            RunsError::Peer(peer) => status::of_peer(&peer),
             RunsError::Database(cause)
                 if ck8s_db::is_unavailable(&cause) || ck8s_db::is_retryable(&cause) =>
             {

@@ -77,6 +77,6 @@ async fn renew(certificates: &Certificates, auth: Channel) -> Result<(), RenewEr
         until: SystemTime::now(),
     };
     key_request.bundle(&issued).write(&certificates.dir())?;
-    certificates.look()?;
+    certificates.reload()?;
     Ok(())
 }
