@@ -1,4 +1,5 @@
-//! The options of the mesh: the address that this process listens on, its certificates, and the roles of other processes.
+//! The options of the mesh: the address that this process listens on, its certificates, and the roles of other
+//! processes.
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};

@@ -172,7 +172,7 @@ impl Requests {
         let Some(stored) = stored else {
             return Ok(None);
         };
-        // A row that an older program wrote has no fingerprint: it is told by its method alone.
+        // A row that an older program wrote has no fingerprint: it is compared by its method alone.
         let is_same = stored.method == key.method
             && stored
                 .fingerprint

@@ -1,4 +1,4 @@
-//! Wake-ups arrive, and a lost connection is said.
+//! Wake-ups arrive, and a reconnection is reported.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that unwraps fails where it should"
@@ -9,7 +9,7 @@ use ck8s_db::{
 };
 
 #[tokio::test]
-async fn a_lost_connection_is_made_again_and_said() {
+async fn a_lost_connection_is_made_again_and_reported() {
     let db = TestDb::new().await;
     let owner = db.owner().await;
     let mut listener = Listener::connect(db.url(), &["ck8s_one", "ck8s_two"])

@@ -150,7 +150,7 @@ async fn a_keyed_fingerprint_is_recognised_after_a_rotation() {
 }
 
 #[tokio::test]
-async fn rows_of_an_older_program_are_told_by_their_method() {
+async fn rows_of_an_older_program_are_compared_by_their_method() {
     let db = TestDb::new().await;
     let owner = db.owner().await;
     let (id, run) = (RequestId::new(), RunId::new());

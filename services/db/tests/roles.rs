@@ -70,7 +70,7 @@ async fn the_audit_trail_is_append_only_for_everybody() {
 }
 
 #[tokio::test]
-async fn a_partition_of_the_audit_trail_is_no_way_round() {
+async fn a_partition_of_the_audit_trail_is_protected_too() {
     let db = TestDb::new().await;
     let owner = db.owner().await;
     let runs = db.pool(ServiceRole::Runs).await;

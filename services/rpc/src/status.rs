@@ -143,12 +143,6 @@ pub fn of_peer(peer: &Status) -> Status {
     Status::with_details(peer.code(), peer.message(), details)
 }
 
-/// As [`of_peer`]; for callers of the former name.
-#[must_use]
-pub fn handed_on(peer: &Status) -> Status {
-    of_peer(peer)
-}
-
 /// UNAVAILABLE, with when to try again. The caller learns `what`; `cause` is only logged.
 #[must_use]
 pub fn unavailable(what: &str, cause: &dyn Display) -> Status {

@@ -91,7 +91,7 @@ impl Server {
         server.serve_memory(&mesh, routes.clone(), guard.clone());
         if let Some(listener) = listener {
             let edge = options.sign_in.edge(options.tuning.edge())?;
-            let services = mesh.all_services(routes, &guard.public(), &guard.relay());
+            let services = mesh.services(routes, &guard.public(), &guard.relay());
             server.serve_edge(
                 listener,
                 edge,

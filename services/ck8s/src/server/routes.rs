@@ -39,8 +39,7 @@ pub(super) async fn build(
         let Some((service_role, connections)) = role.database else {
             continue;
         };
-        let url = options.database_url.as_ref().context("no database")?;
-        let pool = connect(url, service_role, connections).await?;
+        let pool = connect(database_url(options)?, service_role, connections).await?;
         services.pools.push(pool.clone());
         let channel = mesh.channel(role.name);
         services.add(role, options, pool, channel, stopping).await?;
@@ -57,16 +56,11 @@ impl LocalServices {
         channel: Channel,
         stopping: &CancellationToken,
     ) -> Result<()> {
+        let stopping = stopping.clone();
         let routes = std::mem::take(&mut self.routes);
         self.routes = match role.name {
             "auth" => {
-                let certificates = options.mesh.mesh_ca.clone().map(|dir| CertificateConfig {
-                    authority_dir: dir,
-                    ttl: options.mesh.worker_certificate_life(),
-                });
-                let config = options.sign_in.auth(&options.secrets, certificates)?;
-                let started = Auth::start(pool, config, stopping.clone()).await;
-                let service = started.map_err(sign_in::start_error)?;
+                let service = start_auth(options, pool, stopping).await?;
                 let routes = routes
                     .add_service(service.auth_server())
                     .add_service(service.projects_server());
@@ -74,34 +68,19 @@ impl LocalServices {
                 routes
             }
             "repositories" => {
-                let url = options.database_url.as_ref().context("no database")?;
-                let config = RepositoriesConfig {
-                    key_ring: options.secrets.key_ring()?,
-                    provider: options.sign_in.managed_provider(url)?,
-                };
                 let deps = RepositoriesDeps { pool, channel };
-                let service = Repositories::start(deps, config, stopping.clone())
-                    .await
-                    .context("CK8S_KEY_RING")?;
+                let service = start_repositories(options, deps, stopping).await?;
                 routes.add_service(service.server())
             }
             "ingress" => {
                 let config = IngressConfig {
                     platform_secret: options.secrets.webhook_secret.clone(),
                 };
-                let deps = IngressDeps { pool, channel };
-                let service = Ingress::start(deps, config, stopping.clone());
+                let service = Ingress::start(IngressDeps { pool, channel }, config, stopping);
                 routes.add_service(service.server())
             }
             "runs" => {
-                let config = options.tuning.runs(options.secrets.run_token_key()?)?;
-                let url = options.database_url.as_ref().context("no database")?;
-                let deps = RunsDeps {
-                    pool,
-                    database_url: url.expose_secret().to_owned(),
-                    channel,
-                };
-                let service = Runs::start(deps, config, stopping.clone()).await?;
+                let service = start_runs(options, pool, channel, stopping).await?;
                 routes
                     .add_service(service.runs_server())
                     .add_service(service.lease_server())
@@ -110,6 +89,48 @@ impl LocalServices {
         };
         Ok(())
     }
+}
+
+async fn start_auth(options: &Options, pool: PgPool, stopping: CancellationToken) -> Result<Auth> {
+    let certificates = options.mesh.mesh_ca.clone().map(|dir| CertificateConfig {
+        authority_dir: dir,
+        ttl: options.mesh.worker_certificate_life(),
+    });
+    let config = options.sign_in.auth(&options.secrets, certificates)?;
+    let started = Auth::start(pool, config, stopping).await;
+    started.map_err(sign_in::start_error)
+}
+
+async fn start_repositories(
+    options: &Options,
+    deps: RepositoriesDeps,
+    stopping: CancellationToken,
+) -> Result<Repositories> {
+    let config = RepositoriesConfig {
+        key_ring: options.secrets.key_ring()?,
+        provider: options.sign_in.managed_provider(database_url(options)?)?,
+    };
+    let started = Repositories::start(deps, config, stopping).await;
+    started.context("CK8S_KEY_RING")
+}
+
+async fn start_runs(
+    options: &Options,
+    pool: PgPool,
+    channel: Channel,
+    stopping: CancellationToken,
+) -> Result<Runs> {
+    let config = options.tuning.runs(options.secrets.run_token_key()?)?;
+    let deps = RunsDeps {
+        pool,
+        database_url: database_url(options)?.expose_secret().to_owned(),
+        channel,
+    };
+    Ok(Runs::start(deps, config, stopping).await?)
+}
+
+fn database_url(options: &Options) -> Result<&SecretString> {
+    options.database_url.as_ref().context("no database")
 }
 
 async fn connect(url: &SecretString, role: ServiceRole, connections: u32) -> Result<PgPool> {

@@ -1,7 +1,8 @@
 //! Databases for tests: each test gets its own, migrated, in milliseconds, on one server that all test processes share.
 //!
-//! The server is `$CK8S_TEST_DATABASE_URL` (a superuser's address) or an embedded one under `target/test-pg`, started by the first process
-//! that needs it and left running. A database is copied from a template that is made once for each set of migrations.
+//! The server is `$CK8S_TEST_DATABASE_URL` (a superuser's address) or an embedded one under `target/test-pg`, started
+//! by the first process that needs it and left running. A database is copied from a template that is made once for each
+//! set of migrations.
 mod server;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

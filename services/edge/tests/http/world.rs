@@ -37,7 +37,7 @@ pub async fn edge_with(config: EdgeConfig, ready: bool) -> TestEdge {
         let channel = mesh.channel("edge");
         let identity = Arc::new(MeshIdentify::new(channel.clone()));
         let guard = GuardLayer::new(policy.clone(), identity);
-        let services = mesh.all_services(Routes::default(), &guard.public(), &guard.relay());
+        let services = mesh.services(Routes::default(), &guard.public(), &guard.relay());
         (channel, services)
     };
     let shutdown = CancellationToken::new();

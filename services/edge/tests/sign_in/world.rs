@@ -66,7 +66,7 @@ impl World {
             public_url: Some(PUBLIC_URL.to_owned()),
             ..config
         };
-        let services = mesh.all_services(routes, &guard.public(), &guard.relay());
+        let services = mesh.services(routes, &guard.public(), &guard.relay());
         let channel = mesh.channel("edge");
         let deps = EdgeDeps {
             listener,

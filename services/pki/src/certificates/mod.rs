@@ -101,13 +101,6 @@ impl Certificates {
         self.now().validity
     }
 
-    /// As [`Self::validity`].
-    #[must_use]
-    pub fn life(&self) -> (SystemTime, SystemTime) {
-        let validity = self.validity();
-        (validity.from, validity.until)
-    }
-
     /// When to renew them: after two thirds of their validity.
     #[must_use]
     pub fn renew_at(&self) -> SystemTime {
@@ -166,14 +159,6 @@ impl Certificates {
         tracing::info!(identity = %loaded.identity, "the certificate of the mesh has changed");
         self.current.send_replace(Arc::new(loaded));
         Ok(())
-    }
-
-    /// As [`Self::reload`]; for callers of the former name.
-    ///
-    /// # Errors
-    /// As [`Self::reload`].
-    pub fn look(&self) -> Result<(), PkiError> {
-        self.reload()
     }
 
     fn now(&self) -> Arc<Loaded> {

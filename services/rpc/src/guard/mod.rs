@@ -89,12 +89,6 @@ impl GuardLayer {
         self.at(Position::Relay)
     }
 
-    /// As [`Self::relay`]; for callers of the former name.
-    #[must_use]
-    pub fn handing_on(self) -> Self {
-        self.relay()
-    }
-
     /// Returns the policy that it enforces.
     #[must_use]
     pub fn policy(&self) -> Arc<Policy> {

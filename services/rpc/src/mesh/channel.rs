@@ -41,11 +41,8 @@ impl Channel {
 
     /// The same channel, for calls that may take so long.
     #[must_use]
-    pub fn with_timeout(&self, timeout: Duration) -> Self {
-        Self {
-            timeout,
-            ..self.clone()
-        }
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 }
 

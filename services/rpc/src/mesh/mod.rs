@@ -49,8 +49,6 @@ pub use self::{
     services::{Forward, Services},
 };
 
-/// As [`MAX_MESSAGE_BYTES`]; for callers of the former name.
-pub const MAX_MESSAGE: usize = MAX_MESSAGE_BYTES;
 /// Bounds what one end of a connection over memory may write before the other end reads.
 const MEMORY_BUFFER_BYTES: usize = 1024 * 1024;
 
@@ -113,7 +111,7 @@ impl Mesh {
     /// behind `local`, those of other processes behind `remote`. A call to another process keeps its headers, so that
     /// the service there sees for itself who calls.
     #[must_use]
-    pub fn all_services<L, R>(&self, routes: Routes, local: &L, remote: &R) -> Services
+    pub fn services<L, R>(&self, routes: Routes, local: &L, remote: &R) -> Services
     where
         L: Layer<Routes, Service: GrpcService>,
         R: Layer<Forward, Service: GrpcService>,
@@ -121,13 +119,6 @@ impl Mesh {
         let local = local.layer(routes.prepare());
         let remote = remote.layer(Forward::new(self.remotes.clone()));
         Services::new(local, remote, self.remotes.clone())
-    }
-
-    /// As [`Self::all_services`], without layers; for callers that put a guard in front themselves.
-    #[must_use]
-    pub fn services(&self, routes: Routes) -> Services {
-        let none = tower::layer::util::Identity::new();
-        self.all_services(routes, &none, &none)
     }
 
     /// The roles of other processes that this process needs and cannot reach now.

@@ -66,7 +66,7 @@ async fn a_call_without_a_timeout_gets_that_of_its_channel_and_a_stream_gets_non
         }
     });
     let channel = mesh.channel("ingress");
-    let long = channel.with_timeout(Duration::from_secs(60));
+    let long = channel.clone().with_timeout(Duration::from_secs(60));
     for (channel, path, own, expected) in [
         (&channel, UNARY, None, "8000m"),
         (&long, UNARY, None, "60000m"),
@@ -129,7 +129,7 @@ where
 #[tokio::test]
 async fn a_service_of_this_process_stands_behind_the_local_layer_alone() {
     let (local, remote) = (Counting::default(), Counting::default());
-    let services = mesh().all_services(timeout_routes(), &local, &remote);
+    let services = mesh().services(timeout_routes(), &local, &remote);
     assert_eq!(
         status(services, request(UNARY, None)).await.code(),
         Code::Ok

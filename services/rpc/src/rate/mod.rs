@@ -1,11 +1,7 @@
 //! Rate limits: how often somebody may do something, for each key, in bounded memory. Each process counts for itself.
 mod subscriber;
 
-use std::{
-    hash::Hash,
-    num::NonZeroU32,
-    time::{Duration, Instant},
-};
+use std::{hash::Hash, num::NonZeroU32, time::Duration};
 
 use governor::{
     Quota, RateLimiter,
@@ -43,14 +39,6 @@ impl<K: Hash + Eq + Clone> Rate<K> {
     #[must_use]
     pub fn per_minute(count: u32) -> Self {
         Self::new(per_minute(count), DefaultClock::default())
-    }
-
-    /// As [`Self::check`]; the moment counts for nothing.
-    ///
-    /// # Errors
-    /// As [`Self::check`].
-    pub fn take(&self, key: K, _now: Instant) -> Result<(), Duration> {
-        self.check(key)
     }
 }
 

@@ -184,7 +184,7 @@ async fn a_handler_that_the_edge_reaches_in_its_own_process_is_guarded_once() {
         };
         let routes: Routes = axum::Router::new().fallback(handler).into();
         let guard = mesh_guard(table.clone());
-        let services = Mesh::new().all_services(routes, &guard.public(), &guard.relay());
+        let services = Mesh::new().services(routes, &guard.public(), &guard.relay());
         let before = calls();
         let response = tower::ServiceExt::oneshot(services, request(READ, &bearer));
         let response = response.await.unwrap();
