@@ -103,7 +103,7 @@ impl Error {
             Code::NotFound | Code::InvalidArgument | Code::Unavailable | Code::DeadlineExceeded
         );
         let status = if is_callers {
-            status::handed_on(error)
+            status::of_peer(error)
         } else {
             status::internal(error)
         };

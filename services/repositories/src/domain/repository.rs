@@ -171,6 +171,15 @@ pub(crate) struct RepositoryChange<'a> {
 /// Where the next page of a list starts: after this name (in lower case) and id.
 pub(crate) type PageKey = (String, RepositoryId);
 
+/// Which repositories a page of a list has.
+pub(crate) struct PageQuery {
+    /// None: those of every project.
+    pub projects: Option<Vec<ProjectId>>,
+    /// None: the first page.
+    pub after: Option<PageKey>,
+    pub limit: i64,
+}
+
 /// A page of a list.
 pub(crate) struct RepositoryPage {
     pub repositories: Vec<RepositoryView>,

@@ -6,23 +6,12 @@ use uuid::Uuid;
 
 /// A webhook secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WebhookSecretId(Uuid);
+pub(crate) struct WebhookSecretId(pub Uuid);
 
 impl WebhookSecretId {
     /// Returns a fresh id.
     pub(crate) fn new() -> Self {
         Self(Uuid::now_v7())
-    }
-
-    /// Returns the UUID, for SQL.
-    pub(crate) fn uuid(self) -> Uuid {
-        self.0
-    }
-}
-
-impl From<Uuid> for WebhookSecretId {
-    fn from(id: Uuid) -> Self {
-        Self(id)
     }
 }
 

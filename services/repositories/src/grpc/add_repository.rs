@@ -1,4 +1,4 @@
-//! `AddRepository`.
+//! The method `AddRepository`: decodes the request, calls the use case, encodes the response.
 use ck8s_proto::repositories::v1 as pb;
 use ck8s_rpc::status;
 use tonic::{Request, Status};
@@ -13,8 +13,7 @@ pub(super) async fn call(
     repositories: &Repositories,
     request: Request<pb::AddRepositoryRequest>,
 ) -> Result<pb::AddRepositoryResponse, Status> {
-    let request_id = &request.get_ref().request_id;
-    let caller = request::caller(repositories, &request, "AddRepository", request_id)?;
+    let caller = request::caller(repositories, &request)?;
     let add = request.into_inner();
     if add.project.is_empty() {
         return Err(status::invalid("project", "must name a project"));

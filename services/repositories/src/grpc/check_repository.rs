@@ -1,4 +1,4 @@
-//! `CheckRepository`.
+//! The method `CheckRepository`: decodes the request, calls the use case, encodes the response.
 use ck8s_proto::repositories::v1 as pb;
 use ck8s_rpc::access;
 use tonic::{Request, Status};

@@ -1,4 +1,4 @@
-//! `MendRepository`.
+//! The method `MendRepository`: decodes the request, calls the use case, encodes the response.
 use ck8s_proto::repositories::v1 as pb;
 use tonic::{Request, Status};
 
@@ -9,8 +9,7 @@ pub(super) async fn call(
     repositories: &Repositories,
     request: Request<pb::MendRepositoryRequest>,
 ) -> Result<pb::MendRepositoryResponse, Status> {
-    let request_id = &request.get_ref().request_id;
-    let caller = request::caller(repositories, &request, "MendRepository", request_id)?;
+    let caller = request::caller(repositories, &request)?;
     let name = request::repository(&request.get_ref().repository)?;
     let findings = repositories.mend(caller, name).await?;
     Ok(pb::MendRepositoryResponse {

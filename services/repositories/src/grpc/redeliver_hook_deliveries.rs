@@ -1,4 +1,4 @@
-//! `RedeliverHookDeliveries`.
+//! The method `RedeliverHookDeliveries`: decodes the request, calls the use case, encodes the response.
 use ck8s_proto::repositories::v1 as pb;
 use ck8s_rpc::{convert, status};
 use tonic::{Request, Status};

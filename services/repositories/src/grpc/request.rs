@@ -1,5 +1,5 @@
 //! What most requests have in common: who calls, under which request id, and which repository they name.
-use ck8s_db::requests::RequestKey;
+use ck8s_proto::repositories::v1 as pb;
 use ck8s_rpc::{access, caller, convert, status};
 use ck8s_types::RequestId;
 use prost::Message;
@@ -8,21 +8,48 @@ use tonic::{Request, Status};
 
 use crate::{domain::caller::Caller, service::Repositories};
 
+/// A request that changes something, and may be repeated under its request id.
+pub(super) trait Change: Message {
+    const METHOD: &'static str;
+
+    fn request_id(&self) -> &str;
+}
+
+macro_rules! changes {
+    ($($request:ident => $method:literal),+ $(,)?) => {
+        $(impl Change for pb::$request {
+            const METHOD: &'static str = $method;
+
+            fn request_id(&self) -> &str {
+                &self.request_id
+            }
+        })+
+    };
+}
+
+changes!(
+    AddRepositoryRequest => "AddRepository",
+    UpdateRepositoryRequest => "UpdateRepository",
+    RemoveRepositoryRequest => "RemoveRepository",
+    RotateWebhookSecretRequest => "RotateWebhookSecret",
+    RotateCredentialRequest => "RotateCredential",
+    SetSecretRequest => "SetSecret",
+    MendRepositoryRequest => "MendRepository",
+    ResealRequest => "Reseal",
+);
+
 /// Returns who makes a change, with the key of their request.
-pub(super) fn caller<T: Message>(
+pub(super) fn caller<T: Change>(
     repositories: &Repositories,
     request: &Request<T>,
-    method: &'static str,
-    request_id: &str,
 ) -> Result<Caller, Status> {
-    let id: Option<RequestId> = convert::optional_id("request_id", request_id)?;
-    let content = request.get_ref().encode_to_vec();
-    let key = id.map(|id| repositories.request_key(id, method, &content));
-    let request_key: Option<RequestKey> = key.transpose()?;
+    let change = request.get_ref();
+    let id: Option<RequestId> = convert::optional_id("request_id", change.request_id())?;
+    let key = id.map(|id| repositories.request_key(id, T::METHOD, &change.encode_to_vec()));
     Ok(Caller {
         access: access::of(request),
         actor: caller::caller(request).actor(),
-        request: request_key,
+        request: key.transpose()?,
     })
 }
 

@@ -1,4 +1,4 @@
-//! `Reseal`.
+//! The method `Reseal`: decodes the request, calls the use case, encodes the response.
 use ck8s_proto::repositories::v1 as pb;
 use tonic::{Request, Status};
 
@@ -9,8 +9,7 @@ pub(super) async fn call(
     repositories: &Repositories,
     request: Request<pb::ResealRequest>,
 ) -> Result<pb::ResealResponse, Status> {
-    let request_id = &request.get_ref().request_id;
-    let caller = request::caller(repositories, &request, "Reseal", request_id)?;
+    let caller = request::caller(repositories, &request)?;
     let summary = repositories.reseal(caller).await?;
     Ok(pb::ResealResponse {
         key_id: summary.key_id,

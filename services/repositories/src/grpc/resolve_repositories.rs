@@ -1,4 +1,4 @@
-//! `ResolveRepositories`.
+//! The method `ResolveRepositories`: decodes the request, calls the use case, encodes the response.
 use ck8s_proto::repositories::v1 as pb;
 use ck8s_rpc::status;
 use prost::Message;

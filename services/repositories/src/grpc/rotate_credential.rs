@@ -1,4 +1,4 @@
-//! `RotateCredential`.
+//! The method `RotateCredential`: decodes the request, calls the use case, encodes the response.
 use ck8s_proto::repositories::v1 as pb;
 use tonic::{Request, Status};
 
@@ -9,8 +9,7 @@ pub(super) async fn call(
     repositories: &Repositories,
     request: Request<pb::RotateCredentialRequest>,
 ) -> Result<pb::RotateCredentialResponse, Status> {
-    let request_id = &request.get_ref().request_id;
-    let caller = request::caller(repositories, &request, "RotateCredential", request_id)?;
+    let caller = request::caller(repositories, &request)?;
     let rotate = request.into_inner();
     let credential = convert::other_credential(rotate.credential)?;
     let name = request::repository(&rotate.repository)?;

@@ -1,4 +1,4 @@
-//! `RotateWebhookSecret`.
+//! The method `RotateWebhookSecret`: decodes the request, calls the use case, encodes the response.
 use ck8s_proto::repositories::v1 as pb;
 use tonic::{Request, Status};
 
@@ -12,8 +12,7 @@ pub(super) async fn call(
     repositories: &Repositories,
     request: Request<pb::RotateWebhookSecretRequest>,
 ) -> Result<pb::RotateWebhookSecretResponse, Status> {
-    let request_id = &request.get_ref().request_id;
-    let caller = request::caller(repositories, &request, "RotateWebhookSecret", request_id)?;
+    let caller = request::caller(repositories, &request)?;
     let rotate = request.into_inner();
     request::repository(&rotate.repository)?;
     let rotate = RotateWebhookSecret {

@@ -1,4 +1,4 @@
-//! `SetSecret`.
+//! The method `SetSecret`: decodes the request, calls the use case, encodes the response.
 use ck8s_proto::repositories::v1 as pb;
 use tonic::{Request, Status};
 
@@ -12,8 +12,7 @@ pub(super) async fn call(
     repositories: &Repositories,
     request: Request<pb::SetSecretRequest>,
 ) -> Result<pb::SetSecretResponse, Status> {
-    let request_id = &request.get_ref().request_id;
-    let caller = request::caller(repositories, &request, "SetSecret", request_id)?;
+    let caller = request::caller(repositories, &request)?;
     let set = request.into_inner();
     request::repository(&set.repository)?;
     let set = SetSecret {

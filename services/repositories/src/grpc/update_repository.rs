@@ -1,4 +1,4 @@
-//! `UpdateRepository`.
+//! The method `UpdateRepository`: decodes the request, calls the use case, encodes the response.
 use ck8s_proto::repositories::v1 as pb;
 use ck8s_rpc::status;
 use tonic::{Request, Status};
@@ -16,8 +16,7 @@ pub(super) async fn call(
     repositories: &Repositories,
     request: Request<pb::UpdateRepositoryRequest>,
 ) -> Result<pb::UpdateRepositoryResponse, Status> {
-    let request_id = &request.get_ref().request_id;
-    let caller = request::caller(repositories, &request, "UpdateRepository", request_id)?;
+    let caller = request::caller(repositories, &request)?;
     let update = decode(request.into_inner())?;
     let view = repositories.update(caller, update).await?;
     Ok(pb::UpdateRepositoryResponse {

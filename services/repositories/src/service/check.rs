@@ -1,6 +1,4 @@
 //! Checks a repository: credential, permissions, hook, deliveries, services.yaml, and the provider's limits.
-use std::time::Instant;
-
 use ck8s_rpc::access::Access;
 use ck8s_types::RepositoryId;
 use time::{Duration, OffsetDateTime};
@@ -23,9 +21,7 @@ impl Repositories {
             return Ok(findings::maintained_by_hand(&repository));
         }
         let checks = &self.provider()?.checks;
-        checks
-            .take(repository.id, Instant::now())
-            .map_err(Error::TooManyChecks)?;
+        checks.check(repository.id).map_err(Error::TooManyChecks)?;
         self.findings(repository.id).await
     }
 

@@ -1,5 +1,5 @@
 //! The hook of a repository: made, inspected, pinged and removed at the provider. Each step may be repeated.
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use ck8s_provider::{HookSpec, ProviderError};
 use ck8s_types::{EventKind, RepositoryId};
@@ -84,17 +84,17 @@ impl RemoteRepository {
         pinged.await.map_err(Error::at(PINGING))
     }
 
-    /// Removes every hook that posts to our address, or to `former_url`, and the known one.
+    /// Removes every hook that posts to our address, or to one of `former_urls`, and the known one.
     pub(super) async fn remove_hooks(
         &self,
         known: Option<&str>,
-        former_url: Option<&str>,
+        former_urls: &[&str],
     ) -> Result<(), ProviderError> {
         let (credential, remote) = (&self.credential, &self.remote);
         let url = self.provider.hook_url.as_str();
-        let former_url = former_url.filter(|former| *former != url);
+        let former_urls = former_urls.iter().copied().filter(|former| *former != url);
         let mut ids: Vec<String> = known.map(str::to_owned).into_iter().collect();
-        for url in [Some(url), former_url].into_iter().flatten() {
+        for url in iter::once(url).chain(former_urls) {
             for hook in self.api().list_hooks(credential, remote, url).await? {
                 if !ids.contains(&hook.id) {
                     ids.push(hook.id);

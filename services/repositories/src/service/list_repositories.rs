@@ -3,7 +3,7 @@ use ck8s_rpc::access::Access;
 
 use super::repositories::Repositories;
 use crate::{
-    domain::repository::{PageKey, Repository, RepositoryPage},
+    domain::repository::{PageKey, PageQuery, Repository, RepositoryPage},
     error::Error,
     store::repositories,
 };
@@ -23,9 +23,14 @@ impl Repositories {
         } else {
             Some(vec![self.authorize_project(access, project).await?])
         };
+        let query = PageQuery {
+            projects,
+            after,
+            limit: size + 1,
+        };
         let mut repositories = {
             let mut conn = self.pool.acquire().await?;
-            repositories::list(&mut conn, projects, after.as_ref(), size + 1).await?
+            repositories::list(&mut conn, &query).await?
         };
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let has_more = repositories.len() > size;

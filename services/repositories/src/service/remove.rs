@@ -83,7 +83,7 @@ impl Repositories {
             remote
         };
         let hook_left = match remote
-            .remove_hooks(repository.hook.id.as_deref(), None)
+            .remove_hooks(repository.hook.id.as_deref(), &[])
             .await
         {
             Ok(()) => String::new(),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::repository::{
-        BranchSource, CredentialKind, DefaultBranch, Hook, NewRepository, PageKey, ProviderState,
+        BranchSource, CredentialKind, DefaultBranch, Hook, NewRepository, PageQuery, ProviderState,
         Repository, RepositoryChange, ServicesFile,
     },
     error::Error,
@@ -190,15 +190,16 @@ pub(crate) async fn by_external_ids(
     Ok(ids.into_iter().map(RepositoryId::from).collect())
 }
 
-/// Returns a page of repositories by name, of these projects; none: of all projects.
+/// Returns a page of repositories by name.
 pub(crate) async fn list(
     conn: &mut PgConnection,
-    projects: Option<Vec<ProjectId>>,
-    after: Option<&PageKey>,
-    limit: i64,
+    query: &PageQuery,
 ) -> sqlx::Result<Vec<Repository>> {
-    let projects: Option<Vec<Uuid>> =
-        projects.map(|projects| projects.into_iter().map(ProjectId::uuid).collect());
+    let projects: Option<Vec<Uuid>> = query
+        .projects
+        .as_ref()
+        .map(|projects| projects.iter().map(|id| id.uuid()).collect());
+    let after = query.after.as_ref();
     let ids = sqlx::query_scalar!(
         "SELECT id FROM repositories.repositories
          WHERE removed_at IS NULL AND ($1::uuid[] IS NULL OR project_id = ANY($1))
@@ -208,7 +209,7 @@ pub(crate) async fn list(
         projects.as_deref(),
         after.map(|key| key.0.as_str()),
         after.map(|key| key.1.uuid()),
-        limit
+        query.limit
     )
     .fetch_all(&mut *conn)
     .await?;

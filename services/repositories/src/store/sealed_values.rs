@@ -51,7 +51,7 @@ pub(crate) async fn under_other_keys(
             bytes: row.sealed,
         },
         repository: row.repository.into(),
-        id: row.id.map(WebhookSecretId::from),
+        id: row.id.map(WebhookSecretId),
         name: row.name,
     });
     Ok(values.collect())
@@ -67,7 +67,7 @@ pub(crate) async fn replace(
         SealedRow::WebhookSecret { id, .. } => {
             sqlx::query!(
                 "UPDATE repositories.webhook_secrets SET sealed = $2, key_id = $3 WHERE id = $1 AND sealed = $4",
-                id.uuid(),
+                id.0,
                 after.bytes,
                 after.key_id,
                 value.sealed.bytes

@@ -44,7 +44,7 @@ pub(crate) async fn valid(
     Ok(rows
         .into_iter()
         .map(|row| WebhookSecret {
-            id: row.id.into(),
+            id: WebhookSecretId(row.id),
             repository_id: row.repository_id.into(),
             sealed: secret(row.sealed, row.key_id),
             expires_at: row.expires_at,
@@ -146,7 +146,7 @@ pub(crate) async fn insert(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO repositories.webhook_secrets (id, repository_id, sealed, key_id) VALUES ($1, $2, $3, $4)",
-        id.uuid(),
+        id.0,
         repository.uuid(),
         sealed.bytes,
         sealed.key_id

@@ -101,7 +101,7 @@ fn environments(field: &Field<'_>) -> Result<BTreeMap<String, Layer>, ParseError
     for entry in field.entries()? {
         let value = field.entry(entry);
         if !is_name(&entry.key) {
-            let problem = format!("{} is not {NAME}", quoted(&entry.key));
+            let problem = format!("{} is not {NAME_RULE}", quoted(&entry.key));
             return Err(ParseError::new(
                 entry.line,
                 format!("{}: {problem}", field.path),
@@ -118,7 +118,7 @@ fn trigger(
     environments: &BTreeMap<String, Layer>,
 ) -> Result<Trigger, ParseError> {
     let fields = field.fields(TRIGGER_KEYS)?;
-    let name = fields.required("name")?.word(is_name, NAME)?;
+    let name = fields.required("name")?.word(is_name, NAME_RULE)?;
     let on = fields.required("on")?.fields(ON_KEYS)?;
     let event = on.required("event")?.word(is_event, "an event's name")?;
     let (branches, branches_ignore) = patterns(on.get("branches"))?;
@@ -196,7 +196,9 @@ fn patterns(field: Option<Field<'_>>) -> Result<(Vec<String>, Vec<String>), Pars
     Ok((take, ignore))
 }
 
-const NAME: &str = "a name (letters, digits, space, dot, dash, underscore; at most 100 characters)";
+/// What a name may hold, in words.
+pub const NAME_RULE: &str =
+    "a name (letters, digits, space, dot, dash, underscore; at most 100 characters)";
 
 fn is_name(text: &str) -> bool {
     (1..=100).contains(&text.len())

@@ -127,7 +127,7 @@ impl Repositories {
         let remote = self.remote(&mut conn, repository).await?;
         drop(conn);
         let known = repository.hook.id.as_deref();
-        match remote.remove_hooks(known, Some(&pending.hook_url)).await {
+        match remote.remove_hooks(known, &[&pending.hook_url]).await {
             Ok(()) => Ok(None),
             Err(error) if error.is_transient() => {
                 self.note_provider_error(repository, &error).await;

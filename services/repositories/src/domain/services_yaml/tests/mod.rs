@@ -1,7 +1,7 @@
 //! What a services.yaml means, and what each kind of error says.
 mod schema;
 
-use super::*;
+use super::{parse::NAME_RULE, *};
 
 /// Returns the example of docs/services-yaml.md.
 fn documented() -> String {
@@ -225,7 +225,7 @@ fn errors_of_the_file_and_its_triggers_say_what_is_wrong() {
         ),
         (
             &trigger("{name: a/b, on: {}}"),
-            format!("line 3: triggers[0].name: \"a/b\" is not {NAME}"),
+            format!("line 3: triggers[0].name: \"a/b\" is not {NAME_RULE}"),
         ),
         (
             &trigger("{name: a, on: {event: Push}, run: {command: x}}"),
@@ -247,7 +247,7 @@ fn errors_of_the_file_and_its_triggers_say_what_is_wrong() {
         ),
         (
             "version: 1\nenvironments: {'': {}}\n",
-            format!("line 2: environments: \"\" is not {NAME}"),
+            format!("line 2: environments: \"\" is not {NAME_RULE}"),
         ),
     ] {
         assert_eq!(problem(text), says, "{text}");
