@@ -31,10 +31,8 @@ pub(crate) struct HookDeliveries {
 impl HookDeliveries {
     pub(crate) fn new(channel: Channel) -> Self {
         Self {
-            provider: RepositoriesServiceClient::new(
-                channel.clone().with_timeout(PROVIDER_TIMEOUT),
-            )
-            .max_decoding_message_size(ck8s_rpc::mesh::MAX_MESSAGE_BYTES),
+            provider: RepositoriesServiceClient::new(channel.with_timeout(PROVIDER_TIMEOUT))
+                .max_decoding_message_size(ck8s_rpc::mesh::MAX_MESSAGE_BYTES),
             repositories: RepositoriesServiceClient::new(channel)
                 .max_decoding_message_size(ck8s_rpc::mesh::MAX_MESSAGE_BYTES),
         }
