@@ -21,8 +21,8 @@ pub(crate) struct CodeResponse {
     pub(crate) code: String,
     /// For people.
     pub(crate) message: String,
-    /// The id of the webhook's delivery, empty if there is none; none where no webhook is answered.
-    pub(crate) delivery_id: Option<String>,
+    /// The provider's id of the webhook's delivery, empty if it is missing; none where no webhook is answered.
+    pub(crate) delivery_key: Option<String>,
     /// When to come back, in seconds.
     pub(crate) retry_after: Option<u32>,
     /// The methods that the path takes.
@@ -33,8 +33,8 @@ pub(crate) struct CodeResponse {
 struct CodeBody<'a> {
     code: &'a str,
     message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    delivery_id: Option<&'a str>,
+    #[serde(rename = "delivery_id", skip_serializing_if = "Option::is_none")]
+    delivery_key: Option<&'a str>,
 }
 
 impl CodeResponse {
@@ -43,7 +43,7 @@ impl CodeResponse {
             status,
             code: code.to_owned(),
             message: message.to_owned(),
-            delivery_id: None,
+            delivery_key: None,
             retry_after: None,
             allow: None,
         }
@@ -78,9 +78,9 @@ impl CodeResponse {
     }
 
     /// Names the delivery that is answered.
-    pub(crate) fn for_delivery(self, delivery_id: String) -> Self {
+    pub(crate) fn for_delivery(self, delivery_key: String) -> Self {
         Self {
-            delivery_id: Some(delivery_id),
+            delivery_key: Some(delivery_key),
             ..self
         }
     }
@@ -89,7 +89,7 @@ impl CodeResponse {
         let body = CodeBody {
             code: &self.code,
             message: &self.message,
-            delivery_id: self.delivery_id.as_deref(),
+            delivery_key: self.delivery_key.as_deref(),
         };
         let mut response = json(self.status, &body);
         let headers = response.headers_mut();

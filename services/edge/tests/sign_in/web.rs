@@ -87,7 +87,7 @@ async fn a_failed_sign_in_shows_why() {
     assert!(
         page(elsewhere, 400)
             .await
-            .contains("in the browser that began it")
+            .contains("in the browser that started it")
     );
 
     let login = world.get("/auth/github/login").await;

@@ -31,9 +31,9 @@ pub(crate) struct HookDeliveries {
 impl HookDeliveries {
     pub(crate) fn new(channel: Channel) -> Self {
         Self {
-            provider: RepositoriesServiceClient::new(channel.with_timeout(PROVIDER_TIMEOUT))
+            repositories: RepositoriesServiceClient::new(channel.clone())
                 .max_decoding_message_size(ck8s_rpc::mesh::MAX_MESSAGE_BYTES),
-            repositories: RepositoriesServiceClient::new(channel)
+            provider: RepositoriesServiceClient::new(channel.with_timeout(PROVIDER_TIMEOUT))
                 .max_decoding_message_size(ck8s_rpc::mesh::MAX_MESSAGE_BYTES),
         }
     }

@@ -5,7 +5,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 
-const LONG: Policy = Policy {
+const LASTING: Policy = Policy {
     found_lifetime: Duration::from_secs(600),
     absent_lifetime: Duration::from_secs(600),
     refresh_age: Duration::from_secs(600),
@@ -78,7 +78,7 @@ impl Source {
 
 #[tokio::test]
 async fn missing_ids_are_loaded_in_one_call_and_kept() {
-    let source = Source::new(LONG, 10);
+    let source = Source::new(LASTING, 10);
     assert_eq!(
         source.get(&[4, 1, 2]).await,
         [Ok(Some(4)), Ok(None), Ok(Some(2))]
@@ -92,7 +92,7 @@ async fn missing_ids_are_loaded_in_one_call_and_kept() {
 
 #[tokio::test]
 async fn concurrent_callers_share_the_load_of_an_id() {
-    let source = Source::new(LONG, 0);
+    let source = Source::new(LASTING, 0);
     let release = async {
         source.until_calls(2).await;
         source.permits.add_permits(2);
@@ -111,7 +111,7 @@ async fn concurrent_callers_share_the_load_of_an_id() {
 
 #[tokio::test]
 async fn a_failed_load_is_not_kept() {
-    let source = Source::new(LONG, 10);
+    let source = Source::new(LASTING, 10);
     source.failures.store(1, Ordering::Release);
     assert_eq!(source.get(&[2, 3]).await, [Err(()), Err(())]);
     assert_eq!(source.get(&[2, 3]).await, [Ok(Some(2)), Ok(None)]);
@@ -119,7 +119,7 @@ async fn a_failed_load_is_not_kept() {
 
 #[tokio::test]
 async fn clearing_forgets_what_is_kept_and_what_is_being_loaded() {
-    let source = Source::new(LONG, 1);
+    let source = Source::new(LASTING, 1);
     source.get(&[2]).await;
     source.cache.clear();
     let clear_meanwhile = async {
@@ -137,7 +137,7 @@ async fn clearing_forgets_what_is_kept_and_what_is_being_loaded() {
 async fn an_aged_value_is_refreshed_beside_its_use_and_survives_a_failure() {
     let policy = Policy {
         refresh_age: Duration::ZERO,
-        ..LONG
+        ..LASTING
     };
     let source = Source::new(policy, 1);
     source.get(&[2]).await;
@@ -165,7 +165,7 @@ async fn an_aged_value_is_refreshed_beside_its_use_and_survives_a_failure() {
 async fn an_absent_id_expires_on_its_own() {
     let policy = Policy {
         absent_lifetime: Duration::from_millis(1),
-        ..LONG
+        ..LASTING
     };
     let source = Source::new(policy, 1_000);
     let loaded_again = async {

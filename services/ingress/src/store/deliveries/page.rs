@@ -1,7 +1,7 @@
 //! Pages of deliveries, newest first. Each kind of scope has a statement of its own, so that each has the plan of its
 //! index.
 use ck8s_rpc::access::Scope;
-use ck8s_types::{DeliveryId, RepositoryId};
+use ck8s_types::{DeliveryId, ProjectId, RepositoryId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -32,11 +32,8 @@ pub(crate) async fn page(
     };
     let rows = match &filter.scope {
         Scope::Projects(projects) => match projects.as_slice() {
-            [project] => of_project(conn, project.uuid(), conditions).await?,
-            projects => {
-                let projects: Vec<Uuid> = projects.iter().map(|p| p.uuid()).collect();
-                of_projects(conn, &projects, conditions).await?
-            }
+            [project] => of_project(conn, *project, conditions).await?,
+            projects => of_projects(conn, projects, conditions).await?,
         },
         Scope::EveryProject => of_all(conn, false, conditions).await?,
         Scope::All => of_all(conn, true, conditions).await?,
@@ -46,7 +43,7 @@ pub(crate) async fn page(
 
 async fn of_project(
     conn: &mut PgConnection,
-    project: Uuid,
+    project: ProjectId,
     conditions: Conditions,
 ) -> sqlx::Result<Vec<DeliveryRow>> {
     sqlx::query_as!(
@@ -57,7 +54,7 @@ async fn of_project(
              FROM ingress.inbox
              WHERE project_id = $1 AND id < $2 AND ($3::uuid IS NULL OR repository_id = $3) AND ($4::text IS NULL OR state = $4)
              ORDER BY id DESC LIMIT $5"#,
-        project,
+        project.uuid(),
         conditions.before,
         conditions.repository,
         conditions.state,
@@ -70,9 +67,10 @@ async fn of_project(
 /// Reads the newest deliveries of each project, and of these the newest.
 async fn of_projects(
     conn: &mut PgConnection,
-    projects: &[Uuid],
+    projects: &[ProjectId],
     conditions: Conditions,
 ) -> sqlx::Result<Vec<DeliveryRow>> {
+    let projects: Vec<Uuid> = projects.iter().map(|p| p.uuid()).collect();
     sqlx::query_as!(
         DeliveryRow,
         r#"SELECT id AS "id!", provider AS "provider!", delivery_key AS "delivery_key!", event AS "event!", action AS "action!",
@@ -84,7 +82,7 @@ async fn of_projects(
                 ORDER BY id DESC LIMIT $5
              ) AS d
              ORDER BY id DESC LIMIT $5"#,
-        projects,
+        &projects,
         conditions.before,
         conditions.repository,
         conditions.state,
