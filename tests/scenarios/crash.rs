@@ -1,5 +1,5 @@
-//! kill -9 of the server at random moments, while a client sends and sends again what was not acknowledged: nothing that was acknowledged
-//! is lost, nothing runs twice, nothing is left over.
+//! Crashes: the server is killed at random moments while a client sends webhooks and repeats those that were not
+//! acknowledged. No acknowledged delivery is lost, nothing runs twice, nothing is left over.
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::{
@@ -15,7 +15,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::watch;
 
 const DELIVERIES: usize = 2_000;
-/// Of these, every second matches no trigger: a run is two processes, and the test is to be short.
+/// One delivery in this many matches no trigger: a run is two processes, and the test has to be short.
 const UNMATCHED_EACH: usize = 2;
 const CONNECTIONS: usize = 8;
 const KILLS: usize = 5;
@@ -28,11 +28,12 @@ triggers:
     run: { command: [\"true\"], max_attempts: 10 }
 ";
 
-/// What the client knows.
+/// A client that sends webhooks, and what it knows about them.
 struct Client {
     webhooks: Vec<Webhook>,
     next: AtomicUsize,
-    /// Up to where it may send: so that it is still sending at the last kill, however fast the server is between two.
+    /// The number of webhooks that it may send so far: so that it still sends at the last kill, however fast the server
+    /// is.
     allowed: watch::Sender<usize>,
     acknowledged: Mutex<HashSet<String>>,
     resent: AtomicUsize,
@@ -40,7 +41,7 @@ struct Client {
 }
 
 impl Client {
-    /// One connection's worth: each webhook is sent until it is acknowledged.
+    /// Sends over one connection: repeats each webhook until it is acknowledged.
     async fn send(self: Arc<Self>, url: String) {
         let mut connection = None;
         let mut allowed = self.allowed.subscribe();
@@ -49,7 +50,7 @@ impl Client {
             let Some(webhook) = self.webhooks.get(next) else {
                 return;
             };
-            allowed.wait_for(|most| next < *most).await.unwrap();
+            allowed.wait_for(|allowed| next < *allowed).await.unwrap();
             loop {
                 let http = match connection.take() {
                     Some(http) => Ok(http),
@@ -76,7 +77,7 @@ impl Client {
                     Err(_) => connection = None,
                 }
                 self.resent.fetch_add(1, Ordering::Relaxed);
-                // A client that waits a moment before it tries again.
+                // A client waits a moment before it tries again.
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
@@ -84,7 +85,7 @@ impl Client {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_was_acknowledged_is_lost_and_nothing_is_left_over() {
+async fn no_acknowledged_delivery_is_lost_and_nothing_is_left_over() {
     let seed: u64 = std::env::var("CK8S_TEST_SEED")
         .ok()
         .and_then(|s| s.parse().ok())
@@ -120,14 +121,14 @@ async fn nothing_that_was_acknowledged_is_lost_and_nothing_is_left_over() {
         .map(|_| tokio::spawn(client.clone().send(world.ready.url.clone())))
         .collect();
 
-    // A kill falls at a random share of what is left to send, and a random moment after that.
+    // Each kill comes after a random number of acknowledgements, and a random moment after that.
     let mut kills = Vec::new();
     for kill in 0..KILLS {
         let (from, to) = (kill * DELIVERIES / KILLS, (kill + 1) * DELIVERIES / KILLS);
         client.allowed.send_replace(to);
-        // Some are on their way at that moment.
+        // Some webhooks are on their way at that moment.
         let at = random.random_range(from..to - CONNECTIONS);
-        until("the client gets so far", async || {
+        until("the client has that many acknowledgements", async || {
             (client.acknowledged.lock().unwrap().len() >= at).then_some(())
         })
         .await;
@@ -211,7 +212,7 @@ async fn nothing_that_was_acknowledged_is_lost_and_nothing_is_left_over() {
         || r.reason() == ck8s_proto::runs::v1::RunReason::WorkerLost));
 }
 
-/// Waits until every run has ended; what went in the meantime counts as progress.
+/// Waits until every run has ended; each run that ends meanwhile counts as progress.
 async fn until_ended(world: &World, project: &str) -> Vec<ck8s_proto::runs::v1::Run> {
     let mut left = usize::MAX;
     loop {

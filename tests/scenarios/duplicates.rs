@@ -1,4 +1,4 @@
-//! The same delivery many times at once is one run; two deliveries at the same instant are two.
+//! Duplicates: one delivery sent many times at once makes one run; two deliveries at the same instant make two.
 use std::collections::HashMap;
 
 use ck8s_tests::{Http, Setup, Webhook, World, labeled};
@@ -13,7 +13,7 @@ triggers:
 ";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_delivery_a_hundred_times_at_once_is_one_run() {
+async fn one_delivery_sent_a_hundred_times_at_once_makes_one_run() {
     let world = World::start(Setup::with_worker(4)).await;
     let project = world.admin.project("acme", 2).await;
     let (_, secret) = world
@@ -62,7 +62,7 @@ async fn the_same_delivery_a_hundred_times_at_once_is_one_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_deliveries_at_the_same_instant_are_two_runs() {
+async fn two_deliveries_at_the_same_instant_make_two_runs() {
     let world = World::start(Setup::with_worker(4)).await;
     let project = world.admin.project("acme", 2).await;
     let (_, secret) = world

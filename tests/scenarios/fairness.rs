@@ -1,4 +1,4 @@
-//! A project with many waiting runs does not hold up another one.
+//! Fairness: a project with many waiting runs does not hold up another one.
 use std::time::{Duration, Instant};
 
 use ck8s_tests::{
@@ -8,8 +8,10 @@ use ck8s_tests::{
 };
 use futures::{StreamExt, stream};
 
+/// Runs that one median is taken of.
 const ROUNDS: usize = 15;
-const WAITING: usize = 500;
+/// Runs of the big project that wait.
+const WAITING_RUNS: usize = 500;
 
 const SERVICES: &str = "
 version: 1
@@ -19,7 +21,7 @@ triggers:
     run: { command: sleep 60 }
 ";
 
-/// The median time from the call to the grant of a run of this project.
+/// Returns the median time from the call to the grant of a run of this project.
 async fn median(world: &World, project: &str, hand: &mut Hand) -> Duration {
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
@@ -34,16 +36,16 @@ async fn median(world: &World, project: &str, hand: &mut Hand) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_starts_as_fast_beside_500_waiting_runs_of_another_project() {
+async fn a_run_starts_as_fast_while_500_runs_of_another_project_wait() {
     let world = World::start(Setup::without_worker()).await;
     world.admin.project("big", 4).await;
     world.admin.project("small", 4).await;
     let mut hand = Hand::connect(&world.as_worker(), hello("w", 8)).await;
-    median(&world, "small", &mut hand).await; // caches fill, connections open
+    median(&world, "small", &mut hand).await; // fills caches and opens connections
     let idle = median(&world, "small", &mut hand).await;
 
     let (_, secret) = world.admin.repository("big", "big/app", 77, SERVICES).await;
-    let sending = stream::iter(0..WAITING + 4).map(|i| {
+    let sending = stream::iter(0..WAITING_RUNS + 4).map(|i| {
         let body = labeled(77, "big/app", i64::try_from(i).unwrap(), "run:dev")
             .to_string()
             .into_bytes();
@@ -52,13 +54,13 @@ async fn a_run_starts_as_fast_beside_500_waiting_runs_of_another_project() {
         async move { webhook.send_to(url).await.unwrap().status }
     });
     let statuses: Vec<u16> = sending.buffer_unordered(64).collect().await;
-    assert!(statuses.len() == WAITING + 4 && statuses.iter().all(|s| *s == 202));
+    assert!(statuses.len() == WAITING_RUNS + 4 && statuses.iter().all(|s| *s == 202));
     for _ in 0..4 {
         let grant = hand.grant().await;
         assert_eq!(grant.project_slug, "big");
         hand.tell(lease(&grant), running()).await;
     }
-    let waiting = i64::try_from(WAITING).unwrap();
+    let waiting = i64::try_from(WAITING_RUNS).unwrap();
     until("500 runs wait", async || {
         (database::queued(&world.owner).await == waiting).then_some(())
     })
@@ -67,7 +69,7 @@ async fn a_run_starts_as_fast_beside_500_waiting_runs_of_another_project() {
     let beside = median(&world, "small", &mut hand).await;
     let ratio = beside.as_secs_f64() / idle.as_secs_f64();
     println!(
-        "from the call to the grant, median of {ROUNDS}: idle {idle:?}, beside {WAITING} waiting runs {beside:?}: ratio {ratio:.2}"
+        "from the call to the grant, median of {ROUNDS}: idle {idle:?}, beside {WAITING_RUNS} waiting runs {beside:?}: ratio {ratio:.2}"
     );
     assert!(
         ratio < 5.0 && beside < Duration::from_millis(250),

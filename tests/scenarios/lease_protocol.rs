@@ -1,4 +1,4 @@
-//! The lease stream, frame by frame, with a worker that is driven by hand.
+//! The lease stream, frame by frame, with a worker that the test drives by hand.
 use ck8s_proto::runs::v1::{
     Capacity, DrainWorkerRequest, LeaseRef, RunReason, RunState, WaitCause, WorkerState,
     lease_request,
@@ -20,7 +20,7 @@ fn count(kinds: &[String], kind: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_grant_is_pushed_and_a_transition_said_again_is_recorded_once() {
+async fn a_grant_is_pushed_and_a_repeated_transition_is_recorded_once() {
     let world = world().await;
     let mut hand = Hand::connect(&world.as_worker(), hello("w", 1)).await;
     assert_eq!(
@@ -54,7 +54,7 @@ async fn a_grant_is_pushed_and_a_transition_said_again_is_recorded_once() {
     assert_eq!(hand.acknowledged(second, &held).await, Told::Stored);
     let third = hand.say(&held, released()).await;
     assert_eq!(hand.acknowledged(third, &held).await, Told::Stored);
-    // The acknowledgements were lost: it says all of it again, one by one and all at once.
+    // The acknowledgements were lost: the worker repeats everything, one by one and all at once.
     hand.say_as(third, &held, released()).await;
     assert_eq!(hand.acknowledged(third, &held).await, Told::Stored);
     let kinds = world.admin.kinds(&run.id).await;
@@ -99,7 +99,7 @@ async fn a_grant_is_pushed_and_a_transition_said_again_is_recorded_once() {
 }
 
 #[tokio::test]
-async fn a_grant_that_was_lost_with_its_stream_comes_again() {
+async fn a_grant_that_was_lost_with_its_stream_is_sent_again() {
     let world = world().await;
     let mut hand = Hand::connect(&world.as_worker(), hello("w", 2)).await;
     let run = world.admin.start("acme", script("true")).await;
@@ -118,7 +118,7 @@ async fn a_grant_that_was_lost_with_its_stream_comes_again() {
         .ends(&run.id, RunState::Succeeded, RunReason::Completed)
         .await;
 
-    // What it still holds it keeps, and nothing is granted twice.
+    // The worker keeps what it still holds, and nothing is granted twice.
     let run = world.admin.start("acme", script("true")).await;
     let grant = hand.grant_of(&run.id).await;
     hand.tell(lease(&grant), running()).await;
@@ -141,7 +141,7 @@ async fn a_grant_that_was_lost_with_its_stream_comes_again() {
 }
 
 #[tokio::test]
-async fn a_process_worker_that_was_started_anew_gets_a_new_attempt() {
+async fn a_restarted_process_worker_gets_a_new_attempt() {
     let world = world().await;
     let mut hand = Hand::connect(&world.as_worker(), hello("w", 1)).await;
     let run = world.admin.start("acme", script("true")).await;
@@ -163,7 +163,7 @@ async fn a_process_worker_that_was_started_anew_gets_a_new_attempt() {
 }
 
 #[tokio::test]
-async fn a_cluster_worker_that_was_started_anew_takes_its_workload_over() {
+async fn a_restarted_cluster_worker_takes_its_workload_over() {
     let world = world().await;
     let mut hand = Hand::connect(&world.as_worker(), hello_of_cluster("k", "one", 1)).await;
     let run = world.admin.start("acme", script("true")).await;
@@ -211,7 +211,7 @@ async fn only_a_worker_of_the_same_cluster_takes_over() {
             .then_some(())
     })
     .await;
-    // The reaper looks every second: another run comes and goes, and two heartbeats, and nobody else got it.
+    // The reaper comes every second: after another run and two heartbeats, still no other worker has the lease.
     other.beat().await;
     process.beat().await;
     let mut same = Hand::connect(&world.as_worker(), hello_of_cluster("same", "a", 4)).await;
@@ -225,7 +225,7 @@ async fn only_a_worker_of_the_same_cluster_takes_over() {
 }
 
 #[tokio::test]
-async fn what_is_handed_back_goes_to_another_worker() {
+async fn a_returned_lease_goes_to_another_worker() {
     let world = world().await;
     let api = world.as_worker();
     let mut leaving = Hand::connect(&api, hello("leaving", 1)).await;
@@ -250,7 +250,7 @@ async fn what_is_handed_back_goes_to_another_worker() {
         world.admin.worker_is(gone, WorkerState::Disconnected).await;
     }
 
-    // A workload that goes on is taken over at once.
+    // Another worker takes over at once a workload that goes on.
     let mut leaving = Hand::connect(&api, hello_of_cluster("k1", "a", 1)).await;
     let run = world.admin.start("acme", script("true")).await;
     let grant = leaving.grant_of(&run.id).await;
@@ -271,7 +271,7 @@ async fn what_is_handed_back_goes_to_another_worker() {
 }
 
 #[tokio::test]
-async fn a_lost_workload_makes_a_new_attempt_until_the_last() {
+async fn a_lost_workload_gets_a_new_attempt_until_the_last_one() {
     let world = world().await;
     let mut hand = Hand::connect(&world.as_worker(), hello("w", 1)).await;
     let run = world.admin.start("acme", script("true")).await;
@@ -290,7 +290,7 @@ async fn a_lost_workload_makes_a_new_attempt_until_the_last() {
 }
 
 #[tokio::test]
-async fn a_worker_that_drains_or_has_no_room_gets_nothing() {
+async fn a_worker_that_drains_or_is_full_gets_no_run() {
     let world = world().await;
     let mut hand = Hand::connect(&world.as_worker(), hello("w", 1)).await;
     let drain = |undo| DrainWorkerRequest {
@@ -328,7 +328,7 @@ async fn a_stream_that_was_replaced_is_closed() {
     let world = world().await;
     let mut first = Hand::connect(&world.as_worker(), hello("w", 1)).await;
     let mut second = Hand::connect(&world.as_worker(), hello("w", 1)).await;
-    let status = first.closed().await.expect("it is told why");
+    let status = first.closed().await.expect("the status says why");
     assert_eq!(status.code(), tonic::Code::Aborted, "{status:?}");
     let run = world.admin.start("acme", script("true")).await;
     let grant = second.grant_of(&run.id).await;
@@ -344,7 +344,7 @@ async fn a_stream_that_was_replaced_is_closed() {
 }
 
 #[tokio::test]
-async fn a_hello_that_cannot_be_is_refused() {
+async fn an_invalid_hello_is_refused() {
     let world = world().await;
     let api = world.as_worker();
     let refused = async |change: &dyn Fn(&mut ck8s_proto::runs::v1::Hello)| {
@@ -376,7 +376,7 @@ async fn a_hello_that_cannot_be_is_refused() {
         refused(&|h| h.capacity = -1).await,
         tonic::Code::InvalidArgument
     );
-    // And only a worker may speak here.
+    // Only a worker may open this stream.
     let denied = Hand::try_connect(&world.admin, hello("w", 1))
         .await
         .err()
@@ -385,7 +385,7 @@ async fn a_hello_that_cannot_be_is_refused() {
 }
 
 #[tokio::test]
-async fn events_of_a_lease_tell_its_epochs() {
+async fn the_events_of_a_lease_name_its_epochs() {
     let world = world().await;
     let mut hand = Hand::connect(&world.as_worker(), hello_of_cluster("k", "one", 1)).await;
     let run = world.admin.start("acme", script("true")).await;
@@ -416,10 +416,10 @@ async fn events_of_a_lease_tell_its_epochs() {
 }
 
 #[tokio::test]
-async fn a_lease_whose_commit_nobody_heard_of_is_granted_all_the_same() {
+async fn a_lease_whose_commit_was_not_acknowledged_is_granted_all_the_same() {
     let world = world().await;
     let mut hand = Hand::connect(&world.as_worker(), hello("w", 1)).await;
-    // Nobody has the label: the run waits.
+    // No worker has the label: the run waits.
     let mut spec = script("true");
     spec.labels = vec!["gpu".to_owned()];
     let run = world.admin.start("acme", spec).await;

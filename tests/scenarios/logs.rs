@@ -1,4 +1,4 @@
-//! Logs: live while the run runs, kept after it, capped, masked; and the run's own token.
+//! Logs: followed live, kept after the run, cut at the cap, masked; and the run's own token.
 use ck8s_proto::runs::v1::{
     GetRunRequest, ListRunsRequest, ReadLogRequest, RunReason, RunSpec, RunState,
 };
@@ -31,12 +31,13 @@ async fn a_log_is_followed_live_and_kept() {
     let following = async {
         while let Some(piece) = stream.message().await.unwrap() {
             for chunk in piece.chunks {
-                assert_eq!(chunk.offset, at, "without gaps");
+                assert_eq!(chunk.offset, at, "no gap");
                 at += i64::try_from(chunk.data.len()).unwrap();
                 seen.push_str(std::str::from_utf8(&chunk.data).unwrap());
             }
             if seen == "one\ntwo\n" && !go.exists() {
-                // It came while it runs; that it runs is told by another way, which may take a moment longer.
+                // The log came while the run runs. The state of the run comes another way, which may take a moment
+                // longer.
                 world.admin.wait_running(&run.id).await;
                 std::fs::write(&go, "").unwrap();
             }
@@ -115,7 +116,7 @@ async fn a_log_is_cut_at_the_cap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_is_given_to_the_run_and_shows_nowhere() {
+async fn a_run_gets_its_secret_and_the_secret_is_shown_nowhere() {
     let world = World::start(Setup::with_worker(4)).await;
     world.admin.project("acme", 2).await;
     let (repository, webhook_secret) = world
@@ -153,7 +154,7 @@ async fn a_secret_is_given_to_the_run_and_shows_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_runs_token_reads_its_own_run_and_dies_with_it() {
+async fn the_token_of_a_run_reads_that_run_only_and_ends_with_it() {
     let world = World::start(Setup::with_worker(4)).await;
     world.admin.project("acme", 2).await;
     let (file, go) = (world.dir.path().join("token"), world.dir.path().join("go"));
@@ -193,7 +194,7 @@ async fn a_runs_token_reads_its_own_run_and_dies_with_it() {
         .admin
         .ends(&run.id, RunState::Succeeded, RunReason::Completed)
         .await;
-    until("its token is dead", async || {
+    until("its token is refused", async || {
         (get(&run.id).await == Err(tonic::Code::Unauthenticated)).then_some(())
     })
     .await;

@@ -1,9 +1,10 @@
-//! Several replicas on one database, with workers on each.
+//! Replicas: two servers on one database, with a worker on each.
 use std::collections::HashSet;
 
 use ck8s_proto::runs::v1::{RunReason, RunState, WatchRunsRequest, WorkerState};
 use ck8s_tests::{Api, Node, Setup, World, program::lives, script, until};
 
+/// Two replicas with their workers.
 struct Two {
     a: Api,
     b: Api,
@@ -13,7 +14,7 @@ struct Two {
     world: World,
 }
 
-/// `a` is the first server, `b` the other replica; each has one worker, with a label of its own.
+/// Starts two replicas: `a` is the first server, `b` the other one. Each has one worker with a label of its own.
 async fn two() -> Two {
     let world = World::start(Setup::without_worker().short_leases()).await;
     let replica = world
@@ -48,7 +49,7 @@ fn on(label: &str, text: &str) -> ck8s_proto::runs::v1::RunSpec {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_asked_of_one_replica_reaches_the_workers_of_the_other() {
+async fn a_call_to_one_replica_reaches_the_workers_of_the_other() {
     let two = two().await;
     let mut times = Vec::new();
     for (api, label, worker) in [(&two.a, "b", "at-b"), (&two.b, "a", "at-a")]
@@ -62,7 +63,7 @@ async fn what_is_asked_of_one_replica_reaches_the_workers_of_the_other() {
         times.push(before.elapsed());
         assert_eq!(run.worker_id, worker);
         let pid: i32 = run.workload.trim_start_matches("process:").parse().unwrap();
-        // The cancel goes through the replica that the worker is not connected to.
+        // The cancel goes to the replica to which the worker is not connected.
         let before = std::time::Instant::now();
         let canceled = api.cancel(&run.id).await.unwrap();
         assert_eq!(
@@ -79,7 +80,7 @@ async fn what_is_asked_of_one_replica_reaches_the_workers_of_the_other() {
     println!("started on the other replica's worker, from the call to running: {times:?}");
     assert!(
         times[0] < std::time::Duration::from_millis(800),
-        "it is woken, and does not wait for the sweep"
+        "a wake-up starts it, not the sweep"
     );
     two.world.idle().await;
 }
@@ -123,7 +124,7 @@ async fn a_watch_at_either_replica_shows_what_happens_at_both() {
         let seeing = async {
             while !left.is_empty() {
                 let seen = stream.message().await.unwrap().expect("the stream goes on");
-                // A watch may begin a little before now: what was made before it is not what it is about.
+                // A watch may begin a little before now, and so show what was made before these runs.
                 let ours = |id: &str| id == x.id || id == y.id;
                 if let Some(event) = seen.event.filter(|e| ours(&e.run_id)) {
                     assert!(
@@ -135,12 +136,12 @@ async fn a_watch_at_either_replica_shows_what_happens_at_both() {
         };
         tokio::time::timeout(ck8s_tests::PATIENCE, seeing)
             .await
-            .expect("everything is seen");
+            .expect("the watch shows everything");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replica_that_is_killed_takes_nothing_with_it() {
+async fn a_killed_replica_takes_no_run_with_it() {
     let mut two = two().await;
     let go = two.world.dir.path().join("go");
     let waiting = format!("while [ ! -e {} ]; do sleep 0.05; done", go.display());
@@ -149,7 +150,7 @@ async fn a_replica_that_is_killed_takes_nothing_with_it() {
     two.a.wait_running(&here.id).await;
     let there = two.a.wait_running(&there.id).await;
     two.replica.program.kill();
-    // The other replica serves on, for its own worker and for those who ask.
+    // The other replica goes on: for its own worker and for its clients.
     let more = two.a.start("acme", on("a", "true")).await;
     two.a
         .ends(&more.id, RunState::Succeeded, RunReason::Completed)

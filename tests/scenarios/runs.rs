@@ -1,6 +1,7 @@
-//! Runs: groups, priority, cancel, retry, time limits, explanations, watches.
+//! Runs: concurrency groups, priority, cancel, retry, time limits, explanations, watches.
 use ck8s_proto::runs::v1::{
-    Finished, Run, RunReason, RunSpec, RunState, StartRunRequest, WaitCause, WatchRunsRequest,
+    CancelRunRequest, DrainWorkerRequest, Finished, RetryRunRequest, Run, RunReason, RunSpec,
+    RunState, SetSlotsRequest, StartRunRequest, WaitCause, WatchRunsRequest, WorkerState,
     transition::Change,
 };
 use ck8s_tests::{
@@ -9,7 +10,10 @@ use ck8s_tests::{
     program::lives,
     script, until,
 };
+use tonic::Status;
+use tonic_types::StatusExt;
 
+/// A server with a worker that the test drives by hand.
 async fn by_hand(capacity: i32, slots: i32) -> (World, Hand) {
     let world = World::start(Setup::without_worker().short_leases()).await;
     world.admin.project("acme", slots).await;
@@ -36,7 +40,7 @@ async fn runs_of_a_group_go_one_after_the_other() {
     let first = hand.grant_of(&runs[0].id).await;
     let aside = hand.grant_of(&other.id).await;
     hand.beat().await;
-    assert!(!hand.has_grant(), "one of a group at a time");
+    assert!(!hand.has_grant(), "one run of a group at a time");
     let why = world.admin.waits_for(&runs[2].id, WaitCause::Group).await;
     let group = why
         .reasons
@@ -47,7 +51,7 @@ async fn runs_of_a_group_go_one_after_the_other() {
     hand.work_off(&first).await;
     let second = hand.grant_of(&runs[1].id).await;
     assert!(!hand.has_grant());
-    // One that waits in the group may go; the others move up.
+    // A run of the group may be canceled; the others move up.
     world.admin.cancel(&runs[1].id).await.unwrap();
     assert_eq!(
         hand.canceled(lease(&second)).await,
@@ -75,7 +79,7 @@ async fn a_newer_run_of_a_group_takes_the_place_of_those_before() {
     hand.beat().await;
     assert!(
         !hand.has_grant(),
-        "the workload before is not known to be gone"
+        "the workload of the run before may still be there"
     );
     let third = world.admin.start("acme", in_group("pr-1", true)).await;
     world
@@ -93,7 +97,7 @@ async fn a_newer_run_of_a_group_takes_the_place_of_those_before() {
 }
 
 #[tokio::test]
-async fn higher_priority_goes_first_and_equals_in_order() {
+async fn a_higher_priority_goes_first_and_equal_priorities_go_in_order() {
     let (world, mut hand) = by_hand(1, 1).await;
     let blocker = world.admin.start("acme", script("true")).await;
     let grant = hand.grant_of(&blocker.id).await;
@@ -134,7 +138,7 @@ async fn higher_priority_goes_first_and_equals_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_canceled_run_ends_and_its_processes_with_it() {
+async fn a_canceled_run_ends_together_with_its_processes() {
     let world = World::start(Setup::with_worker(4)).await;
     world.admin.project("acme", 1).await;
     // Its child ignores SIGTERM and has a child of its own.
@@ -169,7 +173,7 @@ async fn a_canceled_run_ends_and_its_processes_with_it() {
         .await;
     let again = world.admin.cancel(&run.id).await.unwrap_err();
     assert_eq!(again.code(), tonic::Code::FailedPrecondition);
-    // One that waits is canceled where it stands.
+    // A run that waits is canceled in the queue.
     world.admin.set_slots("acme", 0).await;
     let run = world.admin.start("acme", script("true")).await;
     world.admin.waits_for(&run.id, WaitCause::NoSlot).await;
@@ -179,7 +183,7 @@ async fn a_canceled_run_ends_and_its_processes_with_it() {
         ["run.created", "run.finished"]
     );
 
-    // And an ended one can be started again.
+    // A run that has ended can be retried.
     let retried = world.admin.retry(&run.id).await;
     assert_eq!(retried.retry_of, run.id);
     world.admin.set_slots("acme", 1).await;
@@ -215,6 +219,79 @@ async fn a_repeated_call_makes_one_run() {
     assert!(a == b && b == c);
     assert_eq!(start().await, a);
     assert_eq!(world.admin.all_runs("").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_id_that_was_used_for_another_request_is_refused_and_changes_nothing() {
+    let (world, _hand) = by_hand(0, 4).await;
+    let a = world.admin.start("acme", script("true")).await;
+    let b = world.admin.start("acme", script("true")).await;
+    let request_id = fresh();
+    let cancel = |run: &Run| CancelRunRequest {
+        request_id: request_id.clone(),
+        run_id: run.id.clone(),
+        message: String::new(),
+    };
+    let mut runs = world.admin.runs();
+    runs.cancel_run(cancel(&a)).await.unwrap();
+    let again = runs.cancel_run(cancel(&a)).await.unwrap().into_inner();
+    assert_eq!(again.run.unwrap().state(), RunState::Canceled);
+
+    let reused = |status: Status| {
+        let details = status.get_error_details();
+        let reason = details.error_info().map(|info| info.reason.clone());
+        assert_eq!(reason.as_deref(), Some("REQUEST_ID_REUSED"), "{status:?}");
+    };
+    reused(runs.cancel_run(cancel(&b)).await.unwrap_err());
+    let retry = RetryRunRequest {
+        request_id: request_id.clone(),
+        run_id: a.id.clone(),
+    };
+    reused(runs.retry_run(retry).await.unwrap_err());
+    let start = StartRunRequest {
+        request_id: request_id.clone(),
+        project: "acme".to_owned(),
+        spec: Some(script("true")),
+        ..Default::default()
+    };
+    reused(runs.start_run(start).await.unwrap_err());
+    let slots = SetSlotsRequest {
+        request_id: request_id.clone(),
+        project: "acme".to_owned(),
+        slots: 1,
+    };
+    reused(runs.set_slots(slots).await.unwrap_err());
+    let drain = DrainWorkerRequest {
+        request_id,
+        worker_id: "w".to_owned(),
+        undo: false,
+    };
+    reused(runs.drain_worker(drain).await.unwrap_err());
+
+    assert_eq!(world.admin.run(&b.id).await.state(), RunState::Pending);
+    assert_eq!(world.admin.all_runs("").await.len(), 2);
+    assert_eq!(world.admin.slots("acme").await.len(), 4);
+    world.admin.worker_is("w", WorkerState::Connected).await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_repeated_after_another_one_changes_nothing_again() {
+    let (world, _hand) = by_hand(0, 4).await;
+    let first = SetSlotsRequest {
+        request_id: fresh(),
+        project: "acme".to_owned(),
+        slots: 2,
+    };
+    let second = SetSlotsRequest {
+        request_id: fresh(),
+        slots: 3,
+        ..first.clone()
+    };
+    let mut runs = world.admin.runs();
+    for request in [&first, &second, &first] {
+        runs.set_slots(request.clone()).await.unwrap();
+    }
+    assert_eq!(world.admin.slots("acme").await.len(), 3);
 }
 
 #[tokio::test]
@@ -361,7 +438,7 @@ async fn an_explanation_names_what_is_in_the_way() {
 }
 
 #[tokio::test]
-async fn a_watch_goes_on_where_it_was_cut() {
+async fn a_watch_goes_on_where_it_was_interrupted() {
     let (world, mut hand) = by_hand(4, 4).await;
     let mut seen: Vec<(String, String)> = Vec::new();
     let mut cursor = {
@@ -375,7 +452,7 @@ async fn a_watch_goes_on_where_it_was_cut() {
     };
     let mut wanted = Vec::new();
     for cut_after in [1, 3, 2, 7, 1, 4] {
-        // Something happens while nobody watches, and goes on while somebody does.
+        // Something happens while nobody watches, and more while somebody does.
         let run = world.admin.start("acme", script("true")).await;
         let grant = hand.grant_of(&run.id).await;
         let request = WatchRunsRequest {
@@ -423,7 +500,7 @@ async fn a_watch_goes_on_where_it_was_cut() {
     assert_eq!(seen, wanted);
 }
 
-/// The next event of a watch.
+/// Returns the next event of a watch.
 async fn take(
     stream: &mut tonic::Streaming<ck8s_proto::runs::v1::WatchRunsResponse>,
     seen: &mut Vec<(String, String)>,
@@ -453,7 +530,7 @@ async fn a_terminal_state_is_final() {
     let grant = hand.grant_of(&run.id).await;
     hand.tell(lease(&grant), running()).await;
     world.admin.cancel(&run.id).await.unwrap();
-    // The workload ended by itself at the same moment: what was recorded first stays.
+    // The workload ended by itself at the same moment: the state that was recorded first stays.
     let finished = Finished {
         state: RunState::Succeeded.into(),
         reason: RunReason::Completed.into(),

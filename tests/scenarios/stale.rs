@@ -1,4 +1,4 @@
-//! A worker that was away past its lease changes nothing, and its workload is gone.
+//! Stale leases: a worker that was silent for longer than its lease changes nothing, and its workload is gone.
 use std::time::Duration;
 
 use ck8s_proto::runs::v1::{
@@ -21,7 +21,7 @@ fn pid_of(workload: &str) -> i32 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_was_stopped_past_its_lease_changes_nothing() {
+async fn a_worker_that_was_stopped_for_longer_than_its_lease_changes_nothing() {
     let world = World::start(Setup::without_worker().short_leases()).await;
     world.admin.project("acme", 1).await;
     let first = world.worker("first", &world.ready.url, &[]).await;
@@ -58,7 +58,7 @@ async fn a_worker_that_was_stopped_past_its_lease_changes_nothing() {
     let events = world.admin.events(&run.id).await;
 
     first.program.signal(Signal::SIGCONT);
-    // It takes part again: it runs something, so it has said by then whatever it had to say.
+    // The worker takes part again. Once it has run something, it has sent all that it had to say.
     drop(second);
     let other = world.admin.start("acme", script("true")).await;
     let other = world
@@ -81,7 +81,7 @@ async fn a_worker_that_was_stopped_past_its_lease_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_stale_epoch_is_refused_wherever_it_is_said() {
+async fn a_stale_epoch_is_refused_by_every_call() {
     let world = World::start(Setup::without_worker().short_leases()).await;
     world.admin.project("acme", 1).await;
     let api = world.as_worker();
@@ -89,7 +89,8 @@ async fn a_stale_epoch_is_refused_wherever_it_is_said() {
     let run = world.admin.start("acme", script("true")).await;
     let old = lease(&away.grant().await).clone();
     away.tell(&old, running()).await;
-    // Its heart stops, its stream stays open: the next attempt must go to a worker that lives, though this one looks to have more room.
+    // Its heartbeats stop, its stream stays open: the next attempt must go to a live worker, though this one seems to
+    // have more room.
     away.fall_silent();
     let mut here = Hand::connect(&api, hello("here", 1)).await;
     let grant = here.grant_of(&run.id).await;
@@ -97,7 +98,8 @@ async fn a_stale_epoch_is_refused_wherever_it_is_said() {
     here.tell(lease(&grant), running()).await;
     let events = world.admin.events(&run.id).await;
 
-    // The stream of the one that was away is closed, or it is told on it; on a new one it is told in any case.
+    // The server has closed the silent stream, or told the worker on it. On a new stream it tells the worker in any
+    // case.
     let mut same = away.hello.clone();
     same.leases = vec![old.clone()];
     drop(away);
@@ -157,7 +159,7 @@ async fn a_worker_that_falls_silent_gets_no_more_work() {
     let mut silent = Hand::connect(&api, hello("silent", 100)).await;
     silent.fall_silent();
     let mut alive = Hand::connect(&api, hello("alive", 4)).await;
-    until("the silent one is known to be away", async || {
+    until("the silent worker counts as disconnected", async || {
         let workers = world.admin.workers().await;
         workers
             .iter()
@@ -167,7 +169,7 @@ async fn a_worker_that_falls_silent_gets_no_more_work() {
             .then_some(())
     })
     .await;
-    // The server's sweep comes every second; it has ended the stream.
+    // The server's sweep comes every second and ends the stream.
     tokio::time::timeout(Duration::from_secs(5), silent.closed())
         .await
         .expect("its stream is ended");

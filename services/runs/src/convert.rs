@@ -170,7 +170,9 @@ impl TryFrom<pb::StartRunRequest> for StartRun {
 
     fn try_from(request: pb::StartRunRequest) -> Result<Self, RunsError> {
         let source = match (request.trigger, request.spec) {
-            (trigger, Some(spec)) if trigger.is_empty() => RunSource::Spec(spec_from_pb(spec)?),
+            (trigger, Some(spec)) if trigger.is_empty() => {
+                RunSource::Spec(Box::new(spec_from_pb(spec)?))
+            }
             (trigger, None) if trigger.is_empty() => {
                 let problem = "name a trigger, or give a spec";
                 return Err(RunsError::invalid("trigger", problem));

@@ -6,7 +6,7 @@ use ck8s_db::listen::Listener;
 use ck8s_proto::runs::v1::{
     lease_service_server::LeaseServiceServer, runs_service_server::RunsServiceServer,
 };
-use ck8s_rpc::mesh::{Channel, MAX_MESSAGE};
+use ck8s_rpc::mesh::{Channel, MAX_MESSAGE_BYTES};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -65,14 +65,14 @@ impl Runs {
     #[must_use]
     pub fn runs_server(&self) -> RunsServiceServer<RunsHandler> {
         RunsServiceServer::new(RunsHandler::new(self.engine.clone()))
-            .max_decoding_message_size(MAX_MESSAGE)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
     /// `LeaseService`.
     #[must_use]
     pub fn lease_server(&self) -> LeaseServiceServer<LeaseHandler> {
         LeaseServiceServer::new(LeaseHandler::new(self.engine.clone()))
-            .max_decoding_message_size(MAX_MESSAGE)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 }
 

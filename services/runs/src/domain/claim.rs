@@ -1,4 +1,4 @@
-//! Claims: which runs of which lanes get which workers and slots, and what came of it.
+//! Claims: which lanes they read from, which workers and slots they have to give, and which leases they make.
 use ck8s_types::{LeaseRef, Slot, WorkerId};
 
 use super::{ExecutorDomain, Lane, QueuePosition};
@@ -32,13 +32,13 @@ pub(crate) struct NewLease {
 
 /// What a claim came to.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Claim {
+pub(crate) struct ClaimResult {
     pub leases: Vec<NewLease>,
     /// Slots that were not free after all. Their runs wait on.
     pub conflicts: Vec<(Lane, Slot)>,
 }
 
-impl Claim {
+impl ClaimResult {
     /// The slots of the lane's project that were not free.
     pub(crate) fn conflicts_of(&self, lane: Lane) -> impl Iterator<Item = Slot> {
         let of_project =

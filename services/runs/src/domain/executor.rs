@@ -1,7 +1,8 @@
 //! Where workloads live, and so which workers can take them over.
 use std::fmt;
 
-/// Where the workloads of a worker live: `process`, or `kubernetes:<cluster>`. Only a worker of the same domain can take them over.
+/// Where the workloads of a worker live: `process`, or `kubernetes:<cluster>`. Only a worker of the same domain can
+/// take them over.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ExecutorDomain(String);
 

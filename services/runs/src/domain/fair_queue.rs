@@ -1,5 +1,5 @@
-//! The fair order of service: the project with the fewest leases goes first; among equals, the one that was served longest ago. So a
-//! project with many waiting runs never holds up another one.
+//! The fair order of service: the project with the fewest leases goes first; among equals, the one that was served
+//! longest ago. So a project with many waiting runs never holds up another one.
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use ck8s_types::ProjectId;
@@ -28,7 +28,8 @@ struct Project {
 }
 
 struct LaneState {
-    /// No run waits up to this position. Claims start behind it, so that they do not visit the dead index entries before it again.
+    /// No run waits up to this position. Claims start behind it, so that they do not visit the dead index entries
+    /// before it again.
     low_mark: QueuePosition,
     /// There may be runs to claim.
     is_open: bool,
@@ -45,9 +46,9 @@ struct ClaimActivity {
     reopened: bool,
 }
 
-/// What a claim found in a lane.
+/// How far a claim came in a lane.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ClaimOutcome {
+pub(crate) struct LaneProgress {
     /// The position up to which it claimed every run. None: it claimed nothing, or that is not certain.
     pub claimed_to: Option<QueuePosition>,
     /// No run is left in the lane.
@@ -74,7 +75,8 @@ impl FairQueue {
         });
     }
 
-    /// Opens all lanes of a project: a slot became free, so there may be runs that can be claimed, at no known position.
+    /// Opens all lanes of a project: a slot became free, so there may be runs that can be claimed, at no known
+    /// position.
     pub(crate) fn reopen(&mut self, project_id: ProjectId) {
         if !self.projects.contains_key(&project_id) {
             return;
@@ -112,7 +114,7 @@ impl FairQueue {
     }
 
     /// Ends the claim of this lane.
-    pub(crate) fn end_claim(&mut self, lane: Lane, outcome: ClaimOutcome) {
+    pub(crate) fn end_claim(&mut self, lane: Lane, outcome: LaneProgress) {
         self.change(lane.project, |project| {
             let Some(state) = project.lanes.get_mut(&lane.pool) else {
                 return;
@@ -138,7 +140,8 @@ impl FairQueue {
         });
     }
 
-    /// Returns the lane to serve next, if `fits` accepts one, and counts it as served. Passes over projects of which no lane fits.
+    /// Returns the lane to serve next, if `fits` accepts one, and counts it as served. Passes over projects of which no
+    /// lane fits.
     pub(crate) fn serve_next(&mut self, fits: impl FnMut(Lane) -> bool) -> Option<Lane> {
         let lane = self.peek(fits)?;
         self.services += 1;
@@ -213,7 +216,7 @@ mod tests {
         QueuePosition { rank: 0, seq }
     }
 
-    const NOTHING: ClaimOutcome = ClaimOutcome {
+    const NOTHING: LaneProgress = LaneProgress {
         claimed_to: None,
         exhausted: true,
     };
@@ -246,7 +249,7 @@ mod tests {
         assert_eq!(queue.serve_next(|_| true), None, "a claim is under way");
         queue.end_claim(
             lane(a),
-            ClaimOutcome {
+            LaneProgress {
                 claimed_to: Some(at(7)),
                 exhausted: true,
             },
@@ -272,7 +275,7 @@ mod tests {
         queue.push(lane(a), at(5));
         queue.end_claim(
             lane(a),
-            ClaimOutcome {
+            LaneProgress {
                 claimed_to: Some(at(8)),
                 exhausted: true,
             },

@@ -1,5 +1,6 @@
-//! Which slots of each project are free, as far as this process knows. A hint: the unique key on (project, slot) decides. It saves the
-//! claim from looking at every slot of a project, and the dispatcher from looking at a project whose slots are all taken.
+//! Which slots of each project are free, as far as this process knows. A hint: the unique key on (project, slot)
+//! decides. It saves the claim from looking at every slot of a project, and the dispatcher from looking at a project
+//! whose slots are all taken.
 use std::collections::{BTreeSet, HashMap};
 
 use ck8s_types::{ProjectId, Slot};
@@ -12,7 +13,8 @@ struct Entry {
     /// The number of slots that the project has; slots above it belong to nobody.
     count: i32,
     free: BTreeSet<Slot>,
-    /// The slot that was taken last. The next higher one is next, so that no slot's index entry gathers dead rows faster than others'.
+    /// The slot that was taken last. The next higher one is next, so that no slot's index entry gathers dead rows
+    /// faster than others'.
     last_taken: Slot,
     /// More slots may be free than are known here: the database is read again before the project counts as full.
     is_stale: bool,

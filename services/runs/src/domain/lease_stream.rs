@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 use super::{Run, Transition};
 
 /// What the server says to a worker.
-// A grant is far larger than the others. In a box it would cost an allocation per run; most frames are small and short-lived.
+// A grant is far larger than the others. In a box it would cost an allocation per run; most frames are small and
+// short-lived.
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub(crate) enum ServerFrame {

@@ -18,10 +18,10 @@ mod transition;
 mod wait;
 mod worker;
 
-pub(crate) use claim::{Claim, LaneClaim, NewLease, Placement};
+pub(crate) use claim::{ClaimResult, LaneClaim, NewLease, Placement};
 pub(crate) use event::{EventCursor, EventRecord};
 pub(crate) use executor::ExecutorDomain;
-pub(crate) use fair_queue::{ClaimOutcome, FairQueue};
+pub(crate) use fair_queue::{FairQueue, LaneProgress};
 pub(crate) use free_slots::{FreeSlots, ProjectSlots, SlotAvailability};
 pub(crate) use lane::{Lane, PoolId, QueuePosition, QueuedRun};
 pub(crate) use lease::{Lease, LeaseHolder, LeasePhase, LeaseReturn, ReturnReason, ReturnedLease};

@@ -66,7 +66,7 @@ pub(crate) struct StartRun {
 pub(crate) enum RunSource {
     /// The spec of the repository's trigger of this name.
     Trigger(String),
-    Spec(RunSpec),
+    Spec(Box<RunSpec>),
 }
 
 /// A run to make; its spec is valid.

@@ -1,5 +1,5 @@
-//! The token of a run, `ck8s_run_<run>_<mac>`. Nothing of it is stored: the MAC follows from the key, and the token is valid as long as
-//! its run lives.
+//! The token of a run, `ck8s_run_<run>_<mac>`. Nothing of it is stored: the MAC follows from the key, and the token is
+//! valid as long as its run lives.
 use ck8s_types::RunId;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

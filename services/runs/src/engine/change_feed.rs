@@ -1,4 +1,5 @@
-//! The change feed: one reader of flow events per process tells every watcher, so that a watcher costs no SQL of its own.
+//! The change feed: one reader of flow events per process tells every watcher, so that a watcher costs no SQL of its
+//! own.
 use std::{collections::HashMap, sync::Arc};
 
 use ck8s_types::RunId;

@@ -1,5 +1,5 @@
-//! Connections of the hot writers, one each: their few large statements are planned once, and none waits for a connection that
-//! somebody else uses.
+//! Connections of the hot writers, one each: their few large statements are planned once, and none waits for a
+//! connection that somebody else uses.
 use ck8s_db::ServiceRole;
 use sqlx::PgPool;
 

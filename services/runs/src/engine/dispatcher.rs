@@ -1,4 +1,5 @@
-//! The dispatcher: woken when a run waits, a slot is free or a worker has room; claims runs in batches and pushes the grants.
+//! The dispatcher: woken when a run waits, a slot is free or a worker has room; claims runs in batches and pushes the
+//! grants.
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use ck8s_types::{ProjectId, RunId};

@@ -10,15 +10,16 @@ use crate::{
     store::runs,
 };
 
-/// A lease that its worker has to be told of.
-struct Due<'a> {
+/// A grant to send.
+struct PendingGrant<'a> {
     lease: LeaseRef,
     slot: Slot,
     worker: &'a WorkerId,
     purpose: GrantPurpose,
 }
 
-/// Sends the grants of leases that were just made. `known`: runs that were made in the same transaction, and need not be read.
+/// Sends the grants of leases that were just made. `known`: runs that were made in the same transaction, and need not
+/// be read.
 pub(crate) async fn send_grants(
     engine: &Engine,
     leases: &[NewLease],
@@ -26,7 +27,7 @@ pub(crate) async fn send_grants(
 ) -> Result<(), RunsError> {
     let due = leases
         .iter()
-        .map(|l| Due {
+        .map(|l| PendingGrant {
             lease: l.lease,
             slot: l.slot,
             worker: &l.worker,
@@ -41,7 +42,7 @@ pub(crate) async fn resend_grants(engine: &Engine, leases: &[Lease]) -> Result<(
     let due = leases
         .iter()
         .filter_map(|l| {
-            Some(Due {
+            Some(PendingGrant {
                 lease: l.lease,
                 slot: l.slot,
                 worker: l.worker.as_ref()?,
@@ -63,7 +64,7 @@ pub(crate) async fn send_takeover_grant(
         LeasePhase::Releasing => GrantPurpose::CleanUp,
         LeasePhase::Starting | LeasePhase::Running => GrantPurpose::TakeOver,
     };
-    let due = Due {
+    let due = PendingGrant {
         lease,
         slot: orphan.slot,
         worker,
@@ -74,7 +75,7 @@ pub(crate) async fn send_takeover_grant(
 
 async fn send(
     engine: &Engine,
-    due: Vec<Due<'_>>,
+    due: Vec<PendingGrant<'_>>,
     mut known: HashMap<RunId, Run>,
 ) -> Result<(), RunsError> {
     let missing: Vec<RunId> = due

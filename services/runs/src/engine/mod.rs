@@ -1,4 +1,5 @@
-//! The hot path: the scheduler that knows workers, lanes and slots; the dispatcher that leases; the writers that store in batches.
+//! The hot path: the scheduler that knows workers, lanes and slots; the dispatcher that leases; the writers that store
+//! in batches.
 mod change_feed;
 mod claim_plan;
 mod connections;

@@ -1,4 +1,5 @@
-//! The writer of new runs: takes all that has gathered and writes it in one statement, with a lease for each run that need not wait.
+//! The writer of new runs: takes all that has gathered and writes it in one statement, with a lease for each run that
+//! need not wait.
 use std::{collections::HashMap, sync::Arc};
 
 use ck8s_batch::Batches;
@@ -150,7 +151,8 @@ async fn supersede(
     Ok(())
 }
 
-/// After the commit: tells of leases and of what waits. Gives back the placements that were not used, also when the insert failed.
+/// After the commit: tells of leases and of what waits. Gives back the placements that were not used, also when the
+/// insert failed.
 async fn settle(
     engine: &Engine,
     runs: &[NewRun],
@@ -175,7 +177,7 @@ async fn settle(
         engine.wake_dispatcher();
     }
     engine.events_written();
-    // The runs are made, whatever happens to their grants: a grant that is not delivered is found by its worker's next Hello.
+    // The runs are made, whatever happens to their grants: a worker's next Hello finds those that were not delivered.
     if let Err(error) = leases_made(engine, &inserted.leases, leased_runs(runs, &inserted)).await {
         tracing::warn!(%error, "cannot deliver grants");
     }

@@ -1,5 +1,5 @@
-//! The scheduler's view: the workers that are connected here, what they hold, the lanes that may have runs for them, and the free slots.
-//! In memory, behind one lock, and only a view: the database decides.
+//! The scheduler's view: the workers that are connected here, what they hold, the lanes that may have runs for them,
+//! and the free slots. In memory, behind one lock, and only a view: the database decides.
 use std::collections::HashMap;
 
 use ck8s_types::{LeaseRef, ProjectId, RunId, RunReason, Slot, WorkerId};

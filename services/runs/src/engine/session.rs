@@ -13,7 +13,8 @@ use crate::{
     error::RunsError,
 };
 
-/// Heartbeats in a row that may leave out a lease. At this many its worker has not heard of the lease, or has forgotten it.
+/// Heartbeats in a row that may leave out a lease. At this many its worker has not heard of the lease, or has forgotten
+/// it.
 const MAX_MISSED_HEARTBEATS: u8 = 2;
 
 /// A worker's stream here.
@@ -117,8 +118,8 @@ impl WorkerSession {
             .is_some_and(|l| l.lease == lease)
     }
 
-    /// Compares the leases that a heartbeat names with those that are held here, and revokes what is not the worker's any more. Returns
-    /// the runs that it has left out too often.
+    /// Compares the leases that a heartbeat names with those that are held here, and revokes what is not the worker's
+    /// any more. Returns the runs that it has left out too often.
     pub(crate) fn compare(&mut self, names: &[LeaseRef]) -> HashSet<RunId> {
         for lease in names {
             if !self.holds(*lease) {

@@ -19,7 +19,8 @@ use crate::{
 
 /// Calls to create runs that may wait for the writer: bounds memory; beyond it, callers wait.
 const MAX_QUEUED_CREATIONS: usize = 4096;
-/// Transitions that may wait for each of their writers, and heartbeats for theirs: bounds memory; beyond it, streams wait.
+/// Transitions that may wait for each of their writers, and heartbeats for theirs: bounds memory; beyond it, streams
+/// wait.
 const MAX_QUEUED_TRANSITIONS: usize = 16_384;
 /// Writers of transitions. A worker's messages always go to the same one, so they stay in order.
 const TRANSITION_WRITERS: usize = 2;

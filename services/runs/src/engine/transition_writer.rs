@@ -1,4 +1,5 @@
-//! The writers of transitions: take what workers have reported about their workloads, write it in one transaction, then acknowledge.
+//! The writers of transitions: take what workers have reported about their workloads, write it in one transaction, then
+//! acknowledge.
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -100,7 +101,8 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Writes messages in the order in which a run goes through them, so that one batch may hold several messages about the same run.
+/// Writes messages in the order in which a run goes through them, so that one batch may hold several messages about the
+/// same run.
 async fn write(pool: &PgPool, messages: &[TransitionMessage]) -> Result<Effects, RunsError> {
     let mut effects = Effects::default();
     let batch = Batch::of(messages);

@@ -73,7 +73,8 @@ pub(crate) async fn append_log(
 }
 
 impl AppendCall<'_> {
-    /// Returns the index of the log that an append goes to: as this call left it, as remembered if the append goes on there, else as stored.
+    /// Returns the index of the log that an append goes to: as this call left it, as remembered if the append goes on
+    /// there, else as stored.
     async fn open(&mut self, append: &LogAppend) -> Result<usize, RunsError> {
         let lease = append.lease;
         if let Some(index) = self.logs.iter().position(|log| log.lease == lease) {
@@ -122,7 +123,8 @@ impl AppendCall<'_> {
 }
 
 impl OpenLog {
-    /// Cuts what of an append is new and in order. Leaves an append after a gap: the result says where the next one has to start.
+    /// Cuts what of an append is new and in order. Leaves an append after a gap: the result says where the next one has
+    /// to start.
     fn cut(&mut self, append: &LogAppend, log_cap: i64, chunks: &mut Vec<NewLogChunk>) {
         let (lease, first) = (self.lease, self.first);
         let Some(end) = &mut self.end else {

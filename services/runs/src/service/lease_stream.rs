@@ -122,7 +122,8 @@ async fn reconcile(
     let named: HashSet<LeaseRef> = connection.leases.iter().copied().collect();
     let (held, missing): (Vec<_>, Vec<_>) =
         stored.into_iter().partition(|l| named.contains(&l.lease));
-    // A grant that was lost with the stream is sent again. What ran in another process, or is gone in this one, is lost.
+    // A grant that was lost with the stream is sent again. What ran in another process, or is gone in this one, is
+    // lost.
     let (ungranted, lost): (Vec<_>, Vec<_>) = missing
         .into_iter()
         .partition(|l| registration.resumed && l.phase == LeasePhase::Starting);
@@ -187,8 +188,8 @@ async fn take_frame(
     Ok(())
 }
 
-/// Compares what a heartbeat names with what the worker holds here: revokes what is not the worker's any more, and finds what it has not
-/// heard of or has forgotten.
+/// Compares what a heartbeat names with what the worker holds here: revokes what is not the worker's any more, and
+/// finds what it has not heard of or has forgotten.
 async fn compare_leases(
     engine: &Engine,
     hello: &WorkerHello,
@@ -237,7 +238,8 @@ async fn disconnect(engine: &Engine, hello: &WorkerHello, stream: StreamId) {
     };
     match left.await {
         Ok(()) => {}
-        // All streams end at once, and the connections with them: the replicas to which the workers go next store that they are there.
+        // All streams end at once, and the connections with them: the replicas to which the workers go next store that
+        // they are there.
         Err(error) if engine.shutdown.is_cancelled() => {
             tracing::debug!(worker = %hello.id, %error, "cannot store that a worker left");
         }

@@ -10,7 +10,8 @@ use crate::{
     store::runs,
 };
 
-/// Makes a run. Returns, of a request that was answered before, the run that was made then: the requester must still reach it.
+/// Makes a run. Returns, of a request that was answered before, the run that was made then: the requester must still
+/// reach it.
 pub(super) async fn make_run(
     engine: &Engine,
     requester: &Requester,

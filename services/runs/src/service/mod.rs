@@ -1,4 +1,5 @@
-//! The use cases: each opens its transactions, calls the store and the peers, and takes and returns the types of the domain.
+//! The use cases: each opens its transactions, calls the store and the peers, and takes and returns the types of the
+//! domain.
 mod append_log;
 mod authenticate_run;
 mod cancel_run;

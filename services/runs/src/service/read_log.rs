@@ -142,7 +142,7 @@ impl Reader {
             };
             let is_full = found.len() as i64 == MAX_PAGE_CHUNKS;
             let mut chunks = Vec::with_capacity(found.len());
-            for chunk in found {
+            for chunk in &found {
                 chunks.push(self.unpack(chunk)?);
             }
             self.offset = end;
@@ -157,16 +157,19 @@ impl Reader {
     }
 
     /// Returns what a stored piece holds from the reader's offset on.
-    fn unpack(&self, chunk: LogChunk) -> Result<LogChunk, RunsError> {
+    fn unpack(&self, chunk: &LogChunk) -> Result<LogChunk, RunsError> {
         let data = lz4_flex::decompress_size_prepended(&chunk.data)
             .map_err(|e| RunsError::Corrupt(e.to_string()))?;
         let skipped = usize::try_from(self.offset - chunk.start)
             .unwrap_or(0)
             .min(data.len());
         Ok(LogChunk {
+            attempt: chunk.attempt,
             start: chunk.start + i64::try_from(skipped).unwrap_or(0),
+            end: chunk.end,
+            stream: chunk.stream,
             data: Bytes::from(data).slice(skipped..),
-            ..chunk
+            recorded_at: chunk.recorded_at,
         })
     }
 

@@ -27,7 +27,8 @@ impl Requester {
         }
     }
 
-    /// Returns a run, if the requester may do in its project what the method asks for. What they may not see does not exist.
+    /// Returns a run, if the requester may do in its project what the method asks for. What they may not see does not
+    /// exist.
     pub(super) async fn run(
         &self,
         conn: &mut PgConnection,

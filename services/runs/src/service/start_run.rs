@@ -97,7 +97,7 @@ fn trigger_and_spec(
     repository: Option<&Repository>,
 ) -> Result<(String, RunSpec), RunsError> {
     let (name, mut spec) = match source {
-        RunSource::Spec(spec) => (String::new(), spec),
+        RunSource::Spec(spec) => (String::new(), *spec),
         RunSource::Trigger(name) => {
             let repository = repository
                 .ok_or_else(|| RunsError::invalid("trigger", "a trigger needs a repository"))?;

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::decode::{lease_ref, worker_id};
-use crate::domain::{Claim, Lane, LaneClaim, NewLease, PoolId, QueuePosition, QueuedRun};
+use crate::domain::{ClaimResult, Lane, LaneClaim, NewLease, PoolId, QueuePosition, QueuedRun};
 
 /// The placements of a claim, a column each; `i` counts the placements of a lane from 1.
 #[derive(Default)]
@@ -32,9 +32,12 @@ fn columns(lanes: &[LaneClaim]) -> Columns<'_> {
     columns
 }
 
-/// Leases as many waiting runs as there are placements. Skips the runs that another replica claims at the same time; the slot's unique
-/// key leaves a slot to the replica that took it first.
-pub(crate) async fn claim(conn: &mut PgConnection, lanes: &[LaneClaim]) -> sqlx::Result<Claim> {
+/// Leases as many waiting runs as there are placements. Skips the runs that another replica claims at the same time;
+/// the slot's unique key leaves a slot to the replica that took it first.
+pub(crate) async fn claim(
+    conn: &mut PgConnection,
+    lanes: &[LaneClaim],
+) -> sqlx::Result<ClaimResult> {
     let columns = columns(lanes);
     let count = |claim: &LaneClaim| i32::try_from(claim.placements.len()).unwrap_or(i32::MAX);
     let rows = sqlx::query!(
@@ -89,7 +92,7 @@ pub(crate) async fn claim(conn: &mut PgConnection, lanes: &[LaneClaim]) -> sqlx:
     )
     .fetch_all(conn)
     .await?;
-    let mut claim = Claim::default();
+    let mut claim = ClaimResult::default();
     for r in rows {
         let lane = Lane {
             project: ProjectId::from(r.project_id),
@@ -114,8 +117,8 @@ pub(crate) async fn claim(conn: &mut PgConnection, lanes: &[LaneClaim]) -> sqlx:
     Ok(claim)
 }
 
-/// Returns the first ready run of every lane that has one: what the sweep looks for. A loose index scan: one probe per lane, however many
-/// runs wait.
+/// Returns the first ready run of every lane that has one: what the sweep looks for. A loose index scan: one probe per
+/// lane, however many runs wait.
 pub(crate) async fn ready_lanes(conn: &mut PgConnection) -> sqlx::Result<Vec<QueuedRun>> {
     let rows = sqlx::query!(
         r#"

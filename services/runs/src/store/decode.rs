@@ -1,6 +1,5 @@
 //! From columns to the types of the domain.
 use ck8s_types::{Epoch, InvalidId, LeaseRef, RunId, WorkerId};
-use uuid::Uuid;
 
 /// A worker's id. The database checks it by the same rule, so that this fails only if the rules differ.
 pub(super) fn worker_id(column: String) -> sqlx::Result<WorkerId> {
@@ -8,9 +7,9 @@ pub(super) fn worker_id(column: String) -> sqlx::Result<WorkerId> {
 }
 
 /// The name of a lease.
-pub(super) fn lease_ref(run_id: Uuid, epoch: i64) -> LeaseRef {
+pub(super) fn lease_ref(run_id: impl Into<RunId>, epoch: i64) -> LeaseRef {
     LeaseRef {
-        run_id: RunId::from(run_id),
+        run_id: run_id.into(),
         epoch: Epoch(epoch),
     }
 }

@@ -1,5 +1,5 @@
-//! Flow events in their order: by (xact, seq), and only below the oldest transaction that still writes, so that no event becomes visible
-//! before a place that a reader has passed.
+//! Flow events in their order: by (xact, seq), and only below the oldest transaction that still writes, so that no
+//! event becomes visible before a place that a reader has passed.
 use ck8s_types::{ProjectId, RunId};
 use sqlx::PgConnection;
 
@@ -75,9 +75,9 @@ pub(crate) async fn of_run(
     )
 }
 
-/// Whether events after this place are all still kept: it lies no further back than the oldest event, or that one is so young that
-/// nothing was ever dropped (events are kept for 13 months). A place may lie before the first event of all: a horizon waits for every
-/// transaction of the whole server.
+/// Whether events after this place are all still kept: it lies no further back than the oldest event, or that one is so
+/// young that nothing was ever dropped (events are kept for 13 months). A place may lie before the first event of all:
+/// a horizon waits for every transaction of the whole server.
 pub(crate) async fn is_kept(conn: &mut PgConnection, cursor: EventCursor) -> sqlx::Result<bool> {
     let oldest = sqlx::query!(
         r#"SELECT xact, recorded_at > now() - interval '12 months' AS "young!" FROM audit.flow_events ORDER BY xact, seq LIMIT 1"#

@@ -87,7 +87,8 @@ pub(crate) async fn promote(
     }))
 }
 
-/// Returns the groups with a waiting run and nothing that goes before it: what a crash between two transactions could leave. For the sweep.
+/// Returns the groups with a waiting run and nothing that goes before it: what a crash between two transactions could
+/// leave. For the sweep.
 pub(crate) async fn stuck(conn: &mut PgConnection) -> sqlx::Result<Vec<(ProjectId, String)>> {
     let rows = sqlx::query!(
         r#"SELECT DISTINCT q.project_id, q.concurrency_group AS "concurrency_group!" FROM runs.queue q

@@ -32,7 +32,8 @@ struct Event<'a> {
     failure: Option<RunReason>,
 }
 
-/// Ends a lease whose workload is not there. None: the lease is not what the caller thinks it is. Call it in a transaction.
+/// Ends a lease whose workload is not there. None: the lease is not what the caller thinks it is. Call it in a
+/// transaction.
 pub(crate) async fn return_lease(
     conn: &mut PgConnection,
     back: LeaseReturn<'_>,

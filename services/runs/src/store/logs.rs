@@ -5,9 +5,9 @@ use sqlx::PgConnection;
 
 use crate::domain::{LogChunk, LogEnd, LogStream, NewLogChunk};
 
-/// Stores the pieces whose lease still has their epoch. Returns the run and the start of those that it stored. A piece is not stored if
-/// the log has a piece already where the first of those starts that were cut together with it: another replica was faster, and cut the
-/// data differently.
+/// Stores the pieces whose lease still has their epoch. Returns the run and the start of those that it stored. A piece
+/// is not stored if the log has a piece already where the first of those starts that were cut together with it: another
+/// replica was faster, and cut the data differently.
 pub(crate) async fn append(
     conn: &mut PgConnection,
     chunks: &[&NewLogChunk],

@@ -18,30 +18,15 @@ pub(crate) struct InsertedRuns {
 
 /// Inserts runs. One that exists already is left as it is and not returned: making a run twice makes it once.
 ///
-/// A run with a placement is leased at once, unless the slot is not free after all; others wait. `ready` is false for all or none: a run
-/// of a concurrency group that must wait is inserted on its own, without a placement.
+/// A run with a placement is leased at once, unless the slot is not free after all; others wait. `ready` is false for
+/// all or none: a run of a concurrency group that must wait is inserted on its own, without a placement.
 pub(crate) async fn insert(
     conn: &mut PgConnection,
     runs: &[NewRun],
     placements: &[Option<Placement>],
     ready: bool,
 ) -> Result<InsertedRuns, RunsError> {
-    let mut trigger = Vec::with_capacity(runs.len());
-    let mut spec = Vec::with_capacity(runs.len());
-    for run in runs {
-        // PostgreSQL's json takes no NUL character.
-        trigger.push(serde_json::to_string(&run.trigger)?.replace("\\u0000", ""));
-        spec.push(serde_json::to_string(&run.spec)?);
-    }
-    let column = |f: fn(&NewRun) -> Uuid| runs.iter().map(f).collect::<Vec<_>>();
-    let optional = |f: fn(&NewRun) -> Option<Uuid>| runs.iter().map(f).collect::<Vec<_>>();
-    fn text(runs: &[NewRun], f: fn(&NewRun) -> &str) -> Vec<&str> {
-        runs.iter().map(f).collect()
-    }
-    let number = |f: fn(&NewRun) -> i32| runs.iter().map(f).collect::<Vec<_>>();
-    fn placement<'a, T>(all: &'a [Option<Placement>], f: fn(&'a Placement) -> T) -> Vec<Option<T>> {
-        all.iter().map(|p| p.as_ref().map(f)).collect()
-    }
+    let (trigger, spec) = json(runs)?;
     let rows = sqlx::query!(
         r#"
         WITH input AS (
@@ -88,21 +73,21 @@ pub(crate) async fn insert(
             coalesce(q.seq, l.seq) AS "seq!", l.slot AS "slot?", l.worker_id AS "worker_id?", l.epoch AS "epoch?"
         FROM input i JOIN made USING (id) LEFT JOIN queued q ON q.run_id = i.id LEFT JOIN lease l ON l.run_id = i.id
         "#,
-        &column(|r| r.id.uuid()),
-        &column(|r| r.project.uuid()),
-        &optional(|r| r.repository.map(|id| id.uuid())) as &[Option<Uuid>],
+        &column(runs, |r| r.id.uuid()),
+        &column(runs, |r| r.project.uuid()),
+        &column(runs, |r| r.repository.map(|id| id.uuid())) as &[Option<Uuid>],
         &text(runs, |r| &r.repository_name) as &[&str],
-        &optional(|r| r.delivery.map(|id| id.uuid())) as &[Option<Uuid>],
+        &column(runs, |r| r.delivery.map(|id| id.uuid())) as &[Option<Uuid>],
         &trigger,
         &spec,
-        &optional(|r| r.retry_of.map(|id| id.uuid())) as &[Option<Uuid>],
-        &number(|r| r.pool.0),
+        &column(runs, |r| r.retry_of.map(|id| id.uuid())) as &[Option<Uuid>],
+        &column(runs, |r| r.pool.0),
         &runs.iter().map(|r| -r.spec.priority).collect::<Vec<_>>(),
         &runs.iter().map(|r| r.spec.concurrency_group.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
-        &number(|r| r.spec.max_attempts),
-        &number(|r| seconds(r.spec.timeouts.pending)),
-        &number(|r| seconds(r.spec.timeouts.running)),
-        &number(|r| seconds(r.spec.timeouts.unscheduled)),
+        &column(runs, |r| r.spec.max_attempts),
+        &column(runs, |r| seconds(r.spec.timeouts.pending)),
+        &column(runs, |r| seconds(r.spec.timeouts.running)),
+        &column(runs, |r| seconds(r.spec.timeouts.unscheduled)),
         &text(runs, |r| &r.actor) as &[&str],
         &placement(placements, |p| p.slot.number()) as &[Option<i32>],
         &placement(placements, |p| p.worker.as_str()) as &[Option<&str>],
@@ -133,6 +118,30 @@ pub(crate) async fn insert(
         }
     }
     Ok(inserted)
+}
+
+/// The triggers and the specs, a column each.
+fn json(runs: &[NewRun]) -> Result<(Vec<String>, Vec<String>), RunsError> {
+    let mut triggers = Vec::with_capacity(runs.len());
+    let mut specs = Vec::with_capacity(runs.len());
+    for run in runs {
+        // PostgreSQL's json takes no NUL character.
+        triggers.push(serde_json::to_string(&run.trigger)?.replace("\\u0000", ""));
+        specs.push(serde_json::to_string(&run.spec)?);
+    }
+    Ok((triggers, specs))
+}
+
+fn column<T>(runs: &[NewRun], f: fn(&NewRun) -> T) -> Vec<T> {
+    runs.iter().map(f).collect()
+}
+
+fn text(runs: &[NewRun], f: fn(&NewRun) -> &str) -> Vec<&str> {
+    runs.iter().map(f).collect()
+}
+
+fn placement<'a, T>(all: &'a [Option<Placement>], f: fn(&'a Placement) -> T) -> Vec<Option<T>> {
+    all.iter().map(|p| p.as_ref().map(f)).collect()
 }
 
 fn seconds(value: u32) -> i32 {

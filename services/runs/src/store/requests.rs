@@ -12,7 +12,8 @@ use crate::error::RunsError;
 /// The request ids of this service.
 pub(crate) const REQUESTS: Requests = Requests::of(ServiceRole::Runs);
 
-/// Claims the request id of a call that makes or changes one run. Some: the same call was answered before, with this run.
+/// Claims the request id of a call that makes or changes one run. Some: the same call was answered before, with this
+/// run.
 pub(crate) async fn claim_for_run(
     conn: &mut PgConnection,
     key: Option<&RequestKey>,

@@ -7,8 +7,9 @@ use crate::domain::{LeasePhase, Outcome, RunEnd};
 
 /// Ends a run. Its place in the queue goes, its slot is releasing. None: it had ended. Call it in a transaction.
 ///
-/// The order matters. A claim that runs at the same time holds the queue's row, so the first statement waits for it and the second
-/// sees its lease. A requeue that runs at the same time changes the run's row, so the third waits for it and the fourth sees its place.
+/// The order matters. A claim that runs at the same time holds the queue's row, so the first statement waits for it and
+/// the second sees its lease. A requeue that runs at the same time changes the run's row, so the third waits for it and
+/// the fourth sees its place.
 pub(crate) async fn end(
     conn: &mut PgConnection,
     run: RunId,
@@ -52,7 +53,7 @@ pub(crate) async fn end(
     let lease = match lease {
         Some(lease) => {
             let worker = lease.worker_id.map(worker_id).transpose()?;
-            Some((lease_ref(run.uuid(), lease.epoch), worker))
+            Some((lease_ref(run, lease.epoch), worker))
         }
         None => None,
     };

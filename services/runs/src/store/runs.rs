@@ -103,7 +103,8 @@ pub(crate) async fn list(
         .map(|s| s.as_str().to_owned())
         .collect();
     let before = before.map_or(Uuid::max(), RunId::uuid);
-    // A statement each, so that each has one index to follow: with an optional project in one, the plan must serve neither well.
+    // A statement each, so that each has one index to follow: with an optional project in one, the plan must serve
+    // neither well.
     let ids = match filter.projects.as_deref() {
         Some([project]) => {
             sqlx::query_scalar!(
@@ -120,7 +121,8 @@ pub(crate) async fn list(
         }
         Some(projects) => {
             let projects: Vec<Uuid> = projects.iter().map(|p| p.uuid()).collect();
-            // The newest of each project, and of these the newest: as many rows at most as there are projects, times the page.
+            // The newest of each project, and of these the newest: as many rows at most as there are projects, times
+            // the page.
             sqlx::query_scalar!(
                 r#"SELECT r.id AS "id!" FROM unnest($1::uuid[]) AS p (id) CROSS JOIN LATERAL (
                        SELECT id FROM runs.runs WHERE project_id = p.id AND id < $2 AND ($3::uuid IS NULL OR repository_id = $3)

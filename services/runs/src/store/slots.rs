@@ -6,11 +6,8 @@ use uuid::Uuid;
 use super::decode::{lease_ref, worker_id};
 use crate::domain::{ProjectSlots, SlotLease, SlotStatus};
 
-fn uuids(projects: &[ProjectId]) -> Vec<Uuid> {
-    projects.iter().map(|p| p.uuid()).collect()
-}
-
-/// Returns the slots of these projects in their order, after one of them. A slot above the number that is set is listed while it is leased.
+/// Returns the slots of these projects in their order, after one of them. A slot above the number that is set is listed
+/// while it is leased.
 pub(crate) async fn list(
     conn: &mut PgConnection,
     projects: &[ProjectId],
@@ -35,7 +32,7 @@ pub(crate) async fn list(
         LEFT JOIN runs.workers w ON w.id = l.worker_id
         WHERE (s.project_id, s.number) > ($3, $4) ORDER BY 1, 2 LIMIT $5
         "#,
-        &uuids(projects),
+        &projects.iter().map(|p| p.uuid()).collect::<Vec<_>>(),
         default_slots,
         after_project,
         after_slot,
@@ -107,7 +104,7 @@ pub(crate) async fn free(
                SELECT generate_series(1, coalesce(ps.slots, $2)) EXCEPT SELECT l.slot FROM runs.leases l WHERE l.project_id = p.id
            ) AS "free!"
            FROM unnest($1::uuid[]) AS p(id) LEFT JOIN runs.project_slots ps ON ps.project_id = p.id"#,
-        &uuids(projects),
+        &projects.iter().map(|p| p.uuid()).collect::<Vec<_>>(),
         default_slots
     )
     .fetch_all(conn)

@@ -1,9 +1,10 @@
-//! Transitions: what workers report about their workloads. Each statement names run, epoch and worker: a stale message matches no lease
-//! and changes nothing. Each statement takes many messages and records its events with the change.
+//! Transitions: what workers report about their workloads. Each statement names run, epoch and worker: a stale message
+//! matches no lease and changes nothing. Each statement takes many messages and records its events with the change.
 //!
-//! `leases` is small and often empty, and then the planner takes it for empty for as long as it keeps a plan. Two habits of these
-//! statements keep it on the primary key all the same: `run_id = ANY(ARRAY[…])` can be looked up but not merged, and what else is compared
-//! (`epoch + 0`, `worker_id || ''`) fits no index. And no statement joins one list with another.
+//! `leases` is small and often empty, and then the planner takes it for empty for as long as it keeps a plan. Two
+//! habits of these statements keep it on the primary key all the same: `run_id = ANY(ARRAY[…])` can be looked up but
+//! not merged, and what else is compared (`epoch + 0`, `worker_id || ''`) fits no index. And no statement joins one
+//! list with another.
 use ck8s_types::{LeaseRef, ProjectId, Slot};
 use sqlx::PgConnection;
 use uuid::Uuid;

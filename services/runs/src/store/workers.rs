@@ -50,7 +50,8 @@ pub(crate) async fn connect(
     })
 }
 
-/// Renews all leases of many workers. Returns the workers that still hold their stream here, and until when their leases live.
+/// Renews all leases of many workers. Returns the workers that still hold their stream here, and until when their
+/// leases live.
 pub(crate) async fn renew(
     conn: &mut PgConnection,
     replica: ReplicaId,

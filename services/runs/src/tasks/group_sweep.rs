@@ -1,7 +1,9 @@
-//! The sweep of concurrency groups: makes the next run ready where a crash between two transactions left a group without one.
+//! The sweep of concurrency groups: makes the next run ready where a crash between two transactions left a group
+//! without one.
 use crate::{engine::Engine, error::RunsError, store::groups};
 
-/// Makes the next run ready in every group where runs wait and nothing goes before them. Returns how many it made ready.
+/// Makes the next run ready in every group where runs wait and nothing goes before them. Returns how many it made
+/// ready.
 pub(super) async fn promote_stuck_groups(engine: &Engine) -> Result<usize, RunsError> {
     let stuck = groups::stuck(&mut *engine.pool.acquire().await?).await?;
     let mut promoted = 0;

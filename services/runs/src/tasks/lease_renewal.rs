@@ -1,4 +1,5 @@
-//! The renewal of leases: one statement renews the leases of all workers whose heartbeats have gathered, a few times a second at most.
+//! The renewal of leases: one statement renews the leases of all workers whose heartbeats have gathered, a few times a
+//! second at most.
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use ck8s_types::{InstanceId, WorkerId};
@@ -10,7 +11,8 @@ use crate::{
     store::workers,
 };
 
-/// How long heartbeats gather. Far below a lease's life; it bounds the database's work to 4 transactions per second, however many workers.
+/// How long heartbeats gather. Far below a lease's life; it bounds the database's work to 4 transactions per second,
+/// however many workers.
 const GATHER_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Renews leases until nobody can send heartbeats any more.

@@ -1,4 +1,5 @@
-//! Maintenance of tables: makes the partitions of the coming months, and drops what is not kept any longer. Every replica may do it.
+//! Maintenance of tables: makes the partitions of the coming months, and drops what is not kept any longer. Every
+//! replica may do it.
 use std::{sync::Arc, time::Duration};
 
 use crate::{

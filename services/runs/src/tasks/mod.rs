@@ -1,4 +1,5 @@
-//! What runs by itself beside the hot path: reconcilers that find what was missed, and the exchange with other replicas.
+//! What runs by itself beside the hot path: reconcilers that find what was missed, and the exchange with other
+//! replicas.
 mod feed_reader;
 mod group_sweep;
 mod lane_sweep;

@@ -1,5 +1,5 @@
-//! Wake-ups for the other replicas. They gather for a few milliseconds and go in one NOTIFY outside the transactions that they tell of, so
-//! that no commit queues for NOTIFY's lock.
+//! Wake-ups for the other replicas. They gather for a few milliseconds and go in one NOTIFY outside the transactions
+//! that they tell of, so that no commit queues for NOTIFY's lock.
 use std::{sync::Arc, time::Duration};
 
 use ck8s_batch::Batches;

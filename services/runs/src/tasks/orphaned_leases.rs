@@ -1,5 +1,5 @@
-//! Orphaned leases: the worker is gone. A process died with its worker: the next attempt waits. A Job lives on: a worker of its cluster
-//! takes it over.
+//! Orphaned leases: the worker is gone. A process died with its worker: the next attempt waits. A Job lives on: a
+//! worker of its cluster takes it over.
 use ck8s_types::{RunReason, WorkerId};
 
 use super::overdue_runs::end_run;
@@ -33,8 +33,8 @@ pub(super) async fn resolve_orphans(engine: &Engine) -> Result<(), RunsError> {
     Ok(())
 }
 
-/// A process died with its worker: the next attempt waits. A Job is taken over by a worker of its cluster; if none comes in time, the run
-/// has failed, and the slot stays releasing until one comes to see that the Job is gone.
+/// A process died with its worker: the next attempt waits. A Job is taken over by a worker of its cluster; if none
+/// comes in time, the run has failed, and the slot stays releasing until one comes to see that the Job is gone.
 async fn resolve(engine: &Engine, orphan: &Lease) -> Result<(), RunsError> {
     let orphaned_seconds = orphan.orphaned_seconds.unwrap_or(0.0);
     if orphan.domain.is_process() {

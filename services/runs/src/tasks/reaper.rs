@@ -1,5 +1,5 @@
-//! The reaper: finds what time has overtaken. Woken by what is likely to leave work for it, and every second as a safety net. Any number of
-//! replicas may do it at once, since each step changes only what is still as it was read.
+//! The reaper: finds what time has overtaken. Woken by what is likely to leave work for it, and every second as a
+//! safety net. Any number of replicas may do it at once, since each step changes only what is still as it was read.
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
@@ -9,9 +9,9 @@ use crate::{engine::Engine, error::RunsError};
 
 /// The time between two sweeps: it bounds the delay that a lost wake-up costs.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
-/// A sweep takes at most this part of the time: while somebody else's snapshot (a backup) keeps dead rows from being cleaned up, it
-/// has to walk over them.
-const MAX_LOAD_DIVISOR: u32 = 20;
+/// How many times as long as a sweep the time to the next one is. It bounds the load: while somebody else's snapshot (a
+/// backup) keeps dead rows from being cleaned up, a sweep has to walk over them.
+const SWEEP_INTERVAL_FACTOR: u32 = 20;
 /// The longest time between two sweeps, however long they take: they also find the leases that have expired.
 const MAX_SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -28,8 +28,9 @@ pub(crate) async fn reap_loop(engine: Arc<Engine>) {
         if let Err(error) = reap(&engine).await {
             tracing::warn!(%error, "the reaper failed; it comes again");
         }
-        let pause = (MAX_LOAD_DIVISOR * began.elapsed()).clamp(SWEEP_INTERVAL, MAX_SWEEP_INTERVAL);
-        next = began + pause;
+        let interval =
+            (SWEEP_INTERVAL_FACTOR * began.elapsed()).clamp(SWEEP_INTERVAL, MAX_SWEEP_INTERVAL);
+        next = began + interval;
     }
 }
 

@@ -9,7 +9,8 @@ use crate::{
     engine::ReplicaNotice,
 };
 
-/// Entries of each kind in one message (PostgreSQL takes 8,000 bytes); beyond it, the message says "look at everything".
+/// Entries of each kind in one message (PostgreSQL takes 8,000 bytes); beyond it, the message says "look at
+/// everything".
 const MAX_ENTRIES: usize = 40;
 /// Workers that one message asks to stop something; the reaper of their replica finds the rest.
 const MAX_CANCELS: usize = 20;

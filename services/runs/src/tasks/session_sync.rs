@@ -1,4 +1,5 @@
-//! The comparison of worker sessions with the database: what other replicas, expiry or a lost acknowledgement changed behind them.
+//! The comparison of worker sessions with the database: what other replicas, expiry or a lost acknowledgement changed
+//! behind them.
 use std::collections::{HashMap, HashSet};
 
 use ck8s_types::{LeaseRef, ProjectId, RunReason, WorkerId};
@@ -10,7 +11,8 @@ use crate::{
     store::{leases, workers},
 };
 
-/// Ends the streams of workers of which no heartbeat came in time: stopped, or cut off without a word. Nothing may be leased to them.
+/// Ends the streams of workers of which no heartbeat came in time: stopped, or cut off without a word. Nothing may be
+/// leased to them.
 pub(super) async fn end_expired_sessions(engine: &Engine) -> Result<(), RunsError> {
     let connected = engine.scheduler().workers();
     if connected.is_empty() {
@@ -67,8 +69,8 @@ fn cancel_releasing(scheduler: &mut Scheduler, stored: &[Lease]) {
     }
 }
 
-/// Adds to sessions the leases that the database gives to their workers and that they did not know at two sweeps: the commit went through
-/// and its acknowledgement was lost. Heartbeats then show that the worker has not heard of them.
+/// Adds to sessions the leases that the database gives to their workers and that they did not know at two sweeps: the
+/// commit went through and its acknowledgement was lost. Heartbeats then show that the worker has not heard of them.
 fn add_unknown_leases(scheduler: &mut Scheduler, stored: &[Lease]) {
     let mut by_worker: HashMap<&WorkerId, HashMap<LeaseRef, ProjectId>> = HashMap::new();
     for lease in stored {
@@ -90,7 +92,8 @@ fn add_unknown_leases(scheduler: &mut Scheduler, stored: &[Lease]) {
     }
 }
 
-/// Drops the leases that a session holds and that were not in the database at two sweeps: they expired, and the heartbeat came after.
+/// Drops the leases that a session holds and that were not in the database at two sweeps: they expired, and the
+/// heartbeat came after.
 fn drop_missing_leases(scheduler: &mut Scheduler, stored: &[Lease]) {
     let stored: HashSet<LeaseRef> = stored.iter().map(|l| l.lease).collect();
     let mut gone = Vec::new();

@@ -5,7 +5,7 @@ use ck8s_types::{ProjectId, Slot, WorkerId};
 
 use super::{Scheduler, WorkerSession};
 use crate::domain::{
-    Claim, ClaimOutcome, Lane, LaneClaim, NewLease, Placement, PoolId, SlotAvailability,
+    ClaimResult, Lane, LaneClaim, LaneProgress, NewLease, Placement, PoolId, SlotAvailability,
 };
 
 /// Leases that one transaction makes: it bounds how long its locks are held.
@@ -117,7 +117,8 @@ impl Scheduler {
         }
     }
 
-    /// Places new runs that need not wait: no claim of their lane is under way, and nothing that waits could be served instead.
+    /// Places new runs that need not wait: no claim of their lane is under way, and nothing that waits could be served
+    /// instead.
     pub(super) fn place(&mut self, lanes: impl Iterator<Item = Lane>) -> NewRunPlacements {
         let mut candidates = Candidates::default();
         let mut unknown = BTreeSet::new();
@@ -184,8 +185,9 @@ impl Scheduler {
         })
     }
 
-    /// Ends a plan: what was leased is held, other placements are given back. A lane that had fewer runs than placements closes.
-    pub(super) fn settle(&mut self, plan: &Plan, claim: &Claim) {
+    /// Ends a plan: what was leased is held, other placements are given back. A lane that had fewer runs than
+    /// placements closes.
+    pub(super) fn settle(&mut self, plan: &Plan, claim: &ClaimResult) {
         let mut leases: HashMap<Lane, Vec<&NewLease>> = HashMap::new();
         for lease in &claim.leases {
             leases.entry(lease.lane).or_default().push(lease);
@@ -195,7 +197,7 @@ impl Scheduler {
             let conflicts: Vec<Slot> = claim.conflicts_of(planned.lane).collect();
             self.unreserve_all(planned, made, &conflicts);
             let certain = conflicts.is_empty();
-            let outcome = ClaimOutcome {
+            let outcome = LaneProgress {
                 claimed_to: made.iter().map(|l| l.position).max().filter(|_| certain),
                 exhausted: made.len() < planned.placements.len() && certain,
             };
@@ -207,7 +209,7 @@ impl Scheduler {
     pub(super) fn abandon(&mut self, plan: &Plan) {
         for planned in &plan.lanes {
             self.unreserve_all(planned, &[], &[]);
-            let outcome = ClaimOutcome {
+            let outcome = LaneProgress {
                 claimed_to: None,
                 exhausted: false,
             };
@@ -227,8 +229,8 @@ impl Scheduler {
         }
     }
 
-    /// Ends a reservation: the lease that was made of it is held, if there is one; else the slot is free again, unless it is in conflict
-    /// and so somebody else's.
+    /// Ends a reservation: the lease that was made of it is held, if there is one; else the slot is free again, unless
+    /// it is in conflict and so somebody else's.
     fn unreserve(
         &mut self,
         project: ProjectId,

@@ -62,8 +62,8 @@ fn lease(claim: &LaneClaim, seq: i64, placement: usize) -> NewLease {
     }
 }
 
-fn claim(leases: Vec<NewLease>, conflicts: Vec<(Lane, Slot)>) -> Claim {
-    Claim { leases, conflicts }
+fn claim(leases: Vec<NewLease>, conflicts: Vec<(Lane, Slot)>) -> ClaimResult {
+    ClaimResult { leases, conflicts }
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_new_run_is_placed_only_if_no_other_run_waits() {
         scheduler.place([lane].into_iter()).placements[0].is_none(),
         "a claim is under way"
     );
-    scheduler.settle(&plan, &Claim::default());
+    scheduler.settle(&plan, &ClaimResult::default());
     assert!(scheduler.place([lane].into_iter()).placements[0].is_some());
     let other = Lane {
         project: ProjectId::new(),

@@ -1,7 +1,7 @@
 //! Claims.
 use super::*;
 
-fn claimed(claim: &Claim) -> Vec<RunId> {
+fn claimed(claim: &ClaimResult) -> Vec<RunId> {
     claim.leases.iter().map(|l| l.lease.run_id).collect()
 }
 
@@ -72,7 +72,7 @@ async fn a_run_that_another_replica_is_claiming_is_skipped() {
         after: QueuePosition::START,
         placements: vec![placement(1, "w1")],
     };
-    let theirs = claim::claim(&mut other, &[lane]).await.unwrap();
+    let theirs = store::claim::claim(&mut other, &[lane]).await.unwrap();
     assert_eq!(claimed(&theirs), [first.id]);
     let ours = world.claim(vec![placement(2, "w2")]).await;
     assert_eq!(claimed(&ours), [second.id]);
@@ -87,7 +87,12 @@ async fn a_run_that_is_not_ready_is_not_claimed() {
     let claim = world.claim(vec![placement(1, "w1")]).await;
     assert!(claim.leases.is_empty());
     let mut conn = world.conn().await;
-    assert!(claim::ready_lanes(&mut conn).await.unwrap().is_empty());
+    assert!(
+        store::claim::ready_lanes(&mut conn)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -98,9 +103,9 @@ async fn every_lane_with_a_ready_run_is_found_with_its_first_run() {
     let mut conn = world.conn().await;
     let labels = ["gpu".to_owned()];
     let mut elsewhere = world.new_run();
-    elsewhere.pool = pools::ensure(&mut conn, &labels).await.unwrap();
+    elsewhere.pool = store::pools::ensure(&mut conn, &labels).await.unwrap();
     let other = world.queue(&elsewhere).await;
-    let found = claim::ready_lanes(&mut conn).await.unwrap();
+    let found = store::claim::ready_lanes(&mut conn).await.unwrap();
     let found: Vec<_> = found.iter().map(|r| (r.lane, r.position)).collect();
     assert_eq!(
         found,
@@ -113,9 +118,12 @@ async fn a_set_of_labels_keeps_its_number() {
     let world = world().await;
     let mut conn = world.conn().await;
     let labels = ["arm".to_owned(), "gpu".to_owned()];
-    let number = pools::ensure(&mut conn, &labels).await.unwrap();
-    assert_eq!(pools::ensure(&mut conn, &labels).await.unwrap(), number);
-    let all = pools::all(&mut conn).await.unwrap();
+    let number = store::pools::ensure(&mut conn, &labels).await.unwrap();
+    assert_eq!(
+        store::pools::ensure(&mut conn, &labels).await.unwrap(),
+        number
+    );
+    let all = store::pools::all(&mut conn).await.unwrap();
     assert!(all.contains(&(number, labels.to_vec())));
     assert!(all.contains(&(world.labels, Vec::new())));
 }

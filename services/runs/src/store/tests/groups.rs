@@ -1,19 +1,18 @@
 //! Concurrency groups.
 use super::*;
-use crate::store::groups;
 
 #[tokio::test]
 async fn a_group_is_busy_while_one_of_its_runs_waits_or_holds_a_slot() {
     let world = world().await;
     let mut conn = world.conn().await;
-    let is_busy = groups::is_busy(&mut conn, world.project, "deploy");
+    let is_busy = store::groups::is_busy(&mut conn, world.project, "deploy");
     assert!(!is_busy.await.unwrap());
     let lease = world.lease(&world.grouped_run("deploy"), 1).await;
-    let is_busy = groups::is_busy(&mut conn, world.project, "deploy");
+    let is_busy = store::groups::is_busy(&mut conn, world.project, "deploy");
     assert!(is_busy.await.unwrap());
-    let elsewhere = groups::is_busy(&mut conn, world.project, "test");
+    let elsewhere = store::groups::is_busy(&mut conn, world.project, "test");
     assert!(!elsewhere.await.unwrap());
-    let members = groups::members(&mut conn, world.project, "deploy").await;
+    let members = store::groups::members(&mut conn, world.project, "deploy").await;
     assert_eq!(members.unwrap(), [lease.lease.run_id]);
 }
 
@@ -23,14 +22,14 @@ async fn a_run_that_is_being_released_is_no_member_and_keeps_its_group_busy() {
     let lease = world.lease(&world.grouped_run("deploy"), 1).await;
     let end = outcome(RunState::Succeeded, RunReason::Completed);
     let mut conn = world.conn().await;
-    transitions::finished(&mut conn, &[(&holder(&lease), &end)])
+    store::transitions::finished(&mut conn, &[(&holder(&lease), &end)])
         .await
         .unwrap();
-    let members = groups::members(&mut conn, world.project, "deploy").await;
+    let members = store::groups::members(&mut conn, world.project, "deploy").await;
     assert!(members.unwrap().is_empty());
-    let is_busy = groups::is_busy(&mut conn, world.project, "deploy").await;
+    let is_busy = store::groups::is_busy(&mut conn, world.project, "deploy").await;
     assert!(is_busy.unwrap());
-    let promoted = groups::promote(&mut conn, world.project, "deploy").await;
+    let promoted = store::groups::promote(&mut conn, world.project, "deploy").await;
     assert!(promoted.unwrap().is_none());
 }
 
@@ -42,23 +41,25 @@ async fn the_next_run_of_a_group_is_made_ready_when_the_slot_is_free() {
     let queued = world.insert_waiting(&next, false).await;
     world.insert_waiting(&last, false).await;
     let mut conn = world.conn().await;
-    let early = groups::promote(&mut conn, world.project, "deploy").await;
+    let early = store::groups::promote(&mut conn, world.project, "deploy").await;
     assert!(early.unwrap().is_none(), "the slot is held");
 
     let end = outcome(RunState::Succeeded, RunReason::Completed);
     let holder = holder(&held);
-    transitions::finished(&mut conn, &[(&holder, &end)])
+    store::transitions::finished(&mut conn, &[(&holder, &end)])
         .await
         .unwrap();
-    let freed = transitions::released(&mut conn, &[&holder]).await.unwrap();
+    let freed = store::transitions::released(&mut conn, &[&holder])
+        .await
+        .unwrap();
     assert_eq!(freed[0].group.as_deref(), Some("deploy"));
-    let stuck = groups::stuck(&mut conn).await.unwrap();
+    let stuck = store::groups::stuck(&mut conn).await.unwrap();
     assert_eq!(stuck, [(world.project, "deploy".to_owned())]);
-    let promoted = groups::promote(&mut conn, world.project, "deploy").await;
+    let promoted = store::groups::promote(&mut conn, world.project, "deploy").await;
     assert_eq!(promoted.unwrap().map(|r| r.position), Some(queued.position));
-    let again = groups::promote(&mut conn, world.project, "deploy").await;
+    let again = store::groups::promote(&mut conn, world.project, "deploy").await;
     assert!(again.unwrap().is_none(), "one at a time");
-    assert!(groups::stuck(&mut conn).await.unwrap().is_empty());
+    assert!(store::groups::stuck(&mut conn).await.unwrap().is_empty());
     let claim = world
         .claim(vec![placement(1, "w1"), placement(2, "w1")])
         .await;
@@ -70,15 +71,15 @@ async fn the_next_run_of_a_group_is_made_ready_when_the_slot_is_free() {
 async fn a_group_is_entered_by_one_transaction_at_a_time() {
     let world = world().await;
     let mut first = world.pool.begin().await.unwrap();
-    groups::lock(&mut first, world.project, "deploy")
+    store::groups::lock(&mut first, world.project, "deploy")
         .await
         .unwrap();
     let mut other_group = world.pool.begin().await.unwrap();
-    groups::lock(&mut other_group, world.project, "test")
+    store::groups::lock(&mut other_group, world.project, "test")
         .await
         .unwrap();
     let mut second = world.pool.begin().await.unwrap();
-    let waiting = groups::lock(&mut second, world.project, "deploy");
+    let waiting = store::groups::lock(&mut second, world.project, "deploy");
     tokio::pin!(waiting);
     let early = tokio::time::timeout(std::time::Duration::from_millis(100), &mut waiting).await;
     assert!(early.is_err(), "the group is locked");

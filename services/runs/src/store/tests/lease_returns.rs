@@ -1,9 +1,6 @@
 //! Leases that go back.
 use super::*;
-use crate::{
-    domain::{LeaseReturn, ReturnReason, ReturnedLease},
-    store::lease_returns::return_lease,
-};
+use crate::domain::{LeaseReturn, ReturnReason, ReturnedLease};
 
 const LOST: ReturnReason = ReturnReason::WorkloadLost(RunReason::WorkloadLost);
 
@@ -20,7 +17,9 @@ async fn give_back(
         reason,
         message: "it went",
     };
-    return_lease(&mut conn, back).await.unwrap()
+    store::lease_returns::return_lease(&mut conn, back)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]

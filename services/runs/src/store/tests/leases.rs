@@ -7,16 +7,16 @@ async fn the_leases_of_a_silent_worker_are_orphaned() {
     let world = world().await;
     let lease = world.lease(&world.new_run(), 1).await;
     let mut conn = world.conn().await;
-    assert_eq!(leases::orphan_expired(&mut conn).await.unwrap(), 0);
+    assert_eq!(store::leases::orphan_expired(&mut conn).await.unwrap(), 0);
     world.connect(&hello("w1"), EXPIRED).await;
-    assert_eq!(leases::orphan_expired(&mut conn).await.unwrap(), 1);
-    let orphans = leases::orphans(&mut conn).await.unwrap();
+    assert_eq!(store::leases::orphan_expired(&mut conn).await.unwrap(), 1);
+    let orphans = store::leases::orphans(&mut conn).await.unwrap();
     assert_eq!(orphans[0].lease, lease.lease);
     assert_eq!(orphans[0].worker, None);
     assert!(orphans[0].orphaned_seconds.is_some());
     let kinds = world.events(lease.lease.run_id).await;
     assert_eq!(kinds.last().map(String::as_str), Some("run.orphaned"));
-    assert_eq!(leases::orphan_expired(&mut conn).await.unwrap(), 0);
+    assert_eq!(store::leases::orphan_expired(&mut conn).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -24,12 +24,12 @@ async fn a_takeover_raises_the_epoch_and_happens_once() {
     let world = world().await;
     let orphan = world.orphaned(1).await;
     let mut conn = world.conn().await;
-    let taken = leases::take_over(&mut conn, orphan.lease, &worker("w2"))
+    let taken = store::leases::take_over(&mut conn, orphan.lease, &worker("w2"))
         .await
         .unwrap()
         .expect("it was orphaned");
     assert_eq!(taken.epoch, orphan.lease.epoch.next());
-    let late = leases::take_over(&mut conn, orphan.lease, &worker("w3")).await;
+    let late = store::leases::take_over(&mut conn, orphan.lease, &worker("w3")).await;
     assert_eq!(late.unwrap(), None, "somebody was faster");
     let held = of_worker(&mut conn, "w2").await;
     assert_eq!(held[0].lease, taken);
@@ -38,7 +38,7 @@ async fn a_takeover_raises_the_epoch_and_happens_once() {
         worker: worker("w1"),
     };
     let end = outcome(RunState::Succeeded, RunReason::Completed);
-    let matched = transitions::finished(&mut conn, &[(&stale, &end)]).await;
+    let matched = store::transitions::finished(&mut conn, &[(&stale, &end)]).await;
     assert!(matched.unwrap().is_empty(), "the worker before has lost it");
     let kinds = world.events(taken.run_id).await;
     assert_eq!(kinds.last().map(String::as_str), Some("run.taken_over"));
@@ -49,10 +49,10 @@ async fn only_the_worker_that_holds_a_lease_can_lose_it() {
     let world = world().await;
     let lease = world.lease(&world.new_run(), 1).await;
     let mut conn = world.conn().await;
-    leases::orphan(&mut conn, &worker("w2"), &[lease.lease.run_id], "no")
+    store::leases::orphan(&mut conn, &worker("w2"), &[lease.lease.run_id], "no")
         .await
         .unwrap();
-    assert!(leases::orphans(&mut conn).await.unwrap().is_empty());
+    assert!(store::leases::orphans(&mut conn).await.unwrap().is_empty());
     assert_eq!(world.leases().await.len(), 1);
 }
 
@@ -79,8 +79,12 @@ async fn the_end_of_a_workers_leases_is_known() {
     let world = world().await;
     let registration = world.connect(&hello("w1"), TTL).await;
     let mut conn = world.conn().await;
-    let until = leases::lease_until(&mut conn, &worker("w1")).await.unwrap();
+    let until = store::leases::lease_until(&mut conn, &worker("w1"))
+        .await
+        .unwrap();
     assert_eq!(until, Some(registration.lease_until));
-    let none = leases::lease_until(&mut conn, &worker("w2")).await.unwrap();
+    let none = store::leases::lease_until(&mut conn, &worker("w2"))
+        .await
+        .unwrap();
     assert_eq!(none, None);
 }

@@ -22,10 +22,13 @@ use ck8s_types::{
 };
 use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
 
-use super::{claim, events, leases, new_runs, pools, runs, transitions, workers};
-use crate::domain::{
-    Claim, EventCursor, ExecutorDomain, Lane, LaneClaim, Lease, LeaseHolder, NewLease, NewRun,
-    Outcome, Placement, PoolId, QueuePosition, QueuedRun, Registration, Run, WorkerHello,
+use crate::{
+    domain::{
+        ClaimResult, EventCursor, ExecutorDomain, Lane, LaneClaim, Lease, LeaseHolder, NewLease,
+        NewRun, Outcome, Placement, PoolId, QueuePosition, QueuedRun, Registration, Run,
+        WorkerHello,
+    },
+    store,
 };
 
 /// How long leases live in these tests, in seconds.
@@ -48,7 +51,7 @@ async fn world() -> World {
     let owner = db.owner().await;
     let pool = db.pool(ServiceRole::Runs).await;
     let mut conn = pool.acquire().await.unwrap();
-    let labels = pools::ensure(&mut conn, &[]).await.unwrap();
+    let labels = store::pools::ensure(&mut conn, &[]).await.unwrap();
     drop(conn);
     let world = World {
         pool,
@@ -174,7 +177,7 @@ impl World {
     async fn insert_waiting(&self, run: &NewRun, ready: bool) -> QueuedRun {
         let one = std::slice::from_ref(run);
         let mut conn = self.conn().await;
-        let inserted = new_runs::insert(&mut conn, one, &[None], ready)
+        let inserted = store::new_runs::insert(&mut conn, one, &[None], ready)
             .await
             .unwrap();
         inserted.queued[0]
@@ -182,7 +185,7 @@ impl World {
 
     async fn connect(&self, hello: &WorkerHello, ttl: f64) -> Registration {
         let mut conn = self.conn().await;
-        workers::connect(&mut conn, hello, self.replica, ttl)
+        store::workers::connect(&mut conn, hello, self.replica, ttl)
             .await
             .unwrap()
     }
@@ -193,7 +196,7 @@ impl World {
         let mut conn = self.conn().await;
         let placements = [Some(placement(number, "w1"))];
         let one = std::slice::from_ref(run);
-        let inserted = new_runs::insert(&mut conn, one, &placements, true)
+        let inserted = store::new_runs::insert(&mut conn, one, &placements, true)
             .await
             .unwrap();
         inserted.leases[0].clone()
@@ -203,13 +206,15 @@ impl World {
     async fn running(&self, number: i32) -> NewLease {
         let lease = self.lease(&self.new_run(), number).await;
         let holder = holder(&lease);
-        let running = transitions::RunningWorkload {
+        let running = store::transitions::RunningWorkload {
             holder: &holder,
             workload: "pid 7",
             adopted: false,
         };
         let mut conn = self.conn().await;
-        transitions::running(&mut conn, &[running]).await.unwrap();
+        store::transitions::running(&mut conn, &[running])
+            .await
+            .unwrap();
         lease
     }
 
@@ -218,7 +223,7 @@ impl World {
         let lease = self.running(number).await;
         let mut conn = self.conn().await;
         let outcome = outcome(RunState::Succeeded, RunReason::Completed);
-        transitions::finished(&mut conn, &[(&holder(&lease), &outcome)])
+        store::transitions::finished(&mut conn, &[(&holder(&lease), &outcome)])
             .await
             .unwrap();
         lease
@@ -228,34 +233,38 @@ impl World {
     async fn orphaned(&self, number: i32) -> Lease {
         let lease = self.lease(&self.new_run(), number).await;
         let mut conn = self.conn().await;
-        leases::orphan(&mut conn, &lease.worker, &[lease.lease.run_id], "gone")
+        store::leases::orphan(&mut conn, &lease.worker, &[lease.lease.run_id], "gone")
             .await
             .unwrap();
-        leases::orphans(&mut conn).await.unwrap().pop().unwrap()
+        store::leases::orphans(&mut conn)
+            .await
+            .unwrap()
+            .pop()
+            .unwrap()
     }
 
-    async fn claim_after(&self, after: QueuePosition, placements: Vec<Placement>) -> Claim {
+    async fn claim_after(&self, after: QueuePosition, placements: Vec<Placement>) -> ClaimResult {
         let mut conn = self.conn().await;
         let lane = LaneClaim {
             lane: self.lane(),
             after,
             placements,
         };
-        claim::claim(&mut conn, &[lane]).await.unwrap()
+        store::claim::claim(&mut conn, &[lane]).await.unwrap()
     }
 
-    async fn claim(&self, placements: Vec<Placement>) -> Claim {
+    async fn claim(&self, placements: Vec<Placement>) -> ClaimResult {
         self.claim_after(QueuePosition::START, placements).await
     }
 
     async fn run(&self, id: RunId) -> Run {
-        runs::get(&mut *self.conn().await, id).await.unwrap()
+        store::runs::get(&mut *self.conn().await, id).await.unwrap()
     }
 
     /// The kinds of the events of a run, in their order.
     async fn events(&self, id: RunId) -> Vec<String> {
         let mut conn = self.conn().await;
-        let found = events::of_run(&mut conn, id, EventCursor::START, 100)
+        let found = store::events::of_run(&mut conn, id, EventCursor::START, 100)
             .await
             .unwrap();
         found.into_iter().map(|event| event.kind).collect()
@@ -268,5 +277,7 @@ impl World {
 }
 
 async fn of_worker(conn: &mut PgConnection, name: &str) -> Vec<Lease> {
-    leases::of_workers(conn, &[worker(name)]).await.unwrap()
+    store::leases::of_workers(conn, &[worker(name)])
+        .await
+        .unwrap()
 }

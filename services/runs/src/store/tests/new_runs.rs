@@ -9,7 +9,10 @@ async fn a_run_without_a_placement_waits() {
     assert_eq!(queued.lane, world.lane());
     let stored = world.run(run.id).await;
     assert_eq!(stored.state, RunState::Pending);
-    assert_eq!((stored.attempt, stored.slot, stored.worker), (1, None, None));
+    assert_eq!(
+        (stored.attempt, stored.slot, stored.worker),
+        (1, None, None)
+    );
     assert_eq!(world.events(run.id).await, ["run.created"]);
 }
 
@@ -25,7 +28,12 @@ async fn a_run_with_a_placement_is_leased_at_once() {
     assert_eq!(stored.worker, Some(worker("w1")));
     assert_eq!(world.events(run.id).await, ["run.created", "run.leased"]);
     let mut conn = world.conn().await;
-    assert!(claim::ready_lanes(&mut conn).await.unwrap().is_empty());
+    assert!(
+        store::claim::ready_lanes(&mut conn)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -35,7 +43,7 @@ async fn a_run_whose_slot_is_taken_waits_instead() {
     let run = world.new_run();
     let mut conn = world.conn().await;
     let one = std::slice::from_ref(&run);
-    let inserted = new_runs::insert(&mut conn, one, &[Some(placement(1, "w1"))], true)
+    let inserted = store::new_runs::insert(&mut conn, one, &[Some(placement(1, "w1"))], true)
         .await
         .unwrap();
     assert!(inserted.leases.is_empty());
@@ -50,7 +58,7 @@ async fn making_a_run_twice_makes_it_once() {
     world.queue(&run).await;
     let mut conn = world.conn().await;
     let one = std::slice::from_ref(&run);
-    let again = new_runs::insert(&mut conn, one, &[None], true)
+    let again = store::new_runs::insert(&mut conn, one, &[None], true)
         .await
         .unwrap();
     assert!(again.queued.is_empty() && again.leases.is_empty());

@@ -1,14 +1,11 @@
 //! The ends of runs that the server decides on.
 use super::*;
-use crate::{
-    domain::{LeasePhase, RunEnd},
-    store::run_end,
-};
+use crate::domain::{LeasePhase, RunEnd};
 
 async fn end(world: &World, run: RunId) -> Option<RunEnd> {
     let mut tx = world.pool.begin().await.unwrap();
     let outcome = Outcome::of(RunReason::CanceledByUser);
-    let ended = run_end::end(&mut tx, run, &outcome, "user:mona")
+    let ended = store::run_end::end(&mut tx, run, &outcome, "user:mona")
         .await
         .unwrap();
     tx.commit().await.unwrap();
@@ -61,7 +58,7 @@ async fn a_run_that_waited_too_long_is_found_with_its_attempt() {
     world.queue(&run).await;
     world.queue(&world.new_run()).await;
     let mut conn = world.conn().await;
-    let expired = run_end::expired_in_queue(&mut conn).await.unwrap();
+    let expired = store::run_end::expired_in_queue(&mut conn).await.unwrap();
     assert_eq!(expired, [(run.id, 1)]);
 }
 
@@ -72,11 +69,16 @@ async fn a_workload_past_its_deadline_is_found_with_what_it_was_doing() {
     let running = world.running(2).await;
     world.releasing(3).await;
     let mut conn = world.conn().await;
-    assert!(run_end::past_deadline(&mut conn).await.unwrap().is_empty());
+    assert!(
+        store::run_end::past_deadline(&mut conn)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     world
         .change("UPDATE runs.leases SET deadline = now() - interval '1 second'")
         .await;
-    let mut found = run_end::past_deadline(&mut conn).await.unwrap();
+    let mut found = store::run_end::past_deadline(&mut conn).await.unwrap();
     found.sort_by_key(|(run, _)| *run);
     let expected = [
         (starting.lease.run_id, LeasePhase::Starting),

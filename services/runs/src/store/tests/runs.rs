@@ -4,7 +4,9 @@ use crate::{domain::RunFilter, error::RunsError};
 
 async fn list(world: &World, filter: &RunFilter, before: Option<RunId>, limit: i64) -> Vec<RunId> {
     let mut conn = world.conn().await;
-    let found = runs::list(&mut conn, filter, before, limit).await.unwrap();
+    let found = store::runs::list(&mut conn, filter, before, limit)
+        .await
+        .unwrap();
     found.into_iter().map(|run| run.id).collect()
 }
 
@@ -20,7 +22,7 @@ async fn a_run_is_read_as_it_was_made() {
     assert_eq!(stored.trigger, run.trigger);
     assert_eq!(stored.project, world.project);
     let mut conn = world.conn().await;
-    let none = runs::get(&mut conn, RunId::new()).await;
+    let none = store::runs::get(&mut conn, RunId::new()).await;
     assert!(matches!(none, Err(RunsError::NoRun(_))));
 }
 
@@ -74,9 +76,9 @@ async fn only_a_run_that_has_not_ended_is_alive() {
     let waiting = world.new_run();
     world.queue(&waiting).await;
     let mut conn = world.conn().await;
-    let alive = runs::project_if_alive(&mut conn, waiting.id).await;
+    let alive = store::runs::project_if_alive(&mut conn, waiting.id).await;
     assert_eq!(alive.unwrap(), Some(world.project));
-    let over = runs::project_if_alive(&mut conn, ended).await;
+    let over = store::runs::project_if_alive(&mut conn, ended).await;
     assert_eq!(over.unwrap(), None);
 }
 
@@ -88,11 +90,14 @@ async fn what_is_left_of_a_run_may_be_swept_once_its_slot_is_free() {
     world.queue(&waiting).await;
     let ids = [lease.lease.run_id, waiting.id, unknown];
     let mut conn = world.conn().await;
-    assert_eq!(runs::sweepable(&mut conn, &ids).await.unwrap(), [unknown]);
-    transitions::released(&mut conn, &[&holder(&lease)])
+    assert_eq!(
+        store::runs::sweepable(&mut conn, &ids).await.unwrap(),
+        [unknown]
+    );
+    store::transitions::released(&mut conn, &[&holder(&lease)])
         .await
         .unwrap();
-    let mut sweepable = runs::sweepable(&mut conn, &ids).await.unwrap();
+    let mut sweepable = store::runs::sweepable(&mut conn, &ids).await.unwrap();
     sweepable.sort();
     assert_eq!(sweepable, [lease.lease.run_id, unknown]);
 }

@@ -1,6 +1,5 @@
 //! Slots.
 use super::*;
-use crate::store::slots;
 
 const DEFAULT_SLOTS: i32 = 4;
 
@@ -8,11 +7,13 @@ const DEFAULT_SLOTS: i32 = 4;
 async fn a_project_has_the_default_number_of_slots_until_somebody_sets_it() {
     let world = world().await;
     let mut conn = world.conn().await;
-    let count = slots::count(&mut conn, world.project, DEFAULT_SLOTS).await;
+    let count = store::slots::count(&mut conn, world.project, DEFAULT_SLOTS).await;
     assert_eq!(count.unwrap(), DEFAULT_SLOTS);
     for number in [7, 2] {
-        slots::set(&mut conn, world.project, number).await.unwrap();
-        let count = slots::count(&mut conn, world.project, DEFAULT_SLOTS).await;
+        store::slots::set(&mut conn, world.project, number)
+            .await
+            .unwrap();
+        let count = store::slots::count(&mut conn, world.project, DEFAULT_SLOTS).await;
         assert_eq!(count.unwrap(), number);
     }
 }
@@ -23,7 +24,7 @@ async fn a_slot_is_free_unless_a_live_lease_is_on_it() {
     world.lease(&world.new_run(), 2).await;
     world.releasing(3).await;
     let mut conn = world.conn().await;
-    let free = slots::free(&mut conn, &[world.project], DEFAULT_SLOTS)
+    let free = store::slots::free(&mut conn, &[world.project], DEFAULT_SLOTS)
         .await
         .unwrap();
     assert_eq!(free[0].project, world.project);
@@ -39,7 +40,9 @@ async fn slots_are_listed_in_pages_with_their_leases() {
     let lease = world.releasing(2).await;
     let mut conn = world.conn().await;
     let projects = [world.project];
-    let first = slots::list(&mut conn, &projects, 3, None, 2).await.unwrap();
+    let first = store::slots::list(&mut conn, &projects, 3, None, 2)
+        .await
+        .unwrap();
     let numbers: Vec<Slot> = first.iter().map(|s| s.slot).collect();
     assert_eq!(numbers, [slot(1), slot(2)]);
     assert!(first[0].lease.is_none());
@@ -49,7 +52,7 @@ async fn slots_are_listed_in_pages_with_their_leases() {
     assert!(held.is_releasing);
     assert!(held.lease_until.is_some());
     let after = Some((world.project, slot(2)));
-    let rest = slots::list(&mut conn, &projects, 3, after, 2)
+    let rest = store::slots::list(&mut conn, &projects, 3, after, 2)
         .await
         .unwrap();
     let numbers: Vec<Slot> = rest.iter().map(|s| s.slot).collect();
@@ -61,8 +64,10 @@ async fn a_leased_slot_above_the_number_that_is_set_is_still_listed() {
     let world = world().await;
     world.lease(&world.new_run(), 9).await;
     let mut conn = world.conn().await;
-    slots::set(&mut conn, world.project, 1).await.unwrap();
-    let all = slots::list(&mut conn, &[world.project], 1, None, 10)
+    store::slots::set(&mut conn, world.project, 1)
+        .await
+        .unwrap();
+    let all = store::slots::list(&mut conn, &[world.project], 1, None, 10)
         .await
         .unwrap();
     let numbers: Vec<Slot> = all.iter().map(|s| s.slot).collect();

@@ -5,18 +5,20 @@ use super::*;
 use crate::domain::LeasePhase;
 
 async fn say_running(world: &World, holder: &LeaseHolder, adopted: bool) -> Vec<LeaseRef> {
-    let running = transitions::RunningWorkload {
+    let running = store::transitions::RunningWorkload {
         holder,
         workload: "job-1",
         adopted,
     };
     let mut conn = world.conn().await;
-    transitions::running(&mut conn, &[running]).await.unwrap()
+    store::transitions::running(&mut conn, &[running])
+        .await
+        .unwrap()
 }
 
 async fn say_finished(world: &World, holder: &LeaseHolder, outcome: &Outcome) -> Vec<LeaseRef> {
     let mut conn = world.conn().await;
-    transitions::finished(&mut conn, &[(holder, outcome)])
+    store::transitions::finished(&mut conn, &[(holder, outcome)])
         .await
         .unwrap()
 }
@@ -42,7 +44,9 @@ async fn a_run_goes_from_pending_to_running_to_its_end_and_frees_its_slot() {
     assert_eq!(world.leases().await[0].phase, LeasePhase::Releasing);
 
     let mut conn = world.conn().await;
-    let freed = transitions::released(&mut conn, &[&holder]).await.unwrap();
+    let freed = store::transitions::released(&mut conn, &[&holder])
+        .await
+        .unwrap();
     assert_eq!(freed[0].slot, slot(2));
     assert!(world.leases().await.is_empty());
     let kinds = [
@@ -72,9 +76,13 @@ async fn a_stale_epoch_changes_nothing() {
     assert!(say_running(&world, &stale, false).await.is_empty());
     assert!(say_finished(&world, &stale, &end).await.is_empty());
     let mut conn = world.conn().await;
-    let freed = transitions::released(&mut conn, &[&stale]).await.unwrap();
+    let freed = store::transitions::released(&mut conn, &[&stale])
+        .await
+        .unwrap();
     assert!(freed.is_empty());
-    let held = transitions::still_held(&mut conn, &[&stale]).await.unwrap();
+    let held = store::transitions::still_held(&mut conn, &[&stale])
+        .await
+        .unwrap();
     assert!(held.is_empty());
     assert_eq!(world.run(run.id).await.state, RunState::Pending);
     assert_eq!(world.events(run.id).await, before);
@@ -105,9 +113,10 @@ async fn a_terminal_state_is_final() {
     let repeated = say_finished(&world, &holder(&lease), &again).await;
     assert!(repeated.is_empty(), "it was not leased any more");
     assert_eq!(world.run(run).await.state, RunState::Succeeded);
-    let revived = sqlx::query("UPDATE runs.runs SET state = 'running', reason = NULL, finished_at = NULL")
-        .execute(&world.owner)
-        .await;
+    let revived =
+        sqlx::query("UPDATE runs.runs SET state = 'running', reason = NULL, finished_at = NULL")
+            .execute(&world.owner)
+            .await;
     let error = revived.unwrap_err().into_database_error().unwrap();
     assert_eq!(error.constraint(), Some("runs_terminal_is_final"));
 }
@@ -130,7 +139,7 @@ async fn a_lease_is_not_released_before_its_run_has_ended() {
     let world = world().await;
     let lease = world.running(1).await;
     let mut conn = world.conn().await;
-    let freed = transitions::released(&mut conn, &[&holder(&lease)])
+    let freed = store::transitions::released(&mut conn, &[&holder(&lease)])
         .await
         .unwrap();
     assert!(freed.is_empty());
@@ -142,7 +151,7 @@ async fn a_holder_still_holds_a_lease_that_is_releasing() {
     let world = world().await;
     let lease = world.releasing(1).await;
     let mut conn = world.conn().await;
-    let held = transitions::still_held(&mut conn, &[&holder(&lease)])
+    let held = store::transitions::still_held(&mut conn, &[&holder(&lease)])
         .await
         .unwrap();
     assert_eq!(held, [lease.lease]);
@@ -156,10 +165,9 @@ async fn one_statement_takes_messages_about_many_runs() {
     let end = outcome(RunState::Succeeded, RunReason::Completed);
     let items = holders.each_ref().map(|holder| (holder, &end));
     let mut conn = world.conn().await;
-    let mut matched = transitions::finished(&mut conn, &items).await.unwrap();
+    let mut matched = store::transitions::finished(&mut conn, &items)
+        .await
+        .unwrap();
     matched.sort();
-    assert_eq!(
-        run_ids(&matched),
-        leases.each_ref().map(|l| l.lease.run_id)
-    );
+    assert_eq!(run_ids(&matched), leases.each_ref().map(|l| l.lease.run_id));
 }

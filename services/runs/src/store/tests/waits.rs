@@ -1,6 +1,5 @@
 //! What a run waits for.
 use super::*;
-use crate::store::waits;
 
 #[tokio::test]
 async fn a_waiting_run_knows_how_many_go_before_it() {
@@ -11,13 +10,16 @@ async fn a_waiting_run_knows_how_many_go_before_it() {
         world.queue(new).await;
     }
     let mut conn = world.conn().await;
-    let entry = waits::queue_entry(&mut conn, run.id).await.unwrap();
+    let entry = store::waits::queue_entry(&mut conn, run.id).await.unwrap();
     let entry = entry.expect("it waits");
-    assert_eq!((entry.project, entry.ahead, entry.ready), (world.project, 2, true));
-    let ahead = waits::ahead(&mut conn, run.id, 10).await.unwrap();
+    assert_eq!(
+        (entry.project, entry.ahead, entry.ready),
+        (world.project, 2, true)
+    );
+    let ahead = store::waits::ahead(&mut conn, run.id, 10).await.unwrap();
     assert_eq!(ahead, [urgent.id, first.id]);
     let lease = world.lease(&world.new_run(), 1).await;
-    let leased = waits::queue_entry(&mut conn, lease.lease.run_id).await;
+    let leased = store::waits::queue_entry(&mut conn, lease.lease.run_id).await;
     assert!(leased.unwrap().is_none(), "it has its lease");
 }
 
@@ -29,7 +31,7 @@ async fn a_run_of_a_group_knows_which_of_its_runs_go_first() {
     world.insert_waiting(&before, false).await;
     world.insert_waiting(&run, false).await;
     let mut conn = world.conn().await;
-    let found = waits::group_before(&mut conn, run.id, world.project, "deploy").await;
+    let found = store::waits::group_before(&mut conn, run.id, world.project, "deploy").await;
     assert_eq!(found.unwrap(), [held.lease.run_id, before.id]);
 }
 
@@ -42,13 +44,21 @@ async fn only_connected_workers_with_all_labels_are_suitable() {
     world.lease(&world.new_run(), 1).await;
     world.connect(&hello("late"), EXPIRED).await;
     let mut conn = world.conn().await;
-    let any = waits::suitable_workers(&mut conn, &[]).await.unwrap();
+    let any = store::waits::suitable_workers(&mut conn, &[])
+        .await
+        .unwrap();
     assert_eq!((any.connected, any.taking_work), (2, 2));
     assert_eq!((any.capacity, any.leases), (20, 1));
     let labels = ["gpu".to_owned()];
-    let with_label = waits::suitable_workers(&mut conn, &labels).await.unwrap();
+    let with_label = store::waits::suitable_workers(&mut conn, &labels)
+        .await
+        .unwrap();
     assert_eq!((with_label.connected, with_label.capacity), (1, 10));
-    workers::set_draining(&mut conn, &gpu.id, true).await.unwrap();
-    let draining = waits::suitable_workers(&mut conn, &labels).await.unwrap();
+    store::workers::set_draining(&mut conn, &gpu.id, true)
+        .await
+        .unwrap();
+    let draining = store::waits::suitable_workers(&mut conn, &labels)
+        .await
+        .unwrap();
     assert_eq!((draining.connected, draining.taking_work), (1, 0));
 }

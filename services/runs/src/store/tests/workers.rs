@@ -20,15 +20,15 @@ async fn a_heartbeat_renews_only_where_the_stream_is() {
     let before = world.connect(&hello, TTL).await.lease_until;
     let mut conn = world.conn().await;
     let own = [(&hello.id, hello.instance)];
-    let renewed = workers::renew(&mut conn, world.replica, &own, 2.0 * TTL)
+    let renewed = store::workers::renew(&mut conn, world.replica, &own, 2.0 * TTL)
         .await
         .unwrap();
     assert_eq!(renewed[0].0, hello.id);
     assert!(renewed[0].1 > before);
-    let elsewhere = workers::renew(&mut conn, ReplicaId::new(), &own, TTL).await;
+    let elsewhere = store::workers::renew(&mut conn, ReplicaId::new(), &own, TTL).await;
     assert!(elsewhere.unwrap().is_empty(), "another replica's stream");
     let other = [(&hello.id, InstanceId::new())];
-    let other = workers::renew(&mut conn, world.replica, &other, TTL).await;
+    let other = store::workers::renew(&mut conn, world.replica, &other, TTL).await;
     assert!(other.unwrap().is_empty(), "another process");
 }
 
@@ -39,9 +39,9 @@ async fn a_worker_without_a_heartbeat_in_time_is_expired_at_its_replica() {
     world.connect(&hello("well"), TTL).await;
     let mut conn = world.conn().await;
     let ids = [worker("late"), worker("well")];
-    let expired = workers::expired(&mut conn, &ids, world.replica).await;
+    let expired = store::workers::expired(&mut conn, &ids, world.replica).await;
     assert_eq!(expired.unwrap(), [worker("late")]);
-    let elsewhere = workers::expired(&mut conn, &ids, ReplicaId::new()).await;
+    let elsewhere = store::workers::expired(&mut conn, &ids, ReplicaId::new()).await;
     assert!(elsewhere.unwrap().is_empty());
 }
 
@@ -52,24 +52,24 @@ async fn a_worker_is_connected_draining_or_disconnected() {
     world.connect(&hello, TTL).await;
     let mut conn = world.conn().await;
     let state = async |conn: &mut PgConnection| {
-        let found = workers::get(conn, &worker("w1")).await.unwrap();
+        let found = store::workers::get(conn, &worker("w1")).await.unwrap();
         found.expect("it has connected").state
     };
     assert_eq!(state(&mut conn).await, WorkerState::Connected);
-    let known = workers::set_draining(&mut conn, &hello.id, true).await;
+    let known = store::workers::set_draining(&mut conn, &hello.id, true).await;
     assert!(known.unwrap());
     assert_eq!(state(&mut conn).await, WorkerState::Draining);
-    let draining = workers::draining(&mut conn, &[hello.id.clone()]).await;
-    assert_eq!(draining.unwrap(), [hello.id.clone()]);
+    let draining = store::workers::draining(&mut conn, std::slice::from_ref(&hello.id)).await;
+    assert_eq!(draining.unwrap(), [worker("w1")]);
     assert!(
         world.connect(&hello, TTL).await.draining,
         "it stays so over a new stream"
     );
-    workers::disconnect(&mut conn, &hello.id, hello.instance, world.replica)
+    store::workers::disconnect(&mut conn, &hello.id, hello.instance, world.replica)
         .await
         .unwrap();
     assert_eq!(state(&mut conn).await, WorkerState::Disconnected);
-    let unknown = workers::set_draining(&mut conn, &worker("w9"), true).await;
+    let unknown = store::workers::set_draining(&mut conn, &worker("w9"), true).await;
     assert!(!unknown.unwrap());
 }
 
@@ -80,10 +80,13 @@ async fn the_end_of_an_old_stream_does_not_disconnect_the_new_one() {
     world.connect(&old, TTL).await;
     world.connect(&new, TTL).await;
     let mut conn = world.conn().await;
-    workers::disconnect(&mut conn, &old.id, old.instance, world.replica)
+    store::workers::disconnect(&mut conn, &old.id, old.instance, world.replica)
         .await
         .unwrap();
-    let found = workers::get(&mut conn, &old.id).await.unwrap().unwrap();
+    let found = store::workers::get(&mut conn, &old.id)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(found.state, WorkerState::Connected);
     assert_eq!(found.instance, new.instance);
 }
@@ -94,13 +97,15 @@ async fn workers_are_listed_in_pages_with_the_number_of_their_leases() {
     world.lease(&world.new_run(), 1).await;
     world.connect(&hello("w2"), TTL).await;
     let mut conn = world.conn().await;
-    workers::set_capacity(&mut conn, &worker("w2"), 3)
+    store::workers::set_capacity(&mut conn, &worker("w2"), 3)
         .await
         .unwrap();
-    let first = workers::list(&mut conn, None, 1).await.unwrap();
+    let first = store::workers::list(&mut conn, None, 1).await.unwrap();
     assert_eq!(first[0].id, worker("w1"));
     assert_eq!((first[0].leases, first[0].capacity), (1, 10));
-    let rest = workers::list(&mut conn, Some(&worker("w1")), 9).await.unwrap();
+    let rest = store::workers::list(&mut conn, Some(&worker("w1")), 9)
+        .await
+        .unwrap();
     assert_eq!(rest.len(), 1);
     assert_eq!((rest[0].leases, rest[0].capacity), (0, 3));
 }
