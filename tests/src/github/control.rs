@@ -1,4 +1,5 @@
-//! How a test in another process arranges the world: JSON under `/_world`. Nothing of it is GitHub's.
+//! JSON endpoints under `/_world`, with which a test in another process arranges the world. GitHub has nothing like
+//! them.
 use axum::{Json, Router, extract::State, routing::post};
 use http::StatusCode;
 use serde::Deserialize;
@@ -12,7 +13,7 @@ pub(super) fn router() -> Router<Shared> {
         .route("/any-token", post(any_token))
 }
 
-/// Somebody gets an account.
+/// Adds an account.
 async fn person(State(world): State<Shared>, Json(person): Json<Account>) -> StatusCode {
     lock(&world).people.push(person);
     StatusCode::NO_CONTENT
@@ -20,17 +21,17 @@ async fn person(State(world): State<Shared>, Json(person): Json<Account>) -> Sta
 
 #[derive(Deserialize)]
 struct Who {
-    /// None: nobody.
+    /// None signs everybody out.
     login: Option<String>,
 }
 
-/// The browser that comes is theirs.
+/// Signs a person in at GitHub.
 async fn browser(State(world): State<Shared>, Json(who): Json<Who>) -> StatusCode {
     lock(&world).signed_in = who.login;
     StatusCode::NO_CONTENT
 }
 
-/// The API takes any token for theirs.
+/// Makes the API take every token for this person's.
 async fn any_token(State(world): State<Shared>, Json(who): Json<Who>) -> StatusCode {
     lock(&world).any_token_is = who.login;
     StatusCode::NO_CONTENT

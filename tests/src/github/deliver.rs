@@ -1,4 +1,5 @@
-//! How webhooks leave: signed, over HTTP, each try kept. GitHub tries once, and again only when it is asked to.
+//! Delivery of webhooks: signed, over HTTP, with every attempt recorded. GitHub tries once, and again only when it is
+//! asked to.
 use std::time::Duration;
 
 use serde_json::Value;
@@ -6,10 +7,10 @@ use serde_json::Value;
 use super::{Shared, lock, repository::Attempt, world::GitHubWorld};
 use crate::webhook::signature;
 
-/// GitHub waits so long for an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long GitHub waits for the receiver.
+const RECEIVER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Something that is to be posted.
+/// A request to post.
 pub(crate) struct Parcel {
     repository: u64,
     hook: u64,
@@ -23,7 +24,8 @@ pub(crate) struct Parcel {
 }
 
 impl GitHubWorld {
-    /// What the repository's webhooks are to be told of this. Each try is in the world at once, as one that was not answered.
+    /// Returns what the repository's webhooks have to post for an event. Each attempt is recorded at once, as not
+    /// answered.
     pub(crate) fn parcels(&mut self, repository: u64, event: &str, payload: &Value) -> Vec<Parcel> {
         let hooks = self.repositories.get(&repository).map(|r| &r.hooks);
         let hearing = hooks.into_iter().flatten().filter(|hook| hook.hears(event));
@@ -36,7 +38,7 @@ impl GitHubWorld {
             .collect()
     }
 
-    /// One for one webhook.
+    /// Returns the request for one webhook.
     pub(crate) fn parcel(
         &mut self,
         repository: u64,
@@ -71,7 +73,7 @@ impl GitHubWorld {
         })
     }
 
-    /// Try by try of a webhook again: under its delivery id, with the webhook as it is now.
+    /// Returns the request that repeats an attempt: with its delivery id, and with the webhook's current settings.
     pub(crate) fn again(&mut self, repository: u64, hook: u64, attempt: u64) -> Option<Parcel> {
         let found = self.repositories.get_mut(&repository)?.hook(hook)?;
         let before = found.attempts.iter().find(|a| a.id == attempt)?.clone();
@@ -80,7 +82,7 @@ impl GitHubWorld {
     }
 }
 
-/// Posts it, and writes down what was answered. The status; 0: nothing was.
+/// Posts a request and records the status that came back; 0 if there was none.
 pub(crate) async fn post(world: &Shared, parcel: Parcel) -> u16 {
     let kind = match parcel.content_type.as_str() {
         "form" => "application/x-www-form-urlencoded",
@@ -96,7 +98,7 @@ pub(crate) async fn post(world: &Shared, parcel: Parcel) -> u16 {
     };
     let mut request = reqwest::Client::new()
         .post(&parcel.url)
-        .timeout(PATIENCE)
+        .timeout(RECEIVER_TIMEOUT)
         .header("content-type", kind)
         .header("user-agent", "GitHub-Hookshot/044aadd")
         .header("x-github-event", &parcel.event)

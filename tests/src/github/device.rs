@@ -1,4 +1,4 @@
-//! The device flow's beginning, and the page on which a person types what the device shows.
+//! The start of the device flow, and the page where a person types the code that the device shows.
 use axum::{
     extract::{RawForm, State},
     response::{IntoResponse, Response},
@@ -7,13 +7,12 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use super::{
-    Shared,
-    answer::{escaped, field, fields, page, told},
-    lock,
+    Shared, lock,
+    response::{escaped, field, fields, page, told},
     web::scopes,
 };
 
-/// POST: a device begins.
+/// POST: starts a sign-in on a device.
 pub(super) async fn code(
     State(world): State<Shared>,
     headers: HeaderMap,
@@ -39,7 +38,7 @@ pub(super) async fn code(
     )
 }
 
-/// GET: asks for what the device shows.
+/// GET: asks for the code.
 pub(super) async fn ask(RawForm(query): RawForm) -> Response {
     let query = fields(&query);
     let body = format!(
@@ -50,7 +49,7 @@ pub(super) async fn ask(RawForm(query): RawForm) -> Response {
     page(StatusCode::OK, "Connect a device", &body)
 }
 
-/// POST: the person has decided.
+/// POST: records the person's decision.
 pub(super) async fn answer(State(world): State<Shared>, RawForm(form): RawForm) -> Response {
     let form = fields(&form);
     let mut world = lock(&world);

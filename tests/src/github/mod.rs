@@ -1,14 +1,14 @@
-//! A GitHub of the tests' own: it keeps state as GitHub does and speaks HTTP as GitHub does. Tests arrange its world, switch faults on, and
-//! look afterwards at what has happened in it. One file a concern.
-mod answer;
+//! A fake GitHub that keeps state and speaks HTTP as GitHub does. Tests arrange its world, switch faults on, and look
+//! at the state that results.
 mod api;
 mod authorize;
 mod control;
 mod deliver;
 mod device;
-mod fault;
+mod fault_injection;
 mod oauth;
 mod repository;
+mod response;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -29,18 +29,18 @@ use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 pub use api::Exchange;
-pub use fault::{Fault, Moment};
+pub use fault_injection::{Fault, Moment};
 pub use repository::{Attempt, Comment, Hook, Repository, Status};
 pub use tokens::Installation;
 pub use world::{Account, App, Call, Email, GitHubWorld};
 
-/// Where the API is, behind the base address: as on a GitHub Enterprise server.
+/// The path of the API below the base address, as on a GitHub Enterprise Server.
 const API: &str = "/api/v3";
 
 /// The state that all handlers share.
 pub(crate) type Shared = Arc<Mutex<GitHubWorld>>;
 
-/// A running one; it ends when it is dropped.
+/// A running fake GitHub. It stops when it is dropped.
 pub struct GitHub {
     /// Its base address, without a slash at the end.
     pub url: String,
@@ -49,7 +49,7 @@ pub struct GitHub {
 }
 
 impl GitHub {
-    /// Starts one on a free port of 127.0.0.1.
+    /// Starts on a free port of 127.0.0.1.
     ///
     /// # Panics
     /// When it cannot listen.
@@ -57,7 +57,7 @@ impl GitHub {
         Self::listen(SocketAddr::from(([127, 0, 0, 1], 0)), world).await
     }
 
-    /// Starts one at this address.
+    /// Starts at this address.
     ///
     /// # Panics
     /// When it cannot listen.
@@ -70,24 +70,25 @@ impl GitHub {
         let world: Shared = Arc::new(Mutex::new(world));
         let router = router(world.clone());
         let server = tokio::spawn(async move {
-            // It serves until it is dropped.
+            // It serves until the task is aborted.
             let _ = axum::serve(listener, router).await;
         });
         Self { url, world, server }
     }
 
-    /// Where its API is.
+    /// Returns the address of the API.
     #[must_use]
     pub fn api_url(&self) -> String {
         format!("{}{API}", self.url)
     }
 
-    /// Its state: to arrange, and to look at. Hold it for a moment only.
+    /// Locks the state, to arrange it or to look at it. Hold the lock for a moment only.
     pub fn world(&self) -> MutexGuard<'_, GitHubWorld> {
         lock(&self.world)
     }
 
-    /// Something happens in a repository: each webhook that hears of it is told, at once. The status of each answer; 0: there was none.
+    /// Emits an event of a repository to each webhook that receives it. Returns the status of each response; 0 if there
+    /// was none.
     pub async fn emit(&self, repository: u64, event: &str, payload: &Value) -> Vec<u16> {
         let parcels = self.world().parcels(repository, event, payload);
         let mut answers = Vec::new();
@@ -97,7 +98,7 @@ impl GitHub {
         answers
     }
 
-    /// What `ck8s up` needs to know of it.
+    /// Returns the environment with which `ck8s up` uses it.
     #[must_use]
     pub fn env(&self) -> Vec<(String, String)> {
         let world = self.world();
@@ -118,7 +119,7 @@ impl Drop for GitHub {
     }
 }
 
-/// A test that failed while it looked must not fail all others.
+/// Locks the state, even if a test panicked while it held the lock.
 fn lock(world: &Shared) -> MutexGuard<'_, GitHubWorld> {
     world.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -130,8 +131,11 @@ fn router(world: Shared) -> Router {
         .route("/login/device/code", post(device::code))
         .route("/login/device", get(device::ask).post(device::answer))
         .nest(API, api::router(&world))
-        // A fault hits what GitHub serves, and never those who switch it off.
-        .route_layer(middleware::from_fn_with_state(world.clone(), fault::strike))
+        // Faults hit GitHub's endpoints only, so that a test can always switch them off.
+        .route_layer(middleware::from_fn_with_state(
+            world.clone(),
+            fault_injection::strike,
+        ))
         .nest("/_world", control::router())
         .with_state(world)
 }

@@ -1,4 +1,4 @@
-//! What a code becomes: `POST /login/oauth/access_token`, for the web flow and for devices.
+//! `POST /login/oauth/access_token`: exchanges a code for an access token, in the web flow and the device flow.
 use std::collections::BTreeSet;
 
 use axum::{
@@ -11,15 +11,15 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Shared,
-    answer::{Fields, field, fields, refused, told},
-    lock,
+    Shared, lock,
+    response::{Fields, field, fields, refused, told},
     world::{GitHubWorld, Polled},
 };
 
-const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+/// The grant type of the device flow (RFC 8628).
+const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// POST: a code becomes an access token.
+/// POST: exchanges a code for an access token.
 pub(super) async fn token(
     State(world): State<Shared>,
     headers: HeaderMap,
@@ -31,7 +31,7 @@ pub(super) async fn token(
         return StatusCode::NOT_FOUND.into_response();
     }
     match field(&form, "grant_type") {
-        DEVICE => device(&mut world, &headers, &form),
+        DEVICE_GRANT => device(&mut world, &headers, &form),
         "" | "authorization_code" => web(&mut world, &headers, &form),
         _ => {
             let why = "The grant type is not supported.";

@@ -1,4 +1,4 @@
-//! A repository in the world: files and commits, who may what, webhooks, statuses, comments.
+//! Repositories: files and commits, roles, webhooks, statuses, comments.
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -9,15 +9,15 @@ use super::world::random;
 /// A repository.
 #[derive(Clone, Debug)]
 pub struct Repository {
-    /// Stays when it is renamed.
+    /// The id, which stays when the repository is renamed.
     pub id: u64,
     /// owner/name.
     pub full_name: String,
-    /// Names that it had before.
+    /// Its former names.
     pub former_names: Vec<String>,
-    /// Only its people see it.
+    /// Only people with a role see it.
     pub private: bool,
-    /// The branch that counts.
+    /// The default branch.
     pub default_branch: String,
     /// Login → admin, maintain, write, triage or read.
     pub roles: BTreeMap<String, String>,
@@ -29,7 +29,7 @@ pub struct Repository {
     pub hooks: Vec<Hook>,
     /// Every status that was set, oldest first.
     pub statuses: Vec<Status>,
-    /// Every comment that is there, oldest first.
+    /// Every comment that exists, oldest first.
     pub comments: Vec<Comment>,
     /// Commit → its files: path → text.
     pub(crate) trees: BTreeMap<String, BTreeMap<String, String>>,
@@ -40,36 +40,36 @@ pub struct Repository {
 pub struct Hook {
     /// GitHub's id.
     pub id: u64,
-    /// It is on.
+    /// Whether it is switched on.
     pub active: bool,
-    /// What it hears of.
+    /// The events that it receives.
     pub events: Vec<String>,
-    /// Where it posts to.
+    /// Where it posts.
     pub url: String,
     /// json or form.
     pub content_type: String,
-    /// What it signs with.
+    /// The secret that signs its requests.
     pub secret: String,
-    /// Every try to deliver something, oldest first.
+    /// Every attempt to deliver an event, oldest first.
     pub attempts: Vec<Attempt>,
 }
 
-/// A try to deliver something.
+/// An attempt to deliver an event.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// GitHub's id of the try.
+    /// GitHub's id of the attempt.
     pub id: u64,
-    /// X-GitHub-Delivery: the same for every try.
+    /// X-GitHub-Delivery, which all attempts of a delivery share.
     pub guid: String,
-    /// It was asked for again.
+    /// Whether somebody asked for this attempt.
     pub redelivery: bool,
     /// X-GitHub-Event.
     pub event: String,
-    /// What is posted.
+    /// The body.
     pub payload: Value,
     /// Seconds since 1970.
     pub at: i64,
-    /// What was answered; 0: nothing.
+    /// The receiver's status; 0 if it did not respond.
     pub status_code: u16,
 }
 
@@ -78,17 +78,17 @@ pub struct Attempt {
 pub struct Status {
     /// GitHub's id.
     pub id: u64,
-    /// Whose.
+    /// The commit.
     pub sha: String,
     /// error, failure, pending or success.
     pub state: String,
-    /// What tells it from others.
+    /// Tells it from the commit's other statuses.
     pub context: String,
-    /// In words.
+    /// The state in words.
     pub description: String,
-    /// The page that tells more.
+    /// The page with the details.
     pub target_url: String,
-    /// Who set it: a user's id.
+    /// The id of the user who set it.
     pub by: u64,
 }
 
@@ -101,16 +101,16 @@ pub struct Comment {
     pub thread: u64,
     /// Its text.
     pub body: String,
-    /// Who wrote it: a user's id.
+    /// The id of the user who wrote it.
     pub by: u64,
     /// How often its text was replaced.
     pub edits: usize,
-    /// Who reacted how: a user's id and GitHub's word.
+    /// The reactions: a user's id and GitHub's word.
     pub reactions: Vec<(u64, String)>,
 }
 
 impl Repository {
-    /// A private one with an empty `main`.
+    /// Creates a private repository with an empty `main`.
     #[must_use]
     pub fn new(id: u64, full_name: &str) -> Self {
         let mut new = Self {
@@ -131,28 +131,28 @@ impl Repository {
         new
     }
 
-    /// With somebody's role: admin, maintain, write, triage or read.
+    /// Gives somebody a role: admin, maintain, write, triage or read.
     #[must_use]
     pub fn with(mut self, login: &str, role: &str) -> Self {
         self.roles.insert(login.to_owned(), role.to_owned());
         self
     }
 
-    /// With a file at the head of `main`.
+    /// Adds a file at the head of `main`.
     #[must_use]
     pub fn file(mut self, path: &str, text: &str) -> Self {
         self.push("main", &[(path, Some(text))]);
         self
     }
 
-    /// With an issue or pull request of this number.
+    /// Adds an issue or pull request of this number.
     #[must_use]
     pub fn thread(mut self, number: u64) -> Self {
         self.threads.insert(number);
         self
     }
 
-    /// A commit that writes files, or removes those without a text. Its id.
+    /// Commits files, and deletes those without a text. Returns the commit's id.
     pub fn push(&mut self, branch: &str, files: &[(&str, Option<&str>)]) -> String {
         let before = self.branches.get(branch).and_then(|c| self.trees.get(c));
         let mut tree = before.cloned().unwrap_or_default();
@@ -168,13 +168,13 @@ impl Repository {
         sha
     }
 
-    /// It is called something else from now on; its former name leads to it.
+    /// Renames the repository. Its former name redirects to it.
     pub fn rename(&mut self, full_name: &str) {
         let former = std::mem::replace(&mut self.full_name, full_name.to_owned());
         self.former_names.push(former);
     }
 
-    /// The commit at a branch's head.
+    /// Returns the commit at a branch's head.
     ///
     /// # Panics
     /// When there is no such branch.
@@ -183,7 +183,7 @@ impl Repository {
         self.branches.get(branch).expect("a branch").clone()
     }
 
-    /// A commit's statuses as its page shows them: the latest of each context.
+    /// Returns a commit's statuses as its page shows them: the latest of each context.
     #[must_use]
     pub fn shown_statuses(&self, sha: &str) -> BTreeMap<String, Status> {
         let of = self.statuses.iter().filter(|status| status.sha == sha);
@@ -191,14 +191,14 @@ impl Repository {
             .collect()
     }
 
-    /// A thread's comments, oldest first.
+    /// Returns a thread's comments, oldest first.
     #[must_use]
     pub fn comments_in(&self, thread: u64) -> Vec<Comment> {
         let of = self.comments.iter().filter(|c| c.thread == thread);
         of.cloned().collect()
     }
 
-    /// Somebody writes a comment. Its id.
+    /// Adds a comment and returns its id.
     pub fn say(&mut self, id: u64, thread: u64, by: u64, body: &str) -> u64 {
         self.threads.insert(thread);
         self.comments.push(Comment {
@@ -212,7 +212,7 @@ impl Repository {
         id
     }
 
-    /// The files at a branch's head or at a commit.
+    /// Returns the files at a branch's head or at a commit.
     pub(crate) fn tree(&self, at: &str) -> Option<&BTreeMap<String, String>> {
         let commit = self.branches.get(at).map_or(at, String::as_str);
         self.trees.get(commit)
@@ -234,7 +234,7 @@ impl Repository {
 }
 
 impl Hook {
-    /// Whether it is told of this.
+    /// Reports whether it receives an event.
     #[must_use]
     pub fn hears(&self, event: &str) -> bool {
         let known = |heard: &String| heard == event || heard == "*";
@@ -242,7 +242,7 @@ impl Hook {
     }
 }
 
-/// What git calls a file's text.
+/// Returns git's id of a file's text.
 pub(crate) fn blob(text: &str) -> String {
     let mut hash = Sha1::new();
     hash.update(format!("blob {}\0", text.len()));

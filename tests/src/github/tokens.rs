@@ -1,4 +1,4 @@
-//! Tokens of the API, and what they may: classic ones with scopes, fine-grained ones, those of an app's installation.
+//! Tokens of the API and their rights: classic ones with scopes, fine-grained ones, and those of an app's installation.
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Instant,
@@ -27,14 +27,14 @@ pub(crate) struct Token {
     pub(crate) may: May,
 }
 
-/// What a token may.
+/// The rights of a token.
 #[derive(Clone, Debug)]
 pub(crate) enum May {
-    /// A classic one's scopes.
+    /// The scopes of a classic token.
     Classic(BTreeSet<String>),
-    /// A fine-grained one's permissions (`repository_hooks` → `write`), and where.
+    /// The permissions of a fine-grained token (`repository_hooks` → `write`), and its repository.
     Fine(Permissions),
-    /// An installation's, until then.
+    /// The rights of an installation's token, and when it expires.
     Installation(Permissions, Instant),
 }
 
@@ -44,44 +44,44 @@ pub(crate) struct Permissions {
     pub(crate) repositories: BTreeSet<u64>,
 }
 
-/// A GitHub App that is installed.
+/// An installed GitHub App.
 #[derive(Clone, Debug)]
 pub struct Installation {
     /// The app's id.
     pub app_id: u64,
     /// The installation's id.
     pub id: u64,
-    /// The app's name in addresses; its bot is `slug[bot]`.
+    /// The app's name in URLs. Its bot is `slug[bot]`.
     pub slug: String,
-    /// Its bot, who has an account.
+    /// The id of its bot's account.
     pub bot_id: u64,
-    /// PEM, as GitHub hands it out.
+    /// The private key, in PEM.
     pub private_key: String,
-    /// `repository_hooks` → `write`, and so on.
+    /// Its permissions: `repository_hooks` → `write`, and so on.
     pub permissions: BTreeMap<String, String>,
-    /// Where it is installed.
+    /// The repositories where it is installed.
     pub repositories: BTreeSet<u64>,
     public_key: Vec<u8>,
 }
 
-/// What a request needs.
+/// The permission that a request needs.
 pub(crate) struct Needed {
     /// GitHub's name of the permission: `repository_hooks`.
     pub(crate) permission: &'static str,
     pub(crate) write: bool,
 }
 
-/// Whether it may.
+/// Whether a token has a permission.
 pub(crate) enum Verdict {
     Yes,
-    /// As if it were not there.
+    /// The repository must look as if it did not exist.
     Hidden,
-    /// With what is said.
+    /// The request is refused with this message.
     Denied(&'static str),
 }
 
 impl GitHubWorld {
-    /// A classic personal access token of a person.
+    /// Creates a classic personal access token.
     ///
     /// # Panics
     /// When there is no such person.
@@ -90,7 +90,7 @@ impl GitHubWorld {
         self.add_token(login, "ghp", May::Classic(scopes))
     }
 
-    /// A fine-grained personal access token of a person, for one repository.
+    /// Creates a fine-grained personal access token for one repository.
     ///
     /// # Panics
     /// When there is no such person.
@@ -102,21 +102,21 @@ impl GitHubWorld {
         self.add_token(login, "github_pat", May::Fine(permissions))
     }
 
-    /// A token is good for nothing from now on.
+    /// Revokes a token.
     pub fn revoke(&mut self, token: &str) {
         self.api_tokens.remove(token);
     }
 
-    /// Every installation's token is good for nothing from now on, though it says otherwise.
+    /// Revokes the tokens of all installations before they expire.
     pub fn revoke_installed(&mut self) {
         self.api_tokens
             .retain(|_, token| !matches!(token.may, May::Installation(..)));
     }
 
-    /// An app is installed in these repositories, with these permissions.
+    /// Installs an app in these repositories, with these permissions.
     ///
     /// # Panics
-    /// When no key can be made.
+    /// When no key can be generated.
     pub fn install(&mut self, slug: &str, on: &[u64], may: &[(&str, &str)]) -> Installation {
         let key = KeyPair::generate(KeySize::Rsa2048).expect("a key");
         let der: Pkcs8V1Der = key.as_der().expect("a key in DER");
@@ -154,7 +154,7 @@ impl GitHubWorld {
         text
     }
 
-    /// What a token is, while it lives.
+    /// Returns a token that has not expired.
     pub(crate) fn token(&self, text: &str) -> Option<Token> {
         let now = self.now();
         let token = self.api_tokens.get(text)?;
@@ -162,7 +162,7 @@ impl GitHubWorld {
         lives.then(|| token.clone())
     }
 
-    /// The app that signed this, if its time is right: it may live ten minutes.
+    /// Returns the app that signed a JWT, if its times are valid: it may live ten minutes.
     pub(crate) fn app_of(&self, jwt: &str) -> Option<&Installation> {
         let (signed, signature) = jwt.rsplit_once('.')?;
         let (_, claims) = signed.split_once('.')?;
@@ -182,7 +182,7 @@ impl GitHubWorld {
         Some(app)
     }
 
-    /// Whether a token may do that in a repository.
+    /// Checks whether a token has a permission in a repository.
     pub(crate) fn verdict(&self, token: &Token, on: &Repository, needed: &Needed) -> Verdict {
         let login = self.by_id(token.user_id).map(|person| &person.login);
         let role = login.and_then(|login| on.roles.get(login));
@@ -204,7 +204,7 @@ impl GitHubWorld {
     }
 }
 
-/// What a person may by their role.
+/// Reports whether a role includes a permission.
 fn person(role: &str, needed: &Needed) -> Verdict {
     let writer = ["admin", "maintain", "write"].contains(&role);
     match needed.permission {
@@ -242,7 +242,7 @@ fn classic(scopes: &BTreeSet<String>, on: &Repository, role: &str, needed: &Need
 }
 
 fn fine(may: &Permissions, on: &Repository, needed: &Needed, why: &'static str) -> Verdict {
-    // What everybody may read in a public repository, a token may too.
+    // Every token may read what is public.
     let public = !on.private && !needed.write && needed.permission != "repository_hooks";
     if !may.repositories.contains(&on.id) {
         return if public {

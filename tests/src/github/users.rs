@@ -1,4 +1,4 @@
-//! Who people are: `GET /user`, `GET /user/emails` and `GET /users/{login}`.
+//! Accounts: `GET /user`, `GET /user/emails` and `GET /users/{login}`.
 use axum::{
     Json,
     extract::{Path, State},
@@ -12,16 +12,16 @@ use serde_json::json;
 
 use super::{
     Shared,
-    answer::api_error,
     api::shapes,
     lock,
+    response::api_error,
     world::{Account, GitHubWorld},
 };
 
 /// The scopes that show addresses.
 const EMAIL_SCOPES: [&str; 2] = ["user:email", "user"];
 
-/// GET: the person, without addresses that they did not make public.
+/// GET: the token's owner, without private addresses.
 pub(super) async fn user(State(world): State<Shared>, headers: HeaderMap) -> Response {
     let world = lock(&world);
     let (person, _) = match asker(&world, &headers) {
@@ -31,7 +31,7 @@ pub(super) async fn user(State(world): State<Shared>, headers: HeaderMap) -> Res
     Json(shapes::private_user(&world, person)).into_response()
 }
 
-/// GET: anybody.
+/// GET: any account.
 pub(super) async fn somebody(
     State(world): State<Shared>,
     Path(login): Path<String>,
@@ -47,7 +47,7 @@ pub(super) async fn somebody(
     )
 }
 
-/// GET: their addresses.
+/// GET: the addresses of the token's owner.
 pub(super) async fn emails(State(world): State<Shared>, headers: HeaderMap) -> Response {
     let world = lock(&world);
     let (person, may) = match asker(&world, &headers) {
@@ -69,7 +69,7 @@ pub(super) async fn emails(State(world): State<Shared>, headers: HeaderMap) -> R
     Json(shown.collect::<Vec<_>>()).into_response()
 }
 
-/// Whose token it is, and whether it shows addresses.
+/// Returns the token's owner, and whether the token may read their addresses.
 fn asker<'a>(
     world: &'a GitHubWorld,
     headers: &HeaderMap,

@@ -1,4 +1,4 @@
-//! The web flow's page: a person agrees or not, and the browser goes back to the app.
+//! The page of the web flow: a person authorizes the app or declines, and the browser goes back to the app.
 use std::collections::BTreeSet;
 
 use axum::{
@@ -8,13 +8,12 @@ use axum::{
 use http::StatusCode;
 
 use super::{
-    Shared,
-    answer::{Fields, escaped, field, fields, page},
-    lock,
+    Shared, lock,
+    response::{Fields, escaped, field, fields, page},
 };
 
-/// What of the query goes on into the form.
-const KEPT: [&str; 6] = [
+/// The fields of the query that the form repeats.
+const FORM_FIELDS: [&str; 6] = [
     "client_id",
     "redirect_uri",
     "scope",
@@ -23,7 +22,7 @@ const KEPT: [&str; 6] = [
     "code_challenge_method",
 ];
 
-/// GET: asks the person, or sends the browser on at once if they agreed before.
+/// GET: shows the page, or sends the browser back at once if the person authorized the app before.
 pub(super) async fn ask(State(world): State<Shared>, RawForm(query): RawForm) -> Response {
     let query = fields(&query);
     if let Err(refused) = wrong(&world, &query) {
@@ -39,7 +38,7 @@ pub(super) async fn ask(State(world): State<Shared>, RawForm(query): RawForm) ->
         drop(world_now);
         return agreed(&world, &query);
     }
-    let hidden: String = KEPT
+    let hidden: String = FORM_FIELDS
         .iter()
         .filter(|name| query.contains_key(**name))
         .map(|name| {
@@ -57,7 +56,7 @@ pub(super) async fn ask(State(world): State<Shared>, RawForm(query): RawForm) ->
     page(StatusCode::OK, "Authorize the app", &body)
 }
 
-/// POST: the person has decided.
+/// POST: takes the person's decision.
 pub(super) async fn answer(State(world): State<Shared>, RawForm(form): RawForm) -> Response {
     let form = fields(&form);
     if let Err(refused) = wrong(&world, &form) {
@@ -74,7 +73,7 @@ pub(super) async fn answer(State(world): State<Shared>, RawForm(form): RawForm) 
     agreed(&world, &form)
 }
 
-/// The person agrees: a code.
+/// Sends the browser back with a code.
 fn agreed(world: &Shared, query: &Fields) -> Response {
     let to = redirect_uri(world, query);
     let challenge = query.get("code_challenge").cloned();
@@ -87,7 +86,7 @@ fn agreed(world: &Shared, query: &Fields) -> Response {
     back(&to, query, &[("code", &code)])
 }
 
-/// What cannot be asked at all: an unknown app, an address that is not the app's, a challenge that GitHub does not know.
+/// Checks the query: an unknown app, a foreign redirect URI and an unsupported challenge are refused.
 fn wrong(world: &Shared, query: &Fields) -> Result<(), Box<Response>> {
     let app = lock(world).app.clone();
     if field(query, "client_id") != app.client_id {
@@ -114,13 +113,13 @@ fn wrong(world: &Shared, query: &Fields) -> Result<(), Box<Response>> {
     Ok(())
 }
 
-/// Where the browser goes: what was asked for, else the app's own address.
+/// Returns where the browser goes: to the requested redirect URI, else to the app's callback.
 fn redirect_uri(world: &Shared, query: &Fields) -> String {
     let given = query.get("redirect_uri").cloned();
     given.unwrap_or_else(|| lock(world).app.callback.clone())
 }
 
-/// Sends the browser back, with the state as it came.
+/// Sends the browser back, with the unchanged state.
 fn back(to: &str, query: &Fields, more: &[(&str, &str)]) -> Response {
     let mut pairs = form_urlencoded::Serializer::new(String::new());
     pairs.extend_pairs(more);
@@ -131,7 +130,7 @@ fn back(to: &str, query: &Fields, more: &[(&str, &str)]) -> Response {
     Redirect::to(&format!("{to}{join}{}", pairs.finish())).into_response()
 }
 
-/// The app's address or one below it. On this machine the port does not count.
+/// Reports whether a URI is the app's callback or below it. On this machine the port does not count.
 fn below(callback: &str, given: &str) -> bool {
     let parts = |address: &str| {
         let address = reqwest::Url::parse(address).ok()?;
@@ -150,7 +149,7 @@ fn below(callback: &str, given: &str) -> bool {
     same && (own.3 == given.3 || given.3.starts_with(&format!("{}/", own.3)))
 }
 
-/// Scopes, however they are separated.
+/// Splits scopes, however they are separated.
 pub(super) fn scopes(text: &str) -> BTreeSet<String> {
     text.split([' ', ','])
         .filter(|scope| !scope.is_empty())

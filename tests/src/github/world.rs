@@ -1,4 +1,4 @@
-//! What GitHub knows: people, the OAuth app, codes, tokens, and what was asked of it.
+//! The state of the fake GitHub: people, the OAuth app, codes, tokens, and the requests that it received.
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -11,24 +11,24 @@ use tokio::sync::Notify;
 
 use super::{
     api::{AfterPage, Exchange, Quotas},
-    fault::{Hold, Switched},
+    fault_injection::{Hold, Switched},
     repository::Repository,
     tokens::{Installation, May, Token},
 };
 
-/// A code of the web flow lives so long.
-const CODE_LIVES: Duration = Duration::from_secs(600);
-/// A device code lives so long, and so its user code.
-const DEVICE_LIVES: Duration = Duration::from_secs(900);
-/// What `slow_down` adds to the interval.
-const SLOWER: Duration = Duration::from_secs(5);
+/// How long a code of the web flow is valid.
+const CODE_TTL: Duration = Duration::from_secs(600);
+/// How long a device code and its user code are valid.
+const DEVICE_CODE_TTL: Duration = Duration::from_secs(900);
+/// How much `slow_down` adds to the interval.
+const SLOW_DOWN_STEP: Duration = Duration::from_secs(5);
 
 /// A person with an account.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Account {
-    /// Never given to anybody else.
+    /// The id, which nobody else ever gets.
     pub id: u64,
-    /// May change, and may be given to somebody else.
+    /// The name, which may change and then belong to somebody else.
     pub login: String,
     /// Their addresses.
     pub emails: Vec<Email>,
@@ -39,14 +39,14 @@ pub struct Account {
 pub struct Email {
     /// As they wrote it.
     pub email: String,
-    /// They have shown that it is theirs.
+    /// Whether it is verified.
     pub verified: bool,
-    /// The one of theirs that counts most.
+    /// Whether it is the primary one.
     pub primary: bool,
 }
 
 impl Account {
-    /// With one address, primary and verified.
+    /// Creates an account with one address, primary and verified.
     #[must_use]
     pub fn new(id: u64, login: &str, email: &str) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl Account {
         }
     }
 
-    /// With one more address.
+    /// Adds an address.
     #[must_use]
     pub fn and(mut self, email: &str, verified: bool) -> Self {
         self.emails.push(Email {
@@ -71,7 +71,7 @@ impl Account {
         self
     }
 
-    /// With no verified address.
+    /// Makes no address verified.
     #[must_use]
     pub fn unverified(mut self) -> Self {
         for email in &mut self.emails {
@@ -88,28 +88,28 @@ pub struct App {
     pub client_id: String,
     /// Secret.
     pub client_secret: String,
-    /// Where the browser may be sent: this address or one below it; on this machine with any port.
+    /// The callback: browsers may be sent there or below, on this machine with any port.
     pub callback: String,
 }
 
-/// Something that was asked of it.
+/// A request that was received.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// The method.
     pub method: String,
-    /// The path, without what comes behind a question mark.
+    /// The path, without the query.
     pub path: String,
-    /// What was answered.
+    /// The status of the response.
     pub status: u16,
 }
 
-/// What a person agreed to: for a code of the web flow.
+/// What a person authorized, for a code of the web flow.
 pub(crate) struct Grant {
     pub(crate) user_id: u64,
     pub(crate) client_id: String,
     pub(crate) redirect_uri: String,
     pub(crate) scopes: BTreeSet<String>,
-    /// S256 of the verifier; none was asked for: none is checked.
+    /// The S256 challenge; none if the app sent none, and then no verifier is checked.
     pub(crate) challenge: Option<String>,
     ends: Instant,
 }
@@ -125,14 +125,14 @@ pub(crate) struct Device {
     ends: Instant,
 }
 
-/// What a person said of a device.
+/// A person's decision about a device.
 #[derive(Clone, Copy)]
 pub(crate) enum Decision {
     Granted(u64),
     Denied,
 }
 
-/// How a device stands.
+/// The answer to a poll of a device.
 pub(crate) enum Polled {
     Pending,
     SlowDown(Duration),
@@ -151,27 +151,27 @@ pub(crate) struct Access {
 
 /// The state of a [`super::GitHub`].
 pub struct GitHubWorld {
-    /// Its own address.
+    /// Its base address.
     pub url: String,
     /// The app.
     pub app: App,
     /// Everybody who has an account.
     pub people: Vec<Account>,
-    /// Whose browser it is that comes: a login; none: nobody is signed in to GitHub.
+    /// The login of whoever is signed in to GitHub; none if nobody is.
     pub signed_in: Option<String>,
-    /// The API takes any token for this person's, by login, with every scope: where another server has made the tokens.
+    /// The login whose token every token is taken for, with every scope: for tokens that another server created.
     pub any_token_is: Option<String>,
-    /// Seconds between two questions of a device.
+    /// The interval between two polls of a device.
     pub device_interval: Duration,
-    /// What was asked, in order.
+    /// The requests, in order.
     pub calls: Vec<Call>,
-    /// Everything that is developed in it, by id.
+    /// The repositories, by id.
     pub repositories: BTreeMap<u64, Repository>,
-    /// Requests and answers of the API, whole, for as long as this is set.
+    /// The API's requests and responses with their bodies, while this is set.
     pub exchanges: Option<Vec<Exchange>>,
-    /// An installation's token lives so long.
+    /// How long an installation's token is valid.
     pub installed_lives: Duration,
-    /// So many writes of one token were under way at once, at most.
+    /// The most concurrent writes of one token that there were.
     pub writes_at_once: usize,
     pub(crate) installations: Vec<Installation>,
     pub(crate) api_tokens: HashMap<String, Token>,
@@ -180,24 +180,24 @@ pub struct GitHubWorld {
     ids: u64,
     /// Faults that are switched on.
     pub(crate) faults: Vec<Switched>,
-    /// The request that is to be held.
+    /// The request to hold.
     pub(crate) hold: Option<Hold>,
-    /// The one that was.
+    /// The request that was held.
     pub(crate) held: Option<String>,
-    /// Told when the request that is held may have its answer.
+    /// Notified when the held request may go on.
     pub(crate) released: Arc<Notify>,
-    /// What it has ever given out that is secret: what it is, and the secret.
+    /// Every secret that it created: what it is, and the secret.
     secrets: Vec<(&'static str, String)>,
     codes: HashMap<String, Grant>,
     devices: HashMap<String, Device>,
     tokens: HashMap<String, Access>,
-    /// Who has authorised the app for which scopes: they are not asked again.
+    /// Who has authorized the app for which scopes, and is not asked again.
     authorized: HashMap<u64, BTreeSet<String>>,
     ahead: Duration,
 }
 
 impl GitHubWorld {
-    /// Nobody in it yet. `callback` is where the app's browsers may be sent.
+    /// Creates an empty world. `callback` is that of the OAuth app.
     #[must_use]
     pub fn new(callback: &str) -> Self {
         let app = App {
@@ -235,7 +235,7 @@ impl GitHubWorld {
         }
     }
 
-    /// With this person, who is signed in if nobody was.
+    /// Adds a person, who is signed in if nobody was.
     #[must_use]
     pub fn with(mut self, person: Account) -> Self {
         self.signed_in.get_or_insert(person.login.clone());
@@ -243,63 +243,63 @@ impl GitHubWorld {
         self
     }
 
-    /// With a repository.
+    /// Adds a repository.
     #[must_use]
     pub fn having(mut self, repository: Repository) -> Self {
         self.repositories.insert(repository.id, repository);
         self
     }
 
-    /// A repository, to look at or to change.
+    /// Returns a repository, to look at or to change.
     ///
     /// # Panics
-    /// When there is none.
+    /// When there is no such repository.
     pub fn repository(&mut self, id: u64) -> &mut Repository {
         self.repositories.get_mut(&id).expect("a repository")
     }
 
-    /// An id that nothing else has.
+    /// Returns an id that nothing else has.
     pub fn next_id(&mut self) -> u64 {
         self.ids += 1;
         self.ids
     }
 
-    /// Its clock goes on by so much: codes end.
+    /// Moves its clock on, so that codes expire.
     pub fn advance(&mut self, by: Duration) {
         self.ahead += by;
     }
 
-    /// The browser that comes from now on is this person's.
+    /// Signs a person in, in place of whoever was.
     pub fn sign_in(&mut self, login: &str) {
         self.signed_in = Some(login.to_owned());
     }
 
-    /// The app's authorisations are forgotten and its access tokens with them: people are asked again.
+    /// Revokes all authorizations and access tokens of the app, so that people are asked again.
     pub fn revoke_all(&mut self) {
         self.authorized.clear();
         self.tokens.clear();
     }
 
-    /// How many access tokens are good.
+    /// Counts the valid access tokens.
     #[must_use]
     pub fn live_tokens(&self) -> usize {
         self.tokens.len()
     }
 
-    /// How often this was asked, and answered with this status.
+    /// Counts the requests of a path that got this status.
     #[must_use]
     pub fn asked(&self, path: &str, status: u16) -> usize {
         let same = |call: &&Call| call.path == path && call.status == status;
         self.calls.iter().filter(same).count()
     }
 
-    /// Every secret that it has ever given out or been told: what it is, and the secret.
+    /// Returns every secret that it created or was told: what it is, and the secret.
     #[must_use]
     pub fn secrets(&self) -> Vec<(&'static str, String)> {
         self.secrets.clone()
     }
 
-    /// A person decides about a device by its user code, as its page does; false: there is no such code.
+    /// Records a person's decision about a device, by its user code. Returns false if there is no such code.
     pub fn decide_device(&mut self, user_code: &str, login: &str, yes: bool) -> bool {
         let Some(user_id) = self.by_login(login).map(|person| person.id) else {
             return false;
@@ -321,12 +321,12 @@ impl GitHubWorld {
         true
     }
 
-    /// Remembers a secret, for those who look for it where it must not be.
+    /// Records a secret, for tests that look for it where it must not be.
     pub(crate) fn tell(&mut self, what: &'static str, secret: String) {
         self.secrets.push((what, secret));
     }
 
-    /// Seconds since 1970, by its clock.
+    /// Returns the seconds since 1970, by its clock.
     pub(crate) fn unix_now(&self) -> i64 {
         let now = SystemTime::now() + self.ahead;
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -345,18 +345,18 @@ impl GitHubWorld {
         self.people.iter().find(|person| person.id == id)
     }
 
-    /// Who sits at the browser.
+    /// Returns the person who is signed in.
     pub(crate) fn at_browser(&self) -> Option<&Account> {
         self.by_login(self.signed_in.as_deref()?)
     }
 
-    /// Whether this person has agreed to these scopes before.
+    /// Reports whether a person has authorized these scopes before.
     pub(crate) fn has_authorized(&self, user_id: u64, scopes: &BTreeSet<String>) -> bool {
         let before = self.authorized.get(&user_id);
         before.is_some_and(|before| before.is_superset(scopes))
     }
 
-    /// A code for what the person agrees to.
+    /// Creates a code for what a person authorizes.
     pub(crate) fn new_code(
         &mut self,
         user_id: u64,
@@ -373,20 +373,20 @@ impl GitHubWorld {
             redirect_uri,
             scopes,
             challenge,
-            ends: self.now() + CODE_LIVES,
+            ends: self.now() + CODE_TTL,
         };
         self.codes.insert(code.clone(), grant);
         self.secrets.push(("a code of GitHub's", code.clone()));
         code
     }
 
-    /// Takes a code: it works once, and not for ever.
+    /// Takes a code, which works once and before it expires.
     pub(crate) fn take_code(&mut self, code: &str) -> Option<Grant> {
         let now = self.now();
         self.codes.remove(code).filter(|grant| grant.ends > now)
     }
 
-    /// A device that asks for a person; its secret code and what the person types.
+    /// Creates a device's sign-in. Returns its device code, its user code and how long they are valid.
     pub(crate) fn new_device(
         &mut self,
         client_id: String,
@@ -401,15 +401,15 @@ impl GitHubWorld {
             decided: None,
             interval: self.device_interval,
             last_poll: None,
-            ends: self.now() + DEVICE_LIVES,
+            ends: self.now() + DEVICE_CODE_TTL,
         };
         self.devices.insert(code.clone(), device);
         self.secrets
             .push(("a device code of GitHub's", code.clone()));
-        (code, user_code, DEVICE_LIVES)
+        (code, user_code, DEVICE_CODE_TTL)
     }
 
-    /// A device asks how it stands.
+    /// Answers a device's poll.
     pub(crate) fn poll(&mut self, client_id: &str, code: &str) -> Polled {
         let now = self.now();
         let Some(device) = self.devices.get_mut(code) else {
@@ -423,7 +423,7 @@ impl GitHubWorld {
         }
         let last = device.last_poll.replace(now);
         if last.is_some_and(|last| now.duration_since(last) < device.interval) {
-            device.interval += SLOWER;
+            device.interval += SLOW_DOWN_STEP;
             return Polled::SlowDown(device.interval);
         }
         match device.decided {
@@ -437,7 +437,7 @@ impl GitHubWorld {
         }
     }
 
-    /// An access token for a person.
+    /// Creates an access token for a person.
     pub(crate) fn new_token(&mut self, user_id: u64, scopes: BTreeSet<String>) -> String {
         let token = format!("gho_{}", random(18));
         self.tokens
@@ -447,7 +447,7 @@ impl GitHubWorld {
         token
     }
 
-    /// Whose a token is.
+    /// Returns the owner and the scopes of a token.
     pub(crate) fn access(&self, token: &str) -> Option<Access> {
         if let Some(login) = &self.any_token_is {
             let every = ["read:user", "user:email"].map(str::to_owned);
@@ -470,7 +470,7 @@ impl GitHubWorld {
     }
 }
 
-/// So many random bytes, in hexadecimal digits.
+/// Returns random bytes as hexadecimal digits.
 pub(crate) fn random(bytes: usize) -> String {
     let mut data = vec![0; bytes];
     rand::rng().fill_bytes(&mut data);
@@ -496,7 +496,7 @@ mod tests {
         assert!(world.take_code(&code).is_some());
         assert!(world.take_code(&code).is_none());
         let late = world.new_code(7, String::new(), BTreeSet::new(), None);
-        world.advance(CODE_LIVES);
+        world.advance(CODE_TTL);
         assert!(world.take_code(&late).is_none());
     }
 

@@ -1,4 +1,4 @@
-//! Apps: who they are, and tokens of their installations.
+//! Apps, and the tokens of their installations.
 use std::collections::BTreeSet;
 
 use axum::{
@@ -14,9 +14,8 @@ use super::{
     shapes,
 };
 use crate::github::{
-    Shared,
-    answer::api_error,
-    lock,
+    Shared, lock,
+    response::api_error,
     tokens::{Installation, May, Permissions, Token},
     world::GitHubWorld,
 };
@@ -30,7 +29,7 @@ pub(super) async fn app(
     Ok(Json(shapes::app(&world, app)).into_response())
 }
 
-/// For the repositories that are named, with the permissions that are named, or all.
+/// POST: creates a token for the named repositories and permissions, or for all.
 pub(super) async fn token(
     State(world): State<Shared>,
     Path(id): Path<u64>,

@@ -11,9 +11,8 @@ use super::{
     shapes,
 };
 use crate::github::{
-    Shared,
-    answer::{api_error, field, fields},
-    lock,
+    Shared, lock,
+    response::{api_error, field, fields},
 };
 
 pub(super) async fn branch(
@@ -30,7 +29,7 @@ pub(super) async fn branch(
     Ok(Json(shapes::branch(&world, repository, &branch, sha)).into_response())
 }
 
-/// A file, or what is in a directory.
+/// GET: a file, or the entries of a directory.
 pub(super) async fn file(
     State(world): State<Shared>,
     Path((owner, name, path)): Path<(String, String, String)>,

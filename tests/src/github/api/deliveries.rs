@@ -1,4 +1,4 @@
-//! What webhooks have tried to deliver: newest first, by cursor.
+//! Attempts of webhooks to deliver: the newest first, in pages by cursor.
 use axum::{
     Json,
     extract::{Path, RawQuery, State},
@@ -14,9 +14,8 @@ use super::{
     shapes,
 };
 use crate::github::{
-    API, Shared,
-    answer::{field, fields},
-    lock,
+    API, Shared, lock,
+    response::{field, fields},
 };
 
 pub(super) async fn list(

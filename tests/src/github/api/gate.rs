@@ -1,4 +1,4 @@
-//! Who asks, of which repository, and whether they may.
+//! Access control: the token of a request, its repository, and whether it has the permission.
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -10,17 +10,16 @@ use http::{
 };
 
 use crate::github::{
-    API, Shared,
-    answer::api_error,
-    lock,
+    API, Shared, lock,
+    response::api_error,
     tokens::{Needed, Token, Verdict},
     world::GitHubWorld,
 };
 
-/// Owner and name, as they stand in the path.
+/// The owner and the name in a path.
 pub(super) type Named = (String, String);
 
-/// What a handler is refused with.
+/// The response of a refused request.
 pub(super) struct Refused(Box<Response>);
 
 impl From<Response> for Refused {
@@ -49,7 +48,7 @@ pub(super) const fn write(permission: &'static str) -> Needed {
     }
 }
 
-/// What stands behind `Bearer` or `token`.
+/// Returns the token behind `Bearer` or `token`.
 pub(super) fn shown(headers: &HeaderMap) -> &str {
     let value = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok());
     let kinds = ["Bearer ", "bearer ", "token "];
@@ -57,7 +56,7 @@ pub(super) fn shown(headers: &HeaderMap) -> &str {
     text.unwrap_or_default()
 }
 
-/// Whose request it is.
+/// Returns the token's owner.
 pub(super) fn who(world: &GitHubWorld, headers: &HeaderMap) -> Result<Token, Refused> {
     if !headers.contains_key(USER_AGENT) {
         let why = "Request forbidden by administrative rules: it has no User-Agent header";
@@ -67,7 +66,7 @@ pub(super) fn who(world: &GitHubWorld, headers: &HeaderMap) -> Result<Token, Ref
     world.token(shown(headers)).ok_or_else(bad)
 }
 
-/// The repository, if whoever asks may do that to it.
+/// Returns the repository, if the token has the permission there.
 pub(super) fn enter(
     world: &GitHubWorld,
     headers: &HeaderMap,
@@ -109,7 +108,7 @@ pub(super) fn invalid(resource: &str, field: &str, message: &str) -> Refused {
     Refused::from((StatusCode::UNPROCESSABLE_ENTITY, axum::Json(body)).into_response())
 }
 
-/// Leads from a former name to the one of today. (GitHub leads to `/repositories/{id}`; here the new name stands there.)
+/// Redirects from a former name to the current one. (GitHub redirects to `/repositories/{id}`.)
 pub(super) async fn moved(State(world): State<Shared>, request: Request, next: Next) -> Response {
     match target(&lock(&world), &request) {
         None => {}

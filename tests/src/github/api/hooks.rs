@@ -1,4 +1,4 @@
-//! Webhooks: at most twenty of a repository, no two the same.
+//! Webhooks: at most twenty for each repository, no two of them equal.
 use axum::{
     Json,
     extract::{Path, RawQuery, State},
@@ -11,11 +11,13 @@ use super::{
     gate::{Named, Refused, enter, invalid, missing, read, write},
     shapes,
 };
-use crate::github::{Shared, answer::fields, deliver, lock, repository::Hook, world::GitHubWorld};
+use crate::github::{
+    Shared, deliver, lock, repository::Hook, response::fields, world::GitHubWorld,
+};
 
 const PERMISSION: &str = "repository_hooks";
-/// GitHub's own.
-const MOST: usize = 20;
+/// GitHub's limit for each repository.
+const MAX_HOOKS: usize = 20;
 
 /// Owner, name and the webhook's id.
 pub(super) type OneHook = (String, String, u64);
@@ -61,7 +63,7 @@ pub(super) async fn create(
             return Err(invalid("Hook", "url", "url cannot be blank"));
         }
         let repository = world.repository(id);
-        if repository.hooks.len() >= MOST {
+        if repository.hooks.len() >= MAX_HOOKS {
             let why = "The \"push\" event cannot have more than 20 hooks";
             return Err(invalid("Hook", "events", why));
         }
@@ -74,7 +76,7 @@ pub(super) async fn create(
         let shape = shapes::hook(&world, &world.repositories[&id], &hook);
         (shape, ping_of(&mut world, id, hook.id))
     };
-    // GitHub pings each new webhook by itself.
+    // GitHub pings each new webhook unasked.
     send(&shared, ping);
     Ok((StatusCode::CREATED, Json(shape)).into_response())
 }
@@ -127,7 +129,7 @@ pub(super) async fn ping(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// What is not said stays; a config that is given is the whole config.
+/// PATCH: fields that are missing stay; a config replaces the whole config.
 fn change(hook: &mut Hook, body: &Value) {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     if let Some(active) = body["active"].as_bool() {
@@ -161,7 +163,7 @@ fn ping_of(world: &mut GitHubWorld, repository: u64, hook: u64) -> Option<delive
     world.parcel(repository, hook, crate::fresh(), "ping", payload, false)
 }
 
-/// Posts in its own time, as GitHub does.
+/// Posts in the background, as GitHub does.
 pub(super) fn send(world: &Shared, parcel: Option<deliver::Parcel>) {
     if let Some(parcel) = parcel {
         let world = world.clone();

@@ -1,4 +1,4 @@
-//! The API: what is common to all of it. What it knows of repositories is in `../repository.rs`.
+//! The API's routes, and what all of them share. The state of repositories is in `../repository.rs`.
 mod apps;
 mod contents;
 mod deliveries;

@@ -1,4 +1,4 @@
-//! Lists in pages, and answers that have not changed.
+//! Lists in pages, and conditional requests.
 use axum::{
     Json,
     body::{Body, to_bytes},
@@ -15,20 +15,20 @@ use sha2::{Digest, Sha256};
 
 use crate::github::{
     API,
-    answer::{Fields, field},
+    response::{Fields, field},
     world::GitHubWorld,
 };
 
-/// What happens in the world between one page and the next.
+/// A change of the world between one page and the next.
 pub(crate) type AfterPage = Box<dyn FnOnce(&mut GitHubWorld) + Send>;
 
 impl GitHubWorld {
-    /// This happens after the next page of a list has been made, and before the one behind it.
+    /// Lets this happen after the next page of a list, and before the one after it.
     pub fn after_page(&mut self, happens: impl FnOnce(&mut Self) + Send + 'static) {
         self.after_page = Some(Box::new(happens));
     }
 
-    /// A page of a list, numbered from 1, with the way to the others.
+    /// Makes a page of a list, numbered from 1, with links to the others.
     pub(super) fn paged(&mut self, path: &str, query: &Fields, all: Vec<Value>) -> Response {
         let number = |name, fallback| field(query, name).parse::<usize>().unwrap_or(fallback);
         let (size, page) = (
@@ -62,7 +62,7 @@ impl GitHubWorld {
     }
 }
 
-/// A page with the way to others.
+/// A page with links to others.
 pub(super) fn linked(shown: Vec<Value>, ways: &str) -> Response {
     let mut response = Json(shown).into_response();
     if !ways.is_empty() {
@@ -72,7 +72,7 @@ pub(super) fn linked(shown: Vec<Value>, ways: &str) -> Response {
     response
 }
 
-/// Every answer to a GET has an etag; who knows it is told that nothing has changed.
+/// Adds an ETag to each response to a GET, and responds 304 to a client that knows it.
 pub(super) async fn conditional(request: Request, next: Next) -> Response {
     let known = request.headers().get(IF_NONE_MATCH).cloned();
     let reads = request.method() == Method::GET;

@@ -1,4 +1,4 @@
-//! How much a token may ask: an hourly quota, told with each answer. What has not changed (304) costs nothing.
+//! The hourly quota of a token, told with each response. A 304 costs nothing.
 use std::{collections::HashMap, time::Duration};
 
 use axum::{
@@ -9,13 +9,13 @@ use axum::{
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use super::gate::shown;
-use crate::github::{Shared, answer::api_error, lock, tokens::May, world::GitHubWorld};
+use crate::github::{Shared, lock, response::api_error, tokens::May, world::GitHubWorld};
 
-/// What GitHub grants people.
-const HOURLY: i64 = 5000;
-const HOUR: i64 = 3600;
+/// The requests that GitHub grants people in an hour.
+const REQUESTS_PER_HOUR: i64 = 5000;
+const HOUR_SECONDS: i64 = 3600;
 
-/// Quotas by token, and who writes.
+/// The quotas and the current writes, by token.
 #[derive(Default)]
 pub(crate) struct Quotas {
     of: HashMap<String, Quota>,
@@ -29,9 +29,9 @@ struct Quota {
 }
 
 impl GitHubWorld {
-    /// A token has so many requests left, and all of them back after that.
+    /// Leaves a token so many requests, until its quota is full again after `back`.
     pub fn leave(&mut self, token: &str, remaining: i64, back: Duration) {
-        let resets_at = self.unix_now() + i64::try_from(back.as_secs()).unwrap_or(HOUR);
+        let resets_at = self.unix_now() + i64::try_from(back.as_secs()).unwrap_or(HOUR_SECONDS);
         let quota = Quota {
             remaining,
             resets_at,
@@ -39,17 +39,20 @@ impl GitHubWorld {
         self.quotas.of.insert(token.to_owned(), quota);
     }
 
-    /// How many requests a token has left.
+    /// Returns how many requests a token has left.
     #[must_use]
     pub fn left(&self, token: &str) -> i64 {
-        self.quotas.of.get(token).map_or(HOURLY, |q| q.remaining)
+        self.quotas
+            .of
+            .get(token)
+            .map_or(REQUESTS_PER_HOUR, |q| q.remaining)
     }
 
     fn quota(&mut self, token: &str) -> &mut Quota {
         let now = self.unix_now();
         let fresh = Quota {
-            remaining: HOURLY,
-            resets_at: now + HOUR,
+            remaining: REQUESTS_PER_HOUR,
+            resets_at: now + HOUR_SECONDS,
         };
         let quota = self.quotas.of.entry(token.to_owned()).or_insert(fresh);
         if quota.resets_at <= now {
@@ -59,14 +62,14 @@ impl GitHubWorld {
     }
 }
 
-/// A write that is under way, until this is dropped.
+/// A write in progress, until this is dropped.
 pub(in crate::github) struct Writing {
     world: Shared,
     token: String,
 }
 
 impl Writing {
-    /// Begins it; none: the request is a read.
+    /// Begins a write; none if the request is a read.
     pub(in crate::github) fn begin(shared: &Shared, request: &Request) -> Option<Self> {
         if request.method() == Method::GET {
             return None;
@@ -91,7 +94,7 @@ impl Drop for Writing {
     }
 }
 
-/// Counts, and refuses those who have nothing left.
+/// Counts a request, and refuses it if the quota is spent.
 pub(super) async fn count(State(world): State<Shared>, request: Request, next: Next) -> Response {
     let token = shown(request.headers()).to_owned();
     let spent = lock(&world).quota(&token).remaining <= 0;
@@ -110,7 +113,11 @@ pub(super) async fn count(State(world): State<Shared>, request: Request, next: N
         remaining,
         resets_at,
     } = *quota;
-    tell(&mut response, "x-ratelimit-limit", &HOURLY.to_string());
+    tell(
+        &mut response,
+        "x-ratelimit-limit",
+        &REQUESTS_PER_HOUR.to_string(),
+    );
     tell(
         &mut response,
         "x-ratelimit-remaining",

@@ -1,4 +1,4 @@
-//! Writes down requests and answers, whole, for those who check them.
+//! Records requests and responses with their bodies, for tests that check them.
 use axum::{
     body::{Body, to_bytes},
     extract::{Request, State},
@@ -9,20 +9,20 @@ use serde_json::Value;
 
 use crate::github::{Shared, lock};
 
-/// A request and its answer.
+/// A request and its response.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     /// The method.
     pub method: String,
-    /// Below the API's address.
+    /// The path below the API's address.
     pub path: String,
-    /// What stands behind the question mark.
+    /// The query.
     pub query: String,
-    /// The body; none: it was empty.
+    /// The request's body; none if it was empty.
     pub request: Option<Value>,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
-    /// Its body; none: it was empty.
+    /// The response's body; none if it was empty.
     pub response: Option<Value>,
 }
 
@@ -51,7 +51,7 @@ pub(super) async fn record(State(world): State<Shared>, request: Request, next: 
     Response::from_parts(head, Body::from(answered))
 }
 
-/// What is not JSON is a text.
+/// Reads a body as JSON, or as a text if it is none.
 fn json(body: &[u8]) -> Option<Value> {
     let text = || Value::String(String::from_utf8_lossy(body).into_owned());
     (!body.is_empty()).then(|| serde_json::from_slice(body).unwrap_or_else(|_| text()))

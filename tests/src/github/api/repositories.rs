@@ -1,4 +1,4 @@
-//! `GET /repos/{owner}/{repo}` and who may what in it.
+//! `GET /repos/{owner}/{repo}`, and the roles of people in it.
 use axum::{
     Json,
     extract::{Path, State},
@@ -11,7 +11,7 @@ use super::{
     gate::{Named, Refused, enter, read},
     shapes,
 };
-use crate::github::{Shared, answer::api_error, lock};
+use crate::github::{Shared, lock, response::api_error};
 
 pub(super) async fn get(
     State(world): State<Shared>,
@@ -24,7 +24,7 @@ pub(super) async fn get(
     Ok(Json(shape).into_response())
 }
 
-/// A person's role, in the four words of old and in today's.
+/// GET: a person's role, in the four former words and in today's.
 pub(super) async fn permission(
     State(world): State<Shared>,
     Path((owner, name, login)): Path<(String, String, String)>,

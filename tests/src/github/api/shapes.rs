@@ -1,4 +1,5 @@
-//! How things look in GitHub's answers: every field that its description asks for, in its form. What nobody looks at is empty.
+//! The JSON of GitHub's resources, with every field that GitHub's description requires. Fields that nobody reads are
+//! empty.
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -11,10 +12,10 @@ use crate::github::{
     world::{Account, GitHubWorld},
 };
 
-/// When everything was made that has no time of its own.
-const ONCE: &str = "2026-01-02T03:04:05Z";
+/// The creation time of everything that has none of its own.
+const CREATED_AT: &str = "2026-01-02T03:04:05Z";
 
-/// Addresses of a repository, each with what comes behind its own.
+/// The URLs of a repository, each with the path below the repository's own.
 const REPOSITORY_URLS: &str = "archive{/archive_format}{/ref} assignees{/user} blobs=git/blobs{/sha} branches{/branch} \
     collaborators{/collaborator} comments{/number} commits{/sha} compare/{base}...{head} contents/{+path} contributors deployments \
     downloads events forks git_commits=git/commits{/sha} git_refs=git/refs{/sha} git_tags=git/tags{/sha} hooks \
@@ -22,11 +23,11 @@ const REPOSITORY_URLS: &str = "archive{/archive_format}{/ref} assignees{/user} b
     milestones{/number} notifications{?since,all,participating} pulls{/number} releases{/id} stargazers statuses/{sha} subscribers \
     subscription tags teams trees=git/trees{/sha}";
 
-/// The same of a person.
+/// The URLs of a person.
 const USER_URLS: &str = "events{/privacy} followers following{/other_user} gists{/gist_id} organizations=orgs received_events repos \
     starred{/owner}{/repo} subscriptions";
 
-/// Adds one address for each word: `name=path`, or a path whose beginning is the name.
+/// Adds one URL for each word: `name=path`, or a path that begins with the name.
 fn add_urls(shape: &mut Value, base: &str, words: &str) {
     for word in words.split_whitespace() {
         let (name, path) = word
@@ -52,7 +53,7 @@ fn page(world: &GitHubWorld, repository: &Repository) -> String {
     format!("{}/{}", world.url, repository.full_name)
 }
 
-/// As it may stand in an address.
+/// Encodes a text for a URL.
 fn encoded(path: &str) -> String {
     let parts = path.split('/').map(|part| {
         let encoded: String = form_urlencoded::byte_serialize(part.as_bytes()).collect();
@@ -61,14 +62,14 @@ fn encoded(path: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// Seconds since 1970, as GitHub writes times.
+/// Formats seconds since 1970 as GitHub does.
 pub(super) fn when(seconds: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     time.format(&Rfc3339).unwrap_or_default()
 }
 
 fn user_of(world: &GitHubWorld, id: u64, login: &str) -> Value {
-    // A bot's name has brackets, an address has none.
+    // A bot's name contains brackets, which URLs do not.
     let named = login.replace('[', "%5B").replace(']', "%5D");
     let url = format!("{}/users/{named}", api(world));
     let kind = if login.ends_with("[bot]") {
@@ -91,12 +92,12 @@ fn user_of(world: &GitHubWorld, id: u64, login: &str) -> Value {
     shape
 }
 
-/// As others mention a person.
+/// A person, as other resources mention them.
 pub(super) fn simple_user(world: &GitHubWorld, person: &Account) -> Value {
     user_of(world, person.id, &person.login)
 }
 
-/// Somebody by id; who has no account any more is a ghost.
+/// A person by id; a deleted account is GitHub's ghost.
 fn by_id(world: &GitHubWorld, id: u64) -> Value {
     let ghost = || user_of(world, 10_137, "ghost");
     world
@@ -104,7 +105,7 @@ fn by_id(world: &GitHubWorld, id: u64) -> Value {
         .map_or_else(ghost, |person| simple_user(world, person))
 }
 
-/// As everybody sees a person.
+/// A person, as everybody sees them.
 pub(in crate::github) fn public_user(world: &GitHubWorld, person: &Account) -> Value {
     let mut shape = simple_user(world, person);
     for name in ["name", "company", "location", "email", "hireable", "bio"] {
@@ -115,12 +116,12 @@ pub(in crate::github) fn public_user(world: &GitHubWorld, person: &Account) -> V
     for name in ["public_repos", "public_gists", "followers", "following"] {
         shape[name] = json!(0);
     }
-    shape["created_at"] = json!(ONCE);
-    shape["updated_at"] = json!(ONCE);
+    shape["created_at"] = json!(CREATED_AT);
+    shape["updated_at"] = json!(CREATED_AT);
     shape
 }
 
-/// As they see themselves.
+/// A person, as they see themselves.
 pub(in crate::github) fn private_user(world: &GitHubWorld, person: &Account) -> Value {
     let mut shape = public_user(world, person);
     let counts = "collaborators disk_usage owned_private_repos private_gists total_private_repos";
@@ -132,7 +133,7 @@ pub(in crate::github) fn private_user(world: &GitHubWorld, person: &Account) -> 
     shape
 }
 
-/// What a role may.
+/// The permissions of a role.
 pub(super) fn permissions(role: &str) -> Value {
     let order = ["read", "triage", "write", "maintain", "admin"];
     let rank = order.iter().position(|r| *r == role);
@@ -179,9 +180,9 @@ pub(super) fn repository(world: &GitHubWorld, of: &Repository, token: &Token) ->
         "has_wiki": true,
         "has_pages": false,
         "has_discussions": false,
-        "pushed_at": ONCE,
-        "created_at": ONCE,
-        "updated_at": ONCE,
+        "pushed_at": CREATED_AT,
+        "created_at": CREATED_AT,
+        "updated_at": CREATED_AT,
     });
     let counts = "forks forks_count open_issues open_issues_count size stargazers_count watchers watchers_count network_count \
         subscribers_count";
@@ -219,8 +220,8 @@ pub(super) fn hook(world: &GitHubWorld, of: &Repository, hook: &Hook) -> Value {
         "active": hook.active,
         "events": hook.events,
         "config": config,
-        "updated_at": ONCE,
-        "created_at": ONCE,
+        "updated_at": CREATED_AT,
+        "created_at": CREATED_AT,
         "url": url,
         "test_url": format!("{url}/tests"),
         "ping_url": format!("{url}/pings"),
@@ -233,7 +234,7 @@ pub(super) fn hook(world: &GitHubWorld, of: &Repository, hook: &Hook) -> Value {
     })
 }
 
-/// A try to deliver something.
+/// An attempt to deliver an event.
 pub(super) fn delivery(repository: u64, attempt: &Attempt) -> Value {
     let status = match attempt.status_code {
         0 => "failed to connect to host",
@@ -259,7 +260,7 @@ pub(super) fn delivery(repository: u64, attempt: &Attempt) -> Value {
 /// A branch.
 pub(super) fn branch(world: &GitHubWorld, of: &Repository, branch: &str, sha: &str) -> Value {
     let (url, html) = (at(world, of), page(world, of));
-    let by = json!({ "name": "octocat", "email": "octocat@github.test", "date": ONCE });
+    let by = json!({ "name": "octocat", "email": "octocat@github.test", "date": CREATED_AT });
     let link = encoded(branch);
     let here = format!("{url}/branches/{link}");
     json!({
@@ -326,7 +327,7 @@ pub(super) fn file(
         "_links": { "git": git, "self": url, "html": html },
     });
     if whole {
-        // GitHub breaks the text after sixty characters.
+        // GitHub breaks the base64 after sixty characters.
         let encoded = STANDARD.encode(text);
         let lines = encoded.as_bytes().chunks(60).map(String::from_utf8_lossy);
         let content: String = lines.map(|line| format!("{line}\n")).collect();
@@ -347,8 +348,8 @@ pub(super) fn status(world: &GitHubWorld, of: &Repository, status: &Status) -> V
         "description": status.description,
         "target_url": status.target_url,
         "context": status.context,
-        "created_at": ONCE,
-        "updated_at": ONCE,
+        "created_at": CREATED_AT,
+        "updated_at": CREATED_AT,
         "creator": by_id(world, status.by),
     })
 }
@@ -364,8 +365,8 @@ pub(super) fn comment(world: &GitHubWorld, of: &Repository, comment: &Comment) -
         "issue_url": format!("{url}/issues/{}", comment.thread),
         "body": comment.body,
         "user": by_id(world, comment.by),
-        "created_at": ONCE,
-        "updated_at": ONCE,
+        "created_at": CREATED_AT,
+        "updated_at": CREATED_AT,
         "author_association": "NONE",
     })
 }
@@ -377,7 +378,7 @@ pub(super) fn reaction(world: &GitHubWorld, comment: u64, by: u64, content: &str
         "node_id": format!("REA_{comment}_{by}"),
         "user": by_id(world, by),
         "content": content,
-        "created_at": ONCE,
+        "created_at": CREATED_AT,
     })
 }
 
@@ -392,8 +393,8 @@ pub(super) fn app(world: &GitHubWorld, app: &Installation) -> Value {
         "description": null,
         "external_url": "https://ck8s.test",
         "html_url": format!("{}/apps/{}", world.url, app.slug),
-        "created_at": ONCE,
-        "updated_at": ONCE,
+        "created_at": CREATED_AT,
+        "updated_at": CREATED_AT,
         "permissions": app.permissions,
         "events": [],
     })

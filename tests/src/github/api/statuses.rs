@@ -13,8 +13,8 @@ use super::{
 };
 use crate::github::{Shared, lock, repository::Status};
 
-/// In characters.
-const DESCRIPTION: usize = 140;
+/// The longest description that GitHub accepts.
+const MAX_DESCRIPTION_CHARS: usize = 140;
 
 pub(super) async fn create(
     State(world): State<Shared>,
@@ -37,7 +37,7 @@ pub(super) async fn create(
             "state is not included in the list",
         ));
     }
-    if text("description").chars().count() > DESCRIPTION {
+    if text("description").chars().count() > MAX_DESCRIPTION_CHARS {
         let why = "description is too long (maximum is 140 characters)";
         return Err(invalid("Status", "description", why));
     }

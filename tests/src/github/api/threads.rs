@@ -1,4 +1,4 @@
-//! Issues and pull requests: comments and reactions. The lists of issues and pull requests themselves show nothing.
+//! Issues and pull requests: comments and reactions. The lists of issues and pull requests are empty.
 use axum::{
     Json,
     extract::{Path, RawQuery, State},
@@ -11,10 +11,10 @@ use super::{
     gate::{Named, Refused, enter, invalid, missing, read, write},
     shapes,
 };
-use crate::github::{Shared, answer::fields, lock};
+use crate::github::{Shared, lock, response::fields};
 
-/// GitHub's own, in characters.
-const LONGEST: usize = 65_536;
+/// The longest comment that GitHub accepts.
+const MAX_COMMENT_CHARS: usize = 65_536;
 /// GitHub's words.
 const REACTIONS: [&str; 8] = [
     "+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes",
@@ -100,7 +100,7 @@ pub(super) async fn update(
     Ok(Json(shape).into_response())
 }
 
-/// A person reacts the same way once.
+/// POST: adds a reaction, of which a person has one of each kind.
 pub(super) async fn react(
     State(world): State<Shared>,
     Path((owner, name, comment)): Path<One>,
@@ -135,7 +135,7 @@ fn text(body: &Value) -> Result<String, Refused> {
     if text.trim().is_empty() {
         return Err(invalid("IssueComment", "body", "body can't be blank"));
     }
-    if text.chars().count() > LONGEST {
+    if text.chars().count() > MAX_COMMENT_CHARS {
         let why = "body is too long (maximum is 65536 characters)";
         return Err(invalid("IssueComment", "body", why));
     }

@@ -1,4 +1,5 @@
-//! Faults that a test switches on: a status, a delay, a connection that is cut. It also writes down what was asked.
+//! Faults that a test switches on: a status, a delay, a cut connection, a held request. This layer also records every
+//! request.
 use std::{io, pin::pin, time::Duration};
 
 use axum::{
@@ -15,71 +16,71 @@ use http::{
 
 use super::{
     API, Shared,
-    answer::api_error,
     api::Writing,
     lock,
+    response::api_error,
     world::{Call, GitHubWorld},
 };
 
-/// What goes wrong.
+/// A fault.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
-    /// It answers with this status instead.
+    /// Responds with this status.
     Status(u16),
-    /// The token's hourly requests are spent, though nobody asked so often; they are back so much later.
+    /// Responds as if the token's hourly quota were spent, until so much later.
     Spent(Duration),
-    /// Too much at once, with this status, and how many seconds to wait, or without.
+    /// Responds with a secondary limit: this status, and the seconds to wait if any.
     Secondary(u16, Option<u64>),
-    /// It answers with this status, and with what it was sent in its message: the token and the body.
+    /// Responds with this status, and repeats the request's token and body in the message.
     Echo(u16),
-    /// It answers so much later.
+    /// Responds so much later.
     Delay(Duration),
-    /// It cuts the connection in the middle of its answer.
+    /// Cuts the connection in the middle of the response.
     Cut,
 }
 
-/// A fault and what it hits.
+/// A fault, and the requests that it hits.
 pub(crate) struct Switched {
     path: String,
     fault: Fault,
     left: usize,
 }
 
-/// When a request that is held stops.
+/// The moment at which a request is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// GitHub has not done it.
+    /// Before GitHub has handled it.
     Before,
-    /// GitHub has done it, and nobody hears of it.
+    /// After GitHub has handled it, before the response.
     After,
 }
 
-/// A request that is to be held.
+/// A request to hold.
 pub(crate) struct Hold {
-    /// So many come before it.
+    /// How many requests pass before it.
     before: usize,
     moment: Moment,
 }
 
 impl GitHubWorld {
-    /// The API's request after so many others is not answered before [`Self::release_held`].
+    /// Holds the API's next request after so many others, until [`Self::release_held`].
     pub fn hold(&mut self, before: usize, moment: Moment) {
         self.hold = Some(Hold { before, moment });
         self.held = None;
     }
 
-    /// Lets the request that is held have its answer.
+    /// Lets the held request go on.
     pub fn release_held(&self) {
         self.released.notify_waiters();
     }
 
-    /// None is held any more, and none was.
+    /// Stops holding requests, and forgets the one that was held.
     pub fn hold_none(&mut self) {
         self.hold = None;
         self.held = None;
     }
 
-    /// What was asked by the one that was held.
+    /// Returns the method and the path of the request that was held.
     #[must_use]
     pub fn held(&self) -> Option<String> {
         self.held.clone()
@@ -98,7 +99,7 @@ impl GitHubWorld {
         Some(moment)
     }
 
-    /// The next `times` requests of paths that end so meet this fault.
+    /// Lets this fault hit the next `times` requests whose path ends so.
     pub fn switch_on(&mut self, path: &str, fault: Fault, times: usize) {
         self.faults.push(Switched {
             path: path.to_owned(),
@@ -107,7 +108,7 @@ impl GitHubWorld {
         });
     }
 
-    /// No fault is left.
+    /// Removes all faults.
     pub fn switch_off(&mut self) {
         self.faults.clear();
     }
@@ -120,7 +121,7 @@ impl GitHubWorld {
     }
 }
 
-/// Lets a request meet its fault, if there is one.
+/// Applies the fault that hits a request, if there is one.
 pub(super) async fn strike(State(world): State<Shared>, request: Request, next: Next) -> Response {
     let (method, path) = (
         request.method().to_string(),

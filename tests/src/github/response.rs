@@ -1,4 +1,4 @@
-//! How GitHub's answers look: forms or JSON, refusals with status 200, pages.
+//! The form of GitHub's responses: forms or JSON, OAuth errors with status 200, pages.
 use std::collections::HashMap;
 
 use axum::{
@@ -11,8 +11,8 @@ use http::{
 };
 use serde_json::{Map, Value, json};
 
-/// Where errors say that more is to be read.
-const MORE: &str =
+/// The documentation that errors point at.
+const DOCUMENTATION_URL: &str =
     "/developers/apps/managing-oauth-apps/troubleshooting-oauth-app-access-token-request-errors/";
 
 /// The fields of a form or of a query.
@@ -23,12 +23,12 @@ pub(super) fn fields(form: &[u8]) -> Fields {
     form_urlencoded::parse(form).into_owned().collect()
 }
 
-/// A field; empty if it is not there.
+/// Returns a field; empty if it is missing.
 pub(super) fn field<'a>(fields: &'a Fields, name: &str) -> &'a str {
     fields.get(name).map_or("", String::as_str)
 }
 
-/// An answer of the OAuth endpoints: JSON for those who accept it, else a form.
+/// Makes a response of the OAuth endpoints: JSON for a client that accepts it, else a form.
 pub(super) fn told(headers: &HeaderMap, value: Value) -> Response {
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     if accept.is_some_and(|accept| accept.contains("json")) {
@@ -43,16 +43,16 @@ pub(super) fn told(headers: &HeaderMap, value: Value) -> Response {
     ([(CONTENT_TYPE, kind)], form.finish()).into_response()
 }
 
-/// A refusal of the OAuth endpoints: its status is 200 all the same.
+/// Makes an error of the OAuth endpoints. Its status is 200 all the same.
 pub(super) fn refused(headers: &HeaderMap, error: &str, description: &str) -> Response {
-    let uri = format!("{MORE}#{}", error.replace('_', "-"));
+    let uri = format!("{DOCUMENTATION_URL}#{}", error.replace('_', "-"));
     told(
         headers,
         json!({ "error": error, "error_description": description, "error_uri": uri }),
     )
 }
 
-/// A refusal of the API.
+/// Makes an error of the API.
 pub(super) fn api_error(status: StatusCode, message: &str) -> Response {
     let body = json!({
         "message": message,
@@ -62,7 +62,7 @@ pub(super) fn api_error(status: StatusCode, message: &str) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// A page.
+/// Makes a page.
 pub(super) fn page(status: StatusCode, title: &str, body: &str) -> Response {
     let html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title></head>\
@@ -71,7 +71,7 @@ pub(super) fn page(status: StatusCode, title: &str, body: &str) -> Response {
     (status, Html(html)).into_response()
 }
 
-/// Text as it may stand in a page.
+/// Escapes a text for a page.
 pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
