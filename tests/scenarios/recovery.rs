@@ -1,4 +1,4 @@
-//! Deliveries that GitHub could not make: found when the server is back, made again, and shown.
+//! Deliveries that GitHub could not make are found when the server is back, made again, and shown.
 use std::collections::HashSet;
 
 use ck8s_proto::ingress::v1::DeliveryState;
@@ -7,7 +7,7 @@ use ck8s_tests::until;
 use crate::repositories::{add, issue, scene};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_came_while_the_server_was_down_is_all_there_after_its_start() {
+async fn every_delivery_of_a_downtime_is_there_after_the_start() {
     let (github, mut world, token) = scene().await;
     add(&world, "shop", "acme/one", &token).await;
     world.server.program.kill();
@@ -26,7 +26,7 @@ async fn what_came_while_the_server_was_down_is_all_there_after_its_start() {
         .collect();
     assert_eq!(missed.len(), 50);
     world.restart().await;
-    // GitHub wants a second between any two that are asked for.
+    // GitHub wants a second between two requests for a delivery.
     let mut arrived = Vec::new();
     for enough in [15, 30, 50] {
         arrived = until(
@@ -51,7 +51,7 @@ async fn what_came_while_the_server_was_down_is_all_there_after_its_start() {
     let ignored = arrived.iter().filter(|d| d.run_id.is_empty());
     assert!(ignored.clone().all(|d| !d.reason.is_empty()));
     assert_eq!(ignored.count(), 40);
-    let told: String = until("the gap is told", async || {
+    let message: String = until("the gap is reported", async || {
         sqlx::query_scalar(
             "SELECT message FROM audit.flow_events WHERE kind = 'delivery.recovered'",
         )
@@ -60,5 +60,5 @@ async fn what_came_while_the_server_was_down_is_all_there_after_its_start() {
         .unwrap()
     })
     .await;
-    assert!(told.contains(", 50 recovered"), "{told}");
+    assert!(message.contains(", 50 recovered"), "{message}");
 }

@@ -1,4 +1,4 @@
-//! `ck8s repo` as a person types it, for a repository at a GitHub.
+//! `ck8s repo` as a person types it, for a repository at GitHub.
 use std::{
     path::PathBuf,
     process::{Command, Stdio},
@@ -8,7 +8,7 @@ use ck8s_tests::{GitHub, World, program::binary, until};
 
 use crate::repositories::{issue, scene};
 
-/// A person at a terminal, who may do everything.
+/// A platform admin at a terminal.
 struct Terminal<'a>(&'a World);
 
 impl Terminal<'_> {
@@ -18,9 +18,9 @@ impl Terminal<'_> {
         path.to_str().unwrap().to_owned()
     }
 
-    /// What `ck8s repo` ends with, and what it says.
+    /// Runs `ck8s repo`. Returns its exit code and its output.
     fn repo(&self, args: &[&str]) -> (i32, String) {
-        let output = Command::new(binary())
+        let ended = Command::new(binary())
             .arg("repo")
             .args(args)
             .env_clear()
@@ -29,24 +29,24 @@ impl Terminal<'_> {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr);
-        println!("$ ck8s repo {}\n{said}", args.join(" "));
-        (output.status.code().unwrap(), said)
+        let output = String::from_utf8_lossy(&ended.stdout).into_owned()
+            + &String::from_utf8_lossy(&ended.stderr);
+        println!("$ ck8s repo {}\n{output}", args.join(" "));
+        (ended.status.code().unwrap(), output)
     }
 }
 
-/// The second words of the lines that are as they should be, or not.
-fn standing(screen: &str, how: &str) -> Vec<String> {
-    let lines = screen.lines().filter(|line| line.starts_with(how));
+/// Returns the second words of the lines that start with this standing.
+fn subjects(screen: &str, standing: &str) -> Vec<String> {
+    let lines = screen.lines().filter(|line| line.starts_with(standing));
     lines
         .map(|line| line.split_whitespace().nth(1).unwrap().to_owned())
         .collect()
 }
 
-async fn a_run(github: &GitHub, world: &World) {
-    let told = issue(501, "acme/one");
-    assert_eq!(github.emit(501, "issues", &told).await, [202]);
+async fn trigger_run(github: &GitHub, world: &World) {
+    let payload = issue(501, "acme/one");
+    assert_eq!(github.emit(501, "issues", &payload).await, [202]);
     until("its run", async || world.admin.all_runs("").await.pop()).await;
 }
 
@@ -69,13 +69,13 @@ async fn a_repository_is_added_checked_mended_and_removed() {
             file,
         ])
     };
-    let (code, said) = add(&weak);
-    assert_eq!(code, 1, "{said}");
-    assert!(said.contains("Webhooks: Read and write"), "{said}");
-    assert_eq!(said.lines().count(), 1, "an error is one line: {said}");
-    let (code, said) = add(&good);
-    assert_eq!(code, 0, "{said}");
-    a_run(&github, &world).await;
+    let (code, output) = add(&weak);
+    assert_eq!(code, 1, "{output}");
+    assert!(output.contains("Webhooks: Read and write"), "{output}");
+    assert_eq!(output.lines().count(), 1, "an error is one line: {output}");
+    let (code, output) = add(&good);
+    assert_eq!(code, 0, "{output}");
+    trigger_run(&github, &world).await;
 
     let (code, screen) = terminal.repo(&["check", "acme/one"]);
     assert_eq!(code, 0);
@@ -88,7 +88,7 @@ async fn a_repository_is_added_checked_mended_and_removed() {
         "run",
         "rate",
     ];
-    assert_eq!(standing(&screen, "ok"), all, "{screen}");
+    assert_eq!(subjects(&screen, "ok"), all, "{screen}");
 
     github.world().repository(501).hooks[0].active = false;
     let broken = [(".ck8s/services.yaml", Some("version: 1\ntrigers: []\n"))];
@@ -96,14 +96,14 @@ async fn a_repository_is_added_checked_mended_and_removed() {
     let (code, screen) = terminal.repo(&["check", "acme/one"]);
     assert_eq!(code, 1);
     assert_eq!(
-        standing(&screen, "WRONG"),
+        subjects(&screen, "WRONG"),
         ["hook", "services.yaml"],
         "{screen}"
     );
     assert!(screen.contains("trigers"), "{screen}");
     let (code, screen) = terminal.repo(&["mend", "acme/one"]);
-    assert_eq!(code, 1, "the file is not ours to mend");
-    assert_eq!(standing(&screen, "WRONG"), ["services.yaml"], "{screen}");
+    assert_eq!(code, 1, "ck8s cannot mend the file");
+    assert_eq!(subjects(&screen, "WRONG"), ["services.yaml"], "{screen}");
 
     let fresh = github.world().classic_token("robot", &["repo"]);
     let fresh = terminal.file("fresh", &fresh);
@@ -111,9 +111,9 @@ async fn a_repository_is_added_checked_mended_and_removed() {
     assert_eq!(terminal.repo(&rotate).0, 0);
     assert_eq!(terminal.repo(&["rotate-secret", "acme/one"]).0, 0);
     github.world().revoke(&token);
-    a_run(&github, &world).await;
-    let (code, said) = terminal.repo(&["remove", "acme/one"]);
-    assert_eq!(code, 0, "{said}");
+    trigger_run(&github, &world).await;
+    let (code, output) = terminal.repo(&["remove", "acme/one"]);
+    assert_eq!(code, 0, "{output}");
     assert!(github.world().repository(501).hooks.is_empty());
     assert_eq!(terminal.repo(&["check", "acme/one"]).0, 3);
 }

@@ -1,8 +1,8 @@
-//! What GitHub is told of runs: statuses, one comment in a thread, a reaction; once, also after a crash.
+//! Reports of runs to GitHub: statuses, one comment in a thread, a reaction. Each is made once, also after a crash.
 use std::time::Duration;
 
 use ck8s_proto::repositories::v1 as pb;
-use ck8s_tests::{Fault, until};
+use ck8s_tests::{Fault, github::Moment, until};
 use serde_json::json;
 
 use crate::repositories::{add, comment, scene};
@@ -17,7 +17,7 @@ pub fn push(sha: &str) -> serde_json::Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_shows_how_its_run_stands() {
+async fn a_commit_shows_the_state_of_its_run() {
     let (github, world, token) = scene().await;
     let services = "version: 1\ntriggers: [{name: build, on: {event: push}, run: {command: x}}]\n";
     let sha = github
@@ -49,21 +49,21 @@ async fn a_commit_shows_how_its_run_stands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thread_has_one_comment_also_after_a_kill_and_the_asking_one_a_reaction() {
+async fn a_thread_has_one_comment_also_after_a_kill_and_the_request_has_a_reaction() {
     let (github, mut world, token) = scene().await;
     add(&world, "shop", "acme/one", &token).await;
-    let asked = {
+    let request = {
         let mut at_github = github.world();
         let id = at_github.next_id();
         at_github.repository(501).say(id, 1, 7, "/run now")
     };
     let mut payload = comment(501, "acme/one", "ada", "User");
-    payload["comment"]["id"] = json!(asked);
+    payload["comment"]["id"] = json!(request);
     let ours = |github: &ck8s_tests::GitHub| {
         let all = github.world().repository(501).comments_in(1);
         all.into_iter().filter(|c| c.by == 8).collect::<Vec<_>>()
     };
-    // The answer to the new comment is slow: the server is killed before it knows that it made one.
+    // The response to the new comment is slow: the server is killed before it knows that it made one.
     github.world().switch_on(
         "/issues/1/comments",
         Fault::Delay(Duration::from_millis(400)),
@@ -80,20 +80,20 @@ async fn a_thread_has_one_comment_also_after_a_kill_and_the_asking_one_a_reactio
     })
     .await;
     world.admin.cancel(&run.id).await.expect("is canceled");
-    let told = until("it is updated in place", async || {
-        let told = ours(&github).pop()?;
-        told.body.contains("canceled").then_some(told)
+    let updated = until("it is updated in place", async || {
+        let updated = ours(&github).pop()?;
+        updated.body.contains("canceled").then_some(updated)
     })
     .await;
     assert_eq!(ours(&github).len(), 1, "one comment");
-    assert!(told.body.contains(&run.id), "{}", told.body);
+    assert!(updated.body.contains(&run.id), "{}", updated.body);
     let all = github.world().repository(501).comments_in(1);
-    let theirs = all.into_iter().find(|c| c.id == asked).unwrap();
+    let theirs = all.into_iter().find(|c| c.id == request).unwrap();
     assert_eq!(theirs.reactions, [(8, "eyes".to_owned())]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_revoked_token_could_not_tell_is_told_with_the_next() {
+async fn what_a_revoked_token_could_not_report_is_reported_with_the_next_one() {
     let (github, world, token) = scene().await;
     add(&world, "shop", "acme/one", &token).await;
     let payload = comment(501, "acme/one", "ada", "User");
@@ -127,14 +127,54 @@ async fn what_a_revoked_token_could_not_tell_is_told_with_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_changes_while_it_is_told_is_told_too() {
+async fn a_new_token_is_used_at_once_though_the_old_one_is_refused_after_it_was_set() {
+    let (github, world, token) = scene().await;
+    add(&world, "shop", "acme/one", &token).await;
+    let other_token = github.world().classic_token("robot", &["repo"]);
+    add(&world, "other", "acme/two", &other_token).await;
+    let ours = async |repository: u64, text: &str| {
+        until("the issue says so", async || {
+            let all = github.world().repository(repository).comments_in(1);
+            all.into_iter().find(|c| c.by == 8 && c.body.contains(text))
+        })
+        .await
+    };
+    let payload = comment(501, "acme/one", "ada", "User");
+    assert_eq!(github.emit(501, "issue_comment", &payload).await, [202]);
+    ours(501, "pending").await;
+    let run = world.admin.all_runs("").await.pop().unwrap();
+
+    // GitHub refuses the old token, and its answer is on its way until the new token is set.
+    github.world().revoke(&token);
+    github.world().hold(0, Moment::After);
+    world.admin.cancel(&run.id).await.expect("is canceled");
+    let held = until("the answer is held", async || github.world().held()).await;
+    assert!(held.contains("/issues/comments/"), "{held}");
+    let new_token = github.world().classic_token("robot", &["repo"]);
+    let rotate = pb::RotateCredentialRequest {
+        request_id: ck8s_tests::fresh(),
+        repository: "acme/one".to_owned(),
+        credential: Some(pb::rotate_credential_request::Credential::Token(new_token)),
+    };
+    let mut service = world.admin.repositories();
+    service.rotate_credential(rotate).await.unwrap();
+    // Notifications come in order: who reports this run has received the one of the new token.
+    let payload = comment(502, "acme/two", "ada", "User");
+    assert_eq!(github.emit(502, "issue_comment", &payload).await, [202]);
+    ours(502, "pending").await;
+    github.world().release_held();
+    ours(501, "canceled").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_during_a_report_is_reported_too() {
     let (github, world, token) = scene().await;
     add(&world, "shop", "acme/one", &token).await;
     let slow = Fault::Delay(Duration::from_millis(1500));
     github.world().switch_on("/issues/1/comments", slow, 1);
     let payload = comment(501, "acme/one", "ada", "User");
     assert_eq!(github.emit(501, "issue_comment", &payload).await, [202]);
-    until("it is being told", async || {
+    until("the report is under way", async || {
         let world = github.world();
         let mut calls = world.calls.iter();
         calls
@@ -144,7 +184,7 @@ async fn what_changes_while_it_is_told_is_told_too() {
     .await;
     let run = world.admin.all_runs("").await.pop().unwrap();
     world.admin.cancel(&run.id).await.expect("is canceled");
-    until("its end is told", async || {
+    until("its end is reported", async || {
         let all = github.world().repository(501).comments_in(1);
         all.into_iter()
             .find(|c| c.by == 8 && c.body.contains("canceled"))

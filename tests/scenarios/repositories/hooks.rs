@@ -1,8 +1,8 @@
-//! A hook that is gone, turned off, or posts to where we were.
+//! Hooks that are gone, turned off, or post to a former address.
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hook_that_is_gone_is_named_and_mended_and_goes_with_its_repository() {
+async fn a_missing_hook_is_reported_and_mended_and_is_removed_with_its_repository() {
     let (github, world, token) = scene().await;
     add(&world, "shop", "acme/one", &token).await;
     github.world().repository(501).hooks.clear();
@@ -54,10 +54,10 @@ async fn a_hook_that_is_gone_is_named_and_mended_and_goes_with_its_repository() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hook_that_is_turned_off_is_noticed_unasked() {
+async fn a_hook_that_is_turned_off_is_noticed_without_a_check() {
     let (github, world, token) = scene().await;
     add(&world, "shop", "acme/one", &token).await;
-    // As if ten minutes had gone.
+    // As if ten minutes had passed.
     let looked_at = async |on: bool| {
         github.world().repository(501).hooks[0].active = on;
         sqlx::query("UPDATE repositories.repositories SET services_checked_at = now() - interval '11 minutes' WHERE external_id = '501'")
@@ -73,17 +73,17 @@ async fn a_hook_that_is_turned_off_is_noticed_unasked() {
     let problem = looked_at(false).await;
     assert!(problem.contains("is turned off"), "{problem}");
     looked_at(true).await;
-    let told: Vec<String> = sqlx::query_scalar(
+    let kinds: Vec<String> = sqlx::query_scalar(
         "SELECT kind FROM audit.flow_events WHERE kind LIKE 'repository.hook_%' ORDER BY xact, seq",
     )
     .fetch_all(&world.owner)
     .await
     .unwrap();
-    assert_eq!(told, ["repository.hook_lost", "repository.hook_found"]);
+    assert_eq!(kinds, ["repository.hook_lost", "repository.hook_found"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hook_that_posts_to_where_we_were_is_taken_along() {
+async fn a_hook_that_posts_to_a_former_address_is_taken_over() {
     let (github, world, token) = scene().await;
     add(&world, "shop", "acme/one", &token).await;
     let (id, url) = {

@@ -9,15 +9,15 @@ use tonic::{Request, Status};
 use crate::{domain::caller::Caller, service::Repositories};
 
 /// A request that changes something, and may be repeated under its request id.
-pub(super) trait Change: Message {
+pub(super) trait MutatingRequest: Message {
     const METHOD: &'static str;
 
     fn request_id(&self) -> &str;
 }
 
-macro_rules! changes {
+macro_rules! mutating_requests {
     ($($request:ident => $method:literal),+ $(,)?) => {
-        $(impl Change for pb::$request {
+        $(impl MutatingRequest for pb::$request {
             const METHOD: &'static str = $method;
 
             fn request_id(&self) -> &str {
@@ -27,7 +27,7 @@ macro_rules! changes {
     };
 }
 
-changes!(
+mutating_requests!(
     AddRepositoryRequest => "AddRepository",
     UpdateRepositoryRequest => "UpdateRepository",
     RemoveRepositoryRequest => "RemoveRepository",
@@ -39,13 +39,13 @@ changes!(
 );
 
 /// Returns who makes a change, with the key of their request.
-pub(super) fn caller<T: Change>(
+pub(super) fn caller<T: MutatingRequest>(
     repositories: &Repositories,
     request: &Request<T>,
 ) -> Result<Caller, Status> {
-    let change = request.get_ref();
-    let id: Option<RequestId> = convert::optional_id("request_id", change.request_id())?;
-    let key = id.map(|id| repositories.request_key(id, T::METHOD, &change.encode_to_vec()));
+    let content = request.get_ref();
+    let id: Option<RequestId> = convert::optional_id("request_id", content.request_id())?;
+    let key = id.map(|id| repositories.request_key(id, T::METHOD, &content.encode_to_vec()));
     Ok(Caller {
         access: access::of(request),
         actor: caller::caller(request).actor(),

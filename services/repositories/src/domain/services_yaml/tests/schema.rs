@@ -117,97 +117,114 @@ fn validate(root: &Value, schema: &Value, value: &Value) -> Result<(), String> {
             Ok(())
         };
     };
-    let list = |v: &Value| v.as_array().cloned().unwrap_or_default();
     for (keyword, says) in keywords {
-        let count = |n: usize| u64::try_from(n).expect("small");
-        let holds = match keyword.as_str() {
-            "$schema" | "$defs" | "title" | "description" => true,
-            "$ref" => {
-                let place = says
-                    .as_str()
-                    .and_then(|r| r.strip_prefix('#'))
-                    .expect("a local reference");
-                validate(root, root.pointer(place).expect(place), value)?;
+        let holds = match own_keyword(keyword, says, value) {
+            Some(holds) => holds,
+            None => {
+                nested_keyword(root, keywords, keyword, value)?;
                 true
             }
-            "type" => {
-                let types = if says.is_array() {
-                    list(says)
-                } else {
-                    vec![says.clone()]
-                };
-                types
-                    .iter()
-                    .any(|t| is_type(t.as_str().expect("a type"), value))
-            }
-            "const" => says == value,
-            "not" => validate(root, says, value).is_err(),
-            "anyOf" => list(says).iter().any(|s| validate(root, s, value).is_ok()),
-            "pattern" => value.as_str().is_none_or(|text| {
-                regex::Regex::new(says.as_str().expect("a pattern"))
-                    .expect("compiles")
-                    .is_match(text)
-            }),
-            "minimum" => value
-                .as_f64()
-                .is_none_or(|n| n >= says.as_f64().expect("a number")),
-            "maximum" => value
-                .as_f64()
-                .is_none_or(|n| n <= says.as_f64().expect("a number")),
-            "exclusiveMinimum" => value
-                .as_f64()
-                .is_none_or(|n| n > says.as_f64().expect("a number")),
-            "minLength" => value
-                .as_str()
-                .is_none_or(|t| count(t.chars().count()) >= says.as_u64().expect("a count")),
-            "maxLength" => value
-                .as_str()
-                .is_none_or(|t| count(t.chars().count()) <= says.as_u64().expect("a count")),
-            "minItems" => value
-                .as_array()
-                .is_none_or(|l| count(l.len()) >= says.as_u64().expect("a count")),
-            "maxItems" => value
-                .as_array()
-                .is_none_or(|l| count(l.len()) <= says.as_u64().expect("a count")),
-            "items" => {
-                for item in list(value) {
-                    validate(root, says, &item)?;
-                }
-                true
-            }
-            "required" => value.as_object().is_none_or(|map| {
-                list(says)
-                    .iter()
-                    .all(|k| map.contains_key(k.as_str().expect("a key")))
-            }),
-            "properties" => {
-                for (key, part) in says.as_object().expect("a map") {
-                    value.get(key).map_or(Ok(()), |v| validate(root, part, v))?;
-                }
-                true
-            }
-            "propertyNames" => {
-                for key in value.as_object().into_iter().flat_map(|map| map.keys()) {
-                    validate(root, says, &Value::String(key.clone()))?;
-                }
-                true
-            }
-            "additionalProperties" => {
-                let known = keywords.get("properties").and_then(Value::as_object);
-                for (key, v) in value.as_object().into_iter().flatten() {
-                    if known.is_none_or(|k| !k.contains_key(key)) {
-                        validate(root, says, v).map_err(|e| format!("{key}: {e}"))?;
-                    }
-                }
-                true
-            }
-            other => panic!("the test does not know the keyword {other:?}"),
         };
         if !holds {
             return Err(format!("{value} breaks {keyword}: {says}"));
         }
     }
     Ok(())
+}
+
+/// Returns whether a keyword holds that looks at the value alone; none: it is another keyword.
+fn own_keyword(keyword: &str, says: &Value, value: &Value) -> Option<bool> {
+    let count = |n: usize| u64::try_from(n).expect("small");
+    let limit = || says.as_u64().expect("a count");
+    let number = || says.as_f64().expect("a number");
+    Some(match keyword {
+        "$schema" | "$defs" | "title" | "description" => true,
+        "type" => types(says).iter().any(|name| is_type(name, value)),
+        "const" => says == value,
+        "pattern" => value.as_str().is_none_or(|text| {
+            regex::Regex::new(says.as_str().expect("a pattern"))
+                .expect("compiles")
+                .is_match(text)
+        }),
+        "minimum" => value.as_f64().is_none_or(|n| n >= number()),
+        "maximum" => value.as_f64().is_none_or(|n| n <= number()),
+        "exclusiveMinimum" => value.as_f64().is_none_or(|n| n > number()),
+        "minLength" => value
+            .as_str()
+            .is_none_or(|text| count(text.chars().count()) >= limit()),
+        "maxLength" => value
+            .as_str()
+            .is_none_or(|text| count(text.chars().count()) <= limit()),
+        "minItems" => value
+            .as_array()
+            .is_none_or(|list| count(list.len()) >= limit()),
+        "maxItems" => value
+            .as_array()
+            .is_none_or(|list| count(list.len()) <= limit()),
+        "required" => value.as_object().is_none_or(|map| {
+            items(says)
+                .iter()
+                .all(|key| map.contains_key(key.as_str().expect("a key")))
+        }),
+        _ => return None,
+    })
+}
+
+/// Validates a value against a keyword that holds schemas.
+fn nested_keyword(
+    root: &Value,
+    keywords: &serde_json::Map<String, Value>,
+    keyword: &str,
+    value: &Value,
+) -> Result<(), String> {
+    let says = &keywords[keyword];
+    let map = || value.as_object().into_iter().flatten();
+    let breaks = || Err(format!("{value} breaks {keyword}: {says}"));
+    match keyword {
+        "$ref" => {
+            let place = says.as_str().and_then(|r| r.strip_prefix('#'));
+            let place = place.expect("a local reference");
+            validate(root, root.pointer(place).expect(place), value)
+        }
+        "not" if validate(root, says, value).is_ok() => breaks(),
+        "not" => Ok(()),
+        "anyOf" if items(says).iter().any(|s| validate(root, s, value).is_ok()) => Ok(()),
+        "anyOf" => breaks(),
+        "items" => items(value)
+            .iter()
+            .try_for_each(|item| validate(root, says, item)),
+        "properties" => {
+            let mut parts = says.as_object().expect("a map").iter();
+            parts.try_for_each(|(key, part)| {
+                value.get(key).map_or(Ok(()), |v| validate(root, part, v))
+            })
+        }
+        "propertyNames" => {
+            map().try_for_each(|(key, _)| validate(root, says, &Value::String(key.clone())))
+        }
+        "additionalProperties" => {
+            let known = keywords.get("properties").and_then(Value::as_object);
+            map()
+                .filter(|(key, _)| known.is_none_or(|known| !known.contains_key(*key)))
+                .try_for_each(|(key, v)| validate(root, says, v).map_err(|e| format!("{key}: {e}")))
+        }
+        other => panic!("the test does not know the keyword {other:?}"),
+    }
+}
+
+fn items(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_default()
+}
+
+fn types(says: &Value) -> Vec<String> {
+    let all = if says.is_array() {
+        items(says)
+    } else {
+        vec![says.clone()]
+    };
+    all.iter()
+        .map(|name| name.as_str().expect("a type").to_owned())
+        .collect()
 }
 
 fn is_type(name: &str, value: &Value) -> bool {

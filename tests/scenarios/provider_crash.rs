@@ -1,4 +1,5 @@
-//! Killed at every step of what is done at a GitHub: before GitHub does what it is asked, and after it has done it and nobody heard.
+//! The server is killed at every step of a change at GitHub: before GitHub does what it was asked, and after it did so
+//! but before its answer arrives.
 use ck8s_proto::repositories::v1 as pb;
 use ck8s_tests::{
     Api, World, api, fresh,
@@ -13,10 +14,10 @@ use crate::{
     repositories::{add, check, comment, issue, request, scene},
 };
 
-/// No change asks GitHub more often.
-const MOST: usize = 40;
+/// Bounds the steps that are tried: no change makes more requests to GitHub.
+const MAX_STEPS: usize = 40;
 
-/// The scene, and what is changed in it again and again.
+/// A GitHub and a server, in which a change is made again and again.
 struct Stage {
     github: GitHub,
     world: World,
@@ -33,21 +34,21 @@ impl Stage {
         }
     }
 
-    /// Makes a change and kills the server at one step of it after the other, until one ends. `before` arranges, `after` looks what became
-    /// of it. Returns at how many it was killed.
-    async fn at_every_step<F: Future<Output = Result<(), Status>> + Send + 'static>(
+    /// Makes a change again and again, and kills the server one step later each time, until the change ends. `before`
+    /// prepares each time, `after` checks the result. Returns the number of steps at which the server was killed.
+    async fn kill_at_every_step<F: Future<Output = Result<(), Status>> + Send + 'static>(
         &mut self,
         before: impl AsyncFn(&mut Self),
         change: impl Fn(Api, String) -> F,
         after: impl AsyncFn(&mut Self, &str),
     ) -> usize {
         let mut steps = Vec::new();
-        for nth in 0..MOST {
+        for nth in 0..MAX_STEPS {
             for moment in [Moment::Before, Moment::After] {
                 before(self).await;
                 self.github.world().hold(nth, moment);
                 let changing = tokio::spawn(change(self.world.admin.clone(), self.token.clone()));
-                let held = until("it is held, or has ended", async || {
+                let held = until("a request is held, or the change has ended", async || {
                     let held = self.github.world().held();
                     (held.is_some() || changing.is_finished()).then_some(held)
                 })
@@ -61,18 +62,18 @@ impl Stage {
                 };
                 self.world.restart().await;
                 let step = format!("{moment:?} {held}");
-                until("nothing is half done", async || {
-                    (self.works().await == 0).then_some(())
+                until("no change is pending", async || {
+                    (self.pending_changes().await == 0).then_some(())
                 })
                 .await;
                 after(self, &step).await;
                 steps.push(step);
             }
         }
-        panic!("it does not end");
+        panic!("the change does not end");
     }
 
-    async fn works(&self) -> i64 {
+    async fn pending_changes(&self) -> i64 {
         sqlx::query_scalar("SELECT count(*) FROM repositories.works")
             .fetch_one(&self.world.owner)
             .await
@@ -88,11 +89,11 @@ impl Stage {
         self.github.world().repository(501).hooks.len()
     }
 
-    /// GitHub has one hook, and what it signs is taken.
-    async fn is_heard(&self, step: &str) {
+    /// Asserts that GitHub has one hook, and that its signature is accepted.
+    async fn assert_hook_works(&self, step: &str) {
         assert_eq!(self.hooks(), 1, "{step}");
-        let told = issue(501, "acme/one");
-        let sent = self.github.emit(501, "issues", &told).await;
+        let payload = issue(501, "acme/one");
+        let sent = self.github.emit(501, "issues", &payload).await;
         assert_eq!(sent, [202], "{step}");
     }
 
@@ -113,10 +114,10 @@ async fn remove(admin: Api) -> Result<(), Status> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn adding_leaves_a_repository_with_its_hook_or_neither() {
+async fn an_interrupted_addition_leaves_a_repository_with_its_hook_or_neither() {
     let mut stage = Stage::new().await;
     let killed = stage
-        .at_every_step(
+        .kill_at_every_step(
             async |_| {},
             async |admin, token| {
                 let request = request("shop", "acme/one", &token);
@@ -125,7 +126,7 @@ async fn adding_leaves_a_repository_with_its_hook_or_neither() {
             },
             async |stage, step| {
                 if stage.listed().await {
-                    stage.is_heard(step).await;
+                    stage.assert_hook_works(step).await;
                     stage.remove().await;
                 }
                 assert_eq!(stage.hooks(), 0, "{step}");
@@ -136,10 +137,10 @@ async fn adding_leaves_a_repository_with_its_hook_or_neither() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn removing_leaves_neither_a_repository_nor_its_hook() {
+async fn an_interrupted_removal_leaves_neither_the_repository_nor_its_hook() {
     let mut stage = Stage::new().await;
     let killed = stage
-        .at_every_step(
+        .kill_at_every_step(
             async |stage| {
                 add(&stage.world, "shop", "acme/one", &stage.token).await;
             },
@@ -154,11 +155,11 @@ async fn removing_leaves_neither_a_repository_nor_its_hook() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replacing_a_secret_leaves_one_that_counts() {
+async fn an_interrupted_replacement_of_a_secret_leaves_one_that_works() {
     let mut stage = Stage::new().await;
     add(&stage.world, "shop", "acme/one", &stage.token).await;
     let killed = stage
-        .at_every_step(
+        .kill_at_every_step(
             async |_| {},
             async |admin, _| {
                 let request = pb::RotateWebhookSecretRequest {
@@ -169,17 +170,17 @@ async fn replacing_a_secret_leaves_one_that_counts() {
                 admin.repositories().rotate_webhook_secret(request).await?;
                 Ok(())
             },
-            async |stage, step| stage.is_heard(step).await,
+            async |stage, step| stage.assert_hook_works(step).await,
         )
         .await;
     assert!(killed >= 4, "{killed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_that_github_took_counts_though_it_says_no_since() {
+async fn a_secret_that_github_accepted_stays_valid_though_github_refuses_since() {
     let mut stage = Stage::new().await;
     add(&stage.world, "shop", "acme/one", &stage.token).await;
-    // After its list comes the change.
+    // The first request lists the hooks, the second one changes the hook.
     stage.github.world().hold(1, Moment::After);
     let admin = stage.world.admin.clone();
     let rotating = tokio::spawn(async move {
@@ -195,19 +196,19 @@ async fn a_secret_that_github_took_counts_though_it_says_no_since() {
     stage.github.world().revoke(&stage.token);
     stage.world.restart().await;
     assert!(rotating.await.unwrap().is_err());
-    until("nothing is half done", async || {
-        (stage.works().await == 0).then_some(())
+    until("no change is pending", async || {
+        (stage.pending_changes().await == 0).then_some(())
     })
     .await;
-    stage.is_heard("after it was refused").await;
+    stage.assert_hook_works("after it was refused").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replacing_a_token_leaves_one_that_counts() {
+async fn an_interrupted_replacement_of_a_token_leaves_one_that_works() {
     let mut stage = Stage::new().await;
     add(&stage.world, "shop", "acme/one", &stage.token).await;
     let killed = stage
-        .at_every_step(
+        .kill_at_every_step(
             async |stage| stage.token = stage.github.world().classic_token("robot", &["repo"]),
             async |admin, token| {
                 let request = pb::RotateCredentialRequest {
@@ -222,7 +223,7 @@ async fn replacing_a_token_leaves_one_that_counts() {
                 let found = check(&stage.world, "acme/one").await;
                 let wrong = found.iter().find(|f| f.1 == pb::Standing::Wrong);
                 assert!(wrong.is_none(), "{step}: {wrong:?}");
-                stage.is_heard(step).await;
+                stage.assert_hook_works(step).await;
             },
         )
         .await;
@@ -230,7 +231,7 @@ async fn replacing_a_token_leaves_one_that_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mending_a_hook_can_be_asked_for_again() {
+async fn an_interrupted_mend_can_be_repeated() {
     let mut stage = Stage::new().await;
     add(&stage.world, "shop", "acme/one", &stage.token).await;
     async fn mend(admin: Api) -> Result<(), Status> {
@@ -242,12 +243,12 @@ async fn mending_a_hook_can_be_asked_for_again() {
         Ok(())
     }
     let killed = stage
-        .at_every_step(
+        .kill_at_every_step(
             async |stage| stage.github.world().repository(501).hooks.clear(),
             async |admin, _| mend(admin).await,
             async |stage, step| {
                 mend(stage.world.admin.clone()).await.expect("is mended");
-                stage.is_heard(step).await;
+                stage.assert_hook_works(step).await;
             },
         )
         .await;
@@ -255,7 +256,7 @@ async fn mending_a_hook_can_be_asked_for_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_is_told_of_whole_and_once() {
+async fn a_run_is_reported_completely_and_once() {
     let (github, mut world, token) = scene().await;
     let services = "version: 1
 triggers:
@@ -272,29 +273,29 @@ triggers:
         .push("main", &[(".ck8s/services.yaml", Some(services))]);
     add(&world, "shop", "acme/one", &token).await;
     let mut steps = Vec::new();
-    for nth in 0..MOST {
+    for nth in 0..MAX_STEPS {
         let before = steps.len();
         for (moment, issue) in [(Moment::Before, 2 * nth + 2), (Moment::After, 2 * nth + 3)] {
             let issue = u64::try_from(issue).unwrap();
             github.world().hold(nth, moment);
-            let asked = {
+            let request = {
                 let mut at_github = github.world();
                 let id = at_github.next_id();
                 at_github.repository(501).say(id, issue, 7, "/run now")
             };
             let mut payload = comment(501, "acme/one", "ada", "User");
-            payload["comment"]["id"] = json!(asked);
+            payload["comment"]["id"] = json!(request);
             payload["issue"]["number"] = json!(issue);
             assert_eq!(github.emit(501, "issue_comment", &payload).await, [202]);
             assert_eq!(github.emit(501, "push", &push(&sha)).await, [202]);
-            let first = told_of_all(&github, &mut world).await;
+            let first = report_everything(&github, &mut world).await;
             let live = world.admin.all_runs("").await;
             let live: Vec<_> = live.iter().filter(|run| !api::ended(run)).collect();
             assert_eq!(live.len(), 2, "{first:?}");
             for run in &live {
                 world.admin.cancel(&run.id).await.expect("is canceled");
             }
-            let second = told_of_all(&github, &mut world).await;
+            let second = report_everything(&github, &mut world).await;
             github.world().hold_none();
             let step = format!("{moment:?} {:?}", first.as_ref().or(second.as_ref()));
             let mut at_github = github.world();
@@ -307,7 +308,10 @@ triggers:
             assert_eq!(ours.len(), 1, "{step}");
             assert!(ours[0].contains("canceled"), "{step}: {ours:?}");
             assert!(ours[0].contains(&newest.unwrap().id), "{step}: {ours:?}");
-            let theirs = shop.comments_in(issue).into_iter().find(|c| c.id == asked);
+            let theirs = shop
+                .comments_in(issue)
+                .into_iter()
+                .find(|c| c.id == request);
             assert_eq!(
                 theirs.unwrap().reactions,
                 [(8, "eyes".to_owned())],
@@ -328,16 +332,17 @@ triggers:
             return;
         }
     }
-    panic!("it does not end");
+    panic!("the change does not end");
 }
 
-/// Until every delivery was handled and every change of a run was told; if a request is held meanwhile, the server is killed for it.
-async fn told_of_all(github: &GitHub, world: &mut World) -> Option<String> {
+/// Waits until every delivery was handled and every change of a run was reported. If a request is held meanwhile, the
+/// server is killed. Returns that request.
+async fn report_everything(github: &GitHub, world: &mut World) -> Option<String> {
     let mut killed = None;
     loop {
-        let held = until("it is held, or all is told", async || {
+        let held = until("a request is held, or everything is reported", async || {
             let held = github.world().held().filter(|_| killed.is_none());
-            let untold: i64 = sqlx::query_scalar(
+            let unreported: i64 = sqlx::query_scalar(
                 "SELECT (SELECT count(*) FROM ingress.waiting)
                       + (SELECT count(*) FROM runs.runs r WHERE NOT EXISTS
                          (SELECT FROM repositories.reports p WHERE p.run_id = r.id AND p.said = r.state))",
@@ -345,7 +350,7 @@ async fn told_of_all(github: &GitHub, world: &mut World) -> Option<String> {
             .fetch_one(&world.owner)
             .await
             .unwrap();
-            (held.is_some() || untold == 0).then_some(held)
+            (held.is_some() || unreported == 0).then_some(held)
         })
         .await;
         if held.is_none() {

@@ -1,8 +1,8 @@
-//! What changes of a repository, here and at GitHub.
+//! Changes of a repository, in ck8s and at GitHub.
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_old_secret_counts_until_the_new_one_is_seen() {
+async fn the_previous_secret_is_valid_until_the_new_one_is_in_use() {
     let (github, world, token) = scene().await;
     add(&world, "shop", "acme/one", &token).await;
     let old = secret(&github, 501);
@@ -22,7 +22,7 @@ async fn the_old_secret_counts_until_the_new_one_is_seen() {
         let sent = webhook.send_to(&world.ready.url).await;
         assert_eq!(sent.unwrap().status, 202);
     }
-    // Its ping showed that it is in use: the old one ends in minutes, not in a day.
+    // The ping showed that the new one is in use, so the old one ends in minutes, not in a day.
     until("the old one is retired", async || {
         let until = get(&world, "acme/one").await.previous_secret_expire_time?;
         let now = time::OffsetDateTime::now_utc().unix_timestamp();
@@ -33,7 +33,7 @@ async fn the_old_secret_counts_until_the_new_one_is_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_push_is_read_and_a_broken_file_leaves_the_good_one_and_marks_its_commit() {
+async fn a_push_is_read_and_a_broken_file_marks_its_commit_and_leaves_the_good_one_in_force() {
     let (github, world, token) = scene().await;
     add(&world, "shop", "acme/one", &token).await;
     let push = |sha: &str| {
@@ -87,7 +87,7 @@ async fn a_push_is_read_and_a_broken_file_leaves_the_good_one_and_marks_its_comm
     github.world().repository(501).push("main", &deaf);
     let found = check(&world, "acme/one").await;
     let wrong = found.iter().find(|f| f.1 == Standing::Wrong).unwrap();
-    assert!(wrong.2.contains("does not hear"), "{found:#?}");
+    assert!(wrong.2.contains("does not deliver"), "{found:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +128,7 @@ async fn a_new_name_is_followed_and_a_chosen_branch_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_taken_the_name_is_not_taken_for_ours() {
+async fn another_repository_that_took_the_name_is_not_mistaken_for_ours() {
     let (github, world, token) = scene().await;
     add(&world, "shop", "acme/one", &token).await;
     {
@@ -156,7 +156,7 @@ async fn what_has_taken_the_name_is_not_taken_for_ours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_token_takes_over_and_the_old_one_may_go() {
+async fn after_another_token_is_set_the_old_one_may_be_revoked() {
     let (github, world, token) = scene().await;
     add(&world, "shop", "acme/one", &token).await;
     let rotate = |token: &str| pb::RotateCredentialRequest {

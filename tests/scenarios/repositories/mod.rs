@@ -1,8 +1,9 @@
-//! Repositories that ck8s looks after at a GitHub: added, told of, asked about, changed, removed. Here is what all of it needs.
-mod adding;
-mod asking;
-mod changing;
+//! Repositories that ck8s manages at a GitHub: added, changed, removed, and who may trigger. This file has what these
+//! tests share.
+mod add;
+mod changes;
 mod hooks;
+mod write_access;
 
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ triggers:
 ";
 const FILE: &str = ".ck8s/services.yaml";
 
-/// A GitHub with Ada, who owns three repositories with this services.yaml, and the robot that ck8s acts as; and the robot's token.
+/// Starts a GitHub with Ada, who owns three repositories with this services.yaml, and with the robot that ck8s acts as.
+/// Returns it with the robot's token.
 pub async fn github(services: &str) -> (GitHub, String) {
     let repository = |id, name| {
         github::Repository::new(id, name)
@@ -51,7 +53,7 @@ pub async fn github(services: &str) -> (GitHub, String) {
     (github, token)
 }
 
-/// The same, and a server that knows it.
+/// Starts a GitHub, and a server that knows it.
 pub async fn scene() -> (GitHub, World, String) {
     let (github, token) = github(SERVICES).await;
     let world = World::start(Setup::without_worker().github(&github)).await;
@@ -109,10 +111,10 @@ pub async fn check(world: &World, name: &str) -> Vec<(String, Standing, String)>
     };
     let answer = world.admin.repositories().check_repository(request).await;
     let findings = answer.expect("it is checked").into_inner().findings;
-    let told = findings
+    let findings = findings
         .into_iter()
         .map(|f| (f.subject.clone(), f.standing(), f.message));
-    told.collect()
+    findings.collect()
 }
 
 pub fn secret(github: &GitHub, repository: u64) -> String {
@@ -137,8 +139,8 @@ pub fn comment(repository: u64, name: &str, login: &str, kind: &str) -> Value {
     })
 }
 
-/// What became of the newest delivery of an event, once it is known.
-async fn became(world: &World, event: &str, sender: &str) -> Delivery {
+/// Returns the newest delivery of an event once it was handled.
+async fn handled(world: &World, event: &str, sender: &str) -> Delivery {
     until("the delivery is handled", async || {
         let all = world.admin.all_deliveries().await;
         let mut these = all.into_iter();

@@ -1,8 +1,8 @@
-//! Added: whole at once, or not at all.
+//! A repository is added completely or not at all.
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn repositories_are_whole_at_once_and_each_has_a_secret_of_its_own() {
+async fn an_added_repository_works_at_once_and_each_has_its_own_secret() {
     let (github, world, token) = scene().await;
     let one = add(&world, "shop", "acme/one", &token).await;
     add(&world, "shop", "acme/two", &token).await;
@@ -57,7 +57,7 @@ async fn repositories_are_whole_at_once_and_each_has_a_secret_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_token_lacks_is_named_and_nothing_is_made() {
+async fn a_missing_permission_is_named_and_no_hook_is_made() {
     let (github, world, _) = scene().await;
     let weak = github
         .world()
@@ -89,7 +89,7 @@ async fn what_the_token_lacks_is_named_and_nothing_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_addition_that_is_refused_on_the_way_is_undone_and_says_where() {
+async fn an_addition_that_fails_on_the_way_is_undone_and_says_where_it_stopped() {
     let (github, world, token) = scene().await;
     for (path, step) in [
         ("/acme/one/hooks", "looking for hooks"),
@@ -115,7 +115,7 @@ async fn an_addition_that_is_refused_on_the_way_is_undone_and_says_where() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hook_that_is_not_heard_is_undone_and_says_what_github_says() {
+async fn a_hook_whose_ping_does_not_come_is_undone_with_what_github_says() {
     let (github, world, token) = scene().await;
     let blind = Setup::without_worker().github(&github);
     let nowhere = blind.env("CK8S_PUBLIC_URL", "http://127.0.0.1:9");
@@ -135,12 +135,12 @@ async fn a_hook_that_is_not_heard_is_undone_and_says_what_github_says() {
     assert!(github.world().repository(501).hooks.is_empty());
     let named = deaf.admin.repositories_named().await;
     assert!(!named.contains(&"acme/one".to_owned()));
-    // The same repository is nobody's, so that whoever is heard may add it.
+    // Nobody has the repository, so a server that GitHub can reach may add it.
     add(&world, "shop", "acme/one", &token).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_comes_twice_at_once_adds_once() {
+async fn a_call_that_comes_twice_at_once_adds_one_repository() {
     let (github, world, token) = scene().await;
     let request = request("shop", "acme/one", &token);
     let add = async || {
