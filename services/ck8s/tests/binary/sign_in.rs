@@ -3,14 +3,17 @@
 use std::fs;
 
 use ck8s_db::test::TestDb;
+use ck8s_tests::{Account, GitHub, GitHubWorld};
 use reqwest::{Client, Response, redirect};
 use serde_json::Value;
 
 use crate::{
-    github::{CLIENT_ID, CLIENT_SECRET, GitHub, PUBLIC_URL},
     process::{Running, ck8s, get},
     serve::{free_port, serve},
 };
+
+/// The address where people would reach the console.
+const PUBLIC_URL: &str = "https://ck8s.example";
 
 fn cookie(response: &Response, name: &str) -> String {
     let all = response.headers().get_all("set-cookie").iter();
@@ -36,17 +39,17 @@ async fn the_first_admin_comes_in_and_no_secret_is_logged() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let db = TestDb::new().await;
     let home = tempfile::tempdir().unwrap();
-    let github = GitHub::start(7, "ada", "ada@example.com").await;
+    let callback = format!("{PUBLIC_URL}/auth/github/callback");
+    let ada = Account::new(7, "ada", "ada@example.com");
+    let github = GitHub::start(GitHubWorld::new(&callback).with(ada)).await;
+    let client_secret = github.world().app.client_secret.clone();
     let port = free_port();
     let mut command = serve(db.url());
     command
         .env("CK8S_LISTEN", format!("127.0.0.1:{port}"))
         .env("CK8S_LOG", "trace")
         .env("CK8S_PUBLIC_URL", PUBLIC_URL)
-        .env("CK8S_GITHUB_URL", &github.url)
-        .env("CK8S_GITHUB_API_URL", &github.url)
-        .env("CK8S_GITHUB_CLIENT_ID", CLIENT_ID)
-        .env("CK8S_GITHUB_CLIENT_SECRET", CLIENT_SECRET)
+        .envs(github.env())
         .env("CK8S_FIRST_ADMIN", "Ada@Example.com");
     let log = home.path().join("log");
     let mut server = Running::start(command, &log);
@@ -66,7 +69,7 @@ async fn the_first_admin_comes_in_and_no_secret_is_logged() {
     let login = login.send().await.unwrap();
     let binding = cookie(&login, "ck8s_sign_in");
     let page = login.headers()["location"].to_str().unwrap().to_owned();
-    let (code, state) = github.consent(&page).await;
+    let (code, state) = github.authorize(&page).await;
     let back = browser
         .get(format!(
             "{url}/auth/github/callback?code={code}&state={state}"
@@ -98,13 +101,13 @@ async fn the_first_admin_comes_in_and_no_secret_is_logged() {
     );
     let log = fs::read_to_string(&server.stderr).unwrap();
     assert!(
-        log.contains("the first platform admin is allowed"),
+        log.contains("the first platform admin may sign in"),
         "the log is this server's"
     );
     assert!(log.contains("TRACE"), "and at its most talkative");
     let signature = access.rsplit('.').next().unwrap();
     for (what, secret) in [
-        ("client secret", CLIENT_SECRET),
+        ("client secret", client_secret.as_str()),
         ("GitHub's token", "gho_"),
         ("GitHub's code", &code),
         ("state", &state),
