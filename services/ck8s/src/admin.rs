@@ -1,5 +1,5 @@
-//! `ck8s admin`: admins of a database, for whoever has it at hand. It needs the database's own address, as `ck8s migrate` does, so
-//! it gives nobody a right that they did not have.
+//! `ck8s admin`: admins of a database, for whoever has it at hand. It needs the database's own address, as `ck8s
+//! migrate` does, so it gives nobody a right that they did not have.
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result};
@@ -14,7 +14,8 @@ use crate::config::database_url;
 /// What is done about admins.
 #[derive(Subcommand, Debug)]
 pub enum AdminCommand {
-    /// Makes the text in a file a platform admin's token; one of the same name ends. Safe to run again: nothing changes then.
+    /// Makes the text in a file a platform admin's token; one of the same name ends. Safe to run again: nothing changes
+    /// then.
     #[command(after_help = "\
 The token is `ck8s_adm_` and at least 43 random characters: echo \"ck8s_adm_$(openssl rand -hex 32)\". Only its hash is stored, and
 it is never shown. The database comes from CK8S_DATABASE_URL or DATABASE_URL.
@@ -36,7 +37,8 @@ Example:
         /// Their address: verified at GitHub, it lets them in.
         #[arg(value_name = "EMAIL")]
         email: String,
-        /// Forgets the GitHub account that signed in with it, and ends its sessions: the next one that signs in is theirs.
+        /// Forgets the GitHub account that signed in with it, and ends its sessions: the next one that signs in is
+        /// theirs.
         #[arg(long)]
         forget_identity: bool,
     },

@@ -1,4 +1,5 @@
-//! `ck8s certificate`: an authority for the mesh and certificates for its processes, where nothing like cert-manager makes them.
+//! `ck8s certificate`: an authority for the mesh and certificates for its processes, where nothing like cert-manager
+//! makes them.
 use std::{
     path::PathBuf,
     process::ExitCode,

@@ -29,8 +29,8 @@ pub struct Tuning {
     /// Webhooks that one address may send in a second; 0: as many as it likes.
     #[arg(long, env = "CK8S_WEBHOOK_RATE", value_name = "N")]
     webhook_rate: Option<u32>,
-    /// How long the public listener still answers when the process is told to end and is not ready any more, so that whoever sends to it
-    /// has gone elsewhere before it closes.
+    /// How long the public listener still answers when the process is told to end and is not ready any more, so that
+    /// whoever sends to it has gone elsewhere before it closes.
     #[arg(
         long,
         env = "CK8S_LINGER_MS",
@@ -99,7 +99,8 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// From `CK8S_KEY_RING`, `CK8S_RUN_TOKEN_KEY`, `CK8S_WEBHOOK_SECRET`, `CK8S_GITHUB_CLIENT_SECRET`, as far as they are set.
+    /// From `CK8S_KEY_RING`, `CK8S_RUN_TOKEN_KEY`, `CK8S_WEBHOOK_SECRET`, `CK8S_GITHUB_CLIENT_SECRET`, as far as they
+    /// are set.
     pub fn from_env() -> Self {
         Self {
             key_ring: secret("CK8S_KEY_RING"),

@@ -1,4 +1,5 @@
-//! The manifests under `deploy/` are held to the table of roles: who may talk to whom, who is told where whom is, who gets which secret.
+//! The manifests under `deploy/` are held to the table of roles: who may talk to whom, who is told where whom is, who
+//! gets which secret.
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

@@ -15,7 +15,8 @@ pub struct Role {
     pub needs: &'static [&'static str],
     /// Roles that it also asks, for little: it is ready without them.
     pub asks: &'static [&'static str],
-    /// Its role in the database, and how many connections its pool may hold. The hot writers of `runs` have six more, one each.
+    /// Its role in the database, and how many connections its pool may hold. The hot writers of `runs` have six more,
+    /// one each.
     pub database: Option<(ServiceRole, u32)>,
 }
 

@@ -15,7 +15,8 @@ use crate::config::Secrets;
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Sign-in")]
 pub struct SignInOptions {
-    /// Where people reach the console, and GitHub's hooks the server, for the roles auth, edge and repositories: https://ck8s.example.
+    /// Where people reach the console, and GitHub's hooks the server, for the roles auth, edge and repositories:
+    /// https://ck8s.example.
     #[arg(long, env = "CK8S_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
     /// Where people sign in, for the role auth: GitHub, or a GitHub Enterprise Server.
@@ -34,7 +35,8 @@ pub struct SignInOptions {
         default_value = "https://api.github.com"
     )]
     github_api_url: String,
-    /// The OAuth app's client id, for the role auth; its secret is CK8S_GITHUB_CLIENT_SECRET. Unset: people come by one-time links alone.
+    /// The OAuth app's client id, for the role auth; its secret is CK8S_GITHUB_CLIENT_SECRET. Unset: people come by
+    /// one-time links alone.
     #[arg(long, env = "CK8S_GITHUB_CLIENT_ID", value_name = "ID")]
     github_client_id: Option<String>,
     /// An address that is allowed and made a platform admin at the start of the role auth, while there is none.
@@ -48,7 +50,8 @@ pub struct SignInOptions {
     #[arg(long, env = "CK8S_SIGNING_KEY_TTL_S", value_name = "SECONDS", default_value_t = 604_800,
         value_parser = clap::value_parser!(u64).range(60..))]
     signing_key_ttl_s: u64,
-    /// Sign-ins, refreshes and calls without a token of one address in a minute, for the role edge; 0: as many as it likes.
+    /// Sign-ins, refreshes and calls without a token of one address in a minute, for the role edge; 0: as many as it
+    /// likes.
     #[arg(long, env = "CK8S_SIGN_IN_RATE", value_name = "N")]
     sign_in_rate: Option<u32>,
     /// Proxies in front of the role edge whose X-Forwarded-For is believed: 10.0.0.0/8, or several.
@@ -136,7 +139,7 @@ impl Reached {
         }
     }
 
-    /// How repositories are looked after; none: nobody knows where the server is reached.
+    /// Returns where repositories are managed; none: the public address of the server is not known.
     pub fn managed_provider(&self, database_url: &SecretString) -> Result<Option<ManagedProvider>> {
         let Some(url) = self.public_url.as_deref().map(checked).transpose()? else {
             return Ok(None);

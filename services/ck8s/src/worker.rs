@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use ck8s_cli::{Global, WorkerVerb};
+use ck8s_cli::{GlobalOptions, WorkerVerb};
 use ck8s_pki::{Certificates, Identity};
 use ck8s_telemetry::{Admin, LogFormat, init_logs};
 use ck8s_types::WorkerId;
@@ -128,7 +128,7 @@ impl PlaceArgs {
 }
 
 /// Runs a node until a signal comes, or one of the verbs.
-pub async fn run(args: WorkerArgs, global: Global) -> Result<ExitCode> {
+pub async fn run(args: WorkerArgs, global: GlobalOptions) -> Result<ExitCode> {
     if let Some(mut verb) = args.verb {
         if let WorkerVerb::Join(join) = &mut verb
             && join.id.is_none()
@@ -199,7 +199,7 @@ fn certified(dir: &Path, url: &str, node: &NodeArgs) -> Result<(Credential, Opti
     {
         bail!("the certificate is worker {named}'s, and this worker is to be {id}: leave --id out");
     }
-    if certificates.life().1 < SystemTime::now() {
+    if certificates.validity().until < SystemTime::now() {
         bail!("the certificate has ended: join again with `ck8s worker join`");
     }
     // What cert-manager or a person put there, they renew.
@@ -212,7 +212,7 @@ fn certified(dir: &Path, url: &str, node: &NodeArgs) -> Result<(Credential, Opti
     Ok((credential, Some(named)))
 }
 
-fn token(global: &Global) -> Result<SecretString> {
+fn token(global: &GlobalOptions) -> Result<SecretString> {
     let text = match &global.token_file {
         Some(path) => std::fs::read_to_string(path).with_context(|| path.display().to_string())?,
         None => std::env::var("CK8S_TOKEN").unwrap_or_default(),

@@ -11,6 +11,9 @@ mod workers;
 
 use std::path::PathBuf;
 
+// Only for its features: see Cargo.toml.
+use ck8s as _;
+
 use anyhow::Result;
 use clap::Parser;
 

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
+use tempfile::NamedTempFile;
 
 /// The data directory of `ck8s up`.
 pub struct DataDir {
@@ -112,20 +113,18 @@ impl DataDir {
     }
 }
 
-/// Writes a file that only we may read, whole or not at all.
-pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
-    let mut name = path.file_name().context("a file's path")?.to_owned();
-    name.push(".new");
-    let fresh = path.with_file_name(name);
-    let written = || {
-        let _ = fs::remove_file(&fresh);
-        let mut file = private(&fresh)?;
+/// Writes a file that only its owner may read, whole or not at all.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<()> {
+    let write = || -> Result<()> {
+        let parent = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        // A temporary file is readable by its owner alone, and keeps that when it takes the other's place.
+        let mut file = NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
         file.write_all(content)?;
-        file.sync_all()?;
-        Ok(fs::rename(&fresh, path)?)
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
     };
-    let result: Result<()> = written();
-    result.with_context(|| path.display().to_string())
+    write().with_context(|| path.display().to_string())
 }
 
 fn private(path: &Path) -> Result<File> {

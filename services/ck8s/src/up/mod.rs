@@ -1,4 +1,5 @@
-//! `ck8s up`: everything on one machine. Makes what is missing, starts it in order, says where it is, stops it in reverse.
+//! `ck8s up`: everything on one machine. Makes what is missing, starts it in order, says where it is, stops it in
+//! reverse.
 mod data_dir;
 mod demo;
 mod greeting;
@@ -8,7 +9,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use ck8s_auth::Bootstrap;
-use ck8s_cli::Global;
+use ck8s_cli::GlobalOptions;
 use ck8s_db::embedded::{self, Embedded};
 use ck8s_telemetry::{Admin, LogFormat, init_logs};
 use ck8s_worker::{Credential, Worker, WorkerConfig};
@@ -78,7 +79,7 @@ pub struct UpArgs {
 }
 
 /// Runs it until a signal comes.
-pub async fn run(args: UpArgs, global: &Global) -> Result<ExitCode> {
+pub async fn run(args: UpArgs, global: &GlobalOptions) -> Result<ExitCode> {
     init_logs(LogFormat::Text)?;
     let shutdown = shutdown::on_signal()?;
     let dir = args.data_dir.clone().or_else(|| global.data_dir.clone());
@@ -182,7 +183,10 @@ async fn serve(
     let mut node = None;
 
     let starting = async {
-        let auth = server.auth().context("the role auth is among all")?.bootstrap();
+        let auth = server
+            .auth()
+            .context("the role auth is among all")?
+            .bootstrap();
         let url = local_url(address);
         let (admin, worker_token) = tokens(&auth, dir).await?;
         let demo = Demo::ensure(&url, &admin, &webhook_secret, &args.demo_image).await?;
