@@ -1,18 +1,18 @@
-//! What comes in wrong is answered exactly, stores nothing, and leaves no secret in a log.
+//! Bad input has an exact answer, stores nothing, and leaves no secret in a log.
 use ck8s_proto::{auth::v1::TokenKind, runs::v1::ListRunsRequest};
 use ck8s_tests::{Answer, Api, Http, Setup, Webhook, World, labeled, webhook};
 
 struct Case {
     name: &'static str,
     webhook: Webhook,
-    wanted: (u16, &'static str),
+    expected: (u16, &'static str),
 }
 
 fn case(name: &'static str, webhook: Webhook, status: u16, code: &'static str) -> Case {
     Case {
         name,
         webhook,
-        wanted: (status, code),
+        expected: (status, code),
     }
 }
 
@@ -25,9 +25,9 @@ async fn every_bad_webhook_has_its_answer_and_stores_nothing() {
         .into_bytes();
     let good = || Webhook::new("issues", body.clone(), &secret);
     let with_body = |body: Vec<u8>| Webhook::new("issues", body, &secret);
-    let right = good().header("x-hub-signature-256").to_owned();
+    let signature_of_body = good().header("x-hub-signature-256").to_owned();
     let other_secret = "another-secret-of-somebody-else";
-    let signed_otherwise = webhook::signature(other_secret, &body);
+    let signature_by_another_secret = webhook::signature(other_secret, &body);
     let deep = |levels: usize| {
         let nested = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         with_body(format!(r#"{{"repository":{{"id":1}},"deep":{nested}}}"#).into_bytes())
@@ -51,12 +51,12 @@ async fn every_bad_webhook_has_its_answer_and_stores_nothing() {
         ),
         case(
             "malformed: no prefix",
-            good().with(signature, right.trim_start_matches("sha256=")),
+            good().with(signature, signature_of_body.trim_start_matches("sha256=")),
             401,
             "SIGNATURE_INVALID",
         ),
         case(
-            "malformed: no hex",
+            "malformed: not hex",
             good().with(signature, &format!("sha256={}", "z".repeat(64))),
             401,
             "SIGNATURE_INVALID",
@@ -69,25 +69,25 @@ async fn every_bad_webhook_has_its_answer_and_stores_nothing() {
         ),
         case(
             "truncated",
-            good().with(signature, &right[..right.len() - 2]),
+            good().with(signature, &signature_of_body[..signature_of_body.len() - 2]),
             401,
             "SIGNATURE_INVALID",
         ),
         case(
             "too long",
-            good().with(signature, &format!("{right}00")),
+            good().with(signature, &format!("{signature_of_body}00")),
             401,
             "SIGNATURE_INVALID",
         ),
         case(
-            "another secret's",
-            good().with(signature, &signed_otherwise),
+            "signed with another secret",
+            good().with(signature, &signature_by_another_secret),
             401,
             "SIGNATURE_INVALID",
         ),
         case(
-            "of another body",
-            with_body(b"{}".to_vec()).with(signature, &right),
+            "signature of another body",
+            with_body(b"{}".to_vec()).with(signature, &signature_of_body),
             401,
             "SIGNATURE_INVALID",
         ),
@@ -105,7 +105,7 @@ async fn every_bad_webhook_has_its_answer_and_stores_nothing() {
             "BODY_TOO_LARGE",
         ),
         case(
-            "no JSON",
+            "not JSON",
             with_body(b"payload=%7B%7D".to_vec()),
             400,
             "BODY_NOT_JSON",
@@ -117,7 +117,7 @@ async fn every_bad_webhook_has_its_answer_and_stores_nothing() {
             "BODY_NOT_JSON",
         ),
         case(
-            "no object",
+            "not an object",
             with_body(b"[1,2]".to_vec()),
             400,
             "BODY_NOT_JSON",
@@ -148,7 +148,7 @@ async fn every_bad_webhook_has_its_answer_and_stores_nothing() {
             "EVENT_MISSING",
         ),
         case(
-            "no event's name",
+            "not an event's name",
             good().with("x-github-event", "Issues; drop"),
             400,
             "EVENT_INVALID",
@@ -185,10 +185,10 @@ async fn every_bad_webhook_has_its_answer_and_stores_nothing() {
             .await
             .unwrap_or_else(|e| panic!("{}: {e}", case.name));
         println!("{:<32} {} {}", case.name, answer.status, answer.code());
-        if (answer.status, answer.code().as_str()) != case.wanted {
+        if (answer.status, answer.code().as_str()) != case.expected {
             wrong.push(format!(
-                "{}: wanted {:?}, got {answer:?}",
-                case.name, case.wanted
+                "{}: expected {:?}, got {answer:?}",
+                case.name, case.expected
             ));
         }
         let json = answer.json();
@@ -197,7 +197,7 @@ async fn every_bad_webhook_has_its_answer_and_stores_nothing() {
             .all(|k| json[k].is_string());
         if !texts {
             wrong.push(format!(
-                "{}: not the shape of an answer: {answer:?}",
+                "{}: not the shape of a response: {answer:?}",
                 case.name
             ));
         }
@@ -217,10 +217,10 @@ async fn every_bad_webhook_has_its_answer_and_stores_nothing() {
     assert_eq!(world.admin.all_deliveries().await, [], "nothing is stored");
     assert_eq!(world.admin.all_runs("").await, []);
 
-    // The server is none the worse for it.
-    let right_one = good();
+    // The server still works.
+    let next = good();
     assert_eq!(
-        right_one.send_to(&world.ready.url).await.unwrap().status,
+        next.send_to(&world.ready.url).await.unwrap().status,
         202
     );
     let signatures: Vec<&str> = cases
@@ -240,7 +240,7 @@ async fn every_bad_webhook_has_its_answer_and_stores_nothing() {
 }
 
 #[tokio::test]
-async fn calls_without_a_good_token_are_refused() {
+async fn calls_without_a_valid_token_are_refused() {
     let world = World::start(Setup::without_worker()).await;
     let (_, revoked) = world.admin.token("to-be-revoked", TokenKind::Admin).await;
     let list = async |api: &Api| {
@@ -255,7 +255,7 @@ async fn calls_without_a_good_token_are_refused() {
     assert_eq!(
         list(&caller).await,
         Ok(()),
-        "it is good until it is revoked"
+        "it is valid until it is revoked"
     );
     world.admin.revoke("to-be-revoked").await;
     ck8s_tests::until("the revoked token is refused", async || {
@@ -275,7 +275,7 @@ async fn calls_without_a_good_token_are_refused() {
         ),
         ("empty", Api::new(url, ""), tonic::Code::Unauthenticated),
         (
-            "a run's, of nonsense",
+            "a run's, made up",
             Api::new(url, "ck8s_run_x_y"),
             tonic::Code::Unauthenticated,
         ),

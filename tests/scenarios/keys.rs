@@ -1,18 +1,18 @@
-//! Another key for what lies sealed: all of it under the new one, and the old one gone.
+//! The rotation of the key that seals secrets: everything is sealed again under the new key, and the old key can go.
 use ck8s_sealing::KeyRing;
 use ck8s_tests::{World, fleet::ck8s, github::GitHub};
 use secrecy::ExposeSecret;
 
 use crate::repositories::{add, check, issue, scene};
 
-/// The server with this key ring.
-async fn with(world: &mut World, ring: &str) {
+/// Restarts the server with this key ring.
+async fn restart_with(world: &mut World, ring: &str) {
     std::fs::write(world.key_ring(), ring).unwrap();
     world.restart().await;
 }
 
-/// What GitHub signs is taken, and GitHub takes what we show.
-async fn works(github: &GitHub, world: &World) {
+/// Checks that webhooks are accepted, and that GitHub accepts our credential.
+async fn check_works(github: &GitHub, world: &World) {
     let sent = github.emit(501, "issues", &issue(501, "acme/one")).await;
     assert_eq!(sent, [202]);
     let found = check(world, "acme/one").await;
@@ -20,12 +20,12 @@ async fn works(github: &GitHub, world: &World) {
     assert!(all.clone().all(|s| s == "STANDING_OK"), "{found:#?}");
 }
 
-/// What `ck8s keys rotate` says.
+/// Returns what `ck8s keys rotate` prints.
 fn rotate(world: &World) -> serde_json::Value {
     let token = world.key_ring().with_file_name("token-of-the-test");
     std::fs::write(&token, &world.ready.admin_token).unwrap();
     let (url, token) = (&world.ready.url, token.to_str().unwrap());
-    let said = ck8s(&[
+    let printed = ck8s(&[
         "keys",
         "rotate",
         "--url",
@@ -35,11 +35,11 @@ fn rotate(world: &World) -> serde_json::Value {
         "-o",
         "json",
     ]);
-    serde_json::from_str(&said).unwrap()
+    serde_json::from_str(&printed).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_is_sealed_again_and_the_old_key_may_go() {
+async fn everything_is_sealed_again_and_the_old_key_can_go() {
     let (github, mut world, token) = scene().await;
     add(&world, "shop", "acme/one", &token).await;
     world
@@ -53,18 +53,18 @@ async fn everything_is_sealed_again_and_the_old_key_may_go() {
         old.split(':').next().unwrap(),
         new.split(':').next().unwrap(),
     );
-    with(&mut world, &format!("{new},{}", old.trim())).await;
-    let said = rotate(&world);
-    assert_eq!(said[0]["key_id"], new_id, "{said}");
-    assert_eq!(said[0]["idle_key_ids"][0], old_id, "{said}");
+    restart_with(&mut world, &format!("{new},{}", old.trim())).await;
+    let rotated = rotate(&world);
+    assert_eq!(rotated[0]["key_id"], new_id, "{rotated}");
+    assert_eq!(rotated[0]["idle_key_ids"][0], old_id, "{rotated}");
     // The repository's credential, webhook secret and secret, and the demo's webhook secret.
-    assert_eq!(said[0]["resealed"], 4, "{said}");
-    assert_eq!(said[1]["service"], "auth", "{said}");
-    let said = rotate(&world);
+    assert_eq!(rotated[0]["resealed"], 4, "{rotated}");
+    assert_eq!(rotated[1]["service"], "auth", "{rotated}");
+    let rotated = rotate(&world);
     assert_eq!(
-        (&said[0]["resealed"], &said[1]["resealed"]),
+        (&rotated[0]["resealed"], &rotated[1]["resealed"]),
         (&0.into(), &0.into())
     );
-    with(&mut world, new).await;
-    works(&github, &world).await;
+    restart_with(&mut world, new).await;
+    check_works(&github, &world).await;
 }

@@ -1,4 +1,5 @@
-//! Every payload of GitHub's own examples: taken, and either a run or ignored for a reason; from a repository that nobody knows: refused.
+//! GitHub's own example payloads: each becomes a run or is ignored with a reason, and is refused where its repository
+//! is unknown.
 use std::{collections::BTreeMap, path::PathBuf, process::Command};
 
 use ck8s_proto::ingress::v1::DeliveryState;
@@ -18,7 +19,7 @@ triggers:
   - { name: command, on: { event: issue_comment, comment: /run, allow_bots: true }, run: {} }
 ";
 
-/// GitHub's examples, fetched once; none: they cannot be had here, and this says so.
+/// Returns GitHub's examples, which are fetched once. Returns none, and says so, where they cannot be fetched.
 fn examples() -> Option<Vec<(String, Value)>> {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/fetch");
     let output = Command::new(script).output().expect("the script runs");
@@ -43,7 +44,7 @@ fn examples() -> Option<Vec<(String, Value)>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_example_of_github_is_a_run_or_ignored_with_a_reason() {
+async fn every_github_example_becomes_a_run_or_is_ignored_with_a_reason() {
     let Some(examples) = examples() else { return };
     assert!(examples.len() >= 300, "{} examples", examples.len());
     let world = World::start(Setup::with_worker(16)).await;
@@ -56,17 +57,17 @@ async fn every_example_of_github_is_a_run_or_ignored_with_a_reason() {
     let mut answers: BTreeMap<String, u32> = BTreeMap::new();
     let mut sent = 0;
     for (event, payload) in &examples {
-        let mut mine = payload.clone();
-        if mine["repository"].is_object() {
-            mine["repository"]["id"] = REPOSITORY.into();
+        let mut ours = payload.clone();
+        if ours["repository"].is_object() {
+            ours["repository"]["id"] = REPOSITORY.into();
         }
-        // What belongs to no repository is signed with the platform's secret.
-        let secret = if mine["repository"].is_object() {
+        // An event without a repository is signed with the platform's secret.
+        let secret = if ours["repository"].is_object() {
             &secret
         } else {
             &world.ready.webhook_secret
         };
-        let webhook = Webhook::new(event, mine.to_string().into_bytes(), secret);
+        let webhook = Webhook::new(event, ours.to_string().into_bytes(), secret);
         let answer = webhook.send(&mut http).await.unwrap();
         assert_eq!(answer.status, 202, "{event}: {answer:?}");
         *answers.entry(answer.code()).or_default() += 1;
@@ -123,7 +124,7 @@ fn events(examples: &[(String, Value)]) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_example_of_an_unknown_repository_is_refused() {
+async fn every_github_example_of_an_unknown_repository_is_refused() {
     let Some(examples) = examples() else { return };
     let world = World::start(Setup::without_worker()).await;
     let mut http = Http::connect(&world.ready.url).await.unwrap();

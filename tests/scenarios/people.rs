@@ -1,4 +1,4 @@
-//! People whose rights change: within a second, on every replica, open streams included.
+//! A change of a person's rights counts within a second, on every replica and for open streams.
 use std::time::{Duration, Instant};
 
 use ck8s_proto::{
@@ -10,17 +10,17 @@ use ck8s_tests::{Api, Node, Person, Setup, World, fresh, person, script, until};
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt;
 
-/// A change counts everywhere within this time.
-const A_SECOND: Duration = Duration::from_secs(1);
+/// Bounds how long a change takes to count everywhere.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(1);
 
-struct Two {
+struct TwoReplicas {
     replica: Node,
     project: String,
     run: String,
     world: World,
 }
 
-impl Two {
+impl TwoReplicas {
     async fn start() -> Self {
         let world = World::start(Setup::without_worker()).await;
         let replica = world.replica("replica", &[]).await;
@@ -34,7 +34,7 @@ impl Two {
         }
     }
 
-    /// Somebody at both replicas.
+    /// Adds a member, who calls both replicas.
     async fn member(&self, email: &str, role: ProjectRole) -> (Person, [Api; 2]) {
         let admin = &self.world.admin;
         let someone = person(admin, &self.world.owner, email, false).await;
@@ -44,7 +44,7 @@ impl Two {
         (someone, [first, second])
     }
 
-    /// Streams at both replicas, of calls that were answered, so that each replica remembers who calls.
+    /// Opens a stream at each replica and waits for its first message, so that each replica remembers the caller.
     async fn watches(&self, apis: &[Api; 2]) -> Vec<Streaming<WatchRunsResponse>> {
         let mut watches = Vec::new();
         for api in apis {
@@ -65,36 +65,36 @@ impl Two {
     }
 }
 
-/// How each stream ended, and that it did so within a second of a moment.
+/// Returns how each stream ended, and checks that it ended within a second.
 async fn ends(watches: Vec<Streaming<WatchRunsResponse>>, since: Instant) -> Vec<(Code, String)> {
     let ended = watches.into_iter().map(|mut watch| async move {
         loop {
             match watch.message().await {
                 Ok(Some(_)) => {}
-                Ok(None) => panic!("it ended without a word"),
+                Ok(None) => panic!("it ended without a status"),
                 Err(status) => return (status, since.elapsed()),
             }
         }
     });
     let ended = futures::future::join_all(ended);
     let ended = tokio::time::timeout(ck8s_tests::PATIENCE, ended).await;
-    let mut told = Vec::new();
+    let mut statuses = Vec::new();
     for (status, after) in ended.expect("the streams end") {
         println!("after {after:?}: {:?} {}", status.code(), status.message());
-        assert!(after < A_SECOND, "{after:?}: {status:?}");
+        assert!(after < CHANGE_TIMEOUT, "{after:?}: {status:?}");
         let info = status.get_details_error_info().expect("a reason");
-        told.push((status.code(), info.reason));
+        statuses.push((status.code(), info.reason));
     }
-    told
+    statuses
 }
 
 fn twice(code: Code, reason: &str) -> Vec<(Code, String)> {
     vec![(code, reason.to_owned()); 2]
 }
 
-/// What calls are told from a second after the moment on.
-async fn refused(two: &Two, apis: &[Api; 2], since: Instant) -> Vec<Option<Code>> {
-    tokio::time::sleep_until((since + A_SECOND).into()).await;
+/// Returns the error of a call at each replica, a second after the change.
+async fn refused(two: &TwoReplicas, apis: &[Api; 2], since: Instant) -> Vec<Option<Code>> {
+    tokio::time::sleep_until((since + CHANGE_TIMEOUT).into()).await;
     let mut codes = Vec::new();
     for api in apis {
         codes.push(two.get(api).await.err().map(|status| status.code()));
@@ -103,8 +103,8 @@ async fn refused(two: &Two, apis: &[Api; 2], since: Instant) -> Vec<Option<Code>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_role_ends_open_streams_and_counts_within_a_second() {
-    let two = Two::start().await;
+async fn a_changed_role_ends_open_streams_and_counts_within_a_second() {
+    let two = TwoReplicas::start().await;
     let (octo, apis) = two.member("octo@example.com", ProjectRole::ReadWrite).await;
     let watches = two.watches(&apis).await;
     octo.becomes(&two.world.admin, "acme", ProjectRole::Read)
@@ -118,13 +118,13 @@ async fn another_role_ends_open_streams_and_counts_within_a_second() {
         let info = refused.get_details_error_info().unwrap();
         assert_eq!(info.reason, "ROLE_NEEDED", "{refused:?}");
     }
-    // Opened again, it goes on.
+    // A stream that is opened again goes on.
     drop(two.watches(&apis).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_no_member_any_more_sees_nothing_within_a_second() {
-    let two = Two::start().await;
+async fn a_removed_member_sees_nothing_within_a_second() {
+    let two = TwoReplicas::start().await;
     let (octo, apis) = two.member("octo@example.com", ProjectRole::Admin).await;
     let other = two.world.admin.project("other", 1).await;
     octo.joins(&two.world.admin, "other", ProjectRole::Read)
@@ -159,8 +159,8 @@ async fn who_is_no_member_any_more_sees_nothing_within_a_second() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_token_and_a_removed_user_are_nobody_within_a_second() {
-    let two = Two::start().await;
+async fn a_revoked_token_and_a_removed_user_are_refused_within_a_second() {
+    let two = TwoReplicas::start().await;
     let (octo, apis) = two.member("octo@example.com", ProjectRole::Read).await;
     let watches = two.watches(&apis).await;
     let revoke = RevokeTokenRequest {
@@ -191,8 +191,8 @@ async fn a_revoked_token_and_a_removed_user_are_nobody_within_a_second() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watch_shows_the_own_projects_and_nothing_else() {
-    let two = Two::start().await;
+async fn a_watch_shows_only_the_projects_of_its_caller() {
+    let two = TwoReplicas::start().await;
     let (_, apis) = two.member("octo@example.com", ProjectRole::Read).await;
     let admin = &two.world.admin;
     let hidden = admin.project("hidden", 1).await;
@@ -202,10 +202,10 @@ async fn a_watch_shows_the_own_projects_and_nothing_else() {
     for watch in &mut watches {
         let mut seen = 0;
         loop {
-            let told = watch.message().await.unwrap().expect("goes on");
-            assert!(!format!("{told:?}").contains(&hidden), "{told:?}");
-            seen += usize::from(told.event.is_some());
-            if told.run.is_some_and(|run| run.id == last.id) {
+            let response = watch.message().await.unwrap().expect("goes on");
+            assert!(!format!("{response:?}").contains(&hidden), "{response:?}");
+            seen += usize::from(response.event.is_some());
+            if response.run.is_some_and(|run| run.id == last.id) {
                 break;
             }
         }

@@ -1,4 +1,4 @@
-//! On the command line: a code that is confirmed elsewhere, a session that is kept, and its end.
+//! Sign-in on the command line: a code that is confirmed in a browser, a stored session, and its end.
 use std::os::unix::fs::PermissionsExt;
 
 use ck8s_tests::{Account, Api, Browser, Cli, Setup, database, script, until};
@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 use tonic::Code;
 
-use super::{ada, ends, scene};
+use super::{ada, scene, until_refused};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_signs_in_with_a_code_and_keeps_its_session() {
@@ -21,7 +21,7 @@ async fn the_command_line_signs_in_with_a_code_and_keeps_its_session() {
 
     let login = cli.login(&["--device", "-o", "json"]).await;
     assert_eq!(login.page, format!("{}/login/device", github.url));
-    // The page, as a person uses it.
+    // A person uses the page.
     let mut browser = Browser::new();
     let decided = browser
         .request(Method::POST, &login.page, |request| {
@@ -31,10 +31,10 @@ async fn the_command_line_signs_in_with_a_code_and_keeps_its_session() {
         })
         .await;
     assert_eq!(decided.status, 200, "{decided:?}");
-    let said = login.end().await;
-    assert_eq!(said.status, Some(0), "{said:?}");
-    assert_eq!(said.json()["name"], "ada", "{said:?}");
-    assert_eq!(said.json()["caller"], "CALLER_PERSON", "{said:?}");
+    let output = login.end().await;
+    assert_eq!(output.status, Some(0), "{output:?}");
+    assert_eq!(output.json()["name"], "ada", "{output:?}");
+    assert_eq!(output.json()["caller"], "CALLER_PERSON", "{output:?}");
 
     let mode = |path: &std::path::Path| {
         let data = std::fs::metadata(path).expect("it is there");
@@ -55,19 +55,19 @@ async fn the_command_line_signs_in_with_a_code_and_keeps_its_session() {
     let refused = cli.run(&["token", "create", "x", "--kind", "admin"]).await;
     assert_eq!(refused.status, Some(4), "{refused:?}");
 
-    // Its access token has ended: many commands at once refresh it, one of them for all.
+    // The access token has expired. Of several commands at once, one refreshes it for all.
     let before = cli.kept();
     cli.age();
     let ask = || cli.run(&["whoami"]);
     let all = tokio::join!(ask(), ask(), ask(), ask());
-    for said in [all.0, all.1, all.2, all.3] {
-        assert_eq!(said.status, Some(0), "{said:?}");
+    for output in [all.0, all.1, all.2, all.3] {
+        assert_eq!(output.status, Some(0), "{output:?}");
     }
     let after = cli.kept();
     assert_ne!(before["refresh_token"], after["refresh_token"]);
     assert!(
         after["access_until"].as_i64() > Some(0),
-        "it is not the old"
+        "it is a new one"
     );
     let reused = database::flow_events(&world.owner, "session.reused").await;
     assert!(reused.is_empty(), "{reused:?}");
@@ -75,8 +75,8 @@ async fn the_command_line_signs_in_with_a_code_and_keeps_its_session() {
     let access = after["access_token"].as_str().expect("a token").to_owned();
     let out = cli.run(&["logout"]).await;
     assert_eq!(out.status, Some(0), "{out:?}");
-    assert!(cli.kept().is_null(), "it is forgotten");
-    ends(&world, &access).await;
+    assert!(cli.kept().is_null(), "it is deleted");
+    until_refused(&world, &access).await;
     assert_eq!(cli.run(&["whoami"]).await.status, Some(4));
     let again = cli.run(&["logout"]).await;
     assert_eq!(again.status, Some(0), "{again:?}");
@@ -97,7 +97,7 @@ async fn a_watch_outlives_access_tokens_and_ends_with_the_session() {
         let run = world.admin.start("demo", script("true")).await.id;
         let watch = cli.start(&["run", "watch", &run]);
         let mut last = cli.kept()["refresh_token"].clone();
-        // Its first calls refresh too; what comes after them comes after the end of a stream.
+        // The first calls refresh too; later refreshes follow the end of a stream.
         for _ in 0..4 {
             last = until("another refresh token", async || {
                 let now = cli.kept()["refresh_token"].clone();
@@ -105,33 +105,33 @@ async fn a_watch_outlives_access_tokens_and_ends_with_the_session() {
             })
             .await;
         }
-        let wanted = if signs_out {
+        let expected = if signs_out {
             assert_eq!(cli.run(&["logout"]).await.status, Some(0));
             (Some(4), "signed out")
         } else {
             world.admin.cancel(&run).await.expect("is canceled");
             (Some(1), "canceled")
         };
-        let output = watch.wait_with_output().await.expect("it ends");
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said).into_owned();
-        assert_eq!(output.status.code(), wanted.0, "{said}");
-        assert!(said.contains(wanted.1), "{said}");
+        let ended = watch.wait_with_output().await.expect("it ends");
+        let text = [ended.stdout, ended.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert_eq!(ended.status.code(), expected.0, "{text}");
+        assert!(text.contains(expected.1), "{text}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_has_ended_elsewhere_says_what_to_do() {
+async fn a_session_that_ended_elsewhere_says_what_to_do() {
     let (github, world) = scene(vec![ada()], Setup::without_worker()).await;
     database::allow(&world.owner, "ada@example.test", false).await;
     let cli = Cli::new(&world.ready.url);
     let login = cli.login(&[]).await;
     assert!(github.world().decide_device(&login.user_code, "ada", true));
-    let said = login.end().await;
-    assert_eq!(said.status, Some(0), "{said:?}");
-    assert!(said.out.contains("member of no project"), "{said:?}");
+    let output = login.end().await;
+    assert_eq!(output.status, Some(0), "{output:?}");
+    assert!(output.out.contains("member of no project"), "{output:?}");
 
-    // The copy of another machine: both cannot go on.
+    // Another machine has a copy of the session: it cannot be used twice.
     let copy = cli.kept()["refresh_token"].clone();
     cli.age();
     assert_eq!(cli.run(&["whoami"]).await.status, Some(0));
@@ -142,7 +142,7 @@ async fn a_session_that_has_ended_elsewhere_says_what_to_do() {
             &json!({ "refresh_token": copy }),
         )
         .await;
-    assert_eq!(spent.status, 401, "the door takes cookies only: {spent:?}");
+    assert_eq!(spent.status, 401, "only a cookie is accepted: {spent:?}");
     assert_eq!(cli.run(&["whoami"]).await.status, Some(0));
     let request = ck8s_proto::auth::v1::RefreshSessionRequest {
         refresh_token: copy.as_str().expect("a token").to_owned(),
@@ -154,17 +154,17 @@ async fn a_session_that_has_ended_elsewhere_says_what_to_do() {
         Err(Code::Unauthenticated)
     );
     let ended = until("the session has ended", async || {
-        let said = cli.run(&["whoami"]).await;
-        (said.status != Some(0)).then_some(said)
+        let output = cli.run(&["whoami"]).await;
+        (output.status != Some(0)).then_some(output)
     })
     .await;
     assert_eq!(ended.status, Some(4), "{ended:?}");
     assert!(ended.err.contains("ck8s login"), "{ended:?}");
-    assert!(cli.kept().is_null(), "what is good no more is forgotten");
+    assert!(cli.kept().is_null(), "an invalid session is deleted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_is_let_in_only_by_who_may() {
+async fn only_an_allowed_person_can_confirm_a_device() {
     let linus = Account::new(9, "linus", "linus@example.test");
     let (github, world) = scene(vec![ada(), linus], Setup::without_worker()).await;
     database::allow(&world.owner, "ada@example.test", false).await;
@@ -172,25 +172,25 @@ async fn a_device_is_let_in_only_by_who_may() {
     for (login, yes) in [("ada", false), ("linus", true)] {
         let waiting = cli.login(&[]).await;
         assert!(github.world().decide_device(&waiting.user_code, login, yes));
-        let said = waiting.end().await;
-        assert_eq!(said.status, Some(4), "{login}: {said:?}");
-        assert_eq!(said.err.trim().lines().count(), 2, "{said:?}");
-        assert!(said.err.contains("cannot sign in"), "{said:?}");
+        let output = waiting.end().await;
+        assert_eq!(output.status, Some(4), "{login}: {output:?}");
+        assert_eq!(output.err.trim().lines().count(), 2, "{output:?}");
+        assert!(output.err.contains("cannot sign in"), "{output:?}");
     }
     assert!(!cli.credentials().exists());
 
-    // An API token can be kept instead, if the server knows it.
+    // An API token can be stored instead, if the server knows it.
     let bad = cli.home().join("bad");
     std::fs::write(&bad, "ck8s_adm_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap();
     let bad = bad.to_str().expect("a plain path");
-    let said = cli.run(&["login", "--token-file", bad]).await;
-    assert_eq!(said.status, Some(4), "{said:?}");
+    let output = cli.run(&["login", "--token-file", bad]).await;
+    assert_eq!(output.status, Some(4), "{output:?}");
     assert!(!cli.credentials().exists());
     let good = cli.home().join("good");
     std::fs::write(&good, &world.ready.admin_token).unwrap();
     let good = good.to_str().expect("a plain path");
-    let said = cli.run(&["login", "--token-file", good]).await;
-    assert_eq!(said.status, Some(0), "{said:?}");
-    let said = cli.run(&["whoami", "-o", "json"]).await;
-    assert_eq!(said.json()["caller"], "CALLER_ADMIN", "{said:?}");
+    let output = cli.run(&["login", "--token-file", good]).await;
+    assert_eq!(output.status, Some(0), "{output:?}");
+    let output = cli.run(&["whoami", "-o", "json"]).await;
+    assert_eq!(output.json()["caller"], "CALLER_ADMIN", "{output:?}");
 }

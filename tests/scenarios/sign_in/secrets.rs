@@ -1,9 +1,9 @@
-//! What went by in a whole session is written down nowhere.
+//! No secret of a whole session is in a log or in the database.
 use ck8s_proto::{auth::v1::TokenKind, policy::v1::Caller};
 use ck8s_tests::{Browser, Cli, Fault, Setup, database};
 use serde_json::json;
 
-use super::{ada, at_github, refresh, scene, sign_in, token, who_is};
+use super::{ada, authorize, refresh, scene, sign_in, token, who_is};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_of_a_whole_session_is_in_any_log_or_in_the_database() {
@@ -14,7 +14,7 @@ async fn no_secret_of_a_whole_session_is_in_any_log_or_in_the_database() {
     let mut keep = |name: &str, secret: &str| secrets.push((name.to_owned(), secret.to_owned()));
 
     let mut browser = Browser::new();
-    let back = at_github(&mut browser, &world, "/").await;
+    let back = authorize(&mut browser, &world, "/").await;
     keep("our state", &back.sent("state").expect("a state"));
     assert_eq!(browser.follow(&back).await.status, 303);
     let stolen = browser.cookies.clone();
@@ -33,13 +33,13 @@ async fn no_secret_of_a_whole_session_is_in_any_log_or_in_the_database() {
     assert_eq!(login.end().await.status, Some(0));
     let kept = cli.kept();
     cli.age();
-    let said = cli
+    let output = cli
         .run(&["token", "create", "ci", "--kind", "admin", "-o", "json"])
         .await;
-    assert_eq!(said.status, Some(0), "{said:?}");
+    assert_eq!(output.status, Some(0), "{output:?}");
     keep(
         "an API token",
-        said.json()["secret"].as_str().expect("it is shown"),
+        output.json()["secret"].as_str().expect("it is shown"),
     );
     for kept in [kept, cli.kept()] {
         for name in ["access_token", "refresh_token"] {
@@ -51,7 +51,7 @@ async fn no_secret_of_a_whole_session_is_in_any_log_or_in_the_database() {
     world.admin.revoke("revoked").await;
     keep("a revoked token", &made);
 
-    // What fails is logged too: a provider that breaks, a token that comes twice, one that was made up.
+    // Failures are logged too: a provider that fails, and a token that is used twice.
     github.world().switch_on("/user", Fault::Status(500), 1);
     assert_eq!(sign_in(&mut Browser::new(), &world).await.status, 502);
     let mut thief = Browser::new();
@@ -71,7 +71,7 @@ async fn no_secret_of_a_whole_session_is_in_any_log_or_in_the_database() {
         keep(&format!("the cookie {name}"), value);
     }
     let trace = world.logs();
-    assert!(trace.contains("TRACE"), "the log is as loud as it can be");
+    assert!(trace.contains("TRACE"), "the log has every level");
     println!(
         "{} secrets, {} kB of log",
         secrets.len(),

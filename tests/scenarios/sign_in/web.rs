@@ -1,20 +1,22 @@
-//! In the browser: who comes in, who does not, and how a session goes on and ends.
+//! Sign-in in the browser: who gets in, who does not, and how a session goes on and ends.
 use ck8s_proto::policy::v1::Caller;
 use ck8s_tests::{Account, Browser, Fault, Setup, database};
 use http::header::CONTENT_TYPE;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{ada, at_github, ends, refresh, refused, scene, sign_in, token, who_is};
+use super::{
+    ada, authorize, check_refused, refresh, scene, sign_in, token, until_refused, who_is,
+};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_signs_in_goes_on_and_signs_out() {
+async fn a_person_signs_in_refreshes_and_signs_out() {
     let (github, world) = scene(vec![ada()], Setup::without_worker()).await;
     let user = database::allow(&world.owner, "ada@example.test", false).await;
     database::join(&world.owner, user, "demo", "read").await;
 
     let mut browser = Browser::new();
-    let back = at_github(&mut browser, &world, "/#/runs").await;
+    let back = authorize(&mut browser, &world, "/#/runs").await;
     let first = &browser.cookies["ck8s_sign_in"];
     for attribute in ["HttpOnly", "SameSite=Lax", "Path=/auth"] {
         assert!(first.has(attribute), "{first:?}");
@@ -32,15 +34,15 @@ async fn a_person_signs_in_goes_on_and_signs_out() {
 
     let before = browser.cookie("ck8s_refresh");
     let one = token(&mut browser, &world).await;
-    assert_ne!(browser.cookie("ck8s_refresh"), before, "it is another one");
-    let me = who_is(&world, &one).await.expect("she is known");
+    assert_ne!(browser.cookie("ck8s_refresh"), before, "it is replaced");
+    let me = who_is(&world, &one).await.expect("a known person");
     assert_eq!((me.caller(), me.name.as_str()), (Caller::Person, "ada"));
     let person = me.person.expect("a person");
     assert_eq!(person.user_id, user.to_string());
     assert_eq!(person.memberships.len(), 1, "{person:?}");
     let two = token(&mut browser, &world).await;
     assert_ne!(one, two);
-    assert!(who_is(&world, &one).await.is_ok(), "it lives out its time");
+    assert!(who_is(&world, &one).await.is_ok(), "it stays valid until it expires");
 
     let keys = browser
         .get(&format!("{}/.well-known/jwks.json", world.ready.url))
@@ -50,7 +52,7 @@ async fn a_person_signs_in_goes_on_and_signs_out() {
         (&key["kty"], &key["crv"]),
         (&json!("OKP"), &json!("Ed25519"))
     );
-    assert!(key["d"].is_null(), "no private part");
+    assert!(key["d"].is_null(), "no private key");
 
     let url = format!("{}/auth/sign-out", world.ready.url);
     let left = browser.cookies.clone();
@@ -58,20 +60,20 @@ async fn a_person_signs_in_goes_on_and_signs_out() {
     assert_eq!(out.status, 204, "{out:?}");
     assert!(browser.cookie("ck8s_refresh").is_none());
     for token in [&one, &two] {
-        ends(&world, token).await;
+        until_refused(&world, token).await;
     }
     browser.cookies = left;
     assert_eq!(refresh(&mut browser, &world).await.status, 401);
     assert!(browser.cookie("ck8s_refresh").is_none(), "it is cleared");
 
-    let said = database::flow_events(&world.owner, "sign_in.succeeded").await;
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert_eq!(said[0].0, "user:ada");
+    let events = database::flow_events(&world.owner, "sign_in.succeeded").await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert_eq!(events[0].0, "user:ada");
     assert_eq!(github.world().asked("/login/oauth/access_token", 200), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_not_allowed_gets_a_page_that_says_so_and_learns_nothing() {
+async fn a_person_who_is_not_on_the_allow_list_reads_so_and_learns_nothing_else() {
     let grace = Account::new(8, "grace", "grace@example.test").unverified();
     let linus = Account::new(9, "linus", "linus@example.test");
     let (github, world) = scene(vec![linus, grace], Setup::without_worker()).await;
@@ -80,22 +82,22 @@ async fn who_is_not_allowed_gets_a_page_that_says_so_and_learns_nothing() {
 
     let mut browser = Browser::new();
     let page = sign_in(&mut browser, &world).await;
-    refused(&browser, &page, 403);
-    assert!(!page.text.contains("ada@"), "no other address: {page:?}");
+    check_refused(&browser, &page, 403);
+    assert!(!page.text.contains("ada@"), "the page names no other address: {page:?}");
 
     github.world().sign_in("grace");
     let page = sign_in(&mut browser, &world).await;
-    refused(&browser, &page, 403);
+    check_refused(&browser, &page, 403);
     assert!(page.text.contains("verified"), "{page:?}");
 
-    let said = database::flow_events(&world.owner, "sign_in.refused").await;
-    assert_eq!(said.len(), 2, "{said:?}");
+    let events = database::flow_events(&world.owner, "sign_in.refused").await;
+    assert_eq!(events.len(), 2, "{events:?}");
     let users = database::tables_with(&world.owner, "linus@example.test").await;
     assert!(!users.contains(&"auth.users".to_owned()), "no self-signup");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_counts_without_case_and_opens_nothing_to_another_account() {
+async fn an_address_ignores_case_and_belongs_to_the_account_that_signed_in_first() {
     let shouting = Account::new(7, "ada", "ADA@Example.TEST").and("second@example.test", true);
     let (github, world) = scene(vec![shouting], Setup::without_worker()).await;
     database::allow(&world.owner, "ada@example.test", false).await;
@@ -104,7 +106,7 @@ async fn an_address_counts_without_case_and_opens_nothing_to_another_account() {
     let old = token(&mut browser, &world).await;
     assert!(who_is(&world, &old).await.is_ok());
 
-    // The account keeps its id, whatever it is called and whichever address it has.
+    // The account keeps its id when its name and its address change.
     {
         let mut now = github.world();
         now.people[0].login = "countess".to_owned();
@@ -120,7 +122,7 @@ async fn an_address_counts_without_case_and_opens_nothing_to_another_account() {
         "countess"
     );
 
-    // Another account that has got the address is somebody else.
+    // Another account that now has the old address is somebody else.
     {
         let mut now = github.world();
         now.people
@@ -129,67 +131,67 @@ async fn an_address_counts_without_case_and_opens_nothing_to_another_account() {
     }
     let mut thief = Browser::new();
     let page = sign_in(&mut thief, &world).await;
-    refused(&thief, &page, 403);
+    check_refused(&thief, &page, 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sign_in_is_its_own_browsers_and_happens_once() {
+async fn a_sign_in_belongs_to_its_browser_and_works_once() {
     let (github, world) = scene(vec![ada()], Setup::without_worker()).await;
     database::allow(&world.owner, "ada@example.test", false).await;
     let callback = |query: &str| format!("{}/auth/github/callback?{query}", world.ready.url);
 
-    // Somebody else's browser: it has begun a sign-in of its own, or none.
+    // Another browser, which has begun no sign-in or one of its own.
     let (mut ada, mut mallory) = (Browser::new(), Browser::new());
-    let back = at_github(&mut ada, &world, "/").await;
+    let back = authorize(&mut ada, &world, "/").await;
     let page = mallory.follow(&back).await;
-    refused(&mallory, &page, 400);
-    let own = at_github(&mut mallory, &world, "/").await;
+    check_refused(&mallory, &page, 400);
+    let own = authorize(&mut mallory, &world, "/").await;
     let page = mallory.follow(&back).await;
-    refused(&mallory, &page, 400);
+    check_refused(&mallory, &page, 400);
     let (code, state) = (own.sent("code").unwrap(), own.sent("state").unwrap());
 
-    // The right browser with a state that is not the sign-in's.
+    // The right browser with the state of another sign-in.
     let page = ada
         .get(&callback(&format!("code={code}&state={state}")))
         .await;
-    refused(&ada, &page, 400);
+    check_refused(&ada, &page, 400);
     for query in ["", "code=x", "state=x", "code=x&state=x"] {
         let page = Browser::new().get(&callback(query)).await;
         assert_eq!(page.status, 400, "{query}: {page:?}");
     }
 
-    // Once, and once only.
+    // A sign-in works once.
     let mut browser = Browser::new();
-    let back = at_github(&mut browser, &world, "/").await;
+    let back = authorize(&mut browser, &world, "/").await;
     let kept = browser.cookies.clone();
     assert_eq!(browser.follow(&back).await.status, 303);
     let mut again = Browser::new();
     again.cookies = kept;
     let page = again.follow(&back).await;
-    refused(&again, &page, 400);
+    check_refused(&again, &page, 400);
 
-    // A code that GitHub knows nothing of, in a sign-in that is good.
+    // A code that GitHub does not know, in a valid sign-in.
     let mut browser = Browser::new();
-    let back = at_github(&mut browser, &world, "/").await;
+    let back = authorize(&mut browser, &world, "/").await;
     let state = back.sent("state").unwrap();
     let page = browser
         .get(&callback(&format!("code=made-up&state={state}")))
         .await;
     assert!((400..600).contains(&page.status), "{page:?}");
-    refused(&browser, &page, page.status);
+    check_refused(&browser, &page, page.status);
 
-    // The person says no.
+    // The person declines.
     github.world().revoke_all();
     let away = browser
         .get(&format!("{}/auth/github/login", world.ready.url))
         .await;
-    let asked = browser.follow(&away).await;
-    let back = browser.press(&asked, "authorize", "0").await;
+    let page = browser.follow(&away).await;
+    let back = browser.press(&page, "authorize", "0").await;
     let page = browser.follow(&back).await;
     assert!([400, 403].contains(&page.status), "{page:?}");
-    refused(&browser, &page, page.status);
+    check_refused(&browser, &page, page.status);
 
-    // Nowhere but to the console.
+    // A sign-in returns only to the console.
     for elsewhere in ["//evil.example", "https://evil.example", "/%5Cevil.example"] {
         let url = format!(
             "{}/auth/github/login?return_to={elsewhere}",
@@ -201,7 +203,7 @@ async fn a_sign_in_is_its_own_browsers_and_happens_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_github_that_fails_lets_nobody_in_and_is_named() {
+async fn a_failing_github_lets_nobody_in_and_is_named() {
     let (github, world) = scene(vec![ada()], Setup::without_worker()).await;
     database::allow(&world.owner, "ada@example.test", false).await;
     let faults = [
@@ -213,11 +215,11 @@ async fn a_github_that_fails_lets_nobody_in_and_is_named() {
     ];
     for (path, fault) in faults {
         let mut browser = Browser::new();
-        let back = at_github(&mut browser, &world, "/").await;
+        let back = authorize(&mut browser, &world, "/").await;
         github.world().switch_on(path, fault, 1);
         let page = browser.follow(&back).await;
         println!("{path} {fault:?}: {}", page.status);
-        refused(&browser, &page, 502);
+        check_refused(&browser, &page, 502);
         assert!(page.text.contains("identity provider"), "{page:?}");
     }
     let mut browser = Browser::new();
@@ -225,7 +227,7 @@ async fn a_github_that_fails_lets_nobody_in_and_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_token_that_comes_twice_ends_its_session() {
+async fn a_reused_refresh_token_ends_its_session() {
     let (_github, world) = scene(vec![ada()], Setup::without_worker()).await;
     database::allow(&world.owner, "ada@example.test", false).await;
     let (mut browser, mut other) = (Browser::new(), Browser::new());
@@ -238,16 +240,16 @@ async fn a_refresh_token_that_comes_twice_ends_its_session() {
     let mut thief = Browser::new();
     thief.cookies = stolen;
     assert_eq!(refresh(&mut thief, &world).await.status, 401);
-    ends(&world, &access).await;
+    until_refused(&world, &access).await;
     assert_eq!(refresh(&mut browser, &world).await.status, 401);
     assert!(who_is(&world, &bystander).await.is_ok(), "another session");
     assert_eq!(refresh(&mut other, &world).await.status, 200);
-    let said = database::flow_events(&world.owner, "session.reused").await;
-    assert_eq!(said.len(), 1, "{said:?}");
+    let events = database::flow_events(&world.owner, "session.reused").await;
+    assert_eq!(events.len(), 1, "{events:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_door_opens_to_scripts_of_its_own_page_alone() {
+async fn only_scripts_of_our_own_pages_can_use_the_session() {
     let (_github, world) = scene(vec![ada()], Setup::without_worker()).await;
     database::allow(&world.owner, "ada@example.test", false).await;
     let mut browser = Browser::new();
