@@ -219,10 +219,7 @@ async fn every_bad_webhook_has_its_answer_and_stores_nothing() {
 
     // The server still works.
     let next = good();
-    assert_eq!(
-        next.send_to(&world.ready.url).await.unwrap().status,
-        202
-    );
+    assert_eq!(next.send_to(&world.ready.url).await.unwrap().status, 202);
     let signatures: Vec<&str> = cases
         .iter()
         .map(|c| c.webhook.header(signature))

@@ -65,10 +65,7 @@ async fn the_command_line_signs_in_with_a_code_and_keeps_its_session() {
     }
     let after = cli.kept();
     assert_ne!(before["refresh_token"], after["refresh_token"]);
-    assert!(
-        after["access_until"].as_i64() > Some(0),
-        "it is a new one"
-    );
+    assert!(after["access_until"].as_i64() > Some(0), "it is a new one");
     let reused = database::flow_events(&world.owner, "session.reused").await;
     assert!(reused.is_empty(), "{reused:?}");
 

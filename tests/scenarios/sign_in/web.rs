@@ -5,9 +5,7 @@ use http::header::CONTENT_TYPE;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{
-    ada, authorize, check_refused, refresh, scene, sign_in, token, until_refused, who_is,
-};
+use super::{ada, authorize, check_refused, refresh, scene, sign_in, token, until_refused, who_is};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_signs_in_refreshes_and_signs_out() {
@@ -42,7 +40,10 @@ async fn a_person_signs_in_refreshes_and_signs_out() {
     assert_eq!(person.memberships.len(), 1, "{person:?}");
     let two = token(&mut browser, &world).await;
     assert_ne!(one, two);
-    assert!(who_is(&world, &one).await.is_ok(), "it stays valid until it expires");
+    assert!(
+        who_is(&world, &one).await.is_ok(),
+        "it stays valid until it expires"
+    );
 
     let keys = browser
         .get(&format!("{}/.well-known/jwks.json", world.ready.url))
@@ -83,7 +84,10 @@ async fn a_person_who_is_not_on_the_allow_list_reads_so_and_learns_nothing_else(
     let mut browser = Browser::new();
     let page = sign_in(&mut browser, &world).await;
     check_refused(&browser, &page, 403);
-    assert!(!page.text.contains("ada@"), "the page names no other address: {page:?}");
+    assert!(
+        !page.text.contains("ada@"),
+        "the page names no other address: {page:?}"
+    );
 
     github.world().sign_in("grace");
     let page = sign_in(&mut browser, &world).await;
