@@ -51,7 +51,7 @@ pub(super) enum CallKind {
 }
 
 impl CallKind {
-    pub fn of(method: &Method) -> Self {
+    pub(super) fn of(method: &Method) -> Self {
         match (method.streaming, method.repeatable) {
             (true, _) => Self::Streaming,
             (false, true) => Self::Repeatable,

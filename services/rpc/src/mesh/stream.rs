@@ -28,7 +28,7 @@ pub(super) struct MeshStream<T> {
 
 impl<T> MeshStream<T> {
     /// Over memory: nothing ends it.
-    pub fn memory(io: T, role: &str) -> Self {
+    pub(super) fn memory(io: T, role: &str) -> Self {
         Self {
             io,
             peer: MeshPeer::role(role),
@@ -37,7 +37,7 @@ impl<T> MeshStream<T> {
     }
 
     /// Over TLS.
-    pub fn tls(io: T, peer: Peer) -> Self {
+    pub(super) fn tls(io: T, peer: Peer) -> Self {
         let left = peer.until.duration_since(SystemTime::now());
         let left = left.unwrap_or_default().min(MAX_LIFETIME);
         Self {

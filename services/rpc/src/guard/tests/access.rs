@@ -53,6 +53,10 @@ async fn a_handler_that_answers_a_person_without_checking_their_access_is_a_faul
     );
 }
 
+fn reason(status: &Status) -> String {
+    status.get_details_error_info().unwrap().reason
+}
+
 #[tokio::test]
 async fn each_refusal_of_a_person_is_recorded_once_a_minute() {
     const START: &str = "/ck8s.runs.v1.RunsService/StartRun";
@@ -76,15 +80,9 @@ async fn each_refusal_of_a_person_is_recorded_once_a_minute() {
     let hidden = |access: &Access| access.project(ProjectId::new(), || Status::not_found("hidden"));
     for _ in 0..3 {
         let answer = handled(guard.clone(), "ck8s_usr_x", START, start).await;
-        assert_eq!(
-            answer.get_details_error_info().unwrap().reason,
-            "ROLE_NEEDED"
-        );
+        assert_eq!(reason(&answer), "ROLE_NEEDED");
         let answer = handled(guard.clone(), "ck8s_usr_x", ADMIN_ONLY, start).await;
-        assert_eq!(
-            answer.get_details_error_info().unwrap().reason,
-            "NOT_ALLOWED"
-        );
+        assert_eq!(reason(&answer), "NOT_ALLOWED");
         handled(
             guard.clone(),
             "ck8s_usr_x",
