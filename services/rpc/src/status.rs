@@ -10,6 +10,12 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 /// The domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "ck8s";
+/// Bounds a message: it may repeat the caller's words, and travels in headers, which a connection bounds for all its
+/// calls.
+const MAX_MESSAGE_BYTES: usize = 1_000;
+/// Bounds a value of the metadata, which may repeat the caller's words too: the longest name that is valid, an email
+/// address, fits.
+const MAX_METADATA_BYTES: usize = 256;
 
 /// A status with an `ErrorInfo`.
 #[must_use]
@@ -19,13 +25,28 @@ pub fn error(
     message: impl Into<String>,
     metadata: &[(&str, &str)],
 ) -> Status {
-    Status::with_error_details(code, message, info(reason, metadata))
+    with_details(code, message, info(reason, metadata))
+}
+
+/// Every status of this module is made here: so none is too large for the headers.
+fn with_details(code: Code, message: impl Into<String>, details: ErrorDetails) -> Status {
+    let message = shortened(&message.into(), MAX_MESSAGE_BYTES);
+    Status::with_error_details(code, message, details)
+}
+
+/// Cuts a text that is longer, and marks the cut.
+fn shortened(text: &str, max_bytes: usize) -> String {
+    if text.len() <= max_bytes {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(max_bytes - '…'.len_utf8());
+    format!("{}…", &text[..end])
 }
 
 fn info(reason: &str, metadata: &[(&str, &str)]) -> ErrorDetails {
     let metadata: HashMap<String, String> = metadata
         .iter()
-        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .map(|(name, value)| ((*name).to_owned(), shortened(value, MAX_METADATA_BYTES)))
         .collect();
     ErrorDetails::with_error_info(reason, DOMAIN, metadata)
 }
@@ -48,8 +69,9 @@ pub fn not_found(kind: &str, id: impl Display) -> Status {
 pub fn invalid(field: &str, problem: impl Into<String>) -> Status {
     let problem = problem.into();
     let mut details = info("INVALID_FIELD", &[("field", field)]);
-    details.add_bad_request_violation(field, problem.clone());
-    Status::with_error_details(
+    let violation = shortened(field, MAX_METADATA_BYTES);
+    details.add_bad_request_violation(violation, shortened(&problem, MAX_MESSAGE_BYTES));
+    with_details(
         Code::InvalidArgument,
         format!("{field}: {problem}"),
         details,
@@ -159,7 +181,7 @@ pub fn stopping() -> Status {
 fn unreachable(what: &str) -> Status {
     let mut details = info("UNAVAILABLE", &[("what", what)]);
     details.set_retry_info(Some(Duration::from_secs(1)));
-    Status::with_error_details(
+    with_details(
         Code::Unavailable,
         format!("{what} cannot be reached now; try again"),
         details,
@@ -173,7 +195,18 @@ pub fn limited(what: &str, wait: Duration) -> Status {
     details.set_retry_info(Some(wait));
     let seconds = crate::rate::whole_seconds(wait);
     let message = format!("too many {what}; come back in {seconds} s");
-    Status::with_error_details(Code::ResourceExhausted, message, details)
+    with_details(Code::ResourceExhausted, message, details)
+}
+
+/// RESOURCE_EXHAUSTED: the headers of the call are too large to hand it on.
+#[must_use]
+pub fn headers_too_large() -> Status {
+    error(
+        Code::ResourceExhausted,
+        "HEADERS_TOO_LARGE",
+        "the headers of the call are too large",
+        &[],
+    )
 }
 
 /// INTERNAL: a fault of ours. The cause is logged and not sent.
@@ -195,9 +228,52 @@ pub fn request_id_reused(id: ck8s_types::RequestId) -> Status {
     let id = id.to_string();
     let mut details = info("REQUEST_ID_REUSED", &[("request_id", &id)]);
     details.add_bad_request_violation("request_id", problem);
-    Status::with_error_details(
+    with_details(
         Code::InvalidArgument,
         format!("request_id: {id} {problem}"),
         details,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+
+    /// The bytes of a status on the wire.
+    fn wire_bytes(status: &Status) -> usize {
+        let mut headers = HeaderMap::new();
+        status.add_header(&mut headers).unwrap();
+        headers.values().map(http::HeaderValue::len).sum()
+    }
+
+    #[test]
+    fn a_status_that_repeats_the_callers_words_fits_into_headers() {
+        for word in ["x", "é", "…", "\0", "\"", "%"] {
+            let long = word.repeat(100_000);
+            for status in [
+                not_found("project", &long),
+                exists("project", &long),
+                invalid("project", long.clone()),
+                invalid(&long, "not valid"),
+                precondition("REASON", long.clone()),
+                denied(&long),
+                unavailable(&long, &"cause"),
+                limited(&long, Duration::from_secs(1)),
+                error(Code::Aborted, "REASON", long.clone(), &[("user", &long)]),
+            ] {
+                assert!(wire_bytes(&status) < 8 * 1024, "{}", wire_bytes(&status));
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters_and_a_short_one_stays() {
+        assert_eq!(shortened("repository", 10), "repository");
+        assert_eq!(shortened("repositories", 10), "reposit…");
+        assert_eq!(shortened("ééééé", 8), "éé…");
+        let status = not_found("project", "a");
+        assert_eq!(status.message(), "no project \"a\"");
+    }
 }

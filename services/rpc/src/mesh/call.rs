@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
 use tower::{Service, ServiceExt};
 
-use super::{MAX_MESSAGE_BYTES, Peer, address::Permit};
+use super::{MAX_MESSAGE_BYTES, Peer, address::Permit, http2};
 use crate::{deadline, policy::Method, status};
 
 /// How long a call waits for an address that serves: as long as a replica takes to be replaced, no longer than people
@@ -64,6 +64,9 @@ impl CallKind {
 pub(super) async fn call(peer: Peer, kind: CallKind, mut request: Request<Body>) -> Response<Body> {
     for name in &HOP_HEADERS {
         request.headers_mut().remove(name);
+    }
+    if !http2::fit(request.headers()) {
+        return status::headers_too_large().into_http();
     }
     *request.version_mut() = Version::HTTP_2;
     let limit = deadline::of(request.headers(), kind == CallKind::Streaming);
