@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
 use tower::{Service, ServiceExt};
 
-use super::{MAX_MESSAGE_BYTES, Peer, address::Permit, http2};
+use super::{Peer, address::Permit, http2};
 use crate::{deadline, policy::Method, status};
 
 /// How long a call waits for an address that serves: as long as a replica takes to be replaced, no longer than people
@@ -60,8 +60,20 @@ impl CallKind {
     }
 }
 
+/// How the method at a path is called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct CallPlan {
+    pub(super) kind: CallKind,
+    /// Bounds the message of a call that may be repeated: it is held in memory until the response.
+    pub(super) max_message_bytes: usize,
+}
+
 /// Makes the call. Whatever goes wrong becomes a status.
-pub(super) async fn call(peer: Peer, kind: CallKind, mut request: Request<Body>) -> Response<Body> {
+pub(super) async fn call(peer: Peer, plan: CallPlan, mut request: Request<Body>) -> Response<Body> {
+    let CallPlan {
+        kind,
+        max_message_bytes,
+    } = plan;
     for name in &HOP_HEADERS {
         request.headers_mut().remove(name);
     }
@@ -73,7 +85,7 @@ pub(super) async fn call(peer: Peer, kind: CallKind, mut request: Request<Body>)
     let until = limit.map(|limit| Instant::now() + limit);
     let attempts = async {
         match kind {
-            CallKind::Repeatable => call_repeatedly(&peer, request, until).await,
+            CallKind::Repeatable => call_repeatedly(&peer, request, max_message_bytes, until).await,
             CallKind::Once | CallKind::Streaming => call_once(&peer, request, until).await,
         }
     };
@@ -109,15 +121,11 @@ async fn call_once(
 async fn call_repeatedly(
     peer: &Peer,
     request: Request<Body>,
+    max_message_bytes: usize,
     until: Option<Instant>,
 ) -> Result<Response<Body>, Status> {
     let (head, body) = request.into_parts();
-    let bytes = Limited::new(body, MAX_MESSAGE_BYTES + FRAME_HEADER_BYTES)
-        .collect()
-        .await;
-    let bytes = bytes
-        .map_err(|_| status::invalid("request", "it broke off, or is too large"))?
-        .to_bytes();
+    let bytes = buffer(body, max_message_bytes).await?;
     let mut tried: Vec<SocketAddr> = Vec::new();
     loop {
         let permit = acquire(peer, &tried, until).await?;
@@ -137,6 +145,15 @@ async fn call_repeatedly(
             result => return result,
         }
     }
+}
+
+/// Reads the whole request, which may hold a message of so many bytes.
+async fn buffer(body: Body, max_message_bytes: usize) -> Result<Bytes, Status> {
+    let bytes = Limited::new(body, max_message_bytes + FRAME_HEADER_BYTES)
+        .collect()
+        .await;
+    let bytes = bytes.map_err(|_| status::invalid("request", "it broke off, or is too large"))?;
+    Ok(bytes.to_bytes())
 }
 
 /// A permit for one call, on an address that was not tried before if there is one.
@@ -228,5 +245,18 @@ impl HttpBody for PermitBody {
 
     fn is_end_stream(&self) -> bool {
         self.inner.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_message_that_is_too_large_is_not_held_in_memory() {
+        let body = |bytes: usize| Body::new(Full::new(Bytes::from(vec![0; bytes])));
+        assert!(buffer(body(100 + FRAME_HEADER_BYTES), 100).await.is_ok());
+        let error = buffer(body(101 + FRAME_HEADER_BYTES), 100).await;
+        assert_eq!(error.unwrap_err().code(), Code::InvalidArgument);
     }
 }

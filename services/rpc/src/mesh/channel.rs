@@ -57,15 +57,15 @@ impl Service<Request<Body>> for Channel {
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let path = request.uri().path();
-        let (peer, kind) = (
+        let (peer, plan) = (
             self.remotes.peer(path).cloned(),
-            self.remotes.call_kind(path),
+            self.remotes.call_plan(path),
         );
-        if kind != CallKind::Streaming {
+        if plan.kind != CallKind::Streaming {
             deadline::set_default(request.headers_mut(), self.timeout);
         }
         if let Some(peer) = peer {
-            return Box::pin(async move { Ok(call::call(peer, kind, request).await) });
+            return Box::pin(async move { Ok(call::call(peer, plan, request).await) });
         }
         let limit = deadline::of_client(request.headers());
         let calling = self.memory.call(request);

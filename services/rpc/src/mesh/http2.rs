@@ -5,6 +5,8 @@ use http::HeaderMap;
 
 /// The largest message between roles: a webhook of 25 MB and what stands around it.
 pub const MAX_MESSAGE_BYTES: usize = 32 * 1024 * 1024;
+/// The largest message of a method that strangers may call: what a sign-in needs is far smaller.
+pub(super) const MAX_STRANGER_MESSAGE_BYTES: usize = 64 * 1024;
 /// The HTTP/2 windows: the largest message may be under way without waiting for the reader.
 pub(super) const WINDOW_BYTES: u32 = 32 * 1024 * 1024;
 /// The largest HTTP/2 frame: fewer of them for large messages.

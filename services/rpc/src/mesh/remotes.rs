@@ -1,7 +1,13 @@
 //! The roles of other processes, by the services that they serve.
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Peer, call::CallKind};
+use ck8s_proto::policy::v1::Caller;
+
+use super::{
+    Peer,
+    call::{CallKind, CallPlan},
+    http2::{MAX_MESSAGE_BYTES, MAX_STRANGER_MESSAGE_BYTES},
+};
 use crate::policy::Policy;
 
 /// Whether this process is of use without a peer.
@@ -66,5 +72,18 @@ impl Remotes {
     pub(super) fn call_kind(&self, path: &str) -> CallKind {
         let method = self.policy.as_ref().and_then(|policy| policy.method(path));
         method.map_or(CallKind::Streaming, CallKind::of)
+    }
+
+    /// How the method at this path is called, and how large its message may be: small where strangers may call it.
+    pub(super) fn call_plan(&self, path: &str) -> CallPlan {
+        let policy = self.policy.as_ref();
+        let is_open = policy.is_some_and(|policy| policy.lists(path, Caller::Anonymous));
+        CallPlan {
+            kind: self.call_kind(path),
+            max_message_bytes: match is_open {
+                true => MAX_STRANGER_MESSAGE_BYTES,
+                false => MAX_MESSAGE_BYTES,
+            },
+        }
     }
 }

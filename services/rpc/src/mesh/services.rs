@@ -77,11 +77,11 @@ impl Service<Request<Body>> for Forward {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let path = request.uri().path();
-        let kind = self.remotes.call_kind(path);
+        let plan = self.remotes.call_plan(path);
         let Some(peer) = self.remotes.peer(path).cloned() else {
             let status = Status::unimplemented("no peer serves this");
             return Box::pin(std::future::ready(Ok(status.into_http())));
         };
-        Box::pin(async move { Ok(call::call(peer, kind, request).await) })
+        Box::pin(async move { Ok(call::call(peer, plan, request).await) })
     }
 }

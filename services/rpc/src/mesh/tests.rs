@@ -137,3 +137,14 @@ async fn a_service_of_this_process_stands_behind_the_local_layer_alone() {
     assert_eq!(local.0.load(Ordering::Relaxed), 1);
     assert_eq!(remote.0.load(Ordering::Relaxed), 0);
 }
+
+#[test]
+fn a_message_that_strangers_may_send_is_small() {
+    let policy = Policy::from_descriptor_set(ck8s_proto::FILE_DESCRIPTOR_SET).unwrap();
+    let open = "/ck8s.auth.v1.AuthService/SignOut";
+    assert!(policy.admits_strangers(open));
+    let remotes = Remotes::new(Arc::new(policy));
+    let max_bytes = |path| remotes.call_plan(path).max_message_bytes;
+    assert_eq!(max_bytes(open), 64 * 1024);
+    assert_eq!(max_bytes(UNARY), MAX_MESSAGE_BYTES);
+}
