@@ -149,7 +149,7 @@ impl WorkloadSpec {
             "volumeMounts": [{"name": "work", "mountPath": "/work"}, {"name": "tmp", "mountPath": "/tmp"}],
         });
         if !self.spec.command.is_empty() {
-            // Kubernetes would expand $(NAME), but a command is run as it stands.
+            // Kubernetes would expand $(NAME) and $$, but a command is run as it stands.
             let command: Vec<String> = self.spec.command.iter().map(|c| escaped(c)).collect();
             container["command"] = json!(command);
         }
@@ -166,9 +166,9 @@ impl WorkloadSpec {
     }
 }
 
-/// Returns a text that Kubernetes does not expand.
+/// Returns a text that Kubernetes' expansion turns back into the given one: `$$` becomes `$`, `$(NAME)` a value.
 fn escaped(text: &str) -> String {
-    text.replace("$(", "$$(")
+    text.replace('$', "$$")
 }
 
 #[cfg(test)]
@@ -217,6 +217,20 @@ mod tests {
         assert_eq!(job["metadata"]["annotations"][LEASE_EPOCH], "7");
         assert!(workload.job.name().ends_with("-2"));
         serde_json::from_value::<k8s_openapi::api::batch::v1::Job>(job).expect("is a Job");
+    }
+
+    #[test]
+    fn dollars_in_commands_and_variables_stand_as_they_were_written() {
+        let mut workload = workload();
+        let text = "$$(KEY) $(KEY) $KEY $$ 5$";
+        workload.spec.command = vec![text.to_owned()];
+        workload.env = BTreeMap::from([("TEXT".to_owned(), text.to_owned())]);
+        let job = workload.job_manifest();
+        let container = &job["spec"]["template"]["spec"]["containers"][0];
+        let escaped = "$$$$(KEY) $$(KEY) $$KEY $$$$ 5$$";
+        assert_eq!(container["command"][0], escaped);
+        let env = container["env"].as_array().expect("is a list");
+        assert!(env.contains(&json!({"name": "TEXT", "value": escaped})));
     }
 
     #[test]

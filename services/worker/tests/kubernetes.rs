@@ -181,6 +181,43 @@ async fn a_workload_is_lost_when_somebody_removes_its_pod() {
     assert_eq!(pods(&request, "get", &["--output", "name"]), "");
 }
 
+#[tokio::test]
+async fn a_workload_that_exits_well_when_its_pod_is_deleted_is_lost() {
+    let Some(fixture) = kubernetes().await else {
+        return;
+    };
+    let script = "trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done";
+    let (request, _lease) = request(spec(script));
+    let log = Log::new();
+    let mut workload = fixture
+        .executor
+        .start(&request, &log.sink)
+        .await
+        .expect("starts");
+    running(&mut workload).await;
+    pods(&request, "delete", &["--wait=false"]);
+    let (_, lost) = end(&mut workload).await;
+    assert!(lost.expect_err("is lost").contains("somebody else"));
+    remove(&fixture, &request).await;
+}
+
+#[tokio::test]
+async fn a_command_runs_as_it_was_written() {
+    let Some(fixture) = kubernetes().await else {
+        return;
+    };
+    let text = "$$(SECRET) $(SECRET) $HOME $$ 5$";
+    let described = RunSpec {
+        command: vec!["echo".into(), text.into()],
+        ..spec("")
+    };
+    let (exit, output) = outcome(&fixture, described).await;
+    assert_eq!(exit.reason, RunReason::Completed, "{}", exit.message);
+    assert_eq!(output, format!("{text}\n"));
+    let (exit, _) = outcome(&fixture, spec("exit 255")).await;
+    assert_eq!(exit.message, "The workload ended with exit code 255.");
+}
+
 /// Adopts a workload as another worker, after the first one has vanished.
 async fn adopt(other: &Fixture, request: &WorkloadRequest, log: &Log) -> Workload {
     within(other.executor.adopt(request, &log.sink))

@@ -115,6 +115,45 @@ async fn secrets_are_in_no_argument_list() {
 }
 
 #[tokio::test]
+async fn a_workload_starts_with_no_signal_blocked() {
+    let fixture = process();
+    let script = "grep SigBlk /proc/self/status; sleep 300 & kill $!; wait $!; echo $?";
+    let (request, _lease) = request(spec(script));
+    let log = Log::new();
+    let mut workload = fixture
+        .executor
+        .start(&request, &log.sink)
+        .await
+        .expect("starts");
+    end(&mut workload).await.1.expect("ends");
+    drop(workload);
+    let (output, _) = log.read().await;
+    // The shell may report the end of its child in between.
+    assert!(
+        output.starts_with("SigBlk:\t0000000000000000\n") && output.ends_with("\n143\n"),
+        "{output}"
+    );
+}
+
+/// A workload that ends at once is noticed at once, though its end may come before the guard reads signals.
+#[tokio::test]
+async fn the_end_of_a_short_workload_is_noticed_at_once() {
+    let fixture = process();
+    let start = Instant::now();
+    for _ in 0..10 {
+        let (request, _lease) = request(spec(":"));
+        let log = Log::new();
+        let mut workload = fixture
+            .executor
+            .start(&request, &log.sink)
+            .await
+            .expect("starts");
+        end(&mut workload).await.1.expect("ends");
+    }
+    assert!(start.elapsed() < Duration::from_secs(20));
+}
+
+#[tokio::test]
 async fn descendants_that_leave_the_group_end_with_the_workload() {
     let fixture = process();
     let script = "setsid sh -c 'echo $$ > away; exec sleep 60' & (sleep 60 & echo $! > near); while [ ! -s away ]; do sleep 0.01; done";

@@ -37,6 +37,8 @@ pub(super) struct JobWatch {
     /// The pod that is the workload, once there was one.
     pod: Option<PodView>,
     running: bool,
+    /// Whether the removal of the pod was asked for before its container ended.
+    deleting: bool,
     failed_pulls: u32,
     /// Why the workload has not started, as it was last noted.
     delay: Option<String>,
@@ -61,6 +63,7 @@ impl JobWatch {
             removal,
             pod: None,
             running: false,
+            deleting: false,
             failed_pulls: 0,
             delay: None,
             log_follower: None,
@@ -101,9 +104,10 @@ impl JobWatch {
         let Some(pod) = pod else {
             return self.end_without_pod(view.last_removed, view.job.and_then(|j| j.exit));
         };
+        let job_exit = view.job.and_then(|j| j.exit);
         self.note_node(&pod).await;
         self.pod = Some(pod.clone());
-        match pod.stage {
+        match self.stage(&pod) {
             Stage::Waiting { unschedulable } => {
                 if let Some(message) = unschedulable {
                     let message = format!("No node can take the pod: {message}");
@@ -127,6 +131,25 @@ impl JobWatch {
                 }
                 Some(WorkloadEvent::Ended(exit.into()))
             }
+            Stage::Killed(exit) => {
+                self.report_running(&pod.name, watch).await;
+                if self.removal.is_set() {
+                    return Some(WorkloadEvent::Ended(exit.into()));
+                }
+                Some(killed_event(&pod, job_exit))
+            }
+        }
+    }
+
+    /// Returns the pod's stage. A container that ends after its pod was seen to be deleted was killed, whatever the
+    /// clocks of its node and of the API server say.
+    fn stage(&mut self, pod: &PodView) -> Stage {
+        match pod.stage.clone() {
+            Stage::Ended(exit) if self.deleting && exit.code.is_some() => Stage::Killed(exit),
+            stage => {
+                self.deleting |= pod.deleting && !matches!(stage, Stage::Ended(_));
+                stage
+            }
         }
     }
 
@@ -136,24 +159,25 @@ impl JobWatch {
         last_removed: Option<PodView>,
         job_exit: Option<ck8s_kube::Exit>,
     ) -> Option<WorkloadEvent> {
+        let uid = self.pod.as_ref().map(|p| p.uid.as_str());
+        let last_view = last_removed.filter(|p| uid.is_none_or(|uid| uid == p.uid));
+        if let Some(killed) = &last_view
+            && matches!(killed.stage, Stage::Killed(_))
+            && !self.removal.is_set()
+        {
+            return Some(killed_event(killed, job_exit));
+        }
         if let Some(exit) = job_exit {
             return Some(WorkloadEvent::Ended(exit.into()));
         }
         let pod = self.pod.as_ref()?;
-        let last_view = last_removed.filter(|p| p.uid == pod.uid);
         Some(match last_view {
             Some(PodView {
-                stage: Stage::Ended(exit),
+                stage: Stage::Ended(exit) | Stage::Killed(exit),
                 ..
             }) => WorkloadEvent::Ended(exit.into()),
-            Some(PodView {
-                disruption: Some(message),
-                ..
-            }) => WorkloadEvent::Ended(Exit::without_code(
-                RunReason::Evicted,
-                format!("Kubernetes evicted the pod: {message}"),
-            )),
-            _ => WorkloadEvent::Lost(format!("pod {} was removed by somebody else", pod.name)),
+            Some(removed) => killed_event(&removed, None),
+            None => WorkloadEvent::Lost(format!("pod {} was removed by somebody else", pod.name)),
         })
     }
 
@@ -259,5 +283,58 @@ impl JobWatch {
     /// Sends an event. If nobody receives it, this task is about to be dropped.
     async fn send(&self, event: WorkloadEvent) {
         let _ = self.events.send(event).await;
+    }
+}
+
+/// Returns the event of a workload whose pod was taken away: it has not succeeded, whatever its exit code, and if it
+/// was not Kubernetes that took the pod away, the next attempt may succeed.
+fn killed_event(pod: &PodView, job_exit: Option<ck8s_kube::Exit>) -> WorkloadEvent {
+    if let Some(exit) = job_exit.filter(|exit| exit.reason == RunReason::TimedOut) {
+        return WorkloadEvent::Ended(exit.into());
+    }
+    match &pod.disruption {
+        Some(message) => WorkloadEvent::Ended(Exit::without_code(
+            RunReason::Evicted,
+            format!("Kubernetes evicted the pod: {message}"),
+        )),
+        None => WorkloadEvent::Lost(format!("pod {} was removed by somebody else", pod.name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ck8s_kube::Exit as PodExit;
+
+    use super::*;
+
+    fn killed_pod(disruption: Option<&str>) -> PodView {
+        PodView {
+            name: "run-1".to_owned(),
+            uid: "u".to_owned(),
+            node: None,
+            deleting: true,
+            dead: true,
+            disruption: disruption.map(str::to_owned),
+            stage: Stage::Killed(exit(RunReason::Completed)),
+        }
+    }
+
+    fn exit(reason: RunReason) -> PodExit {
+        PodExit {
+            reason,
+            message: "Done.".to_owned(),
+            code: Some(0),
+        }
+    }
+
+    #[test]
+    fn a_workload_whose_pod_was_taken_away_has_not_succeeded() {
+        let completed = Some(exit(RunReason::Completed));
+        let event = killed_event(&killed_pod(None), completed.clone());
+        assert!(matches!(event, WorkloadEvent::Lost(m) if m.contains("somebody else")));
+        let event = killed_event(&killed_pod(Some("EvictionByEvictionAPI")), completed);
+        assert!(matches!(event, WorkloadEvent::Ended(e) if e.reason == RunReason::Evicted));
+        let event = killed_event(&killed_pod(None), Some(exit(RunReason::TimedOut)));
+        assert!(matches!(event, WorkloadEvent::Ended(e) if e.reason == RunReason::TimedOut));
     }
 }

@@ -89,7 +89,7 @@ impl PodLogFollower {
 
 fn has_ended(view: &WorkloadView, pod: &str) -> bool {
     let pod = view.pods.iter().find(|p| p.name == pod);
-    pod.is_none_or(|p| matches!(p.stage, Stage::Ended(_)))
+    pod.is_none_or(|p| matches!(p.stage, Stage::Ended(_) | Stage::Killed(_)))
 }
 
 /// Returns the output without the node's own error at its end.

@@ -1,12 +1,8 @@
 //! Follows one guard: passes on commands, renewals and output, and turns its last report into an event.
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::BytesMut;
 use ck8s_types::RunReason;
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use tokio::{
     io::AsyncReadExt,
     process::ChildStderr,
@@ -15,15 +11,12 @@ use tokio::{
 
 use super::{
     guard_process::{GuardProcess, milliseconds_until},
-    process_tree::session_members,
     protocol::{EndCause, GuardCommand, GuardReport},
 };
 use crate::domain::{Exit, LogItem, LogSink, WorkloadEvent};
 
 /// How much output is read at once.
 const READ_BYTES: usize = 16 * 1024;
-/// How soon to check whether killed processes are dead.
-const KILL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The task between one guard and the worker.
 pub(super) struct Driver {
@@ -51,7 +44,6 @@ impl Driver {
 
     /// Passes on commands and renewals until the workload has ended. Returns how it ended.
     async fn follow_guard(&mut self) -> WorkloadEvent {
-        let session = self.guard.session();
         let report = loop {
             let command = tokio::select! {
                 report = self.guard.next_report() => break report,
@@ -73,24 +65,8 @@ impl Driver {
             return end_event(code, signal, cause);
         }
         // Somebody has killed the guard: end the workload in its place.
-        if let Some(session) = session {
-            kill_session(Pid::from_raw(session)).await;
-        }
+        self.guard.kill_workload().await;
         WorkloadEvent::Lost("the process's guard was ended by somebody else".to_owned())
-    }
-}
-
-/// Kills all processes of a session.
-async fn kill_session(session: Pid) {
-    loop {
-        let members = session_members(session);
-        if members.is_empty() {
-            return;
-        }
-        for pid in members {
-            let _ = kill(pid, Signal::SIGKILL);
-        }
-        tokio::time::sleep(KILL_INTERVAL).await;
     }
 }
 

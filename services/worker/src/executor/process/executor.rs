@@ -137,8 +137,13 @@ impl ProcessExecutor {
             .send(&start)
             .await
             .map_err(|e| ExecutorError::unavailable("the guard takes no commands", &e))?;
-        match guard.next_report().await {
-            Some(GuardReport::Started { pid }) => Ok(StartedGuard { guard, output, pid }),
+        let report = guard.next_report().await;
+        if let Some(GuardReport::Started { pid }) = report {
+            return Ok(StartedGuard { guard, output, pid });
+        }
+        // A guard that was ended before it could report may leave a workload behind.
+        guard.kill_workload().await;
+        match report {
             Some(GuardReport::Refused { message }) => Err(config_error(format!(
                 "The command cannot be started: {message}"
             ))),
@@ -146,9 +151,9 @@ impl ProcessExecutor {
                 "the guard cannot work",
                 &message,
             )),
-            Some(GuardReport::Ended { .. }) | None => Err(ExecutorError::Unavailable(
-                "the guard ended early".to_owned(),
-            )),
+            Some(GuardReport::Started { .. } | GuardReport::Ended { .. }) | None => Err(
+                ExecutorError::Unavailable("the guard ended early".to_owned()),
+            ),
         }
     }
 

@@ -6,13 +6,23 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
 };
 
-use super::protocol::{GUARD_ARGUMENT, GuardCommand, GuardReport};
+use super::{
+    process_tree::session_members,
+    protocol::{GUARD_ARGUMENT, GuardCommand, GuardReport},
+};
 use crate::error::ExecutorError;
+
+/// How soon to check whether killed processes are dead.
+const KILL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A guard. When it is dropped, the guard sees its input end, and ends the workload.
 pub(super) struct GuardProcess {
@@ -60,9 +70,21 @@ impl GuardProcess {
         serde_json::from_str(&line).ok()
     }
 
-    /// Returns the guard's process, which leads the session of its workload. None once it was waited for.
-    pub(super) fn session(&self) -> Option<i32> {
-        self.child.id().and_then(|id| i32::try_from(id).ok())
+    /// Ends the workload in place of a guard that is gone. The guard leads the session of its workload.
+    pub(super) async fn kill_workload(&self) {
+        let Some(session) = self.child.id().and_then(|id| i32::try_from(id).ok()) else {
+            return;
+        };
+        loop {
+            let members = session_members(Pid::from_raw(session));
+            if members.is_empty() {
+                return;
+            }
+            for pid in members {
+                let _ = kill(pid, Signal::SIGKILL);
+            }
+            tokio::time::sleep(KILL_INTERVAL).await;
+        }
     }
 
     /// Waits until the guard has ended.

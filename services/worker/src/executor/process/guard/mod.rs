@@ -64,7 +64,9 @@ fn guard() -> Result<(), Errno> {
     let _ = setsid();
     // Orphans of the workload become the guard's children, so that none escapes.
     prctl::set_child_subreaper(true)?;
-    let signals = block_signals()?;
+    let blocked = handled_signals();
+    blocked.thread_block()?;
+    let signals = SignalFd::with_flags(&blocked, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     let stdin = std::io::stdin();
     let mut commands = CommandReader::new(stdin.as_fd());
     let Some(start) = commands.wait_for_start()? else {
@@ -79,7 +81,7 @@ fn guard() -> Result<(), Errno> {
         return Ok(());
     }
     let deadline = Instant::now() + Duration::from_millis(start.lease_ms);
-    match spawn_workload(&start) {
+    match spawn_unblocked(&start)? {
         Ok(pid) => {
             report(&GuardReport::Started { pid: pid.as_raw() });
             let end = Supervisor::new(pid, deadline).run(&mut commands, &signals)?;
@@ -90,8 +92,8 @@ fn guard() -> Result<(), Errno> {
     Ok(())
 }
 
-/// Blocks the signals that the guard handles, and returns the descriptor that delivers them.
-fn block_signals() -> Result<SignalFd, Errno> {
+/// Returns the signals that the guard blocks and reads from a descriptor.
+fn handled_signals() -> SigSet {
     let mut signals = SigSet::empty();
     for signal in [
         Signal::SIGCHLD,
@@ -101,8 +103,16 @@ fn block_signals() -> Result<SignalFd, Errno> {
     ] {
         signals.add(signal);
     }
-    signals.thread_block()?;
-    SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+    signals
+}
+
+/// Starts the workload with no signal blocked, since it inherits the mask of the thread that starts it. A signal that
+/// ends the guard in this moment leaves the workload to the worker, which ends it then.
+fn spawn_unblocked(start: &StartCommand) -> Result<Result<Pid, String>, Errno> {
+    SigSet::empty().thread_set_mask()?;
+    let spawned = spawn_workload(start);
+    handled_signals().thread_block()?;
+    Ok(spawned)
 }
 
 /// Takes the workload's lock. None: another guard holds it.

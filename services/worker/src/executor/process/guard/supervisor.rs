@@ -57,6 +57,8 @@ impl Supervisor {
         commands: &mut CommandReader<'_>,
         signals: &SignalFd,
     ) -> Result<GuardReport, Errno> {
+        // The workload may have ended before its end raised a signal that the guard reads.
+        self.reap();
         while self.exit.is_none() {
             let now = Instant::now();
             if self.kill_time.is_some_and(|time| time <= now) {
