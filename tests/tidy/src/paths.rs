@@ -8,8 +8,8 @@ use syn::{
 
 use crate::sources::{Module, text};
 
-/// For each file of a crate, the files that it names. A `pub use` is no arrow of the file that has it: who uses the name points to
-/// where it is defined.
+/// For each file of a crate, the files that it names. A `pub use` is no arrow of the file that has it: who uses the
+/// name points to where it is defined.
 #[must_use]
 pub fn arrows(modules: &BTreeMap<Module, String>) -> BTreeMap<String, BTreeSet<String>> {
     let named: BTreeMap<&Module, Names> = modules
