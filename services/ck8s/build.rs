@@ -1,4 +1,5 @@
-//! Links the program smaller where the linker and the C library can: relative relocations packed (glibc 2.36 and later).
+//! Links the program smaller where the linker and the C library can: relative relocations packed (glibc 2.36 and
+//! later).
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let is = |key: &str, value: &str| std::env::var(key).is_ok_and(|v| v == value);

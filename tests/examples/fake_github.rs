@@ -1,5 +1,5 @@
-//! The fake GitHub as a process of its own, for tests that are not written in Rust. It prints one line of JSON: its address and the app's
-//! client id and secret. It ends when its standard input does.
+//! The fake GitHub as a process of its own, for tests that are not written in Rust. It prints one line of JSON: its
+//! address and the app's client id and secret. It ends when its standard input does.
 #![allow(clippy::expect_used, clippy::print_stdout)]
 
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
-//! An app's installation instead of a token: everything that a repository needs, with tokens that end.
+//! An app's installation as the credential: it does everything that a repository needs, with tokens that expire.
 use ck8s_proto::repositories::v1::{self as pb, Standing};
-use ck8s_tests::{fresh, until};
+use ck8s_tests::{new_id, until};
 use serde_json::json;
 
 use crate::repositories::{check, comment, issue, scene, secret};
@@ -15,11 +15,11 @@ const EVERYTHING: [(&str, &str); 6] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_installation_does_all_that_a_token_does() {
+async fn an_installation_does_everything_that_a_token_does() {
     let (github, world, _) = scene().await;
     let app = github.world().install("ck8s", &[501], &EVERYTHING);
     let request = |name: &str| pb::AddRepositoryRequest {
-        request_id: fresh(),
+        request_id: new_id(),
         project: "shop".to_owned(),
         full_name: name.to_owned(),
         credential: Some(pb::add_repository_request::Credential::App(pb::App {
@@ -39,7 +39,7 @@ async fn an_installation_does_all_that_a_token_does() {
     let found = check(&world, "acme/one").await;
     assert!(found.iter().all(|f| f.1 == Standing::Ok), "{found:#?}");
 
-    // GitHub forgets every token that it gave: another one is made.
+    // GitHub revokes every token of the installation: ck8s gets another one.
     github.world().revoke_installed();
     assert_eq!(
         github.emit(501, "issues", &issue(501, "acme/one")).await,
@@ -51,7 +51,7 @@ async fn an_installation_does_all_that_a_token_does() {
         all.into_iter().find(|c| c.by == bot)
     })
     .await;
-    // What the app itself does triggers nothing.
+    // What the app itself does triggers no run.
     let mut own = comment(501, "acme/one", "ck8s[bot]", "Bot");
     own["comment"]["id"] = json!(7);
     assert_eq!(github.emit(501, "issue_comment", &own).await, [202]);
@@ -63,11 +63,11 @@ async fn an_installation_does_all_that_a_token_does() {
     .await;
     assert!(refused.run_id.is_empty(), "{refused:?}");
 
-    // The key, the tokens that were made with it, the webhook's secret: in no table, no log, no event.
+    // The key, the tokens that were made with it and the webhook's secret are in no table, no log and no event.
     let hook = secret(&github, 501);
     let mut secrets = github.world().secrets();
     secrets.push(("the webhook's secret", hook));
-    // Of a key in PEM, a line is enough to give it away.
+    // One line of a key in PEM would give it away.
     let line = app.private_key.lines().nth(1).unwrap().to_owned();
     secrets.push(("a line of the private key", line));
     let secrets: Vec<_> = secrets.iter().map(|(n, s)| (*n, s.as_str())).collect();

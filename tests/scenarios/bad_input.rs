@@ -1,6 +1,6 @@
 //! Bad input has an exact answer, stores nothing, and leaves no secret in a log.
 use ck8s_proto::{auth::v1::TokenKind, runs::v1::ListRunsRequest};
-use ck8s_tests::{Answer, Api, Http, Setup, Webhook, World, labeled, webhook};
+use ck8s_tests::{Api, Http, HttpResponse, Setup, Webhook, World, labeled, webhook};
 
 struct Case {
     name: &'static str,
@@ -208,7 +208,7 @@ async fn every_bad_webhook_has_its_answer_and_stores_nothing() {
     }
     let mut http = Http::connect(&world.ready.url).await.unwrap();
     for method in ["GET", "PUT", "DELETE"] {
-        let answer: Answer = http.request(method, webhook::PATH, &[], b"").await.unwrap();
+        let answer: HttpResponse = http.request(method, webhook::PATH, &[], b"").await.unwrap();
         if (answer.status, answer.code().as_str()) != (405, "METHOD_NOT_ALLOWED") {
             wrong.push(format!("{method}: {answer:?}"));
         }

@@ -2,9 +2,9 @@
 use std::time::{Duration, Instant};
 
 use ck8s_tests::{
-    Hand, Setup, Webhook, World, database,
-    hand::{hello, lease, running},
-    labeled, script, until,
+    ManualWorker, Setup, Webhook, World, database, labeled,
+    manual_worker::{hello, lease, running},
+    script, until,
 };
 use futures::{StreamExt, stream};
 
@@ -22,7 +22,7 @@ triggers:
 ";
 
 /// Returns the median time from the call to the grant of a run of this project.
-async fn median(world: &World, project: &str, hand: &mut Hand) -> Duration {
+async fn median(world: &World, project: &str, hand: &mut ManualWorker) -> Duration {
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
         let before = Instant::now();
@@ -40,7 +40,7 @@ async fn a_run_starts_as_fast_while_500_runs_of_another_project_wait() {
     let world = World::start(Setup::without_worker()).await;
     world.admin.project("big", 4).await;
     world.admin.project("small", 4).await;
-    let mut hand = Hand::connect(&world.as_worker(), hello("w", 8)).await;
+    let mut hand = ManualWorker::connect(&world.as_worker(), hello("w", 8)).await;
     median(&world, "small", &mut hand).await; // fills caches and opens connections
     let idle = median(&world, "small", &mut hand).await;
 

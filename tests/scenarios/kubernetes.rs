@@ -33,7 +33,7 @@ impl Cluster {
             .await
             .expect("a kubeconfig");
         let client = Client::try_from(config).expect("a client");
-        let prefix = format!("t{}-", &ck8s_tests::fresh()[30..]);
+        let prefix = format!("t{}-", &ck8s_tests::new_id()[30..]);
         Some(Self {
             client,
             kubeconfig,

@@ -4,9 +4,11 @@ use ck8s_proto::runs::v1::{
     lease_request,
 };
 use ck8s_tests::{
-    Hand, Setup, Told, World, database, fresh,
-    hand::{handed_back, hello, hello_of_cluster, lease, lost, released, running, succeeded},
-    script,
+    ManualWorker, Setup, TransitionOutcome, World, database,
+    manual_worker::{
+        handed_back, hello, hello_of_cluster, lease, lost, released, running, succeeded,
+    },
+    new_id, script,
 };
 
 async fn world() -> World {
@@ -22,7 +24,7 @@ fn count(kinds: &[String], kind: &str) -> usize {
 #[tokio::test]
 async fn a_grant_is_pushed_and_a_repeated_transition_is_recorded_once() {
     let world = world().await;
-    let mut hand = Hand::connect(&world.as_worker(), hello("w", 1)).await;
+    let mut hand = ManualWorker::connect(&world.as_worker(), hello("w", 1)).await;
     assert_eq!(
         (
             hand.welcome.lease_ttl_ms,
@@ -49,14 +51,26 @@ async fn a_grant_is_pushed_and_a_repeated_transition_is_recorded_once() {
     );
 
     let first = hand.say(&held, running()).await;
-    assert_eq!(hand.acknowledged(first, &held).await, Told::Stored);
+    assert_eq!(
+        hand.acknowledged(first, &held).await,
+        TransitionOutcome::Stored
+    );
     let second = hand.say(&held, succeeded()).await;
-    assert_eq!(hand.acknowledged(second, &held).await, Told::Stored);
+    assert_eq!(
+        hand.acknowledged(second, &held).await,
+        TransitionOutcome::Stored
+    );
     let third = hand.say(&held, released()).await;
-    assert_eq!(hand.acknowledged(third, &held).await, Told::Stored);
+    assert_eq!(
+        hand.acknowledged(third, &held).await,
+        TransitionOutcome::Stored
+    );
     // The acknowledgements were lost: the worker repeats everything, one by one and all at once.
     hand.say_as(third, &held, released()).await;
-    assert_eq!(hand.acknowledged(third, &held).await, Told::Stored);
+    assert_eq!(
+        hand.acknowledged(third, &held).await,
+        TransitionOutcome::Stored
+    );
     let kinds = world.admin.kinds(&run.id).await;
     assert_eq!(
         kinds,
@@ -73,13 +87,19 @@ async fn a_grant_is_pushed_and_a_repeated_transition_is_recorded_once() {
     let held = lease(&hand.grant().await).clone();
     let first = hand.say(&held, running()).await;
     for _ in 0..3 {
-        assert_eq!(hand.acknowledged(first, &held).await, Told::Stored);
+        assert_eq!(
+            hand.acknowledged(first, &held).await,
+            TransitionOutcome::Stored
+        );
         hand.say_as(first, &held, running()).await;
     }
     hand.acknowledged(first, &held).await;
     let second = hand.say(&held, succeeded()).await;
     for _ in 0..3 {
-        assert_eq!(hand.acknowledged(second, &held).await, Told::Stored);
+        assert_eq!(
+            hand.acknowledged(second, &held).await,
+            TransitionOutcome::Stored
+        );
         hand.say_as(second, &held, succeeded()).await;
     }
     hand.acknowledged(second, &held).await;
@@ -101,12 +121,12 @@ async fn a_grant_is_pushed_and_a_repeated_transition_is_recorded_once() {
 #[tokio::test]
 async fn a_grant_that_was_lost_with_its_stream_is_sent_again() {
     let world = world().await;
-    let mut hand = Hand::connect(&world.as_worker(), hello("w", 2)).await;
+    let mut hand = ManualWorker::connect(&world.as_worker(), hello("w", 2)).await;
     let run = world.admin.start("acme", script("true")).await;
     let grant = hand.grant().await;
     let same = hand.hello.clone();
     drop(hand);
-    let mut hand = Hand::connect(&world.as_worker(), same).await;
+    let mut hand = ManualWorker::connect(&world.as_worker(), same).await;
     let again = hand.grant_of(&run.id).await;
     assert_eq!(
         (lease(&again), again.slot, again.takeover),
@@ -126,30 +146,33 @@ async fn a_grant_that_was_lost_with_its_stream_is_sent_again() {
     same.leases = vec![
         lease(&grant).clone(),
         LeaseRef {
-            run_id: fresh(),
+            run_id: new_id(),
             epoch: 1,
         },
     ];
     drop(hand);
-    let mut hand = Hand::connect(&world.as_worker(), same.clone()).await;
+    let mut hand = ManualWorker::connect(&world.as_worker(), same.clone()).await;
     assert_eq!(hand.revoked(&same.leases[1]).await, "STALE_EPOCH");
     hand.beat().await;
     assert!(!hand.has_grant(), "{:?}", hand.kept());
     for change in [succeeded(), released()] {
-        assert_eq!(hand.tell(lease(&grant), change).await, Told::Stored);
+        assert_eq!(
+            hand.tell(lease(&grant), change).await,
+            TransitionOutcome::Stored
+        );
     }
 }
 
 #[tokio::test]
 async fn a_restarted_process_worker_gets_a_new_attempt() {
     let world = world().await;
-    let mut hand = Hand::connect(&world.as_worker(), hello("w", 1)).await;
+    let mut hand = ManualWorker::connect(&world.as_worker(), hello("w", 1)).await;
     let run = world.admin.start("acme", script("true")).await;
     let grant = hand.grant().await;
     hand.tell(lease(&grant), running()).await;
     drop(hand);
     let before = std::time::Instant::now();
-    let mut hand = Hand::connect(&world.as_worker(), hello("w", 1)).await;
+    let mut hand = ManualWorker::connect(&world.as_worker(), hello("w", 1)).await;
     let second = hand.grant_of(&run.id).await;
     println!("a new attempt after {:?}", before.elapsed());
     assert!(lease(&second).epoch > lease(&grant).epoch);
@@ -165,20 +188,23 @@ async fn a_restarted_process_worker_gets_a_new_attempt() {
 #[tokio::test]
 async fn a_restarted_cluster_worker_takes_its_workload_over() {
     let world = world().await;
-    let mut hand = Hand::connect(&world.as_worker(), hello_of_cluster("k", "one", 1)).await;
+    let mut hand = ManualWorker::connect(&world.as_worker(), hello_of_cluster("k", "one", 1)).await;
     let run = world.admin.start("acme", script("true")).await;
     let grant = hand.grant().await;
     hand.tell(lease(&grant), running()).await;
     let started = world.admin.run(&run.id).await.start_time;
     drop(hand);
-    let mut hand = Hand::connect(&world.as_worker(), hello_of_cluster("k", "one", 1)).await;
+    let mut hand = ManualWorker::connect(&world.as_worker(), hello_of_cluster("k", "one", 1)).await;
     let taken = hand.grant_of(&run.id).await;
     assert!(taken.takeover && !taken.cleanup_only);
     assert!(lease(&taken).epoch > lease(&grant).epoch);
     assert_eq!(taken.run.as_ref().unwrap().attempt, 1);
     assert_eq!((taken.slot, taken.start_time), (grant.slot, started));
     // The old epoch is stale from here on.
-    assert_eq!(hand.tell(lease(&grant), succeeded()).await, Told::Revoked);
+    assert_eq!(
+        hand.tell(lease(&grant), succeeded()).await,
+        TransitionOutcome::Revoked
+    );
     hand.work_off(&taken).await;
     world
         .admin
@@ -189,12 +215,13 @@ async fn a_restarted_cluster_worker_takes_its_workload_over() {
 #[tokio::test]
 async fn only_a_worker_of_the_same_cluster_takes_over() {
     let world = world().await;
-    let mut one = Hand::connect(&world.as_worker(), hello_of_cluster("one", "a", 4)).await;
+    let mut one = ManualWorker::connect(&world.as_worker(), hello_of_cluster("one", "a", 4)).await;
     let run = world.admin.start("acme", script("true")).await;
     let grant = one.grant().await;
     one.tell(lease(&grant), running()).await;
-    let mut other = Hand::connect(&world.as_worker(), hello_of_cluster("other", "b", 4)).await;
-    let mut process = Hand::connect(&world.as_worker(), hello("process", 4)).await;
+    let mut other =
+        ManualWorker::connect(&world.as_worker(), hello_of_cluster("other", "b", 4)).await;
+    let mut process = ManualWorker::connect(&world.as_worker(), hello("process", 4)).await;
     drop(one);
     world
         .admin
@@ -214,7 +241,8 @@ async fn only_a_worker_of_the_same_cluster_takes_over() {
     // The reaper comes every second: after another run and two heartbeats, still no other worker has the lease.
     other.beat().await;
     process.beat().await;
-    let mut same = Hand::connect(&world.as_worker(), hello_of_cluster("same", "a", 4)).await;
+    let mut same =
+        ManualWorker::connect(&world.as_worker(), hello_of_cluster("same", "a", 4)).await;
     let taken = same.grant_of(&run.id).await;
     assert!(taken.takeover);
     other.beat().await;
@@ -228,14 +256,14 @@ async fn only_a_worker_of_the_same_cluster_takes_over() {
 async fn a_returned_lease_goes_to_another_worker() {
     let world = world().await;
     let api = world.as_worker();
-    let mut leaving = Hand::connect(&api, hello("leaving", 1)).await;
+    let mut leaving = ManualWorker::connect(&api, hello("leaving", 1)).await;
     let run = world.admin.start("acme", script("true")).await;
     let grant = leaving.grant().await;
     leaving.drain().await;
-    let mut staying = Hand::connect(&api, hello("staying", 1)).await;
+    let mut staying = ManualWorker::connect(&api, hello("staying", 1)).await;
     assert_eq!(
         leaving.tell(lease(&grant), handed_back(false)).await,
-        Told::Stored
+        TransitionOutcome::Stored
     );
     let again = staying.grant_of(&run.id).await;
     assert!(lease(&again).epoch > lease(&grant).epoch);
@@ -251,15 +279,15 @@ async fn a_returned_lease_goes_to_another_worker() {
     }
 
     // Another worker takes over at once a workload that goes on.
-    let mut leaving = Hand::connect(&api, hello_of_cluster("k1", "a", 1)).await;
+    let mut leaving = ManualWorker::connect(&api, hello_of_cluster("k1", "a", 1)).await;
     let run = world.admin.start("acme", script("true")).await;
     let grant = leaving.grant_of(&run.id).await;
     leaving.tell(lease(&grant), running()).await;
-    let mut staying = Hand::connect(&api, hello_of_cluster("k2", "a", 1)).await;
+    let mut staying = ManualWorker::connect(&api, hello_of_cluster("k2", "a", 1)).await;
     leaving.drain().await;
     assert_eq!(
         leaving.tell(lease(&grant), handed_back(true)).await,
-        Told::Stored
+        TransitionOutcome::Stored
     );
     let taken = staying.grant_of(&run.id).await;
     assert_eq!(
@@ -273,13 +301,16 @@ async fn a_returned_lease_goes_to_another_worker() {
 #[tokio::test]
 async fn a_lost_workload_gets_a_new_attempt_until_the_last_one() {
     let world = world().await;
-    let mut hand = Hand::connect(&world.as_worker(), hello("w", 1)).await;
+    let mut hand = ManualWorker::connect(&world.as_worker(), hello("w", 1)).await;
     let run = world.admin.start("acme", script("true")).await;
     for attempt in 1..=2 {
         let grant = hand.grant_of(&run.id).await;
         assert_eq!(grant.run.as_ref().unwrap().attempt, attempt);
         hand.tell(lease(&grant), running()).await;
-        assert_eq!(hand.tell(lease(&grant), lost()).await, Told::Stored);
+        assert_eq!(
+            hand.tell(lease(&grant), lost()).await,
+            TransitionOutcome::Stored
+        );
     }
     let run = world.admin.wait_end(&run.id).await;
     assert_eq!(
@@ -292,9 +323,9 @@ async fn a_lost_workload_gets_a_new_attempt_until_the_last_one() {
 #[tokio::test]
 async fn a_worker_that_drains_or_is_full_gets_no_run() {
     let world = world().await;
-    let mut hand = Hand::connect(&world.as_worker(), hello("w", 1)).await;
+    let mut hand = ManualWorker::connect(&world.as_worker(), hello("w", 1)).await;
     let drain = |undo| DrainWorkerRequest {
-        request_id: fresh(),
+        request_id: new_id(),
         worker_id: "w".to_owned(),
         undo,
     };
@@ -326,8 +357,8 @@ async fn a_worker_that_drains_or_is_full_gets_no_run() {
 #[tokio::test]
 async fn a_stream_that_was_replaced_is_closed() {
     let world = world().await;
-    let mut first = Hand::connect(&world.as_worker(), hello("w", 1)).await;
-    let mut second = Hand::connect(&world.as_worker(), hello("w", 1)).await;
+    let mut first = ManualWorker::connect(&world.as_worker(), hello("w", 1)).await;
+    let mut second = ManualWorker::connect(&world.as_worker(), hello("w", 1)).await;
     let status = first.closed().await.expect("the status says why");
     assert_eq!(status.code(), tonic::Code::Aborted, "{status:?}");
     let run = world.admin.start("acme", script("true")).await;
@@ -350,7 +381,7 @@ async fn an_invalid_hello_is_refused() {
     let refused = async |change: &dyn Fn(&mut ck8s_proto::runs::v1::Hello)| {
         let mut hello = hello("w", 1);
         change(&mut hello);
-        Hand::try_connect(&api, hello)
+        ManualWorker::try_connect(&api, hello)
             .await
             .err()
             .expect("is refused")
@@ -377,7 +408,7 @@ async fn an_invalid_hello_is_refused() {
         tonic::Code::InvalidArgument
     );
     // Only a worker may open this stream.
-    let denied = Hand::try_connect(&world.admin, hello("w", 1))
+    let denied = ManualWorker::try_connect(&world.admin, hello("w", 1))
         .await
         .err()
         .unwrap();
@@ -387,12 +418,12 @@ async fn an_invalid_hello_is_refused() {
 #[tokio::test]
 async fn the_events_of_a_lease_name_its_epochs() {
     let world = world().await;
-    let mut hand = Hand::connect(&world.as_worker(), hello_of_cluster("k", "one", 1)).await;
+    let mut hand = ManualWorker::connect(&world.as_worker(), hello_of_cluster("k", "one", 1)).await;
     let run = world.admin.start("acme", script("true")).await;
     let grant = hand.grant().await;
     hand.tell(lease(&grant), running()).await;
     drop(hand);
-    let mut hand = Hand::connect(&world.as_worker(), hello_of_cluster("k", "one", 1)).await;
+    let mut hand = ManualWorker::connect(&world.as_worker(), hello_of_cluster("k", "one", 1)).await;
     let taken = hand.grant_of(&run.id).await;
     let mut adopted = running();
     if let ck8s_proto::runs::v1::transition::Change::Running(r) = &mut adopted {
@@ -418,7 +449,7 @@ async fn the_events_of_a_lease_name_its_epochs() {
 #[tokio::test]
 async fn a_lease_whose_commit_was_not_acknowledged_is_granted_all_the_same() {
     let world = world().await;
-    let mut hand = Hand::connect(&world.as_worker(), hello("w", 1)).await;
+    let mut hand = ManualWorker::connect(&world.as_worker(), hello("w", 1)).await;
     // No worker has the label: the run waits.
     let mut spec = script("true");
     spec.labels = vec!["gpu".to_owned()];

@@ -43,7 +43,7 @@ async fn a_log_is_followed_live_and_kept() {
             }
         }
     };
-    tokio::time::timeout(ck8s_tests::PATIENCE, following)
+    tokio::time::timeout(ck8s_tests::WAIT_TIMEOUT, following)
         .await
         .expect("the log ends with the run");
     assert_eq!(seen, "one\ntwo\nno end of line");

@@ -1,4 +1,5 @@
-//! The roles in processes of their own: one payload through all of them, who is refused, who comes and goes, certificates that change.
+//! The roles in processes of their own: one payload through all of them, callers that are refused, replicas that come
+//! and go, certificates that change.
 use std::{collections::HashSet, time::Duration};
 
 use ck8s_pki::{Authority, Certificates, Identity};
@@ -10,11 +11,12 @@ use ck8s_proto::{
     },
 };
 use ck8s_tests::{
-    Api, Fleet, Hand, Node, Webhook, World,
+    Api, Fleet, ManualWorker, Node, Webhook, World,
     database::flow_events,
     fleet::{ROLES, ck8s, ck8s_says, text},
-    hand::{hello, lease},
-    labeled, script, until,
+    labeled,
+    manual_worker::{hello, lease},
+    script, until,
 };
 use tokio::{io::AsyncReadExt, io::AsyncWriteExt, net::TcpStream};
 use tonic::{Code, transport::Endpoint};
@@ -27,7 +29,7 @@ fn payload(world: &World, number: i64) -> Webhook {
     Webhook::new("issues", body.to_string().into_bytes(), secret)
 }
 
-/// A worker that joins with a one-time token and works with the certificate that it got.
+/// Starts a worker that joins with a one-time token and uses the certificate that it gets.
 async fn joined(fleet: &Fleet, id: &str) -> Node {
     let out = fleet.certificates(id);
     let (_, token) = fleet
@@ -79,7 +81,7 @@ async fn ends_well(api: &Api, run: &str) {
         .await;
 }
 
-/// The run of a webhook's delivery.
+/// Returns the run of a webhook's delivery.
 async fn run_of(api: &Api, webhook: &Webhook) -> String {
     until("the delivery has a run", async || {
         let mut all = api.all_deliveries().await.into_iter();
@@ -93,7 +95,7 @@ async fn run_of(api: &Api, webhook: &Webhook) -> String {
 async fn a_payload_goes_through_ten_processes_to_a_worker_that_joined() {
     let mut fleet = Fleet::start(2, &[]).await;
     let mut worker = joined(&fleet, "node-1").await;
-    // A watcher at one edge, the payload at the other.
+    // The watcher is at one edge, the payload arrives at the other.
     let watch = WatchRunsRequest::default();
     let mut seen = fleet
         .admin
@@ -121,7 +123,7 @@ async fn a_payload_goes_through_ten_processes_to_a_worker_that_joined() {
             }
         }
     };
-    tokio::time::timeout(ck8s_tests::PATIENCE, watched)
+    tokio::time::timeout(ck8s_tests::WAIT_TIMEOUT, watched)
         .await
         .expect("it is seen to succeed");
     assert!(!fleet.admin.at(&fleet.edge(1)).log(&run).await.is_empty());
@@ -134,18 +136,18 @@ async fn a_payload_goes_through_ten_processes_to_a_worker_that_joined() {
     // A worker speaks for the id that its certificate names.
     let other = fleet.issued(&Identity::Worker("node-2".parse().unwrap()), -1, 1);
     let other = Api::over(fleet.dial(&other, "runs", 0, "runs"));
-    let refused = Hand::try_connect(&other, hello("node-1", 1))
+    let refused = ManualWorker::try_connect(&other, hello("node-1", 1))
         .await
         .err()
         .unwrap();
     assert_eq!(refused.code(), Code::PermissionDenied, "{refused:?}");
-    Hand::connect(&other, hello("node-2", 1)).await;
-    // Strangers and people are at the edge who they are, and no more.
+    ManualWorker::connect(&other, hello("node-2", 1)).await;
+    // At the edge, anonymous callers and people have their own rights and no more.
     let nobody = Api::anonymous(&fleet.edge(0));
     let refused = nobody.runs().list_runs(ListRunsRequest::default()).await;
     assert_eq!(refused.unwrap_err().code(), Code::Unauthenticated);
 
-    // The audit trail tells what served.
+    // The audit trail names the revision that served.
     let started = flow_events(&fleet.world.owner, "server.started").await;
     for role in ["auth", "repositories", "runs", "ingress"] {
         let serves = format!("serves {role}");
@@ -153,7 +155,7 @@ async fn a_payload_goes_through_ten_processes_to_a_worker_that_joined() {
         assert_eq!(told.count(), 2, "{role}: {started:?}");
     }
 
-    // All of it ends when it is told to.
+    // Every process ends on SIGTERM.
     assert!(worker.program.terminate().await.success());
     for role in ROLES.iter().rev() {
         for n in 0..2 {
@@ -170,7 +172,7 @@ async fn a_payload_goes_through_ten_processes_to_a_worker_that_joined() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_not_of_the_mesh_is_refused() {
+async fn callers_outside_the_mesh_are_refused() {
     let mut fleet = Fleet::prepare(&[]).await;
     for role in ["auth", "repositories", "runs"] {
         fleet.add(role, 0);
@@ -197,7 +199,7 @@ async fn who_is_not_of_the_mesh_is_refused() {
         .await
         .expect("ingress may");
 
-    // Plain text, by gRPC and by hand.
+    // Plain text: with gRPC, and with raw bytes.
     let listener = fleet.mesh_listener("runs", 0);
     let plain = Endpoint::from_shared(format!("http://{listener}"))
         .unwrap()
@@ -213,7 +215,7 @@ async fn who_is_not_of_the_mesh_is_refused() {
         "{answer:?}"
     );
 
-    // Another authority's, and one that has expired.
+    // A certificate of another authority, and one that has expired.
     let (certificate, key) = Authority::generate().unwrap();
     let other = Authority::from_pem(&certificate, &key).unwrap();
     let now = std::time::SystemTime::now();
@@ -221,7 +223,7 @@ async fn who_is_not_of_the_mesh_is_refused() {
     let mut forged = other
         .bundle(&Identity::role("ingress"), now - day, now + day)
         .unwrap();
-    // It knows our authority, so that it is the server that refuses.
+    // The client trusts our authority, so it is the server that refuses.
     forged.authority.clone_from(&ingress.authority);
     let expired = fleet.issued(&Identity::role("ingress"), -2, -1);
     for (what, bundle) in [("another authority", forged), ("expired", expired)] {
@@ -236,7 +238,7 @@ async fn who_is_not_of_the_mesh_is_refused() {
         );
     }
 
-    // A server that is another role than was wanted.
+    // The server is another role than the client expects.
     let refused = create(fleet.dial(&ingress, "repositories", 0, "runs"))
         .await
         .unwrap_err();
@@ -246,7 +248,7 @@ async fn who_is_not_of_the_mesh_is_refused() {
         "{refused:?}"
     );
 
-    // Good certificates on methods that are not theirs.
+    // Valid certificates call methods that are not open to them.
     let worker = fleet.issued(&Identity::Worker("node-1".parse().unwrap()), -1, 1);
     let refused = create(fleet.dial(&worker, "runs", 0, "runs"))
         .await
@@ -257,7 +259,7 @@ async fn who_is_not_of_the_mesh_is_refused() {
         .await
         .unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied, "{refused:?}");
-    // A role has no certificate to renew as a worker, and a token makes only the edge somebody else.
+    // A role has no worker's certificate to renew, and only the edge can pass on a token.
     let renew = RenewWorkerCertificateRequest::default();
     let ingress_at_auth = Api::over(fleet.dial(&ingress, "auth", 0, "auth"));
     let refused = ingress_at_auth
@@ -273,7 +275,7 @@ async fn who_is_not_of_the_mesh_is_refused() {
         Code::PermissionDenied,
         "an edge alone is no admin"
     );
-    // Several roles in one certificate: any of them.
+    // A certificate with several roles can act as any of them.
     let both = Identity::Roles(vec!["repositories".to_owned(), "ingress".to_owned()]);
     let both = fleet.issued(&both, -1, 1);
     create(fleet.dial(&both, "runs", 0, "runs"))
@@ -282,7 +284,7 @@ async fn who_is_not_of_the_mesh_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_writes_logs_and_gets_secrets_of_its_own_leases_alone() {
+async fn a_worker_writes_logs_and_reads_secrets_of_its_own_leases_only() {
     let fleet = Fleet::start(1, &[]).await;
     fleet.admin.project("acme", 1).await;
     let as_worker = |id: &str| {
@@ -290,7 +292,7 @@ async fn a_worker_writes_logs_and_gets_secrets_of_its_own_leases_alone() {
         Api::over(fleet.dial(&bundle, "runs", 0, "runs"))
     };
     let (own, other) = (as_worker("node-1"), as_worker("node-2"));
-    let mut hand = Hand::connect(&own, hello("node-1", 1)).await;
+    let mut hand = ManualWorker::connect(&own, hello("node-1", 1)).await;
     let run = fleet.admin.start("acme", script("true")).await;
     let grant = hand.grant_of(&run.id).await;
     let append = |data: &[u8], offset| AppendLogRequest {
@@ -310,7 +312,7 @@ async fn a_worker_writes_logs_and_gets_secrets_of_its_own_leases_alone() {
     };
     assert!(stale(&other, append(b"forged\n", 0)).await);
     assert!(!stale(&own, append(b"mine\n", 0)).await);
-    // Nor once the server remembers where the log ends.
+    // It is refused also when the server has the end of the log in memory.
     assert!(stale(&other, append(b"forged\n", 5)).await);
     assert_eq!(fleet.admin.output(&run.id).await, "mine\n");
     let open = || OpenRunSecretsRequest {
@@ -322,9 +324,9 @@ async fn a_worker_writes_logs_and_gets_secrets_of_its_own_leases_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replicas_come_and_go_and_what_misses_a_peer_says_so() {
+async fn replicas_come_and_go_and_a_role_without_its_peer_reports_it() {
     let mut fleet = Fleet::prepare(&[]).await;
-    // The edge is there first, and says what it misses until that comes.
+    // The edge starts first, and reports what is missing until it comes.
     fleet.add("edge", 0);
     fleet
         .misses("edge", 0, &["ingress", "runs", "repositories", "auth"])
@@ -337,7 +339,7 @@ async fn replicas_come_and_go_and_what_misses_a_peer_says_so() {
     let _worker = joined(&fleet, "node-1").await;
     let project = fleet.admin.project("acme", 4).await;
 
-    // Calls go on while a replica is added, used, and the first one killed.
+    // Calls continue while a replica is added and used, and the first one is killed.
     let count = async |fleet: &Fleet, n| {
         let method = "method=\"/ck8s.runs.v1.RunsService/ListRuns\"";
         fleet
@@ -371,14 +373,14 @@ async fn replicas_come_and_go_and_what_misses_a_peer_says_so() {
     ends_well(&fleet.admin, &run.id).await;
     assert_eq!(fleet.admin.all_runs(&project).await.len(), 1);
 
-    // All replicas of a role away: said by who needs it, not by who does not; then back.
+    // All replicas of a role are gone: the roles that need it report it, the others do not; then it is back.
     let mut second = fleet.node("runs", 1).program.terminate().await;
     assert!(second.success());
     fleet.misses("edge", 0, &["runs"]).await;
     fleet.misses("ingress", 0, &["runs"]).await;
     fleet.misses("repositories", 0, &[]).await;
     fleet.misses("auth", 0, &[]).await;
-    // What was accepted meanwhile is not lost.
+    // What was accepted in the meantime is not lost.
     let webhook = payload(&fleet.world, 1);
     let answer = webhook.send_to(&fleet.edge(0)).await.unwrap();
     assert_eq!(answer.status, 202, "{}", answer.text);
@@ -394,7 +396,7 @@ async fn replicas_come_and_go_and_what_misses_a_peer_says_so() {
 async fn certificates_that_change_are_used_without_a_restart() {
     let ttl = ("CK8S_WORKER_CERTIFICATE_TTL_S", "6");
     let fleet = Fleet::start(1, &[ttl]).await;
-    // The worker's own: renewed again and again, under new keys, and it works on past the end of the first.
+    // The worker renews its own certificate again and again, with new keys, and works beyond the end of the first one.
     let mut worker = joined(&fleet, "node-1").await;
     let dir = fleet.certificates("node-1");
     let key = || std::fs::read(dir.join("tls.key")).unwrap();
@@ -413,7 +415,7 @@ async fn certificates_that_change_are_used_without_a_restart() {
     ends_well(&fleet.admin, &run.id).await;
     assert!(worker.program.ended().is_none());
 
-    // A role's: all move to another authority, one after the other, over a time in which both are trusted.
+    // The roles move to another authority, one after the other, while both authorities are trusted.
     let place = fleet.world.dir.path().join("authority-2");
     ck8s(&["certificate", "authority", "--dir", text(&place)]);
     let fresh = Authority::read(&place).unwrap();
@@ -425,7 +427,7 @@ async fn certificates_that_change_are_used_without_a_restart() {
     for role in ROLES {
         std::fs::write(fleet.certificates(role).join("ca.crt"), &both).unwrap();
     }
-    // A worker that joined is told with its next certificate whom to trust: what stands beside the key that signs it.
+    // A worker that joined gets the authorities to trust with its next certificate: those beside the key that signs it.
     let signer = fleet.world.dir.path().join("authority/ca.crt");
     std::fs::write(signer, &both).unwrap();
     until("the worker trusts both", async || {
@@ -450,7 +452,7 @@ async fn certificates_that_change_are_used_without_a_restart() {
         bundle.authority.clone_from(&both);
         bundle.write(&fleet.certificates(role)).unwrap();
     }
-    // Who trusts the new authority alone sees the new certificate, and nobody was restarted.
+    // A client that trusts only the new authority sees the new certificate, and no process was restarted.
     stranger.authority = std::fs::read(place.join("ca.crt")).unwrap();
     until("runs shows the other authority's", async || {
         let api = Api::over(fleet.dial(&stranger, "runs", 0, "runs"));

@@ -6,7 +6,7 @@ use ck8s_proto::{
     policy::v1::ProjectRole,
     runs::v1::{GetRunRequest, ListRunsRequest, WatchRunsRequest, WatchRunsResponse},
 };
-use ck8s_tests::{Api, Node, Person, Setup, World, fresh, person, script, until};
+use ck8s_tests::{Api, Node, Person, Setup, World, new_id, person, script, until};
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt;
 
@@ -77,7 +77,7 @@ async fn ends(watches: Vec<Streaming<WatchRunsResponse>>, since: Instant) -> Vec
         }
     });
     let ended = futures::future::join_all(ended);
-    let ended = tokio::time::timeout(ck8s_tests::PATIENCE, ended).await;
+    let ended = tokio::time::timeout(ck8s_tests::WAIT_TIMEOUT, ended).await;
     let mut statuses = Vec::new();
     for (status, after) in ended.expect("the streams end") {
         println!("after {after:?}: {:?} {}", status.code(), status.message());
@@ -138,7 +138,7 @@ async fn a_removed_member_sees_nothing_within_a_second() {
     }
     let watches = two.watches(&apis).await;
     let request = RemoveMemberRequest {
-        request_id: fresh(),
+        request_id: new_id(),
         project: two.project.clone(),
         user: octo.id.clone(),
     };
@@ -164,7 +164,7 @@ async fn a_revoked_token_and_a_removed_user_are_refused_within_a_second() {
     let (octo, apis) = two.member("octo@example.com", ProjectRole::Read).await;
     let watches = two.watches(&apis).await;
     let revoke = RevokeTokenRequest {
-        request_id: fresh(),
+        request_id: new_id(),
         token: "test".to_owned(),
     };
     apis[0].auth().revoke_token(revoke).await.unwrap();
@@ -177,7 +177,7 @@ async fn a_revoked_token_and_a_removed_user_are_refused_within_a_second() {
     let (cat, apis) = two.member("cat@example.com", ProjectRole::Admin).await;
     let watches = two.watches(&apis).await;
     let remove = RemoveUserRequest {
-        request_id: fresh(),
+        request_id: new_id(),
         user: cat.email.clone(),
     };
     let admin = &two.world.admin;

@@ -2,9 +2,9 @@
 //! but before its answer arrives.
 use ck8s_proto::repositories::v1 as pb;
 use ck8s_tests::{
-    Api, World, api, fresh,
+    Api, World, api,
     github::{GitHub, Moment},
-    until,
+    new_id, until,
 };
 use serde_json::json;
 use tonic::Status;
@@ -105,7 +105,7 @@ impl Stage {
 
 async fn remove(admin: Api) -> Result<(), Status> {
     let request = pb::RemoveRepositoryRequest {
-        request_id: fresh(),
+        request_id: new_id(),
         repository: "acme/one".to_owned(),
     };
     let gone = admin.repositories().remove_repository(request).await?;
@@ -163,7 +163,7 @@ async fn an_interrupted_replacement_of_a_secret_leaves_one_that_works() {
             async |_| {},
             async |admin, _| {
                 let request = pb::RotateWebhookSecretRequest {
-                    request_id: fresh(),
+                    request_id: new_id(),
                     repository: "acme/one".to_owned(),
                     ..Default::default()
                 };
@@ -185,7 +185,7 @@ async fn a_secret_that_github_accepted_stays_valid_though_github_refuses_since()
     let admin = stage.world.admin.clone();
     let rotating = tokio::spawn(async move {
         let request = pb::RotateWebhookSecretRequest {
-            request_id: fresh(),
+            request_id: new_id(),
             repository: "acme/one".to_owned(),
             ..Default::default()
         };
@@ -212,7 +212,7 @@ async fn an_interrupted_replacement_of_a_token_leaves_one_that_works() {
             async |stage| stage.token = stage.github.world().classic_token("robot", &["repo"]),
             async |admin, token| {
                 let request = pb::RotateCredentialRequest {
-                    request_id: fresh(),
+                    request_id: new_id(),
                     repository: "acme/one".to_owned(),
                     credential: Some(pb::rotate_credential_request::Credential::Token(token)),
                 };
@@ -236,7 +236,7 @@ async fn an_interrupted_mend_can_be_repeated() {
     add(&stage.world, "shop", "acme/one", &stage.token).await;
     async fn mend(admin: Api) -> Result<(), Status> {
         let request = pb::MendRepositoryRequest {
-            request_id: fresh(),
+            request_id: new_id(),
             repository: "acme/one".to_owned(),
         };
         admin.repositories().mend_repository(request).await?;

@@ -134,7 +134,7 @@ async fn a_watch_at_either_replica_shows_what_happens_at_both() {
                 }
             }
         };
-        tokio::time::timeout(ck8s_tests::PATIENCE, seeing)
+        tokio::time::timeout(ck8s_tests::WAIT_TIMEOUT, seeing)
             .await
             .expect("the watch shows everything");
     }

@@ -117,7 +117,7 @@ async fn what_a_revoked_token_could_not_report_is_reported_with_the_next_one() {
     .await;
     let fresh = github.world().classic_token("robot", &["repo"]);
     let rotate = pb::RotateCredentialRequest {
-        request_id: ck8s_tests::fresh(),
+        request_id: ck8s_tests::new_id(),
         repository: "acme/one".to_owned(),
         credential: Some(pb::rotate_credential_request::Credential::Token(fresh)),
     };
@@ -152,7 +152,7 @@ async fn a_new_token_is_used_at_once_though_the_old_one_is_refused_after_it_was_
     assert!(held.contains("/issues/comments/"), "{held}");
     let new_token = github.world().classic_token("robot", &["repo"]);
     let rotate = pb::RotateCredentialRequest {
-        request_id: ck8s_tests::fresh(),
+        request_id: ck8s_tests::new_id(),
         repository: "acme/one".to_owned(),
         credential: Some(pb::rotate_credential_request::Credential::Token(new_token)),
     };

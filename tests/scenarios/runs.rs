@@ -5,8 +5,9 @@ use ck8s_proto::runs::v1::{
     transition::Change,
 };
 use ck8s_tests::{
-    Hand, Setup, Told, World, fresh,
-    hand::{hello, lease, released, running},
+    ManualWorker, Setup, TransitionOutcome, World,
+    manual_worker::{hello, lease, released, running},
+    new_id,
     program::lives,
     script, until,
 };
@@ -14,10 +15,10 @@ use tonic::Status;
 use tonic_types::StatusExt;
 
 /// A server with a worker that the test drives by hand.
-async fn by_hand(capacity: i32, slots: i32) -> (World, Hand) {
+async fn by_hand(capacity: i32, slots: i32) -> (World, ManualWorker) {
     let world = World::start(Setup::without_worker().short_leases()).await;
     world.admin.project("acme", slots).await;
-    let hand = Hand::connect(&world.as_worker(), hello("w", capacity)).await;
+    let hand = ManualWorker::connect(&world.as_worker(), hello("w", capacity)).await;
     (world, hand)
 }
 
@@ -198,7 +199,7 @@ async fn a_canceled_run_ends_together_with_its_processes() {
 async fn a_repeated_call_makes_one_run() {
     let (world, _hand) = by_hand(1, 1).await;
     let request = StartRunRequest {
-        request_id: fresh(),
+        request_id: new_id(),
         project: "acme".to_owned(),
         spec: Some(script("true")),
         ..Default::default()
@@ -226,7 +227,7 @@ async fn a_request_id_that_was_used_for_another_request_is_refused_and_changes_n
     let (world, _hand) = by_hand(0, 4).await;
     let a = world.admin.start("acme", script("true")).await;
     let b = world.admin.start("acme", script("true")).await;
-    let request_id = fresh();
+    let request_id = new_id();
     let cancel = |run: &Run| CancelRunRequest {
         request_id: request_id.clone(),
         run_id: run.id.clone(),
@@ -278,12 +279,12 @@ async fn a_request_id_that_was_used_for_another_request_is_refused_and_changes_n
 async fn a_call_that_is_repeated_after_another_one_changes_nothing_again() {
     let (world, _hand) = by_hand(0, 4).await;
     let first = SetSlotsRequest {
-        request_id: fresh(),
+        request_id: new_id(),
         project: "acme".to_owned(),
         slots: 2,
     };
     let second = SetSlotsRequest {
-        request_id: fresh(),
+        request_id: new_id(),
         slots: 3,
         ..first.clone()
     };
@@ -390,7 +391,7 @@ async fn an_explanation_names_what_is_in_the_way() {
         why.summary
     );
 
-    let mut hand = Hand::connect(&world.as_worker(), hello("w", 2)).await;
+    let mut hand = ManualWorker::connect(&world.as_worker(), hello("w", 2)).await;
     let one = hand.grant_of(&first.id).await;
     let why = world.admin.waits_for(&first.id, WaitCause::Starting).await;
     assert!(why.summary.contains("worker w"), "{}", why.summary);
@@ -517,7 +518,7 @@ async fn take(
         }
     };
     seen.push(
-        tokio::time::timeout(ck8s_tests::PATIENCE, reading)
+        tokio::time::timeout(ck8s_tests::WAIT_TIMEOUT, reading)
             .await
             .expect("an event in time"),
     );
@@ -538,7 +539,7 @@ async fn a_terminal_state_is_final() {
     };
     assert_eq!(
         hand.tell(lease(&grant), Change::Finished(finished)).await,
-        Told::Stored
+        TransitionOutcome::Stored
     );
     hand.tell(lease(&grant), released()).await;
     world

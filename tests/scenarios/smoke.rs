@@ -1,4 +1,4 @@
-//! `ck8s smoke`: what it says of an environment that is well, and of some that are not.
+//! `ck8s smoke`: its report on an environment that works, and on some that do not.
 use std::process::{Output, Stdio};
 
 use ck8s_tests::{Setup, World, database, program::binary, until};
@@ -9,7 +9,7 @@ use nix::{
 use serde_json::Value;
 use tokio::process::Command;
 
-/// What it says as JSON, and its exit status.
+/// Runs it, and returns its report as JSON and its exit status.
 async fn smoke(url: &str, token: &str, more: &[&str]) -> (Option<i32>, Value) {
     let Output { status, stdout, .. } = Command::new(binary())
         .args(["smoke", "--url", url, "-o", "json"])
@@ -23,7 +23,7 @@ async fn smoke(url: &str, token: &str, more: &[&str]) -> (Option<i32>, Value) {
     (status.code(), said)
 }
 
-/// Each check that is in this state.
+/// Returns the names of the checks in this state.
 fn checks<'a>(said: &'a Value, state: &str) -> Vec<&'a str> {
     let all = said["checks"].as_array().expect("checks");
     let these = all.iter().filter(|check| check["state"] == state);
@@ -41,7 +41,7 @@ fn message<'a>(said: &'a Value, name: &str) -> &'a str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_environment_that_works_is_well_and_nothing_is_left_behind() {
+async fn an_environment_that_works_passes_and_nothing_is_left_behind() {
     let world = World::start(Setup::with_worker(4)).await;
     let before = world.admin.repositories_named().await;
     for _ in 0..2 {
@@ -100,7 +100,7 @@ async fn without_a_worker_the_run_fails_the_check_and_is_canceled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signal_in_the_middle_leaves_nothing_behind_either() {
+async fn a_signal_during_the_checks_leaves_nothing_behind() {
     let world = World::start(Setup::without_worker()).await;
     let smoke = Command::new(binary())
         .args(["smoke", "--url", &world.ready.url, "-o", "json"])
@@ -118,7 +118,7 @@ async fn a_signal_in_the_middle_leaves_nothing_behind_either() {
     let Output { status, stdout, .. } = smoke.wait_with_output().await.expect("it ends");
     let said = serde_json::from_slice(&stdout).expect("JSON");
     assert_eq!(status.code(), Some(1), "{said:#}");
-    // Where it was when the signal came, nobody can say.
+    // Which check the signal interrupts is not determined.
     assert_eq!(checks(&said, "failed").len(), 1, "{said:#}");
     assert!(checks(&said, "ok").contains(&"removal"), "{said:#}");
     world.idle().await;
@@ -130,14 +130,14 @@ async fn a_signal_in_the_middle_leaves_nothing_behind_either() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_is_not_enough_and_a_server_that_is_not_there_are_named() {
+async fn a_token_without_rights_and_a_server_that_is_not_there_are_named() {
     let world = World::start(Setup::with_worker(1)).await;
     let (status, said) = smoke(&world.ready.url, &world.worker_token, &[]).await;
     assert_eq!(status, Some(1), "{said:#}");
     assert_eq!(checks(&said, "failed"), ["admin"], "{said:#}");
     assert!(checks(&said, "skipped").contains(&"delivery"), "{said:#}");
 
-    // Nobody listens on the discard port.
+    // No server listens on the discard port.
     let (status, said) = smoke("http://127.0.0.1:9", "", &[]).await;
     assert_eq!(status, Some(1), "{said:#}");
     assert_eq!(

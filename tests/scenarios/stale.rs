@@ -5,8 +5,8 @@ use ck8s_proto::runs::v1::{
     AppendLogRequest, LogAppend, LogChunk, LogStream, OpenRunSecretsRequest, RunReason, RunState,
 };
 use ck8s_tests::{
-    Hand, Setup, Told, World,
-    hand::{hello, lease, released, running, succeeded},
+    ManualWorker, Setup, TransitionOutcome, World,
+    manual_worker::{hello, lease, released, running, succeeded},
     program::lives,
     script, until,
 };
@@ -85,14 +85,14 @@ async fn a_stale_epoch_is_refused_by_every_call() {
     let world = World::start(Setup::without_worker().short_leases()).await;
     world.admin.project("acme", 1).await;
     let api = world.as_worker();
-    let mut away = Hand::connect(&api, hello("away", 4)).await;
+    let mut away = ManualWorker::connect(&api, hello("away", 4)).await;
     let run = world.admin.start("acme", script("true")).await;
     let old = lease(&away.grant().await).clone();
     away.tell(&old, running()).await;
     // Its heartbeats stop, its stream stays open: the next attempt must go to a live worker, though this one seems to
     // have more room.
     away.fall_silent();
-    let mut here = Hand::connect(&api, hello("here", 1)).await;
+    let mut here = ManualWorker::connect(&api, hello("here", 1)).await;
     let grant = here.grant_of(&run.id).await;
     assert!(lease(&grant).epoch > old.epoch);
     here.tell(lease(&grant), running()).await;
@@ -103,7 +103,7 @@ async fn a_stale_epoch_is_refused_by_every_call() {
     let mut same = away.hello.clone();
     same.leases = vec![old.clone()];
     drop(away);
-    let mut away = Hand::connect(&api, same).await;
+    let mut away = ManualWorker::connect(&api, same).await;
     assert_eq!(away.revoked(&old).await, "STALE_EPOCH");
     for change in [running(), succeeded(), released()] {
         let is_release = matches!(
@@ -111,7 +111,7 @@ async fn a_stale_epoch_is_refused_by_every_call() {
             ck8s_proto::runs::v1::transition::Change::Released(_)
         );
         let told = away.tell(&old, change).await;
-        assert!(is_release || told == Told::Revoked, "{told:?}");
+        assert!(is_release || told == TransitionOutcome::Revoked, "{told:?}");
     }
     let append = LogAppend {
         lease: Some(old.clone()),
@@ -156,9 +156,9 @@ async fn a_worker_that_falls_silent_gets_no_more_work() {
     let world = World::start(Setup::without_worker().short_leases()).await;
     world.admin.project("acme", 4).await;
     let api = world.as_worker();
-    let mut silent = Hand::connect(&api, hello("silent", 100)).await;
+    let mut silent = ManualWorker::connect(&api, hello("silent", 100)).await;
     silent.fall_silent();
-    let mut alive = Hand::connect(&api, hello("alive", 4)).await;
+    let mut alive = ManualWorker::connect(&api, hello("alive", 4)).await;
     until("the silent worker counts as disconnected", async || {
         let workers = world.admin.workers().await;
         workers

@@ -1,4 +1,4 @@
-//! The contract's clients with a token, and the few calls that scenarios make again and again.
+//! The contract's clients with a token, and the calls that many scenarios make.
 use std::time::Duration;
 
 use ck8s_proto::{
@@ -26,12 +26,12 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::{PATIENCE, fresh, until};
+use crate::{WAIT_TIMEOUT, new_id, until};
 
-/// Most that an answer may weigh.
-const MOST: usize = 64 << 20;
+/// Bounds a response: a page of logs or payloads is large.
+const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
-/// Puts the token on every call.
+/// Adds the token to each call.
 #[derive(Clone)]
 pub struct Bearer(Option<AsciiMetadataValue>);
 
@@ -57,7 +57,7 @@ pub struct Api {
     bearer: Bearer,
 }
 
-/// A command of the shell, as a spec for the process executor.
+/// Returns the spec of a shell command, for the process executor.
 #[must_use]
 pub fn script(text: &str) -> RunSpec {
     RunSpec {
@@ -66,7 +66,7 @@ pub fn script(text: &str) -> RunSpec {
     }
 }
 
-/// Whether a run has ended.
+/// Returns whether a run has ended.
 #[must_use]
 pub fn ended(run: &Run) -> bool {
     matches!(
@@ -75,12 +75,14 @@ pub fn ended(run: &Run) -> bool {
     )
 }
 
-/// The answer to a question. A server that is busy or starts is asked again, as by any good client.
+/// Returns the response of a call that changes nothing. A server that is busy or starting is called again.
 ///
 /// # Panics
 /// When it refuses, or does not answer in time.
 #[track_caller]
-fn asked<T>(call: impl AsyncFn() -> Result<Response<T>, Status>) -> impl Future<Output = T> {
+fn read_response<T>(
+    call: impl AsyncFn() -> Result<Response<T>, Status>,
+) -> impl Future<Output = T> {
     let at = std::panic::Location::caller();
     async move {
         let started = std::time::Instant::now();
@@ -88,7 +90,7 @@ fn asked<T>(call: impl AsyncFn() -> Result<Response<T>, Status>) -> impl Future<
             match call().await {
                 Ok(answer) => return answer.into_inner(),
                 Err(status)
-                    if status.code() == Code::Unavailable && started.elapsed() < PATIENCE =>
+                    if status.code() == Code::Unavailable && started.elapsed() < WAIT_TIMEOUT =>
                 {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
@@ -103,7 +105,7 @@ macro_rules! clients {
         /// The service's client.
         #[must_use]
         pub fn $name(&self) -> $client<Authorized> {
-            $client::with_interceptor(self.channel.clone(), self.bearer.clone()).max_decoding_message_size(MOST)
+            $client::with_interceptor(self.channel.clone(), self.bearer.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
         }
     )* };
 }
@@ -112,7 +114,7 @@ impl Api {
     clients!(runs: RunsServiceClient, leases: LeaseServiceClient, ingress: IngressServiceClient, repositories: RepositoriesServiceClient,
         auth: AuthServiceClient, projects: ProjectsServiceClient);
 
-    /// With this token; connects when it is first used, and again after a break.
+    /// Makes a caller with this token. It connects when it is first used, and again after a break.
     ///
     /// # Panics
     /// When the address is none.
@@ -126,7 +128,7 @@ impl Api {
         }
     }
 
-    /// Without a token.
+    /// Makes an anonymous caller.
     ///
     /// # Panics
     /// When the address is none.
@@ -142,7 +144,7 @@ impl Api {
         }
     }
 
-    /// Over a channel that says who calls, without a token.
+    /// Makes a caller without a token over a channel that identifies it.
     #[must_use]
     pub fn over(channel: Channel) -> Self {
         Self {
@@ -152,7 +154,7 @@ impl Api {
         }
     }
 
-    /// The same caller at another replica.
+    /// Returns the same caller at another replica.
     #[must_use]
     pub fn at(&self, url: &str) -> Self {
         Self {
@@ -161,10 +163,10 @@ impl Api {
         }
     }
 
-    /// A project with this many slots; returns its id.
+    /// Creates a project with this many slots, and returns its id.
     pub async fn project(&self, slug: &str, slots: i32) -> String {
         let request = CreateProjectRequest {
-            request_id: fresh(),
+            request_id: new_id(),
             slug: slug.to_owned(),
             name: String::new(),
         };
@@ -180,14 +182,14 @@ impl Api {
     /// Sets a project's slots.
     pub async fn set_slots(&self, project: &str, slots: i32) {
         let request = SetSlotsRequest {
-            request_id: fresh(),
+            request_id: new_id(),
             project: project.to_owned(),
             slots,
         };
         self.runs().set_slots(request).await.expect("slots are set");
     }
 
-    /// A repository with this services.yaml; returns it and its webhook secret.
+    /// Adds a repository with this services.yaml, and returns it and its webhook secret.
     pub async fn repository(
         &self,
         project: &str,
@@ -196,7 +198,7 @@ impl Api {
         services_text: &str,
     ) -> (Repository, String) {
         let request = AddRepositoryRequest {
-            request_id: fresh(),
+            request_id: new_id(),
             project: project.to_owned(),
             full_name: full_name.to_owned(),
             external_id: external_id.to_string(),
@@ -217,7 +219,7 @@ impl Api {
         )
     }
 
-    /// The names of all repositories, sorted.
+    /// Returns the names of all repositories, sorted.
     pub async fn repositories_named(&self) -> Vec<String> {
         let request = ListRepositoriesRequest {
             page_size: 200,
@@ -233,7 +235,7 @@ impl Api {
     /// Sets a secret of a repository.
     pub async fn set_secret(&self, repository: &str, name: &str, value: &str) {
         let request = SetSecretRequest {
-            request_id: fresh(),
+            request_id: new_id(),
             repository: repository.to_owned(),
             name: name.to_owned(),
             value: value.to_owned(),
@@ -244,10 +246,10 @@ impl Api {
             .expect("a secret is set");
     }
 
-    /// Makes a token; returns it and its secret.
+    /// Creates a token, and returns it and its secret.
     pub async fn token(&self, name: &str, kind: TokenKind) -> (Token, String) {
         let request = CreateTokenRequest {
-            request_id: fresh(),
+            request_id: new_id(),
             name: name.to_owned(),
             kind: kind.into(),
             ..Default::default()
@@ -261,19 +263,19 @@ impl Api {
         (made.token.expect("the token"), made.secret)
     }
 
-    /// Ends a token.
+    /// Revokes a token.
     pub async fn revoke(&self, name: &str) {
         let request = RevokeTokenRequest {
-            request_id: fresh(),
+            request_id: new_id(),
             token: name.to_owned(),
         };
         self.auth().revoke_token(request).await.expect("is revoked");
     }
 
-    /// Starts a run of a project; returns it.
+    /// Starts a run of a project, and returns it.
     pub async fn start(&self, project: &str, spec: RunSpec) -> Run {
         let request = StartRunRequest {
-            request_id: fresh(),
+            request_id: new_id(),
             project: project.to_owned(),
             spec: Some(spec),
             ..Default::default()
@@ -290,7 +292,7 @@ impl Api {
     /// Starts a run of a repository.
     pub async fn start_in(&self, repository: &str, spec: RunSpec) -> Run {
         let request = StartRunRequest {
-            request_id: fresh(),
+            request_id: new_id(),
             repository: repository.to_owned(),
             spec: Some(spec),
             ..Default::default()
@@ -304,13 +306,13 @@ impl Api {
             .expect("the run")
     }
 
-    /// Ends a run.
+    /// Cancels a run.
     ///
     /// # Errors
-    /// What the server says.
+    /// The server refuses it.
     pub async fn cancel(&self, run: &str) -> Result<Run, Status> {
         let request = CancelRunRequest {
-            request_id: fresh(),
+            request_id: new_id(),
             run_id: run.to_owned(),
             message: String::new(),
         };
@@ -323,10 +325,10 @@ impl Api {
             .expect("the run"))
     }
 
-    /// Starts it again.
+    /// Retries a run.
     pub async fn retry(&self, run: &str) -> Run {
         let request = RetryRunRequest {
-            request_id: fresh(),
+            request_id: new_id(),
             run_id: run.to_owned(),
         };
         self.runs()
@@ -338,21 +340,21 @@ impl Api {
             .expect("the run")
     }
 
-    /// A run as it is now.
+    /// Returns a run as it is now.
     pub async fn run(&self, id: &str) -> Run {
         let request = GetRunRequest {
             run_id: id.to_owned(),
         };
-        asked(async || self.runs().get_run(request.clone()).await)
+        read_response(async || self.runs().get_run(request.clone()).await)
             .await
             .run
             .expect("the run")
     }
 
-    /// Waits until a run is as it should be.
+    /// Waits until a run satisfies a condition.
     ///
     /// # Panics
-    /// When it is not in time, or has ended otherwise.
+    /// The time is over, or the run has ended otherwise.
     #[track_caller]
     pub fn wait<'a>(
         &'a self,
@@ -370,27 +372,27 @@ impl Api {
                 }
                 assert!(!ended(&run), "the run ended before {what} ({at}): {run:?}");
                 assert!(
-                    started.elapsed() < PATIENCE,
-                    "waited {PATIENCE:?} for {what} ({at}): {run:?}"
+                    started.elapsed() < WAIT_TIMEOUT,
+                    "waited {WAIT_TIMEOUT:?} for {what} ({at}): {run:?}"
                 );
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
     }
 
-    /// Waits until it runs.
+    /// Waits until a run is running.
     #[track_caller]
     pub fn wait_running<'a>(&'a self, id: &'a str) -> impl Future<Output = Run> + 'a {
         self.wait(id, "it runs", |r| r.state() == RunState::Running)
     }
 
-    /// Waits until it has ended.
+    /// Waits until a run has ended.
     #[track_caller]
     pub fn wait_end<'a>(&'a self, id: &'a str) -> impl Future<Output = Run> + 'a {
         self.wait(id, "its end", ended)
     }
 
-    /// Waits until it has ended in this way.
+    /// Waits until a run has ended in this state, for this reason.
     #[track_caller]
     pub fn ends<'a>(
         &'a self,
@@ -403,7 +405,7 @@ impl Api {
         })
     }
 
-    /// Every run of a project; empty: of all. Newest first.
+    /// Returns every run of a project, or of all projects if it is empty; newest first.
     pub async fn all_runs(&self, project_id: &str) -> Vec<Run> {
         let (mut all, mut page_token) = (Vec::new(), String::new());
         loop {
@@ -413,7 +415,7 @@ impl Api {
                 page_token,
                 ..Default::default()
             };
-            let page = asked(async || self.runs().list_runs(request.clone()).await).await;
+            let page = read_response(async || self.runs().list_runs(request.clone()).await).await;
             all.extend(page.runs);
             page_token = page.next_page_token;
             if page_token.is_empty() {
@@ -422,7 +424,7 @@ impl Api {
         }
     }
 
-    /// Every delivery.
+    /// Returns every delivery.
     pub async fn all_deliveries(&self) -> Vec<Delivery> {
         let (mut all, mut page_token) = (Vec::new(), String::new());
         loop {
@@ -431,7 +433,8 @@ impl Api {
                 page_token,
                 ..Default::default()
             };
-            let page = asked(async || self.ingress().list_deliveries(request.clone()).await).await;
+            let page =
+                read_response(async || self.ingress().list_deliveries(request.clone()).await).await;
             all.extend(page.deliveries);
             page_token = page.next_page_token;
             if page_token.is_empty() {
@@ -440,32 +443,32 @@ impl Api {
         }
     }
 
-    /// What happened to a run.
+    /// Returns the flow events of a run.
     pub async fn events(&self, run: &str) -> Vec<FlowEvent> {
         let request = ListFlowEventsRequest {
             run_id: run.to_owned(),
             page_size: 200,
             page_token: String::new(),
         };
-        asked(async || self.runs().list_flow_events(request.clone()).await)
+        read_response(async || self.runs().list_flow_events(request.clone()).await)
             .await
             .events
     }
 
-    /// The kinds of what happened to a run.
+    /// Returns the kinds of a run's flow events.
     pub async fn kinds(&self, run: &str) -> Vec<String> {
         self.events(run).await.into_iter().map(|e| e.kind).collect()
     }
 
-    /// Why a run waits.
+    /// Explains why a run waits.
     pub async fn explain(&self, run: &str) -> ExplainRunResponse {
         let request = ExplainRunRequest {
             run_id: run.to_owned(),
         };
-        asked(async || self.runs().explain_run(request.clone()).await).await
+        read_response(async || self.runs().explain_run(request.clone()).await).await
     }
 
-    /// Waits until a run waits for this.
+    /// Waits until a run waits for this cause.
     pub async fn waits_for(&self, run: &str, cause: WaitCause) -> ExplainRunResponse {
         until(&format!("{cause:?}"), async || {
             let answer = self.explain(run).await;
@@ -478,12 +481,12 @@ impl Api {
         .await
     }
 
-    /// A run's log as it is stored.
+    /// Returns a run's log as it is stored.
     pub async fn log(&self, run: &str) -> String {
         self.read(run, |_| true).await
     }
 
-    /// What its workload has written, without what ck8s has to say about it.
+    /// Returns what the run's workload has written, without ck8s's own lines.
     pub async fn output(&self, run: &str) -> String {
         self.read(run, |stream| stream == LogStream::Output).await
     }
@@ -508,30 +511,30 @@ impl Api {
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    /// A project's slots.
+    /// Returns a project's slots.
     pub async fn slots(&self, project: &str) -> Vec<Slot> {
         let request = ListSlotsRequest {
             project: project.to_owned(),
             page_size: 200,
             page_token: String::new(),
         };
-        asked(async || self.runs().list_slots(request.clone()).await)
+        read_response(async || self.runs().list_slots(request.clone()).await)
             .await
             .slots
     }
 
-    /// Workers.
+    /// Returns all workers.
     pub async fn workers(&self) -> Vec<Worker> {
         let request = ListWorkersRequest {
             page_size: 200,
             page_token: String::new(),
         };
-        asked(async || self.runs().list_workers(request.clone()).await)
+        read_response(async || self.runs().list_workers(request.clone()).await)
             .await
             .workers
     }
 
-    /// Waits until a worker stands so.
+    /// Waits until a worker is in this state.
     pub async fn worker_is(&self, id: &str, state: WorkerState) -> Worker {
         until(&format!("worker {id} is {state:?}"), async || {
             self.workers()

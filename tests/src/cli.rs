@@ -1,4 +1,4 @@
-//! The command line, as a person of the test's own uses it: a home, a server, what it says.
+//! The command line as a person uses it, with a home directory and a server of its own.
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
@@ -19,9 +19,9 @@ pub struct Cli {
     url: String,
 }
 
-/// What a command said, and how it ended.
+/// The output and the exit status of a command.
 #[derive(Debug)]
-pub struct Said {
+pub struct CommandOutput {
     /// The exit status.
     pub status: Option<i32>,
     /// Standard output.
@@ -30,7 +30,7 @@ pub struct Said {
     pub err: String,
 }
 
-impl Said {
+impl CommandOutput {
     /// Standard output as JSON; null if it is none.
     #[must_use]
     pub fn json(&self) -> Value {
@@ -94,9 +94,9 @@ impl Cli {
     ///
     /// # Panics
     /// When the program does not start.
-    pub async fn run(&self, args: &[&str]) -> Said {
+    pub async fn run(&self, args: &[&str]) -> CommandOutput {
         let output = self.command(args).output().await.expect("it runs");
-        Said {
+        CommandOutput {
             status: output.status.code(),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
             err: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -169,15 +169,15 @@ impl Login {
     ///
     /// # Panics
     /// When it cannot be waited for.
-    pub async fn end(mut self) -> Said {
-        let output = tokio::time::timeout(crate::PATIENCE, async {
+    pub async fn end(mut self) -> CommandOutput {
+        let output = tokio::time::timeout(crate::WAIT_TIMEOUT, async {
             let mut line = String::new();
             while self.rest.read_line(&mut line).await.expect("a line") > 0 {}
             self.said.push_str(&line);
             self.child.wait_with_output().await.expect("it ends")
         });
         let output = output.await.expect("it ends in time");
-        Said {
+        CommandOutput {
             status: output.status.code(),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
             err: self.said,

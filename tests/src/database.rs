@@ -1,4 +1,5 @@
-//! What lies in the database, beneath the contract: live leases, people, flow events, and whether a secret has got in anywhere.
+//! What lies in the database, beneath the contract: live leases, people, flow events, and whether a secret has got in
+//! anywhere.
 use sqlx::{AssertSqlSafe, PgPool, Row};
 use uuid::Uuid;
 

@@ -1,4 +1,5 @@
-//! The roles in processes of their own, on loopback addresses of a test's own, over mutual TLS with an authority that is made here.
+//! The roles in processes of their own, on loopback addresses of a test's own, over mutual TLS with an authority that
+//! is made here.
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -183,7 +184,7 @@ impl Fleet {
         n: usize,
         as_if: &'static str,
     ) -> Channel {
-        let dir = self.certificates(&crate::fresh());
+        let dir = self.certificates(&crate::new_id());
         bundle.write(&dir).expect("files");
         let certificates = Certificates::open(&dir).expect("certificates");
         let url = format!("https://{}:{}", self.at(role, n), self.port);

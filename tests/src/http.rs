@@ -1,4 +1,5 @@
-//! HTTP/1.1 by hand: one kept connection, so that a test decides what goes over it, and reads an answer that comes before its body is sent.
+//! An HTTP/1.1 client over one connection, with which a test decides what is sent and reads a response that comes
+//! before the body is sent.
 use std::io;
 
 use serde_json::Value;
@@ -7,7 +8,7 @@ use tokio::{
     net::{TcpStream, tcp::ReadHalf},
 };
 
-use crate::PATIENCE;
+use crate::WAIT_TIMEOUT;
 
 /// One connection.
 pub struct Http {
@@ -15,16 +16,16 @@ pub struct Http {
     host: String,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
-pub struct Answer {
+pub struct HttpResponse {
     /// The status.
     pub status: u16,
-    /// The body as it came.
+    /// The body as it was received.
     pub text: String,
 }
 
-impl Answer {
+impl HttpResponse {
     /// The body, as JSON; null if it is none.
     #[must_use]
     pub fn json(&self) -> Value {
@@ -60,7 +61,7 @@ impl Http {
         path: &str,
         headers: &[(String, String)],
         body: &[u8],
-    ) -> io::Result<Answer> {
+    ) -> io::Result<HttpResponse> {
         let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", self.host);
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -76,7 +77,7 @@ impl Http {
             let _ = write.write_all(body).await;
             std::future::pending::<()>().await;
         };
-        let answering = tokio::time::timeout(PATIENCE, answer(&mut read));
+        let answering = tokio::time::timeout(WAIT_TIMEOUT, answer(&mut read));
         tokio::select! {
             answer = answering => answer.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?,
             () = sending => Err(io::ErrorKind::Other.into()),
@@ -84,7 +85,7 @@ impl Http {
     }
 }
 
-async fn answer(read: &mut ReadHalf<'_>) -> io::Result<Answer> {
+async fn answer(read: &mut ReadHalf<'_>) -> io::Result<HttpResponse> {
     let mut data = Vec::new();
     let head_end = loop {
         if let Some(at) = data.windows(4).position(|w| w == b"\r\n\r\n") {
@@ -109,7 +110,7 @@ async fn answer(read: &mut ReadHalf<'_>) -> io::Result<Answer> {
         more(read, &mut data).await?;
     }
     let text = String::from_utf8_lossy(&data[head_end..end]).into_owned();
-    Ok(Answer { status, text })
+    Ok(HttpResponse { status, text })
 }
 
 async fn more(read: &mut ReadHalf<'_>, data: &mut Vec<u8>) -> io::Result<()> {

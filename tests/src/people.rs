@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::{Api, fresh};
+use crate::{Api, new_id};
 
 /// A user, and a token that may as much as they.
 pub struct Person {
@@ -22,7 +22,7 @@ pub struct Person {
 /// Allows an address, and puts a token for them into the database.
 pub async fn person(admin: &Api, owner: &PgPool, email: &str, platform_admin: bool) -> Person {
     let request = AddUserRequest {
-        request_id: fresh(),
+        request_id: new_id(),
         email: email.to_owned(),
         platform_admin,
     };
@@ -53,7 +53,7 @@ impl Person {
     /// They become a member.
     pub async fn joins(&self, admin: &Api, project: &str, role: ProjectRole) {
         let request = AddMemberRequest {
-            request_id: fresh(),
+            request_id: new_id(),
             project: project.to_owned(),
             user: self.id.clone(),
             role: role.into(),
@@ -68,7 +68,7 @@ impl Person {
     /// They have another role.
     pub async fn becomes(&self, admin: &Api, project: &str, role: ProjectRole) {
         let request = UpdateMemberRequest {
-            request_id: fresh(),
+            request_id: new_id(),
             project: project.to_owned(),
             user: self.id.clone(),
             role: role.into(),

@@ -1,18 +1,18 @@
-//! Waiting for a condition; no test sleeps for a time that it guessed.
+//! Waits for a condition, so that no test sleeps for a guessed time.
 use std::{
     panic::Location,
     time::{Duration, Instant},
 };
 
-/// How long anything may take before its test has failed.
-pub const PATIENCE: Duration = Duration::from_secs(25);
-/// How often to look.
-const LOOK: Duration = Duration::from_millis(10);
+/// Bounds every wait: a condition that does not hold by then fails its test, on a busy machine too.
+pub const WAIT_TIMEOUT: Duration = Duration::from_secs(25);
+/// How often the condition is checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Looks until there is something to see.
+/// Calls `look` until it returns something, and returns that.
 ///
 /// # Panics
-/// When there is nothing in time.
+/// The time is over.
 #[track_caller]
 pub fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> impl Future<Output = T> {
     let at = Location::caller();
@@ -23,10 +23,10 @@ pub fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> impl Fu
                 return seen;
             }
             assert!(
-                started.elapsed() < PATIENCE,
-                "waited {PATIENCE:?} for: {what} ({at})"
+                started.elapsed() < WAIT_TIMEOUT,
+                "waited {WAIT_TIMEOUT:?} for: {what} ({at})"
             );
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 }

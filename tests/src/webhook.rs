@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::{Answer, Http, fresh};
+use crate::{Http, HttpResponse, new_id};
 
 /// Where webhooks go.
 pub const PATH: &str = "/api/v1/webhooks/github";
@@ -43,7 +43,7 @@ impl Webhook {
                     "GitHub-Hookshot/044aadd".to_owned(),
                 ),
                 ("x-github-event".to_owned(), event.to_owned()),
-                ("x-github-delivery".to_owned(), fresh()),
+                ("x-github-delivery".to_owned(), new_id()),
                 ("x-hub-signature-256".to_owned(), signature(secret, &body)),
             ],
             body,
@@ -84,7 +84,7 @@ impl Webhook {
     ///
     /// # Errors
     /// When the connection breaks.
-    pub async fn send(&self, over: &mut Http) -> io::Result<Answer> {
+    pub async fn send(&self, over: &mut Http) -> io::Result<HttpResponse> {
         over.request("POST", PATH, &self.headers, &self.body).await
     }
 
@@ -92,7 +92,7 @@ impl Webhook {
     ///
     /// # Errors
     /// When the connection breaks.
-    pub async fn send_to(&self, url: &str) -> io::Result<Answer> {
+    pub async fn send_to(&self, url: &str) -> io::Result<HttpResponse> {
         self.send(&mut Http::connect(url).await?).await
     }
 }

@@ -1,4 +1,5 @@
-//! A world of a test's own: a database, a data directory, the program as `ck8s up`, and what else of it a test wants to run.
+//! A world of a test's own: a database, a data directory, the program as `ck8s up`, and what else of it a test wants to
+//! run.
 use std::{
     net::TcpListener,
     path::{Path, PathBuf},

@@ -11,9 +11,9 @@ use sqlx::PgPool;
 
 use crate::config::database_url;
 
-/// What is done about admins.
+/// The verbs about admins.
 #[derive(Subcommand, Debug)]
-pub enum AdminCommand {
+pub(crate) enum AdminCommand {
     /// Makes the text in a file a platform admin's token; one of the same name ends. Safe to run again: nothing changes
     /// then.
     #[command(after_help = "\
@@ -45,7 +45,7 @@ Example:
 }
 
 /// Runs it.
-pub async fn run(command: AdminCommand, token_file: Option<PathBuf>) -> Result<ExitCode> {
+pub(crate) async fn run(command: AdminCommand, token_file: Option<PathBuf>) -> Result<ExitCode> {
     match command {
         AdminCommand::Ensure { name } => {
             let path = token_file.context("which token? give --token-file")?;

@@ -12,17 +12,17 @@ use ck8s_types::WorkerId;
 
 use crate::{out, roles::Roles};
 
-/// A clock that is behind by so much takes a fresh certificate all the same.
-const SKEW: Duration = Duration::from_secs(300);
+/// How far a peer's clock may be behind so that it still accepts a fresh certificate.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Verbs of `ck8s certificate`.
 #[derive(clap::Subcommand, Debug)]
-pub enum CertificateCommand {
+pub(crate) enum CertificateCommand {
     /// Makes ca.crt and ca.key, unless they are there.
     #[command(after_help = "Example:\n  ck8s certificate authority --dir authority")]
     Authority {
-        /// Where they are kept.
+        /// The directory of the authority.
         #[arg(long, value_name = "DIR")]
         dir: PathBuf,
     },
@@ -35,7 +35,7 @@ pub enum CertificateCommand {
 
 /// Arguments of `ck8s certificate issue`.
 #[derive(clap::Args, Debug)]
-pub struct IssueArgs {
+pub(crate) struct IssueArgs {
     /// The authority: ca.crt and ca.key.
     #[arg(long, value_name = "DIR")]
     ca: PathBuf,
@@ -59,7 +59,7 @@ pub struct IssueArgs {
 }
 
 /// Runs one of the verbs.
-pub fn run(command: CertificateCommand) -> Result<ExitCode> {
+pub(crate) fn run(command: CertificateCommand) -> Result<ExitCode> {
     match command {
         CertificateCommand::Authority { dir } => {
             let made = Authority::ensure(&dir)?;
@@ -85,7 +85,7 @@ fn issue(args: IssueArgs) -> Result<()> {
     let authority = Authority::read(&args.ca)
         .context("make one with `ck8s certificate authority --dir DIR`")?;
     let now = SystemTime::now();
-    let bundle = authority.bundle(&identity, now - SKEW, now + DAY * args.days)?;
+    let bundle = authority.bundle(&identity, now - MAX_CLOCK_SKEW, now + DAY * args.days)?;
     bundle.write(&args.out)?;
     out(format_args!("{identity} in {}", args.out.display()));
     Ok(())

@@ -1,4 +1,4 @@
-//! What a server is told: secrets by the environment alone, so that no argument list shows them; the rest by either.
+//! The configuration of a server: secrets come from the environment only, so that no argument list shows them.
 use std::{env, time::Duration};
 
 use anyhow::{Context, Result, bail};
@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 /// Settings of a server that have defaults.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Tuning")]
-pub struct Tuning {
+pub(crate) struct Tuning {
     /// How long a lease lives without a heartbeat.
     #[arg(long, env = "CK8S_LEASE_TTL_MS", value_name = "MS", value_parser = clap::value_parser!(u64).range(100..))]
     lease_ttl_ms: Option<u64>,
@@ -20,10 +20,10 @@ pub struct Tuning {
     /// How long a lease without a worker waits to be taken over.
     #[arg(long, env = "CK8S_TAKEOVER_TIMEOUT_MS", value_name = "MS", value_parser = clap::value_parser!(u64).range(100..))]
     takeover_timeout_ms: Option<u64>,
-    /// Slots of a project that nobody set.
+    /// The slots of a project whose slots nobody has set.
     #[arg(long, env = "CK8S_DEFAULT_SLOTS", value_name = "N", value_parser = clap::value_parser!(i32).range(0..=10_000))]
     default_slots: Option<i32>,
-    /// Largest log of one attempt; the rest is dropped, and said so.
+    /// The largest log of one attempt; the rest is dropped, which the log says.
     #[arg(long, env = "CK8S_LOG_CAP_BYTES", value_name = "BYTES", value_parser = clap::value_parser!(i64).range(1024..))]
     log_cap_bytes: Option<i64>,
     /// Webhooks that one address may send in a second; 0: as many as it likes.
@@ -42,13 +42,13 @@ pub struct Tuning {
 }
 
 impl Tuning {
-    /// How long the public listener still answers at the end.
-    pub fn linger(&self) -> Duration {
+    /// Returns how long the public listener still answers after SIGTERM.
+    pub(crate) fn linger(&self) -> Duration {
         Duration::from_millis(self.linger_ms)
     }
 
-    /// The edge's settings.
-    pub fn edge(&self) -> EdgeConfig {
+    /// Returns the edge's configuration.
+    pub(crate) fn edge(&self) -> EdgeConfig {
         let mut config = EdgeConfig::default();
         if let Some(rate) = self.webhook_rate {
             config.webhook_rate = rate;
@@ -56,8 +56,8 @@ impl Tuning {
         config
     }
 
-    /// The runs service's settings, with its key.
-    pub fn runs(&self, run_token_key: [u8; 32]) -> Result<RunsConfig> {
+    /// Returns the runs service's configuration.
+    pub(crate) fn runs(&self, run_token_key: [u8; 32]) -> Result<RunsConfig> {
         let mut config = RunsConfig::new(run_token_key);
         if let Some(ms) = self.lease_ttl_ms {
             config.lease_ttl = Duration::from_millis(ms);
@@ -87,21 +87,21 @@ impl Tuning {
 
 /// The secrets of a server: each role has its own.
 #[derive(Clone, Debug, Default)]
-pub struct Secrets {
+pub(crate) struct Secrets {
     /// Seals what is stored, for the roles repositories and auth: `id:base64key,...`.
-    pub key_ring: Option<SecretString>,
+    pub(crate) key_ring: Option<SecretString>,
     /// Signs the runs' own tokens, for the role runs: 64 hexadecimal digits.
-    pub run_token_key: Option<SecretString>,
+    pub(crate) run_token_key: Option<SecretString>,
     /// Checks events that belong to no repository.
-    pub webhook_secret: Option<SecretString>,
+    pub(crate) webhook_secret: Option<SecretString>,
     /// The OAuth app's, for the role auth.
-    pub github_client_secret: Option<SecretString>,
+    pub(crate) github_client_secret: Option<SecretString>,
 }
 
 impl Secrets {
-    /// From `CK8S_KEY_RING`, `CK8S_RUN_TOKEN_KEY`, `CK8S_WEBHOOK_SECRET`, `CK8S_GITHUB_CLIENT_SECRET`, as far as they
+    /// Reads `CK8S_KEY_RING`, `CK8S_RUN_TOKEN_KEY`, `CK8S_WEBHOOK_SECRET`, `CK8S_GITHUB_CLIENT_SECRET`, as far as they
     /// are set.
-    pub fn from_env() -> Self {
+    pub(crate) fn from_env() -> Self {
         Self {
             key_ring: secret("CK8S_KEY_RING"),
             run_token_key: secret("CK8S_RUN_TOKEN_KEY"),
@@ -110,16 +110,16 @@ impl Secrets {
         }
     }
 
-    /// The keys that seal.
-    pub fn key_ring(&self) -> Result<KeyRing> {
+    /// Returns the key ring.
+    pub(crate) fn key_ring(&self) -> Result<KeyRing> {
         let text = self.key_ring.as_ref().context(
             "CK8S_KEY_RING is not set: it seals stored secrets; make one with: echo \"k1:$(openssl rand -base64 32)\"",
         )?;
         KeyRing::from_text(text.expose_secret()).context("CK8S_KEY_RING")
     }
 
-    /// The key as bytes.
-    pub fn run_token_key(&self) -> Result<[u8; 32]> {
+    /// Returns the key that signs the runs' tokens.
+    pub(crate) fn run_token_key(&self) -> Result<[u8; 32]> {
         let text = self.run_token_key.as_ref().context(
             "CK8S_RUN_TOKEN_KEY is not set: it signs the runs' tokens, the same for all replicas; make one with: openssl rand -hex 32",
         )?;
@@ -134,8 +134,8 @@ impl Secrets {
     }
 }
 
-/// The database's address from `CK8S_DATABASE_URL`, else `DATABASE_URL`.
-pub fn database_url() -> Option<SecretString> {
+/// Returns the database's address from `CK8S_DATABASE_URL`, else `DATABASE_URL`.
+pub(crate) fn database_url() -> Option<SecretString> {
     secret("CK8S_DATABASE_URL").or_else(|| secret("DATABASE_URL"))
 }
 
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_key_is_not_shown() {
+    fn an_error_does_not_show_a_bad_key() {
         let secrets = Secrets {
             run_token_key: Some("c0ffee".into()),
             ..Secrets::default()

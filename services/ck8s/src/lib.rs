@@ -1,12 +1,8 @@
 //! The program `ck8s`: its commands, the table of roles, wiring, shutdown. No logic of a service.
-//!
-//! It is a library so that the load program can depend on it: cargo then resolves the same features for both, and
-//! building one leaves what the other built as it is.
+#![doc = include_str!("../README.md")]
 mod admin;
 mod certificate;
 mod config;
-#[cfg(test)]
-mod deploy_tests;
 mod limits;
 mod mesh;
 mod migrate;

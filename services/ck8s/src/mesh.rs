@@ -18,7 +18,7 @@ const DEFAULT_WORKER_CERTIFICATE_TTL_SECONDS: u64 = 24 * 3600;
 /// The options of the mesh.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Mesh: roles in other processes, over mutual TLS")]
-pub struct MeshOptions {
+pub(crate) struct MeshOptions {
     /// The mesh listener, for the roles that run elsewhere and for workers.
     #[arg(long, env = "CK8S_MESH_LISTEN", value_name = "ADDRESS")]
     mesh_listen: Option<SocketAddr>,
@@ -28,7 +28,7 @@ pub struct MeshOptions {
     /// For the role auth: directory with ca.crt and ca.key, which sign workers' certificates; without it no worker can
     /// join.
     #[arg(long, env = "CK8S_MESH_CA", value_name = "DIR")]
-    pub mesh_ca: Option<PathBuf>,
+    pub(crate) mesh_ca: Option<PathBuf>,
     /// For the role auth: how long a worker's certificate lives; it renews it when two thirds of that are over.
     #[arg(
         long,
@@ -53,7 +53,7 @@ pub struct MeshOptions {
 
 impl MeshOptions {
     /// Checks that these roles can be served with these options.
-    pub fn check(&self, roles: &Roles) -> Result<()> {
+    pub(crate) fn check(&self, roles: &Roles) -> Result<()> {
         let peers: Vec<&str> = ["ingress", "runs", "repositories", "auth"]
             .into_iter()
             .filter(|role| self.peer(role).is_some())
@@ -62,12 +62,12 @@ impl MeshOptions {
     }
 
     /// Returns the address of the mesh listener, if there is one.
-    pub fn listen(&self) -> Option<SocketAddr> {
+    pub(crate) fn listen(&self) -> Option<SocketAddr> {
         self.mesh_listen
     }
 
     /// Returns how long the certificate of a worker is valid: a day by default.
-    pub fn worker_certificate_life(&self) -> Duration {
+    pub(crate) fn worker_certificate_life(&self) -> Duration {
         Duration::from_secs(
             self.worker_certificate_ttl_s
                 .unwrap_or(DEFAULT_WORKER_CERTIFICATE_TTL_SECONDS),
@@ -86,7 +86,7 @@ impl MeshOptions {
     }
 
     /// Opens the certificates if the mesh leaves this process. They are reloaded until `shutdown`.
-    pub fn certificates(
+    pub(crate) fn certificates(
         &self,
         roles: &Roles,
         shutdown: &CancellationToken,
@@ -114,7 +114,7 @@ impl MeshOptions {
     }
 
     /// Makes the mesh as these roles see it.
-    pub fn mesh(
+    pub(crate) fn mesh(
         &self,
         roles: &Roles,
         policy: &Arc<Policy>,

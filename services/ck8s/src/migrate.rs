@@ -8,9 +8,9 @@ use secrecy::ExposeSecret;
 
 use crate::config::database_url;
 
-/// What is done to the schema.
+/// The verbs about the schema.
 #[derive(Subcommand, Debug)]
-pub enum MigrateCommand {
+pub(crate) enum MigrateCommand {
     /// Applies what is pending. Safe to run by several at once: one does it, the others wait.
     #[command(
         after_help = "Example:\n  CK8S_DATABASE_URL=postgres://ck8s:...@db/ck8s ck8s migrate up"
@@ -26,7 +26,7 @@ pub enum MigrateCommand {
         #[command(flatten)]
         database: Database,
     },
-    /// Lists every migration and how it stands.
+    /// Lists every migration and its state.
     #[command(after_help = "Example:\n  ck8s migrate status")]
     Status(Database),
     /// Ends with 1 unless the schema is exactly this program's.
@@ -36,7 +36,7 @@ pub enum MigrateCommand {
 
 /// Which database.
 #[derive(clap::Args, Debug)]
-pub struct Database {
+pub(crate) struct Database {
     /// The database. Rather set CK8S_DATABASE_URL or DATABASE_URL: arguments are seen by every user of the machine.
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
@@ -58,7 +58,7 @@ impl Database {
 }
 
 /// Runs it.
-pub async fn run(command: MigrateCommand, url: Option<&str>) -> Result<ExitCode> {
+pub(crate) async fn run(command: MigrateCommand, url: Option<&str>) -> Result<ExitCode> {
     match command {
         MigrateCommand::Up(database) => {
             let applied = migrate::up(database.url(url)?.expose_secret()).await?;

@@ -1,20 +1,21 @@
-//! Whether the process can serve: its database answers, the roles that it needs can be reached.
+//! Whether the process can serve: its database responds, and the roles that it needs can be reached.
 use std::{
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use ck8s_rpc::mesh::Mesh;
 use ck8s_telemetry::Admin;
+use parking_lot::Mutex;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-/// How long one answer of the database counts: probes must not load it.
-const READY_FOR: Duration = Duration::from_secs(1);
+/// How long the result of one check of the database is used, so that probes do not load it.
+const DATABASE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Asks what is missing; a clone is the same.
+/// Finds what the process needs and does not have; a clone shares its state.
 #[derive(Clone)]
-pub struct Readiness {
+pub(crate) struct Readiness {
     pool: Option<PgPool>,
     mesh: Mesh,
     stopping: CancellationToken,
@@ -22,7 +23,7 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    pub fn new(pool: Option<PgPool>, mesh: Mesh, stopping: CancellationToken) -> Self {
+    pub(crate) fn new(pool: Option<PgPool>, mesh: Mesh, stopping: CancellationToken) -> Self {
         Self {
             pool,
             mesh,
@@ -32,7 +33,7 @@ impl Readiness {
     }
 
     /// What the process needs and does not have: `database`, or roles. `stopping`: it wants nothing new.
-    pub async fn missing(&self) -> Vec<&'static str> {
+    pub(crate) async fn missing(&self) -> Vec<&'static str> {
         let mut missing = self.mesh.missing();
         if !self.database().await {
             missing.insert(0, "database");
@@ -47,36 +48,36 @@ impl Readiness {
         let Some(pool) = &self.pool else {
             return true;
         };
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = *self.last.lock();
         if let Some((at, ready)) = last
-            && at.elapsed() < READY_FOR
+            && at.elapsed() < DATABASE_CHECK_INTERVAL
         {
             return ready;
         }
-        let ready = ck8s_db::ping(pool, READY_FOR).await.is_ok();
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), ready));
+        let ready = ck8s_db::ping(pool, DATABASE_CHECK_INTERVAL).await.is_ok();
+        *self.last.lock() = Some((Instant::now(), ready));
         ready
     }
 }
 
 /// The private listener's word on readiness, from before the server is there.
 #[derive(Clone, Default)]
-pub struct Answers(Arc<OnceLock<Readiness>>);
+pub(crate) struct ReadinessEndpoint(Arc<OnceLock<Readiness>>);
 
-impl Answers {
+impl ReadinessEndpoint {
     /// The server is there.
-    pub fn set(&self, readiness: Readiness) {
+    pub(crate) fn set(&self, readiness: Readiness) {
         // It is set once.
         let _ = self.0.set(readiness);
     }
 
     /// Serves the private listener in the background until `shutdown`.
-    pub fn serve(&self, admin: Admin, shutdown: &CancellationToken) {
-        let answers = self.clone();
+    pub(crate) fn serve(&self, admin: Admin, shutdown: &CancellationToken) {
+        let readiness_endpoint = self.clone();
         let missing = move || {
-            let answers = answers.clone();
+            let readiness_endpoint = readiness_endpoint.clone();
             async move {
-                match answers.0.get() {
+                match readiness_endpoint.0.get() {
                     Some(readiness) => readiness.missing().await,
                     None => vec!["started"],
                 }

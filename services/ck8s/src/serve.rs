@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use crate::{
     config::{Secrets, Tuning, database_url},
     mesh::MeshOptions,
-    readiness::Answers,
+    readiness::ReadinessEndpoint,
     roles::Roles,
     server::{Options, Server},
     shutdown,
@@ -25,7 +25,7 @@ CK8S_RUN_TOKEN_KEY for runs, CK8S_WEBHOOK_SECRET for ingress, CK8S_GITHUB_CLIENT
 Example:
   ck8s migrate up && ck8s serve --role all --listen 0.0.0.0:8080
   CK8S_PEER_AUTH=https://auth:7443 ck8s serve --role repositories --mesh-listen 0.0.0.0:7443 --mesh-certs /certs")]
-pub struct ServeArgs {
+pub(crate) struct ServeArgs {
     /// The roles: edge, ingress, runs, repositories, auth; or all.
     #[arg(
         long,
@@ -58,7 +58,7 @@ pub struct ServeArgs {
 }
 
 /// Serves until a signal comes.
-pub async fn run(args: ServeArgs) -> Result<ExitCode> {
+pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode> {
     init_logs(LogFormat::Json)?;
     let shutdown = shutdown::on_signal()?;
     let roles = Roles::named(&args.role)?;
@@ -73,9 +73,9 @@ pub async fn run(args: ServeArgs) -> Result<ExitCode> {
     } else {
         None
     };
-    let answers = Answers::default();
+    let readiness_endpoint = ReadinessEndpoint::default();
     if let Some(address) = args.admin_listen {
-        answers.serve(Admin::bind(address).await?, &shutdown);
+        readiness_endpoint.serve(Admin::bind(address).await?, &shutdown);
     }
     let listener = if roles.has("edge") {
         Some(bind(args.listen).await?)
@@ -87,11 +87,11 @@ pub async fn run(args: ServeArgs) -> Result<ExitCode> {
         database_url,
         secrets: Secrets::from_env(),
         tuning: args.tuning,
-        sign_in: args.sign_in.told(),
+        sign_in: args.sign_in.resolve(),
         mesh: args.mesh,
     };
     let mut server = Server::start(options, listener).await?;
-    answers.set(server.readiness());
+    readiness_endpoint.set(server.readiness());
     tracing::info!("serving");
     tokio::select! {
         () = shutdown.cancelled() => server.stop().await,
@@ -101,7 +101,7 @@ pub async fn run(args: ServeArgs) -> Result<ExitCode> {
 }
 
 /// Binds the public listener.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}: choose another with --listen"))

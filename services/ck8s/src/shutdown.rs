@@ -1,11 +1,11 @@
-//! Signals: the first SIGTERM or SIGINT asks the process to end well, the second ends it at once.
+//! Signals: the first SIGTERM or SIGINT stops the process gracefully, the second ends it at once.
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A token that is cancelled by the first signal.
-pub fn on_signal() -> io::Result<CancellationToken> {
+/// Returns a token that the first signal cancels.
+pub(crate) fn on_signal() -> io::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let token = CancellationToken::new();

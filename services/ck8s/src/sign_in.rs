@@ -1,4 +1,5 @@
-//! How people sign in: where they reach the server, who says who they are, and who is let in first.
+//! The options of sign-in: the public address, the OAuth app, the first admin; and the configuration that follows for
+//! auth, repositories and the edge.
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
@@ -14,7 +15,7 @@ use crate::config::Secrets;
 /// The options of sign-in, for the roles auth and edge. The OAuth app's secret comes by the environment alone.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Sign-in")]
-pub struct SignInOptions {
+pub(crate) struct SignInOptions {
     /// Where people reach the console, and GitHub's hooks the server, for the roles auth, edge and repositories:
     /// https://ck8s.example.
     #[arg(long, env = "CK8S_PUBLIC_URL", value_name = "URL")]
@@ -65,19 +66,19 @@ pub struct SignInOptions {
 }
 
 impl SignInOptions {
-    /// With an address of its own, if none was given.
-    pub fn reached_at(mut self, url: &str) -> Reached {
+    /// Resolves the options; without a public address, uses this one.
+    pub(crate) fn resolve_with_default_url(mut self, url: &str) -> SignInSettings {
         let given = self.public_url.take();
-        Reached {
+        SignInSettings {
             issuer: given.clone(),
             public_url: given.or_else(|| Some(url.to_owned())),
             options: self,
         }
     }
 
-    /// As it was told.
-    pub fn told(self) -> Reached {
-        Reached {
+    /// Resolves the options as they were given.
+    pub(crate) fn resolve(self) -> SignInSettings {
+        SignInSettings {
             issuer: self.public_url.clone(),
             public_url: self.public_url.clone(),
             options: self,
@@ -87,15 +88,15 @@ impl SignInOptions {
 
 /// The options, and where people reach the server.
 #[derive(Clone, Debug)]
-pub struct Reached {
+pub(crate) struct SignInSettings {
     issuer: Option<String>,
     public_url: Option<String>,
     options: SignInOptions,
 }
 
-impl Reached {
+impl SignInSettings {
     /// Returns the settings of the auth service.
-    pub fn auth(
+    pub(crate) fn auth(
         &self,
         secrets: &Secrets,
         certificates: Option<CertificateConfig>,
@@ -140,7 +141,10 @@ impl Reached {
     }
 
     /// Returns where repositories are managed; none: the public address of the server is not known.
-    pub fn managed_provider(&self, database_url: &SecretString) -> Result<Option<ManagedProvider>> {
+    pub(crate) fn managed_provider(
+        &self,
+        database_url: &SecretString,
+    ) -> Result<Option<ManagedProvider>> {
         let Some(url) = self.public_url.as_deref().map(checked).transpose()? else {
             return Ok(None);
         };
@@ -154,7 +158,7 @@ impl Reached {
     }
 
     /// Tells the edge.
-    pub fn edge(&self, mut config: EdgeConfig) -> Result<EdgeConfig> {
+    pub(crate) fn edge(&self, mut config: EdgeConfig) -> Result<EdgeConfig> {
         config.public_url = self.public_url.as_deref().map(checked).transpose()?;
         if let Some(rate) = self.options.sign_in_rate {
             config.sign_in_rate = rate;
@@ -165,7 +169,7 @@ impl Reached {
 }
 
 /// Says which setting keeps the auth service from starting.
-pub fn start_error(error: StartError) -> anyhow::Error {
+pub(crate) fn start_error(error: StartError) -> anyhow::Error {
     let setting = match &error {
         StartError::Authority(_) => "--mesh-ca",
         StartError::SignIn(_) => "the settings of sign-in",
@@ -219,7 +223,7 @@ mod tests {
 
     #[test]
     fn an_oauth_app_has_an_id_and_a_secret() {
-        let oauth = |args: &[&str], secret| options(args).told().oauth(&secrets(secret));
+        let oauth = |args: &[&str], secret| options(args).resolve().oauth(&secrets(secret));
         assert!(oauth(&[], None).unwrap().is_none());
         let id = ["--github-client-id", "me"];
         let one = oauth(&id, None).unwrap_err().to_string();
@@ -235,10 +239,10 @@ mod tests {
     #[test]
     fn where_it_is_reached_is_an_address() {
         let public = options(&["--public-url", "https://ck8s.example/"]);
-        let config = public.told().config(&secrets(None)).unwrap();
+        let config = public.resolve().config(&secrets(None)).unwrap();
         assert_eq!(config.issuer, "https://ck8s.example");
         assert_eq!(config.public_url.as_deref(), Some("https://ck8s.example"));
-        let local = options(&[]).reached_at("http://127.0.0.1:8080");
+        let local = options(&[]).resolve_with_default_url("http://127.0.0.1:8080");
         let config = local.config(&secrets(None)).unwrap();
         assert_eq!(config.issuer, "ck8s", "the same whatever the port is");
         assert_eq!(config.public_url.as_deref(), Some("http://127.0.0.1:8080"));

@@ -18,7 +18,7 @@ use crate::shutdown;
 
 /// What runs the workloads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum Executor {
+pub(crate) enum Executor {
     /// Child processes on this machine; not a sandbox.
     Process,
     /// Jobs in a Kubernetes cluster.
@@ -37,7 +37,7 @@ Example:
   ck8s worker --url http://127.0.0.1:8080 --token-file token --executor process
   ck8s worker --url https://runs:7443 --mesh-certs /var/lib/ck8s/certs"
 )]
-pub struct WorkerArgs {
+pub(crate) struct WorkerArgs {
     #[command(subcommand)]
     verb: Option<WorkerVerb>,
     #[command(flatten)]
@@ -70,7 +70,7 @@ struct NodeArgs {
     )]
     capacity: u32,
     #[command(flatten)]
-    place: PlaceArgs,
+    workload: WorkloadArgs,
     /// Directory with tls.crt, tls.key and ca.crt; read again when they change. `ck8s worker join` makes them.
     #[arg(long, env = "CK8S_MESH_CERTS", value_name = "DIR")]
     mesh_certs: Option<PathBuf>,
@@ -92,27 +92,28 @@ struct NodeArgs {
 
 /// Where workloads run, for the kubernetes executor.
 #[derive(clap::Args, Clone, Debug)]
-pub struct PlaceArgs {
+pub(crate) struct WorkloadArgs {
     /// The cluster; without it, as kubectl finds it.
     #[arg(long, env = "CK8S_KUBECONFIG", value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// Projects' namespaces are this and the project's slug.
     #[arg(long, env = "CK8S_NAMESPACE_PREFIX", value_name = "PREFIX", default_value = ck8s_worker::DEFAULT_NAMESPACE_PREFIX)]
     namespace_prefix: String,
-    /// Where runs reach the server; without it pods are not told, and processes are told --url unless that is the mesh.
+    /// The address at which runs reach the server. Without it, pods get none, and processes get --url unless that is
+    /// the mesh.
     #[arg(long, env = "CK8S_URL_FOR_RUNS", value_name = "URL")]
     url_for_runs: Option<String>,
 }
 
-impl PlaceArgs {
-    /// Runs are told this address, unless another was said.
-    pub fn told(mut self, url: &str) -> Self {
+impl WorkloadArgs {
+    /// Gives runs this address of the server, unless another one was given.
+    pub(crate) fn with_server_url(mut self, url: &str) -> Self {
         self.url_for_runs.get_or_insert_with(|| url.to_owned());
         self
     }
 
     /// The executor's configuration.
-    pub fn executor(self, executor: Executor, work_dir: PathBuf) -> ExecutorConfig {
+    pub(crate) fn executor(self, executor: Executor, work_dir: PathBuf) -> ExecutorConfig {
         match executor {
             Executor::Process => ExecutorConfig::Process {
                 work_dir,
@@ -128,12 +129,12 @@ impl PlaceArgs {
 }
 
 /// Runs a node until a signal comes, or one of the verbs.
-pub async fn run(args: WorkerArgs, global: GlobalOptions) -> Result<ExitCode> {
+pub(crate) async fn run(args: WorkerArgs, global: GlobalOptions) -> Result<ExitCode> {
     if let Some(mut verb) = args.verb {
         if let WorkerVerb::Join(join) = &mut verb
             && join.id.is_none()
         {
-            join.id = Some(machine()?.to_string());
+            join.id = Some(machine_worker_id()?.to_string());
         }
         return Ok(ck8s_cli::run_worker_verb(verb, global).await);
     }
@@ -145,10 +146,10 @@ pub async fn run(args: WorkerArgs, global: GlobalOptions) -> Result<ExitCode> {
         .clone()
         .context("which server? give --url or set CK8S_URL")?;
     let (credential, worker_id) = match &node.mesh_certs {
-        Some(dir) => certified(dir, &url, &node)?,
+        Some(dir) => certificate_credential(dir, &url, &node)?,
         None => {
             if node.executor == Executor::Process {
-                node.place = node.place.told(&url);
+                node.workload = node.workload.with_server_url(&url);
             }
             (Credential::Token(token(&global)?), node.id)
         }
@@ -158,11 +159,11 @@ pub async fn run(args: WorkerArgs, global: GlobalOptions) -> Result<ExitCode> {
         credential,
         worker_id: match worker_id {
             Some(id) => id,
-            None => machine()?,
+            None => machine_worker_id()?,
         },
         labels: node.labels,
         capacity: node.capacity,
-        executor: node.place.executor(node.executor, node.work_dir),
+        executor: node.workload.executor(node.executor, node.work_dir),
     };
     let admin = match node.admin_listen {
         Some(address) => Some(Admin::bind(address).await?),
@@ -185,7 +186,11 @@ pub async fn run(args: WorkerArgs, global: GlobalOptions) -> Result<ExitCode> {
 }
 
 /// The certificates of a directory, and the id that they name.
-fn certified(dir: &Path, url: &str, node: &NodeArgs) -> Result<(Credential, Option<WorkerId>)> {
+fn certificate_credential(
+    dir: &Path,
+    url: &str,
+    node: &NodeArgs,
+) -> Result<(Credential, Option<WorkerId>)> {
     let certificates = Certificates::open(dir).context("--mesh-certs")?;
     let Identity::Worker(named) = certificates.identity() else {
         bail!(
@@ -226,7 +231,7 @@ fn token(global: &GlobalOptions) -> Result<SecretString> {
 }
 
 /// The machine's name, as a worker's id.
-pub fn machine() -> Result<WorkerId> {
+pub(crate) fn machine_worker_id() -> Result<WorkerId> {
     let name = nix::unistd::gethostname()?.to_string_lossy().into_owned();
     let fitting = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let name: String = name

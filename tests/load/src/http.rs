@@ -1,4 +1,5 @@
-//! Webhooks over keep-alive connections, with as little of its own cost as can be: prepared bytes out, a status line in.
+//! Webhooks over keep-alive connections at little cost of its own: prepared bytes are sent, and only the status line is
+//! read.
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -16,14 +17,14 @@ use uuid::Uuid;
 
 /// A webhook without its delivery id: head, then the id, then the rest.
 #[derive(Clone)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     head: Arc<[u8]>,
     rest: Arc<[u8]>,
 }
 
 impl Prepared {
     /// Signs a payload for a server's address.
-    pub fn new(authority: &str, secret: &str, body: &[u8]) -> Self {
+    pub(crate) fn new(authority: &str, secret: &str, body: &[u8]) -> Self {
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
             .expect("HMAC takes a key of any length");
         mac.update(body);
@@ -51,14 +52,14 @@ impl Prepared {
 }
 
 /// A keep-alive connection.
-pub struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Connection {
     /// Connects.
-    pub async fn open(authority: &str) -> Result<Self> {
+    pub(crate) async fn open(authority: &str) -> Result<Self> {
         let stream = TcpStream::connect(authority).await?;
         stream.set_nodelay(true)?;
         Ok(Self {
@@ -68,7 +69,7 @@ impl Connection {
     }
 
     /// Sends one webhook and returns the status of the answer.
-    pub async fn post(&mut self, prepared: &Prepared) -> Result<u16> {
+    pub(crate) async fn post(&mut self, prepared: &Prepared) -> Result<u16> {
         self.stream.write_all(&prepared.bytes()).await?;
         self.buffer.clear();
         loop {
@@ -101,14 +102,14 @@ fn whole_answer(bytes: &[u8]) -> Result<Option<u16>> {
 }
 
 /// What a round of load gave.
-pub struct Round {
-    pub accepted: usize,
-    pub elapsed: Duration,
-    pub latencies: Vec<Duration>,
+pub(crate) struct Round {
+    pub(crate) accepted: usize,
+    pub(crate) elapsed: Duration,
+    pub(crate) latencies: Vec<Duration>,
 }
 
 /// Sends webhooks over many connections for a while; every answer must be the one that is expected.
-pub async fn load(
+pub(crate) async fn load(
     authority: &str,
     prepared: &Prepared,
     connections: usize,

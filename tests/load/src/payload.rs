@@ -2,7 +2,7 @@
 use serde_json::{Value, json};
 
 /// An `issues` `labeled` payload of a repository.
-pub fn issues_labeled(repository: u64, label: &str) -> Vec<u8> {
+pub(crate) fn issues_labeled(repository: u64, label: &str) -> Vec<u8> {
     let user = |login: &str| {
         let mut user = json!({"login": login, "id": 21_031_067, "node_id": "MDQ6VXNlcjIxMDMxMDY3", "type": "User", "site_admin": false});
         for part in [

@@ -1,4 +1,4 @@
-//! The yardsticks: pgbench on the same PostgreSQL, in a database of its own.
+//! The baselines: pgbench on the same PostgreSQL, in a database of its own.
 use std::{path::Path, process::Stdio};
 
 use anyhow::{Context, Result};
@@ -6,17 +6,17 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
 use tokio::process::Command;
 
 /// A database for yardsticks on the server's PostgreSQL.
-pub struct Yard {
+pub(crate) struct Baseline {
     url: String,
     dir: std::path::PathBuf,
 }
 
-impl Yard {
+impl Baseline {
     /// Makes it, with the tables of both yardsticks.
-    pub async fn make(pool: &PgPool, database_url: &str, dir: &Path) -> Result<Self> {
-        pool.execute(AssertSqlSafe("DROP DATABASE IF EXISTS yard".to_owned()))
+    pub(crate) async fn make(pool: &PgPool, database_url: &str, dir: &Path) -> Result<Self> {
+        pool.execute(AssertSqlSafe("DROP DATABASE IF EXISTS baseline".to_owned()))
             .await?;
-        pool.execute(AssertSqlSafe("CREATE DATABASE yard".to_owned()))
+        pool.execute(AssertSqlSafe("CREATE DATABASE baseline".to_owned()))
             .await?;
         let (base, query) = database_url.split_once('?').unwrap_or((database_url, ""));
         let base = base
@@ -24,9 +24,9 @@ impl Yard {
             .context("a database in the address")?
             .0;
         let url = if query.is_empty() {
-            format!("{base}/yard")
+            format!("{base}/baseline")
         } else {
-            format!("{base}/yard?{query}")
+            format!("{base}/baseline?{query}")
         };
         let mut conn = PgConnection::connect(&url).await?;
         conn.execute(
@@ -54,12 +54,12 @@ impl Yard {
     }
 
     /// The database's address.
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// Transactions per second of one-row ingest.
-    pub async fn ingest(&self, clients: usize, seconds: u64, payload: &[u8]) -> Result<f64> {
+    pub(crate) async fn ingest(&self, clients: usize, seconds: u64, payload: &[u8]) -> Result<f64> {
         let payload = std::str::from_utf8(payload)?;
         self.pgbench(
             "ingest.sql",
@@ -71,7 +71,7 @@ impl Yard {
     }
 
     /// Chunks per second, one row each.
-    pub async fn chunks(&self, clients: usize, seconds: u64, data: &str) -> Result<f64> {
+    pub(crate) async fn chunks(&self, clients: usize, seconds: u64, data: &str) -> Result<f64> {
         self.pgbench("chunk.sql", clients, seconds, &format!("data={data}"))
             .await
     }

@@ -2,12 +2,12 @@
 use std::time::Duration;
 
 /// The median; the mean of the middle two of an even number.
-pub fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     percentile(values, 50.0)
 }
 
 /// A percentile by linear interpolation; NaN of nothing.
-pub fn percentile(values: &[f64], p: f64) -> f64 {
+pub(crate) fn percentile(values: &[f64], p: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let Some(last) = sorted.len().checked_sub(1) else {
@@ -19,12 +19,12 @@ pub fn percentile(values: &[f64], p: f64) -> f64 {
 }
 
 /// Milliseconds of durations.
-pub fn millis(durations: &[Duration]) -> Vec<f64> {
+pub(crate) fn millis(durations: &[Duration]) -> Vec<f64> {
     durations.iter().map(|d| d.as_secs_f64() * 1000.0).collect()
 }
 
 /// `min / median / max`.
-pub fn spread(values: &[f64]) -> String {
+pub(crate) fn spread(values: &[f64]) -> String {
     format!(
         "{:.0} / {:.0} / {:.0}",
         percentile(values, 0.0),
@@ -35,18 +35,18 @@ pub fn spread(values: &[f64]) -> String {
 
 /// The rows that were measured.
 #[derive(Default)]
-pub struct Table(Vec<[String; 4]>);
+pub(crate) struct Table(Vec<[String; 4]>);
 
 impl Table {
     /// Adds a row: its number, what was measured, the figures, and the ratio or figure with its gate.
-    pub fn row(&mut self, row: &str, what: &str, figures: String, against: String) {
+    pub(crate) fn row(&mut self, row: &str, what: &str, figures: String, against: String) {
         say(&format!("row {row}: {what}: {figures}; {against}"));
         self.0
             .push([row.to_owned(), what.to_owned(), figures, against]);
     }
 
     /// Prints them.
-    pub fn print(&self) {
+    pub(crate) fn print(&self) {
         say("\n| row | path | figures | result |\n|---|---|---|---|");
         for [row, what, figures, against] in &self.0 {
             say(&format!("| {row} | {what} | {figures} | {against} |"));
@@ -56,6 +56,6 @@ impl Table {
 
 /// Says something on standard output.
 #[expect(clippy::print_stdout, reason = "this program's purpose")]
-pub fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     println!("{text}");
 }

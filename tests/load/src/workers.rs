@@ -1,4 +1,5 @@
-//! Workers that do no work: they speak the lease protocol and say of each grant at once that it ran, ended and is gone.
+//! Workers that do no work: they speak the lease protocol, and report each grant at once as running, succeeded and
+//! released.
 use anyhow::Result;
 use ck8s_proto::runs::v1::{
     Finished, Heartbeat, Hello, LeaseRef, LeaseRequest, LeaseResponse, Released, RunReason,
@@ -13,11 +14,11 @@ use tokio::{
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use uuid::Uuid;
 
-use crate::ground::Authorized;
+use crate::server::Authorized;
 
 /// What a worker does with a grant.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Do {
+pub(crate) enum Do {
     /// Runs it in no time.
     Finish,
     /// Says that it runs, and goes on.
@@ -25,13 +26,13 @@ pub enum Do {
 }
 
 /// A grant that arrived.
-pub struct Granted {
-    pub lease: LeaseRef,
-    pub at: Instant,
+pub(crate) struct Granted {
+    pub(crate) lease: LeaseRef,
+    pub(crate) at: Instant,
 }
 
 /// A worker's stream.
-pub struct Worker {
+pub(crate) struct Worker {
     task: JoinHandle<()>,
 }
 
@@ -42,7 +43,7 @@ impl Drop for Worker {
 }
 
 /// Connects a worker. Each grant is told where somebody listens.
-pub async fn connect(
+pub(crate) async fn connect(
     channel: Authorized,
     name: String,
     label: &str,

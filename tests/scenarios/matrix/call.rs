@@ -1,4 +1,4 @@
-//! The contract's methods with their rules, and calls of any of them with bytes for messages.
+//! The contract's methods with their rules, and a call of any of them with bytes as messages.
 use std::time::Duration;
 
 use ck8s_proto::policy::v1 as policy;
@@ -11,14 +11,14 @@ use tonic::{
     transport::Channel,
 };
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Bounds one call.
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A method of the contract.
 pub struct Method {
     /// `/package.Service/Method`.
     pub path: String,
-    /// Who may call it.
+    /// The rule that says who may call it.
     pub rule: Option<policy::Rule>,
 }
 
@@ -32,14 +32,14 @@ impl Method {
         found.expect("a role serves it")
     }
 
-    /// Whether people may call it, with a role in a project.
+    /// Returns whether people with a role in a project may call it.
     pub fn admits_people(&self) -> bool {
         let rule = self.rule.as_ref().expect("a rule");
         rule.callers().any(|c| c == policy::Caller::Person)
     }
 }
 
-/// All methods of our own.
+/// Returns all methods of ck8s's own services.
 pub fn methods() -> Vec<Method> {
     let pool = DescriptorPool::decode(ck8s_proto::FILE_DESCRIPTOR_SET).expect("a contract");
     let option = pool
@@ -67,7 +67,7 @@ pub fn methods() -> Vec<Method> {
         .collect()
 }
 
-/// The first message of the answer.
+/// Calls a method, and returns the first message of the response.
 pub async fn call(
     channel: Channel,
     bearer: Option<&str>,
@@ -91,12 +91,12 @@ pub async fn call(
             .into_inner();
         Ok(stream.message().await?.unwrap_or_default())
     };
-    tokio::time::timeout(PATIENCE, answer)
+    tokio::time::timeout(CALL_TIMEOUT, answer)
         .await
         .unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer")))
 }
 
-/// Messages as bytes.
+/// A codec that leaves messages as bytes.
 #[derive(Clone, Copy)]
 struct Raw;
 

@@ -17,38 +17,38 @@ use super::{
     requests::Places,
 };
 
-/// Who calls, as the expectation needs to know.
+/// The kind of a caller, which decides what is expected.
 #[derive(Clone, Debug)]
-pub enum Kind {
-    /// Nobody.
+pub enum CallerKind {
+    /// A caller without a token.
     Anonymous,
-    /// A token that is good no more.
+    /// A token that is no longer valid.
     Bad,
-    /// With this role in the own project, and at most that one anywhere.
+    /// A person with this role in the own project, and a limit everywhere.
     Person {
         own: Option<ProjectRole>,
         most: Option<ProjectRole>,
         everywhere: bool,
     },
-    /// Everything.
+    /// A platform admin.
     Admin,
     /// A role of the mesh.
     Service(&'static str),
     /// A worker.
     Worker,
-    /// A run; whether it is the one that requests name.
+    /// A run, and whether it is the one that requests name.
     Run { named: bool },
 }
 
 /// One caller.
 pub struct Caller {
-    /// What it is called.
+    /// The name in messages.
     pub word: &'static str,
-    /// What it is.
-    pub kind: Kind,
+    /// Its kind.
+    pub kind: CallerKind,
     bearer: Option<String>,
     edge: Channel,
-    /// To each role, for who has a certificate.
+    /// The channels to each role, if the caller has a certificate.
     direct: HashMap<&'static str, Channel>,
 }
 
@@ -66,7 +66,7 @@ impl Caller {
     }
 }
 
-/// All of them.
+/// All callers.
 pub struct Callers(Vec<Caller>);
 
 impl Callers {
@@ -94,7 +94,7 @@ impl Callers {
                 direct: HashMap::new(),
             });
         };
-        add("anonymous", Kind::Anonymous, None);
+        add("anonymous", CallerKind::Anonymous, None);
         let (read, write, own) = (
             Some(ProjectRole::Read),
             Some(ProjectRole::ReadWrite),
@@ -116,7 +116,7 @@ impl Callers {
             if let Some(role) = elsewhere {
                 someone.joins(admin, &places.elsewhere, role).await;
             }
-            let kind = Kind::Person {
+            let kind = CallerKind::Person {
                 own: role,
                 most: role.max(elsewhere),
                 everywhere: false,
@@ -124,13 +124,17 @@ impl Callers {
             add(word, kind, Some(someone.token));
         }
         let boss = person(admin, owner, "boss@example.com", true).await;
-        add("platform admin", Kind::Admin, Some(boss.token.clone()));
+        add(
+            "platform admin",
+            CallerKind::Admin,
+            Some(boss.token.clone()),
+        );
         let limited = another_token(owner, &boss.id, "limited").await;
         sqlx::query("UPDATE auth.tokens SET max_role = 'read' WHERE name = 'limited'")
             .execute(owner)
             .await
             .expect("a limit");
-        let kind = Kind::Person {
+        let kind = CallerKind::Person {
             own: read,
             most: read,
             everywhere: true,
@@ -138,7 +142,7 @@ impl Callers {
         add("platform admin, read at most", kind, Some(limited));
         add(
             "admin token",
-            Kind::Admin,
+            CallerKind::Admin,
             Some(fleet.world.ready.admin_token.clone()),
         );
         for (word, set) in [
@@ -153,21 +157,21 @@ impl Callers {
         ] {
             let token = another_token(owner, &boss.id, word).await;
             sqlx::query(set).execute(owner).await.expect("its end");
-            add(word, Kind::Bad, Some(token));
+            add(word, CallerKind::Bad, Some(token));
         }
-        add("made up", Kind::Bad, Some("ck8s_usr_x".to_owned()));
+        add("made up", CallerKind::Bad, Some("ck8s_usr_x".to_owned()));
         add(
             "no JWT of ours",
-            Kind::Bad,
+            CallerKind::Bad,
             Some("eyJhbGciOiJub25lIn0.e30.".to_owned()),
         );
         let (_, worker) = admin.token("matrix", TokenKind::Worker).await;
-        add("worker by token", Kind::Worker, Some(worker));
+        add("worker by token", CallerKind::Worker, Some(worker));
         for (word, run, named) in [
             ("a run's token", &places.own.live_run, true),
             ("another run's token", &places.other_live_run, false),
         ] {
-            add(word, Kind::Run { named }, Some(run_token(fleet, run)));
+            add(word, CallerKind::Run { named }, Some(run_token(fleet, run)));
         }
         for role in [
             "edge",
@@ -178,7 +182,13 @@ impl Callers {
             "learning",
         ] {
             let bundle = fleet.issued(&Identity::role(role), -1, 1);
-            callers.push(direct(fleet, &edge, role, Kind::Service(role), &bundle));
+            callers.push(direct(
+                fleet,
+                &edge,
+                role,
+                CallerKind::Service(role),
+                &bundle,
+            ));
         }
         let worker = Identity::Worker("node-1".parse().expect("an id"));
         let bundle = fleet.issued(&worker, -1, 1);
@@ -186,7 +196,7 @@ impl Callers {
             fleet,
             &edge,
             "worker by certificate",
-            Kind::Worker,
+            CallerKind::Worker,
             &bundle,
         ));
         Self(callers)
@@ -197,7 +207,7 @@ fn direct(
     fleet: &Fleet,
     edge: &Channel,
     word: &'static str,
-    kind: Kind,
+    kind: CallerKind,
     bundle: &ck8s_pki::Bundle,
 ) -> Caller {
     let roles = ["auth", "ingress", "repositories", "runs"];
@@ -212,7 +222,7 @@ fn direct(
     }
 }
 
-/// As the runs service makes it.
+/// Returns a run's token, as the runs service makes it.
 fn run_token(fleet: &Fleet, run: &str) -> String {
     let env = fleet.world.env();
     let key = env.iter().find(|(name, _)| name == "CK8S_RUN_TOKEN_KEY");

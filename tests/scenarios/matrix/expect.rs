@@ -1,33 +1,33 @@
-//! What a cell of the matrix should say, from the method's rule and the caller's roles.
+//! The expected result of a cell of the matrix, computed from the method's rule and the caller's roles.
 use ck8s_proto::policy::v1::{Caller as Kinds, ProjectRole, Rule};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::{
     call::Method,
-    callers::{Caller, Kind},
-    requests::{Asked, Object, Places},
+    callers::{Caller, CallerKind},
+    requests::{Object, Places, TestRequest},
 };
 
-/// How a call should end.
+/// The expected result of a call.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// With what the table says for who may.
-    Answer(Code),
-    /// With whatever the handler says, which is not the guard's no.
+    /// The status of the table for a caller who may call.
+    Code(Code),
+    /// Any result of the handler; not a refusal of the guard.
     Anything,
-    /// With an answer in which this stands, and nothing of what is hidden.
+    /// A response that contains this, and nothing that is hidden.
     List,
-    /// Nobody known may not.
+    /// The caller is not authenticated.
     Unauthenticated,
-    /// With this reason.
+    /// The caller is refused with this reason.
     Denied(&'static str),
-    /// As what does not exist: this kind of thing.
+    /// The object of this kind is reported as missing.
     Hidden(&'static str),
 }
 
 impl Expected {
-    pub fn of(method: &Method, caller: &Caller, object: Object, asked: &Asked) -> Self {
+    pub fn of(method: &Method, caller: &Caller, object: Object, request: &TestRequest) -> Self {
         let rule = method.rule.as_ref().expect("a rule");
         let lists = |kind| rule.callers().any(|c| c == kind);
         let may = |may: bool| {
@@ -38,38 +38,38 @@ impl Expected {
             }
         };
         match &caller.kind {
-            Kind::Bad => Self::Unauthenticated,
-            Kind::Anonymous if lists(Kinds::Anonymous) => Self::Anything,
-            Kind::Anonymous => Self::Unauthenticated,
-            Kind::Admin if lists(Kinds::Admin) => Self::good(asked),
-            Kind::Admin => Self::Denied("NOT_ALLOWED"),
-            Kind::Worker => may(lists(Kinds::Worker)),
-            Kind::Service(role) => {
+            CallerKind::Bad => Self::Unauthenticated,
+            CallerKind::Anonymous if lists(Kinds::Anonymous) => Self::Anything,
+            CallerKind::Anonymous => Self::Unauthenticated,
+            CallerKind::Admin if lists(Kinds::Admin) => Self::good(request),
+            CallerKind::Admin => Self::Denied("NOT_ALLOWED"),
+            CallerKind::Worker => may(lists(Kinds::Worker)),
+            CallerKind::Service(role) => {
                 let named = rule.services.iter().any(|s| s == role);
-                // What strangers may, the edge hands on for them.
+                // The edge passes on what anonymous callers may call.
                 let stranger = *role == "edge" && lists(Kinds::Anonymous);
                 may((lists(Kinds::Service) && named) || stranger)
             }
-            Kind::Run { .. } if !lists(Kinds::Run) => Self::Denied("NOT_ALLOWED"),
-            Kind::Run { named } => match (asked.kind, *named && object == Object::Own) {
+            CallerKind::Run { .. } if !lists(Kinds::Run) => Self::Denied("NOT_ALLOWED"),
+            CallerKind::Run { named } => match (request.kind, *named && object == Object::Own) {
                 ("", _) => Self::Anything,
-                (_, true) => Self::Answer(Code::Ok),
+                (_, true) => Self::Code(Code::Ok),
                 (kind, false) => Self::Hidden(kind),
             },
-            Kind::Person {
+            CallerKind::Person {
                 own,
                 most,
                 everywhere,
-            } => person(rule, (*own, *most, *everywhere), object, asked),
+            } => person(rule, (*own, *most, *everywhere), object, request),
         }
     }
 
-    /// For who may, and reaches what is named.
-    fn good(asked: &Asked) -> Self {
-        asked.answer.map_or(Self::Anything, Self::Answer)
+    /// The expectation for a caller who may call and reaches the object.
+    fn good(request: &TestRequest) -> Self {
+        request.answer.map_or(Self::Anything, Self::Code)
     }
 
-    /// What is wrong with an answer.
+    /// Returns what is wrong with a result.
     pub fn differs(
         &self,
         answer: &Result<Vec<u8>, Status>,
@@ -84,9 +84,9 @@ impl Expected {
             "NOT_SERVED",
         ];
         let right = match self {
-            Self::Answer(expected) => code == *expected,
+            Self::Code(expected) => code == *expected,
             Self::Anything => {
-                // Some methods are there to say whose a token is, and say so in the guard's word.
+                // Some methods report whose a token is, with the guard's own reason.
                 let own_no = code == Code::Unauthenticated;
                 (own_no || !guards.contains(&reason.as_str())) && code != Code::Internal
             }
@@ -96,7 +96,7 @@ impl Expected {
                 let others = holds(&places.others.project);
                 let everywhere = matches!(
                     caller.kind,
-                    Kind::Person {
+                    CallerKind::Person {
                         everywhere: true,
                         ..
                     }
@@ -115,7 +115,12 @@ impl Expected {
 
 type Roles = (Option<ProjectRole>, Option<ProjectRole>, bool);
 
-fn person(rule: &Rule, (own, most, everywhere): Roles, object: Object, asked: &Asked) -> Expected {
+fn person(
+    rule: &Rule,
+    (own, most, everywhere): Roles,
+    object: Object,
+    request: &TestRequest,
+) -> Expected {
     let listed = rule.callers().any(|c| c == Kinds::Person);
     if !listed {
         return Expected::Denied("NOT_ALLOWED");
@@ -126,22 +131,22 @@ fn person(rule: &Rule, (own, most, everywhere): Roles, object: Object, asked: &A
         Object::Others | Object::None => None,
     };
     if rule.any_person {
-        return match (asked.kind, here) {
+        return match (request.kind, here) {
             ("project", None) => Expected::Hidden("project"),
-            _ => Expected::good(asked),
+            _ => Expected::good(request),
         };
     }
     let needed = Some(rule.project_role());
     if most < needed {
         return Expected::Denied("ROLE_NEEDED");
     }
-    match (asked.kind, here) {
-        // A list names nothing: it shows what they may see.
-        ("", _) if own < needed => Expected::Answer(Code::Ok),
+    match (request.kind, here) {
+        // A list names no object: it shows what the caller may see.
+        ("", _) if own < needed => Expected::Code(Code::Ok),
         ("", _) => Expected::List,
         (kind, None) => Expected::Hidden(kind),
         (_, role) if role < needed => Expected::Denied("ROLE_NEEDED"),
-        _ => Expected::good(asked),
+        _ => Expected::good(request),
     }
 }
 

@@ -1,15 +1,16 @@
-//! What is asked of each method: requests that name real objects and can be made again and again.
+//! The request for each method: it names real objects and can be sent again and again.
 use ck8s_proto::{
     auth::v1 as auth, ingress::v1 as ingress, repositories::v1 as repositories, runs::v1 as runs,
 };
-use ck8s_tests::{Fleet, Webhook, fresh, labeled, script, until};
+use ck8s_tests::{Fleet, Webhook, labeled, new_id, script, until};
 use prost::Message;
 use tonic::Code;
 
-/// A trigger that no delivery here matches.
+/// A services.yaml whose trigger matches no delivery here.
 const SERVICES: &str = "version: 1\ntriggers: [{name: a, on: {event: push}, run: {command: x}}]\n";
 
-/// Each method of the contract, and how a call of it ends for who may and reaches what it names; none: as its handler likes.
+/// Each method of the contract, and its status for a caller who may call it and reaches the object; none if its handler
+/// decides.
 pub const METHODS: &[(&str, Option<Code>)] = &[
     ("/ck8s.auth.v1.AuthService/Authenticate", None),
     ("/ck8s.auth.v1.AuthService/RecordDenial", None),
@@ -177,34 +178,34 @@ pub const METHODS: &[(&str, Option<Code>)] = &[
     ("/ck8s.runs.v1.RunsService/AuthenticateRun", None),
 ];
 
-/// Whose object a request names.
+/// The object that a request names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Object {
-    /// One of the project in which the callers have their roles.
+    /// An object of the project in which the callers have their roles.
     Own,
-    /// One of another project.
+    /// An object of another project.
     Others,
-    /// None that exists.
+    /// An object that does not exist.
     None,
 }
 
-/// A project and what is in it, by id.
+/// The ids of a project and of what is in it.
 pub struct Place {
     pub project: String,
     repository: String,
-    /// Waits for a worker; there is none.
+    /// A run that waits for a worker; there is none.
     pub live_run: String,
     ended_run: String,
     delivery: String,
 }
 
-/// All that requests name.
+/// Everything that requests name.
 pub struct Places {
     pub own: Place,
     pub others: Place,
     /// A project in which some callers have a role.
     pub elsewhere: String,
-    /// One more run of the own project.
+    /// Another run of the own project.
     pub other_live_run: String,
 }
 
@@ -249,17 +250,17 @@ async fn place(fleet: &Fleet, slug: &str, external_id: i64) -> Place {
 }
 
 /// A request.
-pub struct Asked {
+pub struct TestRequest {
     pub bytes: Vec<u8>,
-    /// What kind of thing it names; empty: nothing, or it lists.
+    /// The kind of object that it names; empty if it names none.
     pub kind: &'static str,
     /// The name in it.
     pub names: String,
-    /// How the call ends for who may; none: as the handler likes.
+    /// The status for a caller who may call; none if the handler decides.
     pub answer: Option<Code>,
 }
 
-/// Whether the method's requests can name something of a project.
+/// Returns whether a method's requests can name an object of a project.
 pub fn names_an_object(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
     !kind_of(name, Object::Others).is_empty()
@@ -288,8 +289,8 @@ fn kind_of(name: &str, object: Object) -> &'static str {
     }
 }
 
-/// The request of a method that names such an object.
-pub async fn request(fleet: &Fleet, places: &Places, path: &str, object: Object) -> Asked {
+/// Returns the request of a method that names such an object.
+pub async fn request(fleet: &Fleet, places: &Places, path: &str, object: Object) -> TestRequest {
     let name = path.rsplit('/').next().unwrap_or_default();
     let kind = kind_of(name, object);
     let place = match object {
@@ -297,7 +298,7 @@ pub async fn request(fleet: &Fleet, places: &Places, path: &str, object: Object)
         Object::Own | Object::None => &places.own,
     };
     let names = match (object, kind) {
-        (Object::None, _) => fresh(),
+        (Object::None, _) => new_id(),
         (_, "project") => place.project.clone(),
         (_, "run") if matches!(name, "CancelRun" | "RetryRun") => place.ended_run.clone(),
         (_, "run") => place.live_run.clone(),
@@ -307,7 +308,7 @@ pub async fn request(fleet: &Fleet, places: &Places, path: &str, object: Object)
         _ => String::new(),
     };
     let found = METHODS.iter().find(|(method, _)| *method == path);
-    Asked {
+    TestRequest {
         bytes: bytes(name, &names),
         kind,
         names,
@@ -315,7 +316,7 @@ pub async fn request(fleet: &Fleet, places: &Places, path: &str, object: Object)
     }
 }
 
-/// A repository that may be removed.
+/// Adds a repository that may be removed.
 async fn passing(fleet: &Fleet, project: &str) -> String {
     let (name, external_id) = any_repository();
     let external_id = external_id.parse().expect("a number");
@@ -328,7 +329,7 @@ async fn passing(fleet: &Fleet, project: &str) -> String {
 fn any_repository() -> (String, String) {
     let id: u32 = rand::random();
     (
-        format!("acme/r{}", fresh()),
+        format!("acme/r{}", new_id()),
         format!("{}", u64::from(id) + 1000),
     )
 }
@@ -341,7 +342,7 @@ fn bytes(method: &str, names: &str) -> Vec<u8> {
 }
 
 fn auth_bytes(method: &str, names: &str) -> Option<Vec<u8>> {
-    let (project, request_id) = (names.to_owned(), fresh());
+    let (project, request_id) = (names.to_owned(), new_id());
     let user = "nobody@example.com".to_owned();
     let role = ck8s_proto::policy::v1::ProjectRole::Read.into();
     Some(match method {
@@ -400,7 +401,7 @@ fn auth_bytes(method: &str, names: &str) -> Option<Vec<u8>> {
 }
 
 fn repositories_bytes(method: &str, names: &str) -> Option<Vec<u8>> {
-    let (repository, request_id) = (names.to_owned(), fresh());
+    let (repository, request_id) = (names.to_owned(), new_id());
     Some(match method {
         "ListRepositories" => repositories::ListRepositoriesRequest {
             project: names.to_owned(),
@@ -468,7 +469,7 @@ fn repositories_bytes(method: &str, names: &str) -> Option<Vec<u8>> {
 }
 
 fn runs_bytes(method: &str, names: &str) -> Option<Vec<u8>> {
-    let (run_id, project_id, request_id) = (names.to_owned(), names.to_owned(), fresh());
+    let (run_id, project_id, request_id) = (names.to_owned(), names.to_owned(), new_id());
     Some(match method {
         "ListRuns" => runs::ListRunsRequest {
             project_id,

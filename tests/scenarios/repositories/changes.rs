@@ -7,7 +7,7 @@ async fn the_previous_secret_is_valid_until_the_new_one_is_in_use() {
     add(&world, "shop", "acme/one", &token).await;
     let old = secret(&github, 501);
     let request = pb::RotateWebhookSecretRequest {
-        request_id: fresh(),
+        request_id: new_id(),
         repository: "acme/one".to_owned(),
         ..Default::default()
     };
@@ -160,7 +160,7 @@ async fn after_another_token_is_set_the_old_one_may_be_revoked() {
     let (github, world, token) = scene().await;
     add(&world, "shop", "acme/one", &token).await;
     let rotate = |token: &str| pb::RotateCredentialRequest {
-        request_id: fresh(),
+        request_id: new_id(),
         repository: "acme/one".to_owned(),
         credential: Some(pb::rotate_credential_request::Credential::Token(
             token.to_owned(),

@@ -10,7 +10,7 @@ async fn a_missing_hook_is_reported_and_mended_and_is_removed_with_its_repositor
     let hook = found.iter().find(|f| f.0 == "hook").unwrap();
     assert_eq!(hook.1, Standing::Wrong, "{hook:?}");
     let request = pb::MendRepositoryRequest {
-        request_id: fresh(),
+        request_id: new_id(),
         repository: "acme/one".to_owned(),
     };
     world
@@ -25,7 +25,7 @@ async fn a_missing_hook_is_reported_and_mended_and_is_removed_with_its_repositor
     );
 
     let remove = |name: &str| pb::RemoveRepositoryRequest {
-        request_id: fresh(),
+        request_id: new_id(),
         repository: name.to_owned(),
     };
     let gone = world
@@ -97,7 +97,7 @@ async fn a_hook_that_posts_to_a_former_address_is_taken_over() {
     let hook = found.iter().find(|f| f.0 == "hook").unwrap();
     assert_eq!(hook.1, Standing::Wrong, "{hook:?}");
     let request = pb::MendRepositoryRequest {
-        request_id: fresh(),
+        request_id: new_id(),
         repository: "acme/one".to_owned(),
     };
     let mut service = world.admin.repositories();

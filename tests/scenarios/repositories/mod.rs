@@ -12,9 +12,9 @@ use ck8s_proto::{
     repositories::v1::{self as pb, AddRepositoryRequest, Repository, Standing},
 };
 use ck8s_tests::{
-    Setup, Webhook, World, fresh,
+    Setup, Webhook, World,
     github::{self, Account, Fault, GitHub, GitHubWorld},
-    labeled, until,
+    labeled, new_id, until,
 };
 use serde_json::{Value, json};
 use tonic::{Code, Status};
@@ -64,7 +64,7 @@ pub async fn scene() -> (GitHub, World, String) {
 
 pub fn request(project: &str, name: &str, token: &str) -> AddRepositoryRequest {
     AddRepositoryRequest {
-        request_id: fresh(),
+        request_id: new_id(),
         project: project.to_owned(),
         full_name: name.to_owned(),
         credential: Some(pb::add_repository_request::Credential::Token(

@@ -4,7 +4,7 @@ use axum::{Json, Router, extract::State, routing::post};
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{Shared, lock, world::Account};
+use super::{Shared, accounts::Account, lock};
 
 pub(super) fn router() -> Router<Shared> {
     Router::new()

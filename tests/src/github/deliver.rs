@@ -32,7 +32,7 @@ impl GitHubWorld {
         let ids: Vec<u64> = hearing.map(|hook| hook.id).collect();
         ids.into_iter()
             .filter_map(|hook| {
-                let guid = crate::fresh();
+                let guid = crate::new_id();
                 self.parcel(repository, hook, guid, event, payload.clone(), false)
             })
             .collect()

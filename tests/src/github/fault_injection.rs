@@ -1,6 +1,6 @@
 //! Faults that a test switches on: a status, a delay, a cut connection, a held request. This layer also records every
 //! request.
-use std::{io, pin::pin, time::Duration};
+use std::{io, pin::pin};
 
 use axum::{
     body::{Body, to_bytes},
@@ -17,50 +17,12 @@ use http::{
 use super::{
     API, Shared,
     api::Writing,
+    fault_types::{Fault, Hold, Moment, Switched},
     lock,
+    requests::Call,
     response::api_error,
-    world::{Call, GitHubWorld},
+    world::GitHubWorld,
 };
-
-/// A fault.
-#[derive(Clone, Copy, Debug)]
-pub enum Fault {
-    /// Responds with this status.
-    Status(u16),
-    /// Responds as if the token's hourly quota were spent, until so much later.
-    Spent(Duration),
-    /// Responds with a secondary limit: this status, and the seconds to wait if any.
-    Secondary(u16, Option<u64>),
-    /// Responds with this status, and repeats the request's token and body in the message.
-    Echo(u16),
-    /// Responds so much later.
-    Delay(Duration),
-    /// Cuts the connection in the middle of the response.
-    Cut,
-}
-
-/// A fault, and the requests that it hits.
-pub(crate) struct Switched {
-    path: String,
-    fault: Fault,
-    left: usize,
-}
-
-/// The moment at which a request is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
-    /// Before GitHub has handled it.
-    Before,
-    /// After GitHub has handled it, before the response.
-    After,
-}
-
-/// A request to hold.
-pub(crate) struct Hold {
-    /// How many requests pass before it.
-    before: usize,
-    moment: Moment,
-}
 
 impl GitHubWorld {
     /// Holds the API's next request after so many others, until [`Self::release_held`].

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use sha1::{Digest, Sha1};
 
-use super::world::random;
+use super::random::random;
 
 /// A repository.
 #[derive(Clone, Debug)]

@@ -5,16 +5,20 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use rand::Rng;
-use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use super::{
-    api::{AfterPage, Exchange, Quotas},
-    fault_injection::{Hold, Switched},
+    accounts::{Access, Account, App},
+    fault_types::{Hold, Switched},
+    quota::Quotas,
+    random::random,
     repository::Repository,
-    tokens::{Installation, May, Token},
+    requests::{Call, Exchange},
+    token::{Installation, May, Token},
 };
+
+/// A change of the world between one page of a list and the next.
+pub(crate) type AfterPage = Box<dyn FnOnce(&mut GitHubWorld) + Send>;
 
 /// How long a code of the web flow is valid.
 const CODE_TTL: Duration = Duration::from_secs(600);
@@ -22,86 +26,6 @@ const CODE_TTL: Duration = Duration::from_secs(600);
 const DEVICE_CODE_TTL: Duration = Duration::from_secs(900);
 /// How much `slow_down` adds to the interval.
 const SLOW_DOWN_STEP: Duration = Duration::from_secs(5);
-
-/// A person with an account.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Account {
-    /// The id, which nobody else ever gets.
-    pub id: u64,
-    /// The name, which may change and then belong to somebody else.
-    pub login: String,
-    /// Their addresses.
-    pub emails: Vec<Email>,
-}
-
-/// An address of a person.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Email {
-    /// As they wrote it.
-    pub email: String,
-    /// Whether it is verified.
-    pub verified: bool,
-    /// Whether it is the primary one.
-    pub primary: bool,
-}
-
-impl Account {
-    /// Creates an account with one address, primary and verified.
-    #[must_use]
-    pub fn new(id: u64, login: &str, email: &str) -> Self {
-        Self {
-            id,
-            login: login.to_owned(),
-            emails: vec![Email {
-                email: email.to_owned(),
-                verified: true,
-                primary: true,
-            }],
-        }
-    }
-
-    /// Adds an address.
-    #[must_use]
-    pub fn and(mut self, email: &str, verified: bool) -> Self {
-        self.emails.push(Email {
-            email: email.to_owned(),
-            verified,
-            primary: false,
-        });
-        self
-    }
-
-    /// Makes no address verified.
-    #[must_use]
-    pub fn unverified(mut self) -> Self {
-        for email in &mut self.emails {
-            email.verified = false;
-        }
-        self
-    }
-}
-
-/// The OAuth app.
-#[derive(Clone, Debug)]
-pub struct App {
-    /// Public.
-    pub client_id: String,
-    /// Secret.
-    pub client_secret: String,
-    /// The callback: browsers may be sent there or below, on this machine with any port.
-    pub callback: String,
-}
-
-/// A request that was received.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// The method.
-    pub method: String,
-    /// The path, without the query.
-    pub path: String,
-    /// The status of the response.
-    pub status: u16,
-}
 
 /// What a person authorized, for a code of the web flow.
 pub(crate) struct Grant {
@@ -140,13 +64,6 @@ pub(crate) enum Polled {
     Denied,
     Granted(u64, BTreeSet<String>),
     Unknown,
-}
-
-/// An access token.
-#[derive(Clone)]
-pub(crate) struct Access {
-    pub(crate) user_id: u64,
-    pub(crate) scopes: BTreeSet<String>,
 }
 
 /// The state of a [`super::GitHub`].
@@ -468,13 +385,6 @@ impl GitHubWorld {
         }
         self.tokens.get(token).cloned()
     }
-}
-
-/// Returns random bytes as hexadecimal digits.
-pub(crate) fn random(bytes: usize) -> String {
-    let mut data = vec![0; bytes];
-    rand::rng().fill_bytes(&mut data);
-    hex::encode(data)
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use self::stops::Stops;
 use crate::{readiness::Readiness, roles::Roles};
 
-pub use self::options::Options;
+pub(crate) use self::options::Options;
 
 /// How long open calls and streams may take to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(6);
@@ -39,7 +39,7 @@ const LEAVE_PAUSE: Duration = Duration::from_millis(250);
 const READINESS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A running server.
-pub struct Server {
+pub(crate) struct Server {
     auth: Option<Auth>,
     address: Option<SocketAddr>,
     health: HealthReporter,
@@ -52,7 +52,7 @@ pub struct Server {
 
 impl Server {
     /// Starts every role. When it returns, the listeners answer; roles of other processes may come later.
-    pub async fn start(options: Options, listener: Option<TcpListener>) -> Result<Self> {
+    pub(crate) async fn start(options: Options, listener: Option<TcpListener>) -> Result<Self> {
         let stops = Stops {
             linger: options.tuning.linger(),
             ..Stops::default()
@@ -222,22 +222,22 @@ impl Server {
     }
 
     /// Returns the address of the public listener, if there is one.
-    pub fn address(&self) -> Option<SocketAddr> {
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
     /// Returns what says whether the server can serve.
-    pub fn readiness(&self) -> Readiness {
+    pub(crate) fn readiness(&self) -> Readiness {
         self.readiness.clone()
     }
 
     /// Returns the auth service, if it is among the roles.
-    pub fn auth(&self) -> Option<&Auth> {
+    pub(crate) fn auth(&self) -> Option<&Auth> {
         self.auth.as_ref()
     }
 
     /// Waits until a part ends that should not. Cancel safe.
-    pub async fn failed(&mut self) -> anyhow::Error {
+    pub(crate) async fn failed(&mut self) -> anyhow::Error {
         match self.parts.join_next().await {
             Some(Ok(Err(error))) => error,
             Some(Err(error)) => anyhow::Error::new(error),
@@ -246,7 +246,7 @@ impl Server {
     }
 
     /// Stops the server: tells its peers, accepts nothing new, ends streams and open calls, then the mesh.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.stops.leaving.cancel();
         if self.stops.edge.done.is_some() {
             tokio::time::sleep(self.stops.linger).await;

@@ -5,21 +5,21 @@ use crate::{
     config::{Secrets, Tuning},
     mesh::MeshOptions,
     roles::Roles,
-    sign_in::Reached,
+    sign_in::SignInSettings,
 };
 
 /// What a server is started with.
-pub struct Options {
+pub(crate) struct Options {
     /// The roles, which are checked already.
-    pub roles: Roles,
+    pub(crate) roles: Roles,
     /// The migrated database, for roles that have one.
-    pub database_url: Option<SecretString>,
+    pub(crate) database_url: Option<SecretString>,
     /// The keys.
-    pub secrets: Secrets,
+    pub(crate) secrets: Secrets,
     /// Settings.
-    pub tuning: Tuning,
+    pub(crate) tuning: Tuning,
     /// How people sign in.
-    pub sign_in: Reached,
+    pub(crate) sign_in: SignInSettings,
     /// Where the roles of other processes are.
-    pub mesh: MeshOptions,
+    pub(crate) mesh: MeshOptions,
 }

@@ -1,4 +1,4 @@
-//! The data directory: its lock, and the secrets that are made once and kept in it.
+//! The data directory of `ck8s up`: its lock, and the secrets that are made once and stored in it.
 use std::{
     fs::{self, File, OpenOptions, Permissions},
     io::Write,
@@ -12,20 +12,20 @@ use secrecy::{ExposeSecret, SecretString};
 use tempfile::NamedTempFile;
 
 /// The data directory of `ck8s up`.
-pub struct DataDir {
+pub(crate) struct DataDir {
     path: PathBuf,
     /// Held while we live.
     _lock: File,
 }
 
 impl DataDir {
-    /// Makes it if it is not there, and takes it for this process.
-    pub fn open(path: &Path) -> Result<Self> {
+    /// Creates the directory if it does not exist, and locks it for this process.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         fs::create_dir_all(path).with_context(|| path.display().to_string())?;
         let path = path
             .canonicalize()
             .with_context(|| path.display().to_string())?;
-        // As root the database runs as another user, who may pass through but neither list nor read.
+        // As root, the database runs as another user, who may pass through the directory but not list or read it.
         let mode = if nix::unistd::Uid::effective().is_root() {
             0o711
         } else {
@@ -43,23 +43,23 @@ impl DataDir {
         Ok(Self { path, _lock: lock })
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
+    /// Returns the path of the directory.
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The embedded database.
-    pub fn postgres(&self) -> PathBuf {
+    pub(crate) fn postgres(&self) -> PathBuf {
         self.path.join("postgres")
     }
 
     /// The ready file.
-    pub fn ready_file(&self) -> PathBuf {
+    pub(crate) fn ready_file(&self) -> PathBuf {
         self.path.join("ready.json")
     }
 
-    /// Removes the ready file of an earlier life.
-    pub fn forget_ready(&self) -> Result<()> {
+    /// Removes the ready file of an earlier process.
+    pub(crate) fn forget_ready(&self) -> Result<()> {
         match fs::remove_file(self.ready_file()) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(error).context("ready.json")
@@ -69,7 +69,7 @@ impl DataDir {
     }
 
     /// The key ring: one key, made once.
-    pub fn key_ring(&self) -> Result<SecretString> {
+    pub(crate) fn key_ring(&self) -> Result<SecretString> {
         self.made_once("key-ring", || {
             ck8s_sealing::KeyRing::generate_text()
                 .expose_secret()
@@ -78,26 +78,26 @@ impl DataDir {
     }
 
     /// The key of the runs' tokens, made once.
-    pub fn run_token_key(&self) -> Result<SecretString> {
+    pub(crate) fn run_token_key(&self) -> Result<SecretString> {
         self.made_once("run-token-key", random_hex::<32>)
     }
 
     /// The webhook secret of the demo and of the platform, made once.
-    pub fn webhook_secret(&self) -> Result<SecretString> {
+    pub(crate) fn webhook_secret(&self) -> Result<SecretString> {
         self.made_once("webhook-secret", random_hex::<32>)
     }
 
     fn made_once(&self, name: &str, make: impl FnOnce() -> String) -> Result<SecretString> {
-        if let Some(kept) = self.kept(name)? {
-            return Ok(kept);
+        if let Some(stored) = self.stored(name)? {
+            return Ok(stored);
         }
         let made = make();
-        self.keep(name, &made)?;
+        self.store(name, &made)?;
         Ok(made.into())
     }
 
-    /// A secret that is kept.
-    pub fn kept(&self, name: &str) -> Result<Option<SecretString>> {
+    /// Reads a stored secret.
+    pub(crate) fn stored(&self, name: &str) -> Result<Option<SecretString>> {
         match fs::read_to_string(self.path.join(name)) {
             Ok(text) => Ok(Some(text.trim())
                 .filter(|text| !text.is_empty())
@@ -107,8 +107,8 @@ impl DataDir {
         }
     }
 
-    /// Keeps a secret.
-    pub fn keep(&self, name: &str, secret: &str) -> Result<()> {
+    /// Stores a secret.
+    pub(crate) fn store(&self, name: &str, secret: &str) -> Result<()> {
         write_private(&self.path.join(name), secret.as_bytes())
     }
 }

@@ -21,45 +21,45 @@ use tonic::{
 const PROJECT: &str = "demo";
 const FULL_NAME: &str = "demo/demo";
 const EXTERNAL_ID: u64 = 1;
-/// Stands in the text that we write: where it is gone, the text is its owner's.
-const OURS: &str = "# Written by `ck8s up`. Remove this line to keep your own version.";
-/// How long the server and its worker may take to find each other.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two attempts at a server that is too busy.
-const PAUSE: Duration = Duration::from_millis(200);
+/// The first line of the services.yaml that `ck8s up` writes. A text without it belongs to the user and is left alone.
+const GENERATED_MARKER: &str = "# Written by `ck8s up`. Remove this line to keep your own version.";
+/// Bounds how long the server and its worker take until they serve: a busy machine needs seconds.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// The pause between two calls of a server that is too busy.
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// What the demo is made of.
-pub struct Demo {
+pub(crate) struct Demo {
     /// The project's slug.
-    pub project: String,
+    pub(crate) project: String,
     /// Its repository.
-    pub repository: DemoRepository,
+    pub(crate) repository: DemoRepository,
 }
 
 /// The demo repository, as the ready file says it.
-pub struct DemoRepository {
+pub(crate) struct DemoRepository {
     /// Ours.
-    pub id: String,
+    pub(crate) id: String,
     /// owner/name.
-    pub full_name: String,
+    pub(crate) full_name: String,
     /// The provider's.
-    pub external_id: u64,
+    pub(crate) external_id: u64,
 }
 
 impl Demo {
     /// Makes what is missing of it. A server that comes back to much work may be too busy at first.
-    pub async fn ensure(
+    pub(crate) async fn ensure(
         url: &str,
         admin: &SecretString,
         webhook_secret: &SecretString,
         image: &str,
     ) -> Result<Self> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + START_TIMEOUT;
         loop {
             match Self::try_ensure(url, admin, webhook_secret, image).await {
                 Err(error) if is_unavailable(&error) && Instant::now() < until => {
                     tracing::info!(error = format!("{error:#}"), "the server is not ready yet");
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(RETRY_INTERVAL).await;
                 }
                 done => return done,
             }
@@ -93,7 +93,7 @@ impl Demo {
 }
 
 /// Waits until the server knows the worker as connected.
-pub async fn worker_connected(url: &str, admin: &SecretString, id: &str) -> Result<()> {
+pub(crate) async fn worker_connected(url: &str, admin: &SecretString, id: &str) -> Result<()> {
     use ck8s_proto::runs::v1::WorkerState;
     let admin = Admin::connect(url, admin).await?;
     let mut runs = RunsServiceClient::new(admin.channel.clone());
@@ -117,9 +117,9 @@ pub async fn worker_connected(url: &str, admin: &SecretString, id: &str) -> Resu
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    match tokio::time::timeout(PATIENCE, looking).await {
+    match tokio::time::timeout(START_TIMEOUT, looking).await {
         Ok(looked) => looked,
-        Err(_) => bail!("the worker did not connect within {PATIENCE:?}"),
+        Err(_) => bail!("the worker did not connect within {START_TIMEOUT:?}"),
     }
 }
 
@@ -152,7 +152,7 @@ impl Admin {
         request
             .metadata_mut()
             .insert("authorization", self.bearer.clone());
-        request.set_timeout(PATIENCE);
+        request.set_timeout(START_TIMEOUT);
         Ok(request)
     }
 
@@ -205,7 +205,7 @@ impl Admin {
                     .repository
             }
             Some(found)
-                if found.services_text.starts_with(OURS)
+                if found.services_text.starts_with(GENERATED_MARKER)
                     && found.services_text != services_text =>
             {
                 let request = UpdateRepositoryRequest {
@@ -235,7 +235,7 @@ fn services_text(image: &str) -> String {
     // JSON's quoting is YAML's too.
     let image = serde_json::Value::from(image);
     format!(
-        r#"{OURS}
+        r#"{GENERATED_MARKER}
 version: 1
 
 defaults:

@@ -11,28 +11,28 @@ use super::{
 };
 
 /// What is said once everything answers.
-pub struct Ready {
+pub(crate) struct Ready {
     /// The public listener.
-    pub url: String,
+    pub(crate) url: String,
     /// The same for gRPC clients: host and port.
-    pub grpc: String,
+    pub(crate) grpc: String,
     /// The console, signed in: good once.
-    pub admin_url: String,
+    pub(crate) admin_url: String,
     /// A platform admin's token.
-    pub admin_token: SecretString,
+    pub(crate) admin_token: SecretString,
     /// The demo project's slug.
-    pub demo_project: String,
+    pub(crate) demo_project: String,
     /// The demo repository.
-    pub demo_repository: DemoRepository,
+    pub(crate) demo_repository: DemoRepository,
     /// Its webhook secret.
-    pub webhook_secret: SecretString,
+    pub(crate) webhook_secret: SecretString,
     /// The database, for its superuser.
-    pub database_url: SecretString,
+    pub(crate) database_url: SecretString,
 }
 
 impl Ready {
     /// Writes it into the directory, and to where else it is wanted.
-    pub fn write(&self, dir: &DataDir, also: Option<&Path>) -> Result<()> {
+    pub(crate) fn write(&self, dir: &DataDir, also: Option<&Path>) -> Result<()> {
         let repository = &self.demo_repository;
         let content = json!({
             "url": self.url,

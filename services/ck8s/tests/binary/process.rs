@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 /// How long anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The binary, without what the environment would tell it.
 pub fn ck8s() -> Command {
@@ -66,7 +66,7 @@ impl Running {
 
     /// Waits until a condition holds, and fails if the process ends before.
     pub fn until<T>(&mut self, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + WAIT_TIMEOUT;
         loop {
             if let Some(value) = condition() {
                 return value;
@@ -94,7 +94,7 @@ impl Running {
     }
 
     pub fn wait(&mut self) -> ExitStatus {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + WAIT_TIMEOUT;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;

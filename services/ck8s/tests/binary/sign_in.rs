@@ -1,5 +1,5 @@
-//! Sign-in through the program itself: the first admin comes in by GitHub, goes on, signs out; and its log, at its most talkative, holds
-//! none of the secrets that went by.
+//! Sign-in through the program itself: the first admin comes in by GitHub, goes on, signs out; and its log, at its most
+//! talkative, holds none of the secrets that went by.
 use std::fs;
 
 use ck8s_db::test::TestDb;

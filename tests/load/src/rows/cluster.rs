@@ -13,38 +13,38 @@ use tokio::{
 };
 
 use crate::{
-    Args,
-    ground::Ground,
+    args::Args,
     http::{Connection, Prepared},
     payload,
+    server::BenchServer,
     stats::{Table, median, say},
 };
 
 /// Measures the row.
-pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
+pub(crate) async fn measure(args: &Args, table: &mut Table) -> Result<()> {
     let Some(kubeconfig) = &args.kubeconfig else {
         say("row 8 is left out: it needs --kubeconfig");
         return Ok(());
     };
     let config = kubeconfig.to_str().context("a path")?;
-    let ground = Ground::start(
+    let server = BenchServer::start(
         &args.binary,
         &["--executor", "kubernetes", "--kubeconfig", config],
     )
     .await?;
     let slug = format!("load-{}", std::process::id());
-    let project = ground.project(&slug, 10).await?;
+    let project = server.project(&slug, 10).await?;
     let services = format!(
         "version: 1\ntriggers:\n  - name: load\n    on: {{event: issues, actions: [labeled]}}\n    run: {{image: \"{}\", command: [sleep, \"1\"]}}\n",
         args.image
     );
-    let secret = ground.repository_with(&project, 77, services).await?;
+    let secret = server.repository_with(&project, 77, services).await?;
     let prepared = Prepared::new(
-        ground.authority(),
+        server.authority(),
         &secret,
         &payload::issues_labeled(77, "run:load"),
     );
-    let mut connection = Connection::open(ground.authority()).await?;
+    let mut connection = Connection::open(server.authority()).await?;
     let namespace = format!("ck8s-{slug}");
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     // The first run makes the namespace; it does not count.

@@ -6,9 +6,9 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use super::peers;
 use crate::{
-    Args,
-    ground::Ground,
-    pgbench::Yard,
+    args::Args,
+    pgbench::Baseline,
+    server::BenchServer,
     stats::{Table, median, spread},
     workers::{self, Do, Worker},
 };
@@ -17,7 +17,7 @@ const ENDED: &str = "SELECT count(*) FROM runs.runs WHERE state = 'succeeded'";
 const LEASES: &str = "SELECT count(*) FROM runs.leases";
 
 /// Measures the rows.
-pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
+pub(crate) async fn measure(args: &Args, table: &mut Table) -> Result<()> {
     if args.wants("3") {
         whole_runs(args, table).await?;
     }
@@ -30,8 +30,9 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// Makes projects, and runs that wait in them for workers with the label `load`, straight in the tables: what is measured comes after.
-async fn seed(ground: &Ground, projects: i64, slots: i32, runs: i64) -> Result<()> {
+/// Makes projects, and runs that wait in them for workers with the label `load`, straight in the tables: what is
+/// measured comes after.
+async fn seed(server: &BenchServer, projects: i64, slots: i32, runs: i64) -> Result<()> {
     let sql = format!(
         "INSERT INTO runs.pools (labels) VALUES (ARRAY['load']) ON CONFLICT DO NOTHING;
          INSERT INTO auth.projects (id, slug, name) SELECT gen_random_uuid(), 'seed-' || n, 'seed' FROM generate_series(1, {projects}) n
@@ -50,20 +51,20 @@ async fn seed(ground: &Ground, projects: i64, slots: i32, runs: i64) -> Result<(
          DROP TABLE fresh;
          ANALYZE runs.queue; ANALYZE runs.runs; ANALYZE runs.leases;"
     );
-    let mut conn = PgConnection::connect(&ground.ready.database_url).await?;
+    let mut conn = PgConnection::connect(&server.ready.database_url).await?;
     conn.execute(AssertSqlSafe(sql)).await?;
     Ok(())
 }
 
-async fn join(ground: &Ground, count: usize, capacity: i32) -> Result<Vec<Worker>> {
-    let token = ground
+async fn join(server: &BenchServer, count: usize, capacity: i32) -> Result<Vec<Worker>> {
+    let token = server
         .worker_token(&format!("load-{}", uuid::Uuid::new_v4()))
         .await?;
     let mut joined = Vec::with_capacity(count);
-    let mut channel = ground.channel(&token).await?;
+    let mut channel = server.channel(&token).await?;
     for n in 0..count {
         if n % 100 == 99 {
-            channel = ground.channel(&token).await?;
+            channel = server.channel(&token).await?;
         }
         joined.push(
             workers::connect(
@@ -81,16 +82,16 @@ async fn join(ground: &Ground, count: usize, capacity: i32) -> Result<Vec<Worker
 }
 
 /// Waits until this many runs have succeeded and no lease is left. Returns how long it took.
-async fn drained(ground: &Ground, succeeded: i64) -> Result<Duration> {
+async fn drained(server: &BenchServer, succeeded: i64) -> Result<Duration> {
     let began = Instant::now();
-    while ground.count(ENDED).await? < succeeded {
+    while server.count(ENDED).await? < succeeded {
         ensure!(
             began.elapsed() < Duration::from_secs(300),
             "runs do not end"
         );
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
-    while ground.count(LEASES).await? > 0 {
+    while server.count(LEASES).await? > 0 {
         ensure!(
             began.elapsed() < Duration::from_secs(300),
             "leases are left"
@@ -102,25 +103,26 @@ async fn drained(ground: &Ground, succeeded: i64) -> Result<Duration> {
 
 async fn whole_runs(args: &Args, table: &mut Table) -> Result<()> {
     const RUNS: i64 = 15_000;
-    let ground = Ground::start(&args.binary, &[]).await?;
+    let server = BenchServer::start(&args.binary, &[]).await?;
     let peers = peers::install().await?;
-    let yard = Yard::make(&ground.pool, &ground.ready.database_url, ground.dir.path()).await?;
-    seed(&ground, 20, 0, 0).await?;
-    let _workers = join(&ground, 1000, 2).await?;
+    let baseline =
+        Baseline::make(&server.pool, &server.ready.database_url, server.dir.path()).await?;
+    seed(&server, 20, 0, 0).await?;
+    let _workers = join(&server, 1000, 2).await?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..args.rounds {
-        theirs.push(peers::graphile(&peers, yard.url(), "throughput").await?);
-        let before = ground.count(ENDED).await?;
+        theirs.push(peers::graphile(&peers, baseline.url(), "throughput").await?);
+        let before = server.count(ENDED).await?;
         // Slots appear once all runs wait: the time is that of the runs alone.
-        seed(&ground, 20, 0, RUNS).await?;
+        seed(&server, 20, 0, RUNS).await?;
         let began = Instant::now();
         for project in 1..=20 {
-            ground.set_slots(&format!("seed-{project}"), 100).await?;
+            server.set_slots(&format!("seed-{project}"), 100).await?;
         }
-        drained(&ground, before + RUNS).await?;
+        drained(&server, before + RUNS).await?;
         ours.push(RUNS as f64 / began.elapsed().as_secs_f64());
     }
-    let events = ground.count("SELECT count(*) FROM audit.flow_events WHERE kind IN ('run.leased', 'run.running', 'run.finished', 'run.released')").await?;
+    let events = server.count("SELECT count(*) FROM audit.flow_events WHERE kind IN ('run.leased', 'run.running', 'run.finished', 'run.released')").await?;
     ensure!(
         events == 4 * RUNS * i64::try_from(args.rounds)?,
         "{events} events are stored"
@@ -135,11 +137,11 @@ async fn whole_runs(args: &Args, table: &mut Table) -> Result<()> {
 }
 
 /// Runs per second of a part of the backlog.
-async fn rate(ground: &Ground, runs: i64) -> Result<f64> {
-    let before = ground.count(ENDED).await?;
-    let workers = join(ground, 10, 20).await?;
+async fn rate(server: &BenchServer, runs: i64) -> Result<f64> {
+    let before = server.count(ENDED).await?;
+    let workers = join(server, 10, 20).await?;
     let began = Instant::now();
-    while ground.count(ENDED).await? < before + runs {
+    while server.count(ENDED).await? < before + runs {
         ensure!(
             began.elapsed() < Duration::from_secs(120),
             "runs do not end"
@@ -147,7 +149,7 @@ async fn rate(ground: &Ground, runs: i64) -> Result<f64> {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let took = began.elapsed();
-    let done = ground.count(ENDED).await? - before;
+    let done = server.count(ENDED).await? - before;
     drop(workers);
     // The next round starts without leases of this one: the streams' last words are taken in first.
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -156,8 +158,8 @@ async fn rate(ground: &Ground, runs: i64) -> Result<f64> {
 
 async fn backlog(args: &Args, table: &mut Table) -> Result<()> {
     const PART: i64 = 4000;
-    let small = Ground::start(&args.binary, &[]).await?;
-    let large = Ground::start(&args.binary, &[]).await?;
+    let small = BenchServer::start(&args.binary, &[]).await?;
+    let large = BenchServer::start(&args.binary, &[]).await?;
     seed(&large, 1000, 20, 1_000_000).await?;
     let (mut few, mut many) = (Vec::new(), Vec::new());
     for _ in 0..args.rounds {
@@ -176,22 +178,22 @@ async fn backlog(args: &Args, table: &mut Table) -> Result<()> {
 }
 
 async fn snapshot(args: &Args, table: &mut Table) -> Result<()> {
-    let ground = Ground::start(&args.binary, &[]).await?;
-    seed(&ground, 20, 50, 400_000).await?;
-    let mut holder = PgConnection::connect(&ground.ready.database_url).await?;
+    let server = BenchServer::start(&args.binary, &[]).await?;
+    seed(&server, 20, 50, 400_000).await?;
+    let mut holder = PgConnection::connect(&server.ready.database_url).await?;
     let (mut with, mut without) = (Vec::new(), Vec::new());
-    without.push(rate(&ground, 20_000).await?);
+    without.push(rate(&server, 20_000).await?);
     holder
         .execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM runs.pools")
         .await?;
     let held = Instant::now();
     while held.elapsed() < Duration::from_secs(60) {
-        with.push(rate(&ground, 20_000).await?);
+        with.push(rate(&server, 20_000).await?);
     }
     let last = with.last().copied().unwrap_or(f64::NAN);
     holder.execute("COMMIT").await?;
     for _ in 0..args.rounds.min(3) {
-        without.push(rate(&ground, 20_000).await?);
+        without.push(rate(&server, 20_000).await?);
     }
     table.row(
         "4b",

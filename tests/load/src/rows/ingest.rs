@@ -1,15 +1,16 @@
-//! Rows 1, 1c, 1d: durable 202s through the public edge, against one-row transactions and against a receiver that stores nothing.
+//! Rows 1, 1c, 1d: durable 202s through the public edge, against one-row transactions and against a receiver that
+//! stores nothing.
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
 use super::peers;
 use crate::{
-    Args,
-    ground::Ground,
+    args::Args,
     http::{self, Prepared, Round},
     payload,
-    pgbench::Yard,
+    pgbench::Baseline,
+    server::BenchServer,
     stats::{Table, median, millis, percentile, spread},
 };
 
@@ -19,13 +20,14 @@ const RUNS: &str = "SELECT count(*) FROM runs.runs";
 const EVENTS: &str = "SELECT count(*) FROM audit.flow_events WHERE kind = 'run.created'";
 
 /// Measures the rows.
-pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
-    let ground = Ground::start(&args.binary, &[]).await?;
-    let project = ground.project("load", 10).await?;
-    let secret = ground.repository(&project, 77, "nobody").await?;
+pub(crate) async fn measure(args: &Args, table: &mut Table) -> Result<()> {
+    let server = BenchServer::start(&args.binary, &[]).await?;
+    let project = server.project("load", 10).await?;
+    let secret = server.repository(&project, 77, "nobody").await?;
     let body = payload::issues_labeled(77, "run:load");
-    let prepared = Prepared::new(ground.authority(), &secret, &body);
-    let yard = Yard::make(&ground.pool, &ground.ready.database_url, ground.dir.path()).await?;
+    let prepared = Prepared::new(server.authority(), &secret, &body);
+    let baseline =
+        Baseline::make(&server.pool, &server.ready.database_url, server.dir.path()).await?;
     let time = Duration::from_secs(args.seconds);
 
     if args.wants("1") || args.wants("1d") {
@@ -33,15 +35,15 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (mut single_ours, mut single_yard) = (Vec::new(), Vec::new());
         for _ in 0..args.rounds {
-            let eight = yard.ingest(8, args.seconds, &body).await?;
-            let many = yard.ingest(32, args.seconds, &body).await?;
+            let eight = baseline.ingest(8, args.seconds, &body).await?;
+            let many = baseline.ingest(32, args.seconds, &body).await?;
             yardstick.push(eight.max(many));
-            let (round, whole) = durable(&ground, &prepared, CONNECTIONS, time).await?;
+            let (round, whole) = durable(&server, &prepared, CONNECTIONS, time).await?;
             acked.push(round.accepted as f64 / round.elapsed.as_secs_f64());
             ours.push(round.accepted as f64 / whole.as_secs_f64());
             p99.push(percentile(&millis(&round.latencies), 99.0));
-            single_yard.push(1000.0 / yard.ingest(1, args.seconds, &body).await?);
-            let (round, _) = durable(&ground, &prepared, 1, time).await?;
+            single_yard.push(1000.0 / baseline.ingest(1, args.seconds, &body).await?);
+            let (round, _) = durable(&server, &prepared, 1, time).await?;
             single_ours.push(median(&millis(&round.latencies)));
         }
         table.row(
@@ -66,7 +68,7 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
         );
     }
     if args.wants("1c") {
-        against_probot(args, table, &ground, &prepared, &secret, &body).await?;
+        against_probot(args, table, &server, &prepared, &secret, &body).await?;
     }
     Ok(())
 }
@@ -74,7 +76,7 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
 async fn against_probot(
     args: &Args,
     table: &mut Table,
-    ground: &Ground,
+    server: &BenchServer,
     prepared: &Prepared,
     secret: &str,
     body: &[u8],
@@ -86,7 +88,7 @@ async fn against_probot(
     for _ in 0..args.rounds {
         let round = http::load(&authority, &to_probot, CONNECTIONS, time, 200).await?;
         theirs.push(round.accepted as f64 / round.elapsed.as_secs_f64());
-        let (round, whole) = durable(ground, prepared, CONNECTIONS, time).await?;
+        let (round, whole) = durable(server, prepared, CONNECTIONS, time).await?;
         ours.push(round.accepted as f64 / whole.as_secs_f64());
     }
     table.row(
@@ -100,25 +102,25 @@ async fn against_probot(
 
 /// A round of load, and how long it took until every delivery had its run; rows are counted.
 async fn durable(
-    ground: &Ground,
+    server: &BenchServer,
     prepared: &Prepared,
     connections: usize,
     time: Duration,
 ) -> Result<(Round, Duration)> {
     let before = (
-        ground.count(DELIVERIES).await?,
-        ground.count(RUNS).await?,
-        ground.count(EVENTS).await?,
+        server.count(DELIVERIES).await?,
+        server.count(RUNS).await?,
+        server.count(EVENTS).await?,
     );
     let began = Instant::now();
-    let round = http::load(ground.authority(), prepared, connections, time, 202).await?;
+    let round = http::load(server.authority(), prepared, connections, time, 202).await?;
     let wanted = i64::try_from(round.accepted)?;
-    let stored = ground.count(DELIVERIES).await? - before.0;
+    let stored = server.count(DELIVERIES).await? - before.0;
     ensure!(
         stored == wanted,
         "{wanted} were acknowledged, {stored} are stored"
     );
-    while ground.count(RUNS).await? - before.1 < wanted {
+    while server.count(RUNS).await? - before.1 < wanted {
         ensure!(
             began.elapsed() < Duration::from_secs(60),
             "runs are missing after a minute"
@@ -126,7 +128,7 @@ async fn durable(
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let whole = began.elapsed();
-    let events = ground.count(EVENTS).await? - before.2;
+    let events = server.count(EVENTS).await? - before.2;
     ensure!(events == wanted, "{wanted} runs, {events} events");
     Ok((round, whole))
 }

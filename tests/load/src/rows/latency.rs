@@ -1,4 +1,4 @@
-//! Rows 2 and 2b: from the webhook to the grant in a worker's hand.
+//! Rows 2 and 2b: the time from the webhook until a worker has the grant.
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -9,11 +9,11 @@ use tokio::{
 
 use super::peers;
 use crate::{
-    Args,
-    ground::Ground,
+    args::Args,
     http::{Connection, Prepared},
     payload,
-    pgbench::Yard,
+    pgbench::Baseline,
+    server::BenchServer,
     stats::{Table, median, millis, percentile},
     workers::{self, Do, Granted},
 };
@@ -21,18 +21,18 @@ use crate::{
 const SAMPLES: usize = 300;
 
 /// Measures the rows.
-pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
-    let ground = Ground::start(&args.binary, &[]).await?;
-    let project = ground.project("load", 500).await?;
-    let secret = ground.repository(&project, 77, "load").await?;
+pub(crate) async fn measure(args: &Args, table: &mut Table) -> Result<()> {
+    let server = BenchServer::start(&args.binary, &[]).await?;
+    let project = server.project("load", 500).await?;
+    let secret = server.repository(&project, 77, "load").await?;
     let prepared = Prepared::new(
-        ground.authority(),
+        server.authority(),
         &secret,
         &payload::issues_labeled(77, "run:load"),
     );
-    let token = ground.worker_token("load").await?;
+    let token = server.worker_token("load").await?;
     let (tx, mut granted) = mpsc::unbounded_channel();
-    let channel = ground.channel(&token).await?;
+    let channel = server.channel(&token).await?;
     let _worker = workers::connect(
         channel,
         "load-1".to_owned(),
@@ -43,10 +43,10 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
     )
     .await?;
     if args.wants("2") {
-        idle(args, table, &ground, &prepared, &mut granted).await?;
+        idle(args, table, &server, &prepared, &mut granted).await?;
     }
     if args.wants("2b") {
-        half(args, table, &ground, &prepared, &mut granted).await?;
+        half(args, table, &server, &prepared, &mut granted).await?;
     }
     Ok(())
 }
@@ -54,16 +54,17 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
 async fn idle(
     args: &Args,
     table: &mut Table,
-    ground: &Ground,
+    server: &BenchServer,
     prepared: &Prepared,
     granted: &mut mpsc::UnboundedReceiver<Granted>,
 ) -> Result<()> {
     let peers = peers::install().await?;
-    let yard = Yard::make(&ground.pool, &ground.ready.database_url, ground.dir.path()).await?;
-    let mut connection = Connection::open(ground.authority()).await?;
+    let baseline =
+        Baseline::make(&server.pool, &server.ready.database_url, server.dir.path()).await?;
+    let mut connection = Connection::open(server.authority()).await?;
     let (mut means, mut p99s, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..args.rounds {
-        theirs.push(peers::graphile(&peers, yard.url(), "latency").await?);
+        theirs.push(peers::graphile(&peers, baseline.url(), "latency").await?);
         let mut samples = Vec::with_capacity(SAMPLES);
         for sample in 0..SAMPLES + 20 {
             let sent = Instant::now();
@@ -97,17 +98,17 @@ async fn idle(
 async fn half(
     args: &Args,
     table: &mut Table,
-    ground: &Ground,
+    server: &BenchServer,
     prepared: &Prepared,
     granted: &mut mpsc::UnboundedReceiver<Granted>,
 ) -> Result<()> {
-    let maximum = closed_loop(ground, prepared, granted, Duration::from_secs(args.seconds)).await?;
+    let maximum = closed_loop(server, prepared, granted, Duration::from_secs(args.seconds)).await?;
     let rate = maximum / 2.0;
     let mut p99s = Vec::new();
     for _ in 0..args.rounds {
         p99s.push(
             open_loop(
-                ground,
+                server,
                 prepared,
                 granted,
                 rate,
@@ -127,13 +128,13 @@ async fn half(
 
 /// The highest rate at which webhooks become grants.
 async fn closed_loop(
-    ground: &Ground,
+    server: &BenchServer,
     prepared: &Prepared,
     granted: &mut mpsc::UnboundedReceiver<Granted>,
     time: Duration,
 ) -> Result<f64> {
     let began = Instant::now();
-    let round = crate::http::load(ground.authority(), prepared, 64, time, 202).await?;
+    let round = crate::http::load(server.authority(), prepared, 64, time, 202).await?;
     for _ in 0..round.accepted {
         timeout(Duration::from_secs(60), granted.recv())
             .await?
@@ -143,7 +144,7 @@ async fn closed_loop(
 }
 
 async fn open_loop(
-    ground: &Ground,
+    server: &BenchServer,
     prepared: &Prepared,
     granted: &mut mpsc::UnboundedReceiver<Granted>,
     rate: f64,
@@ -155,7 +156,7 @@ async fn open_loop(
     let mut senders = Vec::new();
     for _ in 0..SENDERS {
         let (queue, prepared) = (queue.clone(), prepared.clone());
-        let mut connection = Connection::open(ground.authority()).await?;
+        let mut connection = Connection::open(server.authority()).await?;
         senders.push(tokio::spawn(async move {
             loop {
                 // The lock ends with this statement: while one sender waits for its answer, the others send.
@@ -190,7 +191,8 @@ async fn open_loop(
     for sender in senders {
         sender.await?;
     }
-    // Webhooks are alike, so the n-th grant is held against the n-th webhook: the order in between costs nobody anything.
+    // Webhooks are alike, so the n-th grant is held against the n-th webhook: the order in between costs nobody
+    // anything.
     arrived.sort();
     let latencies: Vec<Duration> = sent
         .iter()

@@ -15,9 +15,9 @@ use tokio::{
 };
 
 use crate::{
-    Args,
-    ground::{Authorized, Ground},
-    pgbench::Yard,
+    args::Args,
+    pgbench::Baseline,
+    server::{Authorized, BenchServer},
     stats::{Table, median, millis, percentile},
     workers::{self, Do},
 };
@@ -42,14 +42,15 @@ fn chunk() -> String {
 }
 
 /// Measures the row.
-pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
-    let ground = Ground::start(&args.binary, &[]).await?;
-    let project = ground.project("load", 50).await?;
-    let yard = Yard::make(&ground.pool, &ground.ready.database_url, ground.dir.path()).await?;
-    let token = ground.worker_token("load").await?;
+pub(crate) async fn measure(args: &Args, table: &mut Table) -> Result<()> {
+    let server = BenchServer::start(&args.binary, &[]).await?;
+    let project = server.project("load", 50).await?;
+    let baseline =
+        Baseline::make(&server.pool, &server.ready.database_url, server.dir.path()).await?;
+    let token = server.worker_token("load").await?;
     let (tx, mut granted) = mpsc::unbounded_channel();
     let _worker = workers::connect(
-        ground.channel(&token).await?,
+        server.channel(&token).await?,
         "load-1".to_owned(),
         "load",
         50,
@@ -59,7 +60,7 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
     .await?;
     let mut leases = Vec::new();
     for _ in 0..=CLIENTS {
-        start(&ground, &project).await?;
+        start(&server, &project).await?;
         leases.push(
             timeout(Duration::from_secs(5), granted.recv())
                 .await?
@@ -71,10 +72,11 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
     let (mut ours, mut yardstick) = (Vec::new(), Vec::new());
     let mut offsets = vec![0_i64; CLIENTS];
     for _ in 0..args.rounds {
-        yardstick.push(yard.chunks(CLIENTS, args.seconds, &text).await? * text.len() as f64 / 1e6);
+        yardstick
+            .push(baseline.chunks(CLIENTS, args.seconds, &text).await? * text.len() as f64 / 1e6);
         ours.push(
             append(
-                &ground,
+                &server,
                 &token,
                 &leases[..CLIENTS],
                 &mut offsets,
@@ -84,7 +86,7 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
             .await?,
         );
     }
-    let live = live(&ground, &token, &leases[CLIENTS]).await?;
+    let live = live(&server, &token, &leases[CLIENTS]).await?;
     table.row(
         "7",
         "log bytes stored over gRPC / pgbench with the same chunks one by one; line → live viewer",
@@ -97,7 +99,7 @@ pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-async fn start(ground: &Ground, project: &str) -> Result<()> {
+async fn start(server: &BenchServer, project: &str) -> Result<()> {
     let request = StartRunRequest {
         project: project.to_owned(),
         spec: Some(RunSpec {
@@ -107,7 +109,7 @@ async fn start(ground: &Ground, project: &str) -> Result<()> {
         }),
         ..StartRunRequest::default()
     };
-    RunsServiceClient::new(ground.admin().await?)
+    RunsServiceClient::new(server.admin().await?)
         .start_run(request)
         .await?;
     Ok(())
@@ -130,7 +132,7 @@ fn request(lease: &LeaseRef, offset: i64, data: Bytes) -> AppendLogRequest {
 
 /// Megabytes per second, each client one run.
 async fn append(
-    ground: &Ground,
+    server: &BenchServer,
     token: &str,
     leases: &[LeaseRef],
     offsets: &mut [i64],
@@ -141,7 +143,7 @@ async fn append(
     let mut tasks = JoinSet::new();
     let began = Instant::now();
     for (n, lease) in leases.iter().cloned().enumerate() {
-        let mut client = LeaseServiceClient::new(ground.channel(token).await?);
+        let mut client = LeaseServiceClient::new(server.channel(token).await?);
         let (data, mut offset) = (data.clone(), offsets[n]);
         tasks.spawn(async move {
             let from = offset;
@@ -176,18 +178,18 @@ async fn append(
 }
 
 /// p99 in milliseconds from a line's AppendLog to a follower's hand.
-async fn live(ground: &Ground, token: &str, lease: &LeaseRef) -> Result<f64> {
+async fn live(server: &BenchServer, token: &str, lease: &LeaseRef) -> Result<f64> {
     let follow = ReadLogRequest {
         run_id: lease.run_id.clone(),
         follow: true,
         ..ReadLogRequest::default()
     };
-    let admin: Authorized = ground.admin().await?;
+    let admin: Authorized = server.admin().await?;
     let mut stream = RunsServiceClient::new(admin)
         .read_log(follow)
         .await?
         .into_inner();
-    let mut client = LeaseServiceClient::new(ground.channel(token).await?);
+    let mut client = LeaseServiceClient::new(server.channel(token).await?);
     let (mut offset, mut latencies) = (0, Vec::new());
     for n in 0..300 {
         let line = Bytes::from(format!("line {n}\n"));

@@ -1,4 +1,4 @@
-//! The rows, one file each or for a few that share their ground.
+//! The rows of the table, one file for each or for a few that share a server.
 mod cluster;
 mod grants;
 mod ingest;
@@ -9,10 +9,10 @@ mod size;
 
 use anyhow::Result;
 
-use crate::{Args, stats::Table};
+use crate::{args::Args, stats::Table};
 
 /// Measures what was asked for.
-pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
+pub(crate) async fn measure(args: &Args, table: &mut Table) -> Result<()> {
     if ["1", "1c", "1d"].iter().any(|r| args.wants(r)) {
         ingest::measure(args, table).await?;
     }

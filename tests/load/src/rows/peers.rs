@@ -1,4 +1,5 @@
-//! The peers: npm packages, installed into target/load-peers when they are needed, run by the small programs in tests/load/peers.
+//! The peers: npm packages, installed into target/load-peers when they are needed, run by the small programs in
+//! tests/load/peers.
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
@@ -15,7 +16,7 @@ fn source() -> PathBuf {
 }
 
 /// Installs the peers; their versions are locked.
-pub async fn install() -> Result<PathBuf> {
+pub(crate) async fn install() -> Result<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/load-peers");
     std::fs::create_dir_all(&dir)?;
     for entry in std::fs::read_dir(source())? {
@@ -33,7 +34,7 @@ pub async fn install() -> Result<PathBuf> {
 }
 
 /// A receiver that stores nothing: probot. Returns its process and address.
-pub async fn probot(dir: &Path, secret: &str) -> Result<(Child, String)> {
+pub(crate) async fn probot(dir: &Path, secret: &str) -> Result<(Child, String)> {
     let mut child = node(dir, "probot.mjs")
         .env("WEBHOOK_SECRET", secret)
         .spawn()?;
@@ -42,7 +43,7 @@ pub async fn probot(dir: &Path, secret: &str) -> Result<(Child, String)> {
 }
 
 /// graphile-worker: milliseconds from enqueue to start, mean of many, idle; and jobs per second, 24 at once.
-pub async fn graphile(dir: &Path, database_url: &str, what: &str) -> Result<f64> {
+pub(crate) async fn graphile(dir: &Path, database_url: &str, what: &str) -> Result<f64> {
     let mut child = node(dir, "graphile.mjs")
         .arg(what)
         .env("PEER_DATABASE_URL", database_url)

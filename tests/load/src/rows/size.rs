@@ -1,27 +1,28 @@
-//! Row 9: how long a start takes, what an idle server holds, how large it is.
+//! Row 9: the time of a start, the memory of an idle server, the size of the binary.
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::{
-    Args, ground,
+    args::Args,
+    server,
     stats::{Table, median},
 };
 
 /// Measures the row.
-pub async fn measure(args: &Args, table: &mut Table) -> Result<()> {
+pub(crate) async fn measure(args: &Args, table: &mut Table) -> Result<()> {
     let dir = TempDir::new()?;
-    let (mut first, _, fresh) = ground::launch(&args.binary, dir.path(), &[]).await?;
-    ground::terminate(&mut first)?;
+    let (mut first, _, fresh) = server::launch(&args.binary, dir.path(), &[]).await?;
+    server::terminate(&mut first)?;
     let (mut starts, mut memory, mut with_database) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..args.rounds {
-        let (mut child, _, took) = ground::launch(&args.binary, dir.path(), &[]).await?;
+        let (mut child, _, took) = server::launch(&args.binary, dir.path(), &[]).await?;
         starts.push(took.as_secs_f64());
         tokio::time::sleep(std::time::Duration::from_secs(2)).await;
         memory.push(proportional(child.id())?);
         with_database.push(family(child.id())?);
-        ground::terminate(&mut child)?;
+        server::terminate(&mut child)?;
     }
     let size = std::fs::metadata(&args.binary)?.len() as f64 / 1e6;
     table.row(

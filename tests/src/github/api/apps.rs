@@ -16,7 +16,7 @@ use super::{
 use crate::github::{
     Shared, lock,
     response::api_error,
-    tokens::{Installation, May, Permissions, Token},
+    token::{Installation, May, Permissions, Token},
     world::GitHubWorld,
 };
 

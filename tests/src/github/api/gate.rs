@@ -12,7 +12,7 @@ use http::{
 use crate::github::{
     API, Shared, lock,
     response::api_error,
-    tokens::{Needed, Token, Verdict},
+    token::{Needed, Token, Verdict},
     world::GitHubWorld,
 };
 

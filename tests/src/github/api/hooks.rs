@@ -160,7 +160,7 @@ fn ping_of(world: &mut GitHubWorld, repository: u64, hook: u64) -> Option<delive
         },
         "sender": { "login": shown.owner(), "id": 1, "type": "User" },
     });
-    world.parcel(repository, hook, crate::fresh(), "ping", payload, false)
+    world.parcel(repository, hook, crate::new_id(), "ping", payload, false)
 }
 
 /// Posts in the background, as GitHub does.

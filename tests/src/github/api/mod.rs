@@ -11,18 +11,16 @@ mod repositories;
 pub(super) mod shapes;
 mod statuses;
 mod threads;
+mod users;
 
 use axum::{
     Router, middleware,
     routing::{get, patch, post},
 };
 
-use super::{Shared, users};
+use super::Shared;
 
-pub(crate) use pages::AfterPage;
-pub(crate) use quota::Quotas;
 pub(super) use quota::Writing;
-pub use record::Exchange;
 
 pub(super) fn router(world: &Shared) -> Router<Shared> {
     let layer = |world: &Shared| world.clone();

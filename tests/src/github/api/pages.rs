@@ -19,9 +19,6 @@ use crate::github::{
     world::GitHubWorld,
 };
 
-/// A change of the world between one page and the next.
-pub(crate) type AfterPage = Box<dyn FnOnce(&mut GitHubWorld) + Send>;
-
 impl GitHubWorld {
     /// Lets this happen after the next page of a list, and before the one after it.
     pub fn after_page(&mut self, happens: impl FnOnce(&mut Self) + Send + 'static) {

@@ -1,5 +1,5 @@
 //! The hourly quota of a token, told with each response. A 304 costs nothing.
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use axum::{
     extract::{Request, State},
@@ -9,24 +9,13 @@ use axum::{
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use super::gate::shown;
-use crate::github::{Shared, lock, response::api_error, tokens::May, world::GitHubWorld};
+use crate::github::{
+    Shared, lock, quota::Quota, response::api_error, token::May, world::GitHubWorld,
+};
 
 /// The requests that GitHub grants people in an hour.
 const REQUESTS_PER_HOUR: i64 = 5000;
 const HOUR_SECONDS: i64 = 3600;
-
-/// The quotas and the current writes, by token.
-#[derive(Default)]
-pub(crate) struct Quotas {
-    of: HashMap<String, Quota>,
-    writing: HashMap<String, usize>,
-}
-
-#[derive(Clone, Copy)]
-struct Quota {
-    remaining: i64,
-    resets_at: i64,
-}
 
 impl GitHubWorld {
     /// Leaves a token so many requests, until its quota is full again after `back`.
@@ -36,14 +25,14 @@ impl GitHubWorld {
             remaining,
             resets_at,
         };
-        self.quotas.of.insert(token.to_owned(), quota);
+        self.quotas.by_token.insert(token.to_owned(), quota);
     }
 
     /// Returns how many requests a token has left.
     #[must_use]
     pub fn left(&self, token: &str) -> i64 {
         self.quotas
-            .of
+            .by_token
             .get(token)
             .map_or(REQUESTS_PER_HOUR, |q| q.remaining)
     }
@@ -54,7 +43,11 @@ impl GitHubWorld {
             remaining: REQUESTS_PER_HOUR,
             resets_at: now + HOUR_SECONDS,
         };
-        let quota = self.quotas.of.entry(token.to_owned()).or_insert(fresh);
+        let quota = self
+            .quotas
+            .by_token
+            .entry(token.to_owned())
+            .or_insert(fresh);
         if quota.resets_at <= now {
             *quota = fresh;
         }
@@ -76,7 +69,7 @@ impl Writing {
         }
         let token = shown(request.headers()).to_owned();
         let mut world = lock(shared);
-        let writing = world.quotas.writing.entry(token.clone()).or_default();
+        let writing = world.quotas.writes.entry(token.clone()).or_default();
         *writing += 1;
         let writing = *writing;
         world.writes_at_once = world.writes_at_once.max(writing);
@@ -88,7 +81,7 @@ impl Writing {
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        if let Some(writing) = lock(&self.world).quotas.writing.get_mut(&self.token) {
+        if let Some(writing) = lock(&self.world).quotas.writes.get_mut(&self.token) {
             *writing -= 1;
         }
     }

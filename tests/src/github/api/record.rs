@@ -7,24 +7,7 @@ use axum::{
 };
 use serde_json::Value;
 
-use crate::github::{Shared, lock};
-
-/// A request and its response.
-#[derive(Clone, Debug)]
-pub struct Exchange {
-    /// The method.
-    pub method: String,
-    /// The path below the API's address.
-    pub path: String,
-    /// The query.
-    pub query: String,
-    /// The request's body; none if it was empty.
-    pub request: Option<Value>,
-    /// The status of the response.
-    pub status: u16,
-    /// The response's body; none if it was empty.
-    pub response: Option<Value>,
-}
+use crate::github::{Shared, lock, requests::Exchange};
 
 pub(super) async fn record(State(world): State<Shared>, request: Request, next: Next) -> Response {
     if lock(&world).exchanges.is_none() {

@@ -7,9 +7,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::github::{
     API,
+    accounts::Account,
     repository::{Attempt, Comment, Hook, Repository, Status, blob},
-    tokens::{Installation, May, Token},
-    world::{Account, GitHubWorld},
+    token::{Installation, May, Token},
+    world::GitHubWorld,
 };
 
 /// The creation time of everything that has none of its own.

@@ -38,21 +38,21 @@ impl From<ExitStatus> for Outcome {
 /// Returns the delivery once it is handled, or as it is when the time is over.
 pub(crate) async fn wait_until_handled(
     connection: &Connection,
-    delivery_id: &str,
+    delivery: &str,
     timeout: Duration,
 ) -> Result<Delivery, CliError> {
     let deadline = Instant::now() + timeout;
     loop {
         let request = connection.client.request(GetDeliveryRequest {
-            delivery: delivery_id.to_owned(),
+            delivery: delivery.to_owned(),
         });
         let response = connection.client.ingress().get_delivery(request).await;
-        let delivery = response
-            .context(format!("cannot get delivery {delivery_id}"))?
+        let found = response
+            .context(format!("cannot get delivery {delivery}"))?
             .delivery
             .unwrap_or_default();
-        if delivery.state() != DeliveryState::Received || Instant::now() > deadline {
-            return Ok(delivery);
+        if found.state() != DeliveryState::Received || Instant::now() > deadline {
+            return Ok(found);
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }
@@ -98,11 +98,11 @@ pub(super) async fn follow(
     })
 }
 
-async fn follow_run(connection: &Connection, run_id: &str) -> Result<Outcome, CliError> {
+async fn follow_run(connection: &Connection, run: &str) -> Result<Outcome, CliError> {
     if connection.format == Format::Table {
-        return Ok(watch::one(connection, run_id).await?.into());
+        return Ok(watch::one(connection, run).await?.into());
     }
-    let run = watch::until_end(connection, run_id, |_| Ok(())).await?;
+    let run = watch::until_end(connection, run, |_| Ok(())).await?;
     Ok(Outcome {
         exit_status: watch::exit_status(&run),
         run: Some(run),

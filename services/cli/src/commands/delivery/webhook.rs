@@ -101,12 +101,12 @@ pub(crate) fn http_client(url: &str) -> Result<reqwest::Client, CliError> {
 }
 
 /// Makes the error of a request without a response.
-fn no_response(url: &str, delivery_id: &str, error: &reqwest::Error) -> CliError {
+fn no_response(url: &str, delivery: &str, error: &reqwest::Error) -> CliError {
     if error.is_connect() {
         return unreachable_server(url, error);
     }
     let what = format!("cannot tell whether {url} took the delivery");
-    let hint = format!("send it again with --delivery {delivery_id}: it counts once");
+    let hint = format!("send it again with --delivery {delivery}: it counts once");
     CliError::new(ExitStatus::Unavailable, what, root_cause(error), hint)
 }
 

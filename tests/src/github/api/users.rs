@@ -10,13 +10,8 @@ use http::{
 };
 use serde_json::json;
 
-use super::{
-    Shared,
-    api::shapes,
-    lock,
-    response::api_error,
-    world::{Account, GitHubWorld},
-};
+use super::shapes;
+use crate::github::{Shared, accounts::Account, lock, response::api_error, world::GitHubWorld};
 
 /// The scopes that show addresses.
 const EMAIL_SCOPES: [&str; 2] = ["user:email", "user"];

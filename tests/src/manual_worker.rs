@@ -1,4 +1,4 @@
-//! A worker that a test drives by hand, frame by frame.
+//! A worker whose frames a test sends and receives one by one.
 use std::{
     collections::VecDeque,
     sync::{
@@ -17,30 +17,30 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
-use crate::{Api, PATIENCE, fresh};
+use crate::{Api, WAIT_TIMEOUT, new_id};
 
-/// One stream. Its heart beats by itself until it is told not to.
-pub struct Hand {
-    /// What it said first.
+/// One lease stream. Heartbeats are sent by themselves until the test stops them.
+pub struct ManualWorker {
+    /// The Hello that it sent.
     pub hello: Hello,
-    /// What it was answered.
+    /// The Welcome that it received.
     pub welcome: Welcome,
     frames: mpsc::Sender<LeaseRequest>,
     incoming: Streaming<LeaseResponse>,
-    /// Frames that came while another one was waited for.
+    /// Frames that were received while the test waited for another one.
     kept: VecDeque<Frame>,
     sequence: i64,
     heart: Arc<Heart>,
     beating: JoinHandle<()>,
 }
 
-impl Drop for Hand {
+impl Drop for ManualWorker {
     fn drop(&mut self) {
         self.beating.abort();
     }
 }
 
-/// What its heartbeats say.
+/// The content of the heartbeats.
 #[derive(Default)]
 struct Heart {
     sequence: AtomicI64,
@@ -76,21 +76,21 @@ impl Heart {
     }
 }
 
-/// What became of a transition.
+/// The outcome of a transition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Told {
+pub enum TransitionOutcome {
     /// Acknowledged, and not refused.
     Stored,
     /// Acknowledged, with a Revoke before: it was stale.
     Revoked,
 }
 
-/// The Hello of a process worker with an instance id of its own.
+/// Returns the Hello of a process worker with a new instance id.
 #[must_use]
 pub fn hello(worker: &str, capacity: i32) -> Hello {
     Hello {
         worker_id: worker.to_owned(),
-        instance_id: fresh(),
+        instance_id: new_id(),
         protocol_version: 1,
         labels: Vec::new(),
         executor: "process".to_owned(),
@@ -100,7 +100,7 @@ pub fn hello(worker: &str, capacity: i32) -> Hello {
     }
 }
 
-/// The Hello of a worker of a cluster.
+/// Returns the Hello of a Kubernetes worker.
 #[must_use]
 pub fn hello_of_cluster(worker: &str, cluster: &str, capacity: i32) -> Hello {
     let labels = vec!["kubernetes".to_owned(), format!("cluster={cluster}")];
@@ -111,7 +111,7 @@ pub fn hello_of_cluster(worker: &str, cluster: &str, capacity: i32) -> Hello {
     }
 }
 
-/// `Running`.
+/// Returns a `Running` change.
 #[must_use]
 pub fn running() -> Change {
     Change::Running(Running {
@@ -120,7 +120,7 @@ pub fn running() -> Change {
     })
 }
 
-/// `Finished`, well.
+/// Returns a `Finished` change that succeeded.
 #[must_use]
 pub fn succeeded() -> Change {
     Change::Finished(Finished {
@@ -131,13 +131,13 @@ pub fn succeeded() -> Change {
     })
 }
 
-/// `Released`.
+/// Returns a `Released` change.
 #[must_use]
 pub fn released() -> Change {
     Change::Released(Released {})
 }
 
-/// `Lost`.
+/// Returns a `Lost` change.
 #[must_use]
 pub fn lost() -> Change {
     Change::Lost(Lost {
@@ -145,13 +145,13 @@ pub fn lost() -> Change {
     })
 }
 
-/// `HandedBack`.
+/// Returns a `HandedBack` change.
 #[must_use]
 pub fn handed_back(workload_goes_on: bool) -> Change {
     Change::HandedBack(HandedBack { workload_goes_on })
 }
 
-impl Hand {
+impl ManualWorker {
     /// Opens a stream and says Hello.
     ///
     /// # Errors
@@ -174,9 +174,10 @@ impl Hand {
             let first = incoming.message().await?;
             Ok::<_, Status>((incoming, first))
         };
-        let (incoming, first): (_, Option<LeaseResponse>) = tokio::time::timeout(PATIENCE, opening)
-            .await
-            .expect("a Welcome in time")?;
+        let (incoming, first): (_, Option<LeaseResponse>) =
+            tokio::time::timeout(WAIT_TIMEOUT, opening)
+                .await
+                .expect("a Welcome in time")?;
         let Some(LeaseResponse {
             frame: Some(Frame::Welcome(welcome)),
         }) = first
@@ -200,7 +201,7 @@ impl Hand {
         })
     }
 
-    /// Its heart stops; the stream stays open. As a worker that was stopped looks from the server.
+    /// Stops the heartbeats; the stream stays open. To the server it looks like a worker that was stopped.
     pub fn fall_silent(&self) {
         self.beating.abort();
     }
@@ -224,7 +225,7 @@ impl Hand {
             .expect("the stream is open");
     }
 
-    /// The first frame that `pick` takes; the others are kept.
+    /// Returns the first frame that `pick` takes; the others are kept.
     ///
     /// # Panics
     /// When none comes in time, or the stream ends.
@@ -264,9 +265,9 @@ impl Hand {
                     }
                 }
             };
-            let Ok(picked) = tokio::time::timeout(PATIENCE, reading).await else {
+            let Ok(picked) = tokio::time::timeout(WAIT_TIMEOUT, reading).await else {
                 panic!(
-                    "waited {PATIENCE:?} for {what} ({at}); there is {:?}",
+                    "waited {WAIT_TIMEOUT:?} for {what} ({at}); there is {:?}",
                     self.kept
                 );
             };
@@ -274,7 +275,7 @@ impl Hand {
         }
     }
 
-    /// The next grant.
+    /// Returns the next grant.
     #[track_caller]
     pub fn grant(&mut self) -> impl Future<Output = Grant> + '_ {
         self.next("a grant", |f| match f {
@@ -283,7 +284,7 @@ impl Hand {
         })
     }
 
-    /// The next grant of this run.
+    /// Returns the next grant of this run.
     ///
     /// # Panics
     /// When none comes.
@@ -295,20 +296,20 @@ impl Hand {
         .await
     }
 
-    /// Says what happened, and waits until it is acknowledged.
-    pub async fn tell(&mut self, lease: &LeaseRef, change: Change) -> Told {
+    /// Sends a transition, and waits until it is acknowledged.
+    pub async fn tell(&mut self, lease: &LeaseRef, change: Change) -> TransitionOutcome {
         let sequence = self.say(lease, change).await;
         self.acknowledged(sequence, lease).await
     }
 
-    /// Says what happened; returns its sequence.
+    /// Sends a transition, and returns its sequence number.
     pub async fn say(&mut self, lease: &LeaseRef, change: Change) -> i64 {
         self.sequence += 1;
         self.say_as(self.sequence, lease, change).await;
         self.sequence
     }
 
-    /// The same with a sequence that is given: said again, for example.
+    /// Sends a transition with this sequence number, for example a second time.
     pub async fn say_as(&mut self, sequence: i64, lease: &LeaseRef, change: Change) {
         if matches!(
             change,
@@ -326,7 +327,7 @@ impl Hand {
     }
 
     /// Waits for the acknowledgement. A Revoke of the lease comes before it, if at all.
-    pub async fn acknowledged(&mut self, sequence: i64, lease: &LeaseRef) -> Told {
+    pub async fn acknowledged(&mut self, sequence: i64, lease: &LeaseRef) -> TransitionOutcome {
         self.next("an Ack", |f| {
             matches!(f, Frame::Ack(ack) if ack.sequence == sequence).then_some(())
         })
@@ -338,13 +339,13 @@ impl Hand {
         match revoke {
             Some(i) => {
                 self.kept.remove(i);
-                Told::Revoked
+                TransitionOutcome::Revoked
             }
-            None => Told::Stored,
+            None => TransitionOutcome::Stored,
         }
     }
 
-    /// A heartbeat, and its answer. What the server had to say before it has come by then.
+    /// Sends a heartbeat and waits for its response. Frames that the server sent before have been received by then.
     pub async fn beat(&mut self) {
         let beat = self.heart.beat();
         let sequence = beat.sequence;
@@ -356,12 +357,12 @@ impl Hand {
         .await;
     }
 
-    /// Takes no more work.
+    /// Tells the server that the worker takes no more work.
     pub async fn drain(&self) {
         self.send(lease_request::Frame::Drain(Drain {})).await;
     }
 
-    /// The code of the Revoke of this lease.
+    /// Waits for the Revoke of this lease, and returns its code.
     pub async fn revoked(&mut self, lease: &LeaseRef) -> String {
         self.next("a Revoke", |f| match f {
             Frame::Revoke(revoke) if revoke.lease.as_ref() == Some(lease) => {
@@ -372,7 +373,7 @@ impl Hand {
         .await
     }
 
-    /// Waits until this lease is to be canceled; returns why.
+    /// Waits for the Cancel of this lease, and returns its reason.
     pub async fn canceled(&mut self, lease: &LeaseRef) -> RunReason {
         self.next("a Cancel", |f| match f {
             Frame::Cancel(cancel) if cancel.lease.as_ref() == Some(lease) => Some(cancel.reason()),
@@ -381,13 +382,13 @@ impl Hand {
         .await
     }
 
-    /// Frames that came and that nothing waited for.
+    /// Returns the frames that nothing waited for.
     #[must_use]
     pub fn kept(&self) -> &VecDeque<Frame> {
         &self.kept
     }
 
-    /// Whether a grant came that nothing waited for.
+    /// Returns whether there is a grant that nothing waited for.
     #[must_use]
     pub fn has_grant(&self) -> bool {
         self.kept.iter().any(|f| matches!(f, Frame::Grant(_)))
@@ -408,24 +409,27 @@ impl Hand {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, reading)
+        tokio::time::timeout(WAIT_TIMEOUT, reading)
             .await
             .expect("the stream ends")
     }
 
-    /// Runs a whole lease: it runs, ends well, is released.
+    /// Completes a lease: running, succeeded, released.
     ///
     /// # Panics
     /// When any of it is refused.
     pub async fn work_off(&mut self, grant: &Grant) {
         for change in [running(), succeeded(), released()] {
-            assert_eq!(self.tell(lease(grant), change).await, Told::Stored);
+            assert_eq!(
+                self.tell(lease(grant), change).await,
+                TransitionOutcome::Stored
+            );
         }
     }
 }
 
-/// What it holds follows from what it is told, and from what it says itself. False: it knows that already; the server sends a grant
-/// again that two heartbeats did not name, since the test had not read it yet.
+/// Updates the leases that the heartbeats name. Returns false for a grant that is known already: the server sends a
+/// grant again if two heartbeats did not name it, because the test had not read it yet.
 fn hear(heart: &Heart, frame: &Frame) -> bool {
     let mut held = heart.held();
     match frame {
@@ -440,7 +444,7 @@ fn hear(heart: &Heart, frame: &Frame) -> bool {
     true
 }
 
-/// The lease of a grant.
+/// Returns the lease of a grant.
 ///
 /// # Panics
 /// When it has none: the server always says it.

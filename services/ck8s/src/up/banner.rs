@@ -1,17 +1,17 @@
-//! What `ck8s up` says once it is up.
+//! The text that `ck8s up` prints once everything is up.
 use std::{env, path::Path};
 
-use super::{UpArgs, data_dir::DataDir, ready::Ready};
+use super::{args::UpArgs, data_dir::DataDir, ready::Ready};
 
 /// A payload that starts a run of the demo.
 const SAMPLE: &str = include_str!("../../../../docs/examples/issues.labeled.json");
 
-/// Prints where everything is and what to do first.
-pub fn print(ready: &Ready, dir: &DataDir, args: &UpArgs) {
+/// Prints the addresses, and what to do first.
+pub(crate) fn print(ready: &Ready, dir: &DataDir, args: &UpArgs) {
     let program = env::args().next().unwrap_or_else(|| "ck8s".to_owned());
     let program = short(Path::new(&program));
     let sample = dir.path().join("issues.labeled.json");
-    // Beside the data, so that the line below works wherever it is typed.
+    // The sample lies beside the data, so that the command below works in every directory.
     let _ = std::fs::write(&sample, SAMPLE);
     let which = match &args.data_dir {
         Some(_) => format!(" --data-dir {}", short(dir.path())),
@@ -41,7 +41,7 @@ ck8s is up.
     ));
 }
 
-/// A path as it is shortest to type from here.
+/// Returns the shortest form of a path that can be typed in the working directory.
 fn short(path: &Path) -> String {
     let here = env::current_dir().ok();
     let inside = here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));

@@ -200,37 +200,41 @@ fn everything_else_is_denied_but_names_and_metrics() {
     assert_eq!(ports, BTreeSet::from([53]));
 }
 
+/// Returns the pod of a role's deployment.
+fn pod<'a>(all: &'a BTreeMap<(String, String), Value>, role: &Role) -> &'a Value {
+    let deployment = &all[&("Deployment".to_owned(), role.name.to_owned())];
+    &deployment["spec"]["template"]["spec"]
+}
+
+/// Returns the environment of a pod's container, by name.
+fn environment(pod: &Value) -> BTreeMap<&str, &Value> {
+    pod["containers"][0]["env"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|variable| (variable["name"].as_str().unwrap(), variable))
+        .collect()
+}
+
 #[test]
-fn a_role_is_told_where_those_are_that_it_calls_and_gets_no_secret_but_its_own() {
+fn a_role_gets_the_addresses_of_the_roles_that_it_calls() {
     let all = objects("base");
     for role in ROLES {
-        let deployment = &all[&("Deployment".to_owned(), role.name.to_owned())];
-        let pod = &deployment["spec"]["template"]["spec"];
+        let pod = pod(&all, role);
         assert_eq!(pod["automountServiceAccountToken"], false, "{}", role.name);
-        let container = &pod["containers"][0];
         assert_eq!(
-            container["args"],
+            pod["containers"][0]["args"],
             serde_json::json!(["serve", "--role", role.name])
         );
-        let env: BTreeMap<&str, &Value> = container["env"]
-            .as_array()
-            .unwrap()
+        let env = environment(pod);
+        let peers: BTreeMap<String, Value> = env
             .iter()
-            .map(|variable| (variable["name"].as_str().unwrap(), variable))
-            .collect();
-
-        let peers = env
-            .iter()
-            .filter(|(name, _)| name.starts_with("CK8S_PEER_"));
-        let peers: BTreeMap<String, &Value> = peers
-            .map(|(name, variable)| {
-                (
-                    name["CK8S_PEER_".len()..].to_lowercase(),
-                    &variable["value"],
-                )
+            .filter_map(|(name, variable)| {
+                let peer = name.strip_prefix("CK8S_PEER_")?;
+                Some((peer.to_lowercase(), variable["value"].clone()))
             })
             .collect();
-        let wanted: BTreeMap<String, Value> = calls(role)
+        let expected: BTreeMap<String, Value> = calls(role)
             .into_iter()
             .map(|peer| {
                 (
@@ -239,20 +243,27 @@ fn a_role_is_told_where_those_are_that_it_calls_and_gets_no_secret_but_its_own()
                 )
             })
             .collect();
-        let wanted: BTreeMap<String, &Value> = wanted.iter().map(|(k, v)| (k.clone(), v)).collect();
-        assert_eq!(peers, wanted, "{}", role.name);
+        assert_eq!(peers, expected, "{}", role.name);
         assert_eq!(env.contains_key("CK8S_MESH_LISTEN"), role.name != "edge");
+    }
+}
 
-        let secret = env
-            .iter()
-            .filter(|(_, variable)| variable["valueFrom"]["secretKeyRef"].is_object());
-        let secret: BTreeSet<&str> = secret.map(|(name, _)| *name).collect();
+#[test]
+fn a_role_gets_its_own_secrets_and_no_others() {
+    let all = objects("base");
+    for role in ROLES {
+        let pod = pod(&all, role);
+        let secrets: BTreeSet<&str> = environment(pod)
+            .into_iter()
+            .filter(|(_, variable)| variable["valueFrom"]["secretKeyRef"].is_object())
+            .map(|(name, _)| name)
+            .collect();
         let own = KEYS
             .iter()
             .filter(|(who, _)| *who == role.name)
             .map(|(_, key)| *key);
         let database = role.database.map(|_| "CK8S_DATABASE_URL");
-        assert_eq!(secret, own.chain(database).collect(), "{}", role.name);
+        assert_eq!(secrets, own.chain(database).collect(), "{}", role.name);
 
         let mounted: BTreeSet<&str> = pod["volumes"]
             .as_array()
@@ -261,10 +272,10 @@ fn a_role_is_told_where_those_are_that_it_calls_and_gets_no_secret_but_its_own()
             .filter_map(|volume| volume["secret"]["secretName"].as_str())
             .collect();
         let certificate = format!("mesh-{}", role.name);
-        let mut wanted = BTreeSet::from([certificate.as_str()]);
+        let mut expected = BTreeSet::from([certificate.as_str()]);
         if role.name == "auth" {
-            wanted.insert("mesh-ca");
+            expected.insert("mesh-ca");
         }
-        assert_eq!(mounted, wanted, "{}", role.name);
+        assert_eq!(mounted, expected, "{}", role.name);
     }
 }

@@ -1,4 +1,4 @@
-//! The ground: a server built for release with its own durable PostgreSQL, as `ck8s up` starts it, and clients of it.
+//! The server under test: built for release, with its own durable PostgreSQL, started by `ck8s up`; and clients of it.
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -29,23 +29,23 @@ use tonic::{
 
 /// What `ck8s up` writes when it is ready.
 #[derive(Debug, Deserialize, Clone)]
-pub struct Ready {
-    pub url: String,
-    pub admin_token: String,
-    pub database_url: String,
+pub(crate) struct Ready {
+    pub(crate) url: String,
+    pub(crate) admin_token: String,
+    pub(crate) database_url: String,
 }
 
 /// A running server.
-pub struct Ground {
-    pub ready: Ready,
-    pub pool: PgPool,
-    pub dir: TempDir,
+pub(crate) struct BenchServer {
+    pub(crate) ready: Ready,
+    pub(crate) pool: PgPool,
+    pub(crate) dir: TempDir,
     child: Child,
 }
 
 /// Adds the token to each call.
 #[derive(Clone)]
-pub struct Bearer(MetadataValue<Ascii>);
+pub(crate) struct Bearer(MetadataValue<Ascii>);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, tonic::Status> {
@@ -56,11 +56,11 @@ impl Interceptor for Bearer {
     }
 }
 
-pub type Authorized = InterceptedService<Channel, Bearer>;
+pub(crate) type Authorized = InterceptedService<Channel, Bearer>;
 
-impl Ground {
+impl BenchServer {
     /// Starts a server in a fresh directory.
-    pub async fn start(binary: &Path, extra: &[&str]) -> Result<Self> {
+    pub(crate) async fn start(binary: &Path, extra: &[&str]) -> Result<Self> {
         let dir = TempDir::new()?;
         let (child, ready, _) = launch(binary, dir.path(), extra).await?;
         let pool = PgPoolOptions::new()
@@ -76,7 +76,7 @@ impl Ground {
     }
 
     /// `host:port` of the public listener.
-    pub fn authority(&self) -> &str {
+    pub(crate) fn authority(&self) -> &str {
         self.ready
             .url
             .trim_start_matches("http://")
@@ -84,7 +84,7 @@ impl Ground {
     }
 
     /// A channel of its own, with a token.
-    pub async fn channel(&self, token: &str) -> Result<Authorized> {
+    pub(crate) async fn channel(&self, token: &str) -> Result<Authorized> {
         let channel = Endpoint::from_shared(self.ready.url.clone())?
             .tcp_nodelay(true)
             .connect()
@@ -96,12 +96,12 @@ impl Ground {
     }
 
     /// A channel of the admin.
-    pub async fn admin(&self) -> Result<Authorized> {
+    pub(crate) async fn admin(&self) -> Result<Authorized> {
         self.channel(&self.ready.admin_token).await
     }
 
     /// Makes a project with slots.
-    pub async fn project(&self, slug: &str, slots: i32) -> Result<String> {
+    pub(crate) async fn project(&self, slug: &str, slots: i32) -> Result<String> {
         let request = CreateProjectRequest {
             slug: slug.to_owned(),
             ..CreateProjectRequest::default()
@@ -116,7 +116,7 @@ impl Ground {
     }
 
     /// Sets how many slots a project has.
-    pub async fn set_slots(&self, project: &str, slots: i32) -> Result<()> {
+    pub(crate) async fn set_slots(&self, project: &str, slots: i32) -> Result<()> {
         let request = SetSlotsRequest {
             project: project.to_owned(),
             slots,
@@ -129,7 +129,7 @@ impl Ground {
     }
 
     /// Adds a repository whose issues make runs for workers with a label. Returns its webhook secret.
-    pub async fn repository(
+    pub(crate) async fn repository(
         &self,
         project: &str,
         external_id: u64,
@@ -144,7 +144,7 @@ impl Ground {
     }
 
     /// Adds a repository with this services.yaml. Returns its webhook secret.
-    pub async fn repository_with(
+    pub(crate) async fn repository_with(
         &self,
         project: &str,
         external_id: u64,
@@ -164,7 +164,7 @@ impl Ground {
     }
 
     /// Makes a worker's token.
-    pub async fn worker_token(&self, name: &str) -> Result<String> {
+    pub(crate) async fn worker_token(&self, name: &str) -> Result<String> {
         let request = CreateTokenRequest {
             name: name.to_owned(),
             kind: TokenKind::Worker.into(),
@@ -178,19 +178,23 @@ impl Ground {
     }
 
     /// How many rows a table has.
-    pub async fn count(&self, what: &'static str) -> Result<i64> {
+    pub(crate) async fn count(&self, what: &'static str) -> Result<i64> {
         Ok(sqlx::query_scalar(what).fetch_one(&self.pool).await?)
     }
 }
 
-impl Drop for Ground {
+impl Drop for BenchServer {
     fn drop(&mut self) {
         let _ = terminate(&mut self.child);
     }
 }
 
 /// Starts a server and waits until it is ready. Returns how long that took.
-pub async fn launch(binary: &Path, dir: &Path, extra: &[&str]) -> Result<(Child, Ready, Duration)> {
+pub(crate) async fn launch(
+    binary: &Path,
+    dir: &Path,
+    extra: &[&str],
+) -> Result<(Child, Ready, Duration)> {
     let ready_file: PathBuf = dir.join("ready-for-load.json");
     let _ = std::fs::remove_file(&ready_file);
     let began = Instant::now();
@@ -230,7 +234,7 @@ pub async fn launch(binary: &Path, dir: &Path, extra: &[&str]) -> Result<(Child,
 }
 
 /// Ends a server as an operator does.
-pub fn terminate(child: &mut Child) -> Result<()> {
+pub(crate) fn terminate(child: &mut Child) -> Result<()> {
     if child.try_wait()?.is_none() {
         Command::new("kill").arg(child.id().to_string()).status()?;
         child.wait()?;

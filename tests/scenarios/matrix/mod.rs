@@ -1,5 +1,6 @@
-//! Every method of the contract, called by every kind of caller, on a server whose roles run apart: who may call is computed from the
-//! rule that stands beside the method; what people reach, from their roles. A method that nobody thought about here fails the test.
+//! Every method of the contract, called by every kind of caller, on a server whose roles run in processes of their own.
+//! Who may call is computed from the method's rule, and what people reach from their roles. A method without a request
+//! here fails the test.
 mod call;
 mod callers;
 mod expect;
@@ -17,8 +18,8 @@ use self::{
     requests::{Object, Places},
 };
 
-/// Calls under way at once.
-const AT_ONCE: usize = 4;
+/// How many calls run at the same time.
+const MAX_CONCURRENT_CALLS: usize = 4;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_method_does_for_every_caller_what_its_rule_says() {
@@ -51,7 +52,7 @@ async fn every_method_does_for_every_caller_what_its_rule_says() {
         async move { cell(fleet, places, method, caller, object).await }
     });
     let wrong: Vec<String> = asked
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(MAX_CONCURRENT_CALLS)
         .filter_map(|told| async { told })
         .collect()
         .await;
@@ -68,7 +69,7 @@ async fn every_method_does_for_every_caller_what_its_rule_says() {
     );
 }
 
-/// One cell: what is wrong with it.
+/// Checks one cell, and returns what is wrong with it.
 async fn cell(
     fleet: &Fleet,
     places: &Places,
@@ -86,9 +87,10 @@ async fn cell(
     ))
 }
 
-/// What is hidden from a person and what does not exist are one answer, to the last byte of its details.
+/// An object that is hidden from a person and one that does not exist give the same status, to the last byte of its
+/// details.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_hidden_is_told_as_what_does_not_exist() {
+async fn a_hidden_object_is_reported_like_a_missing_one() {
     let fleet = Fleet::start(1, &[]).await;
     let places = Places::make(&fleet).await;
     let callers = Callers::make(&fleet, &places).await;
@@ -102,7 +104,7 @@ async fn what_is_hidden_is_told_as_what_does_not_exist() {
         let nothing = requests::request(&fleet, &places, &method.path, Object::None).await;
         let told = async |bytes: Vec<u8>, id: &str| {
             let status = person.calls(&method, bytes).await.expect_err("is refused");
-            let plain = ck8s_tests::fresh();
+            let plain = ck8s_tests::new_id();
             let details = replaced(status.details(), id.as_bytes(), plain.as_bytes());
             let message = status.message().replace(id, "ID");
             let headers: BTreeSet<String> = status
