@@ -525,6 +525,37 @@ async fn take(
 }
 
 #[tokio::test]
+async fn a_cursor_from_the_future_is_refused() {
+    let world = World::start(Setup::without_worker()).await;
+    // The place after every event, as a page token: [9223372036854775807,0].
+    let request = WatchRunsRequest {
+        cursor: "WzkyMjMzNzIwMzY4NTQ3NzU4MDcsMF0".to_owned(),
+        ..Default::default()
+    };
+    let refused = world.admin.runs().watch_runs(request).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::OutOfRange, "{refused:?}");
+    let details = refused.get_error_details();
+    let reason = details.error_info().map(|info| info.reason.clone());
+    assert_eq!(reason.as_deref(), Some("CURSOR_AHEAD"));
+}
+
+#[tokio::test]
+async fn a_text_with_a_nul_character_is_an_invalid_argument() {
+    let world = World::start(Setup::without_worker()).await;
+    world.admin.project("acme", 1).await;
+    let request = StartRunRequest {
+        project: "acme".to_owned(),
+        spec: Some(RunSpec {
+            labels: vec!["a\0b".to_owned()],
+            ..script("true")
+        }),
+        ..Default::default()
+    };
+    let refused = world.admin.runs().start_run(request).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::InvalidArgument, "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_terminal_state_is_final() {
     let (world, mut hand) = by_hand(1, 1).await;
     let run = world.admin.start("acme", script("true")).await;

@@ -36,6 +36,9 @@ pub enum RunsError {
     /// Events after this cursor are no longer kept.
     #[error("events after this cursor are no longer kept: list again")]
     CursorTooOld,
+    /// The cursor lies after every event: another database gave it out, or this one was set back.
+    #[error("this cursor lies after every event: list again")]
+    CursorAhead,
     /// The lease is not the caller's any more.
     #[error("lease of run {0}: stale epoch")]
     Stale(RunId),
@@ -100,6 +103,9 @@ impl From<RunsError> for Status {
             RunsError::TokenRejected => status::unauthenticated(),
             RunsError::CursorTooOld => {
                 status::error(Code::OutOfRange, "CURSOR_TOO_OLD", error.to_string(), &[])
+            }
+            RunsError::CursorAhead => {
+                status::error(Code::OutOfRange, "CURSOR_AHEAD", error.to_string(), &[])
             }
             RunsError::Stale(_) => status::aborted("STALE_EPOCH", error.to_string()),
             RunsError::StreamEnded(end) => stream_end(end),

@@ -63,8 +63,7 @@ impl ChangeFeed {
 
     /// Subscribes to all events from now on.
     pub(crate) async fn subscribe(&self, pool: &sqlx::PgPool) -> Result<Subscription, RunsError> {
-        let items = self.items.subscribe();
-        let position = *self.position.lock();
+        let (items, position) = self.join();
         let from = match position {
             Some(position) => position,
             None => {
@@ -73,6 +72,13 @@ impl ChangeFeed {
             }
         };
         Ok(Subscription { items, from })
+    }
+
+    /// Starts to receive, and returns the place after which every event is received, where it is known. Both under the
+    /// lock that publishing holds: who joins while a page is sent would miss its first events otherwise.
+    fn join(&self) -> (broadcast::Receiver<Arc<FeedItem>>, Option<EventCursor>) {
+        let position = self.position.lock();
+        (self.items.subscribe(), *position)
     }
 
     /// Returns the place up to which subscribers were told. None: there are no subscribers; the next one starts anew.
@@ -86,11 +92,12 @@ impl ChangeFeed {
 
     /// Tells the subscribers of all events up to this place.
     pub(crate) fn publish(&self, items: Vec<FeedItem>, up_to: EventCursor) {
+        let mut position = self.position.lock();
         for item in items {
             // Without subscribers nobody needs to be told.
             let _ = self.items.send(Arc::new(item));
         }
-        *self.position.lock() = Some(up_to);
+        *position = Some(up_to);
     }
 }
 
@@ -111,4 +118,66 @@ pub(crate) async fn with_runs(
             event,
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use time::OffsetDateTime;
+    use tokio::sync::broadcast::error::RecvError;
+
+    use super::*;
+
+    /// Events of one page in this test.
+    const PAGE_EVENTS: i64 = 200;
+    /// Watchers that join, one after the other.
+    const JOINS: usize = 300;
+
+    fn item(xact: i64) -> FeedItem {
+        let event = EventRecord {
+            cursor: EventCursor(xact, 0),
+            kind: "run.created".to_owned(),
+            project: None,
+            run: None,
+            actor: String::new(),
+            message: String::new(),
+            data: String::new(),
+            recorded_at: OffsetDateTime::UNIX_EPOCH,
+        };
+        FeedItem { event, run: None }
+    }
+
+    #[test]
+    fn who_joins_while_a_page_is_sent_misses_none_of_its_events() {
+        let feed = ChangeFeed::default();
+        let over = AtomicBool::new(false);
+        feed.publish(Vec::new(), EventCursor(0, 0));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut last = 0;
+                while !over.load(Ordering::Relaxed) {
+                    let page = (last + 1..=last + PAGE_EVENTS).map(item).collect();
+                    last += PAGE_EVENTS;
+                    feed.publish(page, EventCursor(last, 0));
+                }
+            });
+            let mut missed = 0;
+            for _ in 0..JOINS {
+                let (mut items, from) = feed.join();
+                let from = from.expect("something was published");
+                let first = loop {
+                    match items.blocking_recv() {
+                        Ok(item) if item.event.cursor > from => break Some(item.event.cursor),
+                        Ok(_) => {}
+                        // This thread did not get to run for long: the join shows nothing.
+                        Err(RecvError::Lagged(_) | RecvError::Closed) => break None,
+                    }
+                };
+                missed += usize::from(first.is_some_and(|first| first.0 != from.0 + 1));
+            }
+            over.store(true, Ordering::Relaxed);
+            assert_eq!(missed, 0, "of {JOINS} watchers");
+        });
+    }
 }

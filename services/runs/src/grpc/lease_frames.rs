@@ -11,7 +11,7 @@ use tonic::Status;
 
 use super::request::message;
 use crate::{
-    convert::{PROTOCOL_VERSION, lease_ref_from_pb},
+    convert::{PROTOCOL_VERSION, lease_ref_from_pb, storable},
     domain::{ExecutorDomain, Outcome, Transition, WorkerFrame, WorkerHello, default_message},
 };
 
@@ -31,14 +31,18 @@ pub(super) fn hello_from_pb(hello: Hello) -> Result<(WorkerHello, Vec<LeaseRef>)
     let domain = ExecutorDomain::of(&hello.executor, &hello.labels)
         .ok_or_else(|| status::invalid("executor", "must be kubernetes or process"))?;
     let leases = leases_from_pb(&hello.leases)?;
+    let labels = hello.labels.into_iter();
+    let labels: Vec<String> = labels
+        .map(|label| storable("labels", label))
+        .collect::<Result<_, Status>>()?;
     let hello = WorkerHello {
         capacity: capacity(hello.capacity)?,
         id: id("worker_id", &hello.worker_id)?,
         instance: id("instance_id", &hello.instance_id)?,
         executor: hello.executor,
         domain,
-        labels: hello.labels,
-        version: hello.version,
+        labels,
+        version: storable("version", hello.version)?,
     };
     Ok((hello, leases))
 }

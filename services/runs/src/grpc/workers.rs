@@ -1,6 +1,6 @@
 //! ListWorkers, DrainWorker.
 use ck8s_proto::runs::v1 as pb;
-use ck8s_rpc::page;
+use ck8s_rpc::{convert::id, page};
 use ck8s_types::WorkerId;
 use tonic::{Request, Status};
 
@@ -13,7 +13,8 @@ pub(super) async fn list_workers(
 ) -> Result<pb::ListWorkersResponse, Status> {
     let request = request.into_inner();
     let size = page::size(request.page_size)?;
-    let after: Option<WorkerId> = page::decode("page_token", &request.page_token)?;
+    let after: Option<String> = page::decode("page_token", &request.page_token)?;
+    let after: Option<WorkerId> = after.map(|text| id("page_token", &text)).transpose()?;
     let workers = service::list_workers(engine, after.as_ref(), size).await?;
     let last = workers.last().map(|worker| page::encode(&worker.id));
     Ok(pb::ListWorkersResponse {

@@ -58,10 +58,8 @@ pub(crate) async fn watch_runs(
     let scope = requester.access.listed(request.project)?;
     let subscription = engine.feed.subscribe(&engine.pool).await?;
     let (out, updates) = mpsc::channel(MAX_QUEUED_UPDATES);
-    if let Some(from) = request.from
-        && !events::is_kept(&mut *engine.pool.acquire().await?, from).await?
-    {
-        return Err(RunsError::CursorTooOld);
+    if let Some(from) = request.from {
+        check_cursor(engine, from).await?;
     }
     let watcher = Watcher {
         scope,
@@ -71,6 +69,18 @@ pub(crate) async fn watch_runs(
     };
     tokio::spawn(follow(engine.clone(), watcher, subscription));
     Ok(updates)
+}
+
+/// Refuses a cursor from which a watch would miss events.
+async fn check_cursor(engine: &Engine, from: EventCursor) -> Result<(), RunsError> {
+    let mut conn = engine.pool.acquire().await?;
+    if from > events::horizon(&mut conn).await? {
+        return Err(RunsError::CursorAhead);
+    }
+    if !events::is_kept(&mut conn, from).await? {
+        return Err(RunsError::CursorTooOld);
+    }
+    Ok(())
 }
 
 async fn follow(engine: Arc<Engine>, mut watcher: Watcher, subscription: Subscription) {

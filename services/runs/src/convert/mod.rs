@@ -7,7 +7,7 @@ use ck8s_rpc::{
     },
     page, status,
 };
-use ck8s_types::{Epoch, Invalid, LeaseRef, Slot};
+use ck8s_types::{Epoch, Invalid, LeaseRef, RunSpec, Slot};
 use tonic::Status;
 
 use crate::{
@@ -153,16 +153,52 @@ impl TryFrom<pb::NewRun> for DeliveryRun {
     type Error = Status;
 
     fn try_from(new: pb::NewRun) -> Result<Self, Status> {
-        let spec = spec_from_pb(new.spec.unwrap_or_default());
+        let spec = storable_spec(new.spec.unwrap_or_default());
+        let mut trigger = trigger_from_pb(new.trigger.unwrap_or_default());
+        // A payload may hold anything; a run does not fail because of it.
+        trigger.actor.retain(|c| c != '\0');
         Ok(Self {
             delivery: id("delivery_id", &new.delivery_id)?,
             project: id("project_id", &new.project_id)?,
             repository: optional_id("repository_id", &new.repository_id)?,
-            repository_name: new.repository_name,
-            trigger: trigger_from_pb(new.trigger.unwrap_or_default()),
+            repository_name: storable("repository_name", new.repository_name)?,
+            trigger,
             spec: spec.map_err(|f| ck8s_rpc::convert::invalid(&f))?,
         })
     }
+}
+
+/// Reads a spec and refuses the texts that cannot be stored.
+fn storable_spec(spec: pb::RunSpec) -> Result<RunSpec, Invalid> {
+    let spec = spec_from_pb(spec)?;
+    for label in &spec.labels {
+        check_storable("spec.labels", label)?;
+    }
+    for host in &spec.egress {
+        check_storable("spec.egress", host)?;
+    }
+    check_storable("spec.cpu", &spec.cpu)?;
+    check_storable("spec.memory", &spec.memory)?;
+    let group = spec.concurrency_group.as_deref();
+    check_storable("spec.concurrency_group", group.unwrap_or_default())?;
+    Ok(spec)
+}
+
+/// Reads a text that can be stored.
+pub(crate) fn storable(field: &'static str, text: String) -> Result<String, Status> {
+    match check_storable(field, &text) {
+        Ok(()) => Ok(text),
+        Err(fault) => Err(ck8s_rpc::convert::invalid(&fault)),
+    }
+}
+
+/// PostgreSQL stores no NUL character.
+fn check_storable(field: &'static str, text: &str) -> Result<(), Invalid> {
+    if text.contains('\0') {
+        let problem = "holds a NUL character".to_owned();
+        return Err(Invalid { field, problem });
+    }
+    Ok(())
 }
 
 impl TryFrom<pb::StartRunRequest> for StartRun {
@@ -171,7 +207,7 @@ impl TryFrom<pb::StartRunRequest> for StartRun {
     fn try_from(request: pb::StartRunRequest) -> Result<Self, RunsError> {
         let source = match (request.trigger, request.spec) {
             (trigger, Some(spec)) if trigger.is_empty() => {
-                RunSource::Spec(Box::new(spec_from_pb(spec)?))
+                RunSource::Spec(Box::new(storable_spec(spec)?))
             }
             (trigger, None) if trigger.is_empty() => {
                 let problem = "name a trigger, or give a spec";
@@ -336,3 +372,6 @@ pub(crate) fn lease_ref_from_pb(lease: Option<&pb::LeaseRef>) -> Result<LeaseRef
         epoch: Epoch(lease.epoch),
     })
 }
+
+#[cfg(test)]
+mod tests;
