@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    parse::{Inspection, inspect},
-    prepare::{PreparedWebhook, prepare, prepare_large},
+    envelope::{self, Envelope},
+    prepare::{PreparedWebhook, prepare},
     verify::Verifier,
     writer::WriteRequest,
 };
@@ -70,26 +70,15 @@ impl Ingest {
 
     /// Stores webhooks and returns the outcome of each, in order, after the commit.
     pub(crate) async fn ingest(&self, webhooks: Vec<Webhook>) -> Vec<WebhookOutcome> {
-        let mut inspections = Vec::with_capacity(webhooks.len());
+        let mut envelopes = Vec::with_capacity(webhooks.len());
         for (nr, webhook) in webhooks.iter().enumerate() {
-            inspections.push(inspect(webhook).await);
+            envelopes.push(envelope::read(webhook).await);
             take_turns(nr).await;
         }
-        let repositories = self.resolve(&inspections).await;
+        let repositories = self.resolve(&envelopes).await;
         let mut replies = Vec::with_capacity(webhooks.len());
-        for (nr, (webhook, inspection)) in webhooks.iter().zip(inspections).enumerate() {
-            let repository = inspection.repository_id().map_or(Ok(None), |id| {
-                repositories.get(&id).cloned().unwrap_or(Ok(None))
-            });
-            let prepared = match (inspection, repository) {
-                (Inspection::Rejected(rejection), _) | (_, Err(rejection)) => Err(rejection),
-                (Inspection::Small(parsed), Ok(repository)) => {
-                    prepare(&self.verifier, webhook, &parsed, repository.as_deref())
-                }
-                (Inspection::Large { .. }, Ok(repository)) => {
-                    prepare_large(&self.verifier, webhook, repository).await
-                }
-            };
+        for (nr, (webhook, envelope)) in webhooks.iter().zip(envelopes).enumerate() {
+            let prepared = self.prepare(webhook, envelope, &repositories).await;
             replies.push(self.store(prepared).await);
             take_turns(nr).await;
         }
@@ -106,11 +95,25 @@ impl Ingest {
         outcomes
     }
 
+    async fn prepare(
+        &self,
+        webhook: &Webhook,
+        envelope: Result<Envelope, Rejection>,
+        repositories: &HashMap<u64, Resolved>,
+    ) -> Result<PreparedWebhook, Rejection> {
+        let envelope = envelope?;
+        let repository = match envelope.repository_id {
+            Some(id) => repositories.get(&id).cloned().unwrap_or(Ok(None))?,
+            None => None,
+        };
+        prepare(&self.verifier, webhook, envelope, repository).await
+    }
+
     /// Returns the repositories that these webhooks name.
-    async fn resolve(&self, inspections: &[Inspection<'_>]) -> HashMap<u64, Resolved> {
-        let mut ids: Vec<u64> = inspections
+    async fn resolve(&self, envelopes: &[Result<Envelope, Rejection>]) -> HashMap<u64, Resolved> {
+        let mut ids: Vec<u64> = envelopes
             .iter()
-            .filter_map(Inspection::repository_id)
+            .filter_map(|envelope| envelope.as_ref().ok()?.repository_id)
             .collect();
         ids.sort_unstable();
         ids.dedup();

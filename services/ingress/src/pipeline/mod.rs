@@ -1,9 +1,9 @@
 //! The hot path: from a webhook to the stored delivery, and from there to its run.
+mod envelope;
 pub(crate) mod handoff;
 pub(crate) mod in_flight;
 pub(crate) mod ingest;
 mod outcomes;
-mod parse;
 mod prepare;
 pub(crate) mod repair_queue;
 pub(crate) mod run_creator;

@@ -2,7 +2,7 @@
 use ck8s_types::now_ms;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::parse::ParsedWebhook;
+use super::envelope::Envelope;
 use crate::domain::{
     rejection::Rejection,
     repository::Repository,
@@ -32,13 +32,13 @@ impl Verifier {
     pub(super) fn verify(
         &self,
         webhook: &Webhook,
-        parsed: &ParsedWebhook<'_>,
+        envelope: Envelope,
         repository: Option<&Repository>,
     ) -> Result<Signature, Rejection> {
         let body = &webhook.body;
         // A malformed signature is checked as well, so that its rejection takes as long.
-        let signature = parsed.signature.unwrap_or_default();
-        let is_genuine = match (repository, &self.platform, parsed.payload.repository_id()) {
+        let signature = envelope.signature.unwrap_or_default();
+        let is_genuine = match (repository, &self.platform, envelope.repository_id) {
             (Some(repository), _, _) => repository.secrets.verify(body, &signature, now_ms()),
             (None, Some(platform), None) => platform.verify(body, &signature),
             _ => {
@@ -46,7 +46,7 @@ impl Verifier {
                 false
             }
         };
-        parsed
+        envelope
             .signature
             .filter(|_| is_genuine)
             .ok_or(Rejection::SignatureInvalid)

@@ -55,7 +55,12 @@ fn label(trigger: &Trigger, payload: &Payload<'_>) -> Option<Mismatch> {
         Some(label) => vec![label.name.as_str()],
         None => payload.subject().map(labels).unwrap_or_default(),
     };
-    let is_expected = |name: &str| trigger.labels.iter().any(|label| label == name);
+    let is_expected = |name: &str| {
+        trigger
+            .labels
+            .iter()
+            .any(|label| is_same_label(label, name))
+    };
     if actual.iter().any(|name| is_expected(name)) {
         return None;
     }
@@ -74,6 +79,16 @@ fn labels<'a>(subject: &'a Subject<'_>) -> Vec<&'a str> {
     labels
         .filter_map(|label| Some(label.0.as_ref()?.name.as_str()))
         .collect()
+}
+
+/// Returns whether two names are the same label: to GitHub, upper and lower case are the same.
+fn is_same_label(one: &str, other: &str) -> bool {
+    let lower = |name: &str| {
+        name.chars()
+            .flat_map(char::to_lowercase)
+            .collect::<String>()
+    };
+    one == other || lower(one) == lower(other)
 }
 
 fn comment(trigger: &Trigger, payload: &Payload<'_>) -> Option<Mismatch> {
@@ -122,13 +137,12 @@ fn path(trigger: &Trigger, payload: &Payload<'_>) -> Option<Mismatch> {
     }
     let mut files = 0_usize;
     for commit in payload.commits.0.iter().filter_map(|c| c.0.as_ref()) {
-        for list in [&commit.added, &commit.modified, &commit.removed] {
-            files += list.0.len();
-            if list
-                .0
-                .iter()
-                .any(|file| trigger.paths.matches(file.as_str()))
-            {
+        for list in [commit.added, commit.modified, commit.removed] {
+            let fits = list.any(|file| {
+                files += 1;
+                trigger.paths.matches(file)
+            });
+            if fits {
                 return None;
             }
         }

@@ -3,11 +3,15 @@ mod tolerant_json;
 
 use serde::Deserialize;
 
-use self::tolerant_json::{Flag, List, Number, Object, Text};
+use self::tolerant_json::{FileNames, Flag, List, Number, Object, Text};
 
 /// Bounds the nesting of a body: other JSON readers refuse deeper ones too, no real payload comes near, and what is
 /// stored must be readable.
 const MAX_DEPTH: usize = 128;
+/// Bounds the commits of a push that are looked at. GitHub sends no more.
+const MAX_COMMITS: usize = 2_048;
+/// Bounds the labels of an issue or a pull request that are looked at. GitHub allows 100.
+const MAX_LABELS: usize = 256;
 
 /// The fields of a payload that matter.
 #[derive(Deserialize, Default, Debug)]
@@ -37,7 +41,7 @@ pub(crate) struct Payload<'a> {
     #[serde(borrow)]
     pub(crate) head_commit: Object<Commit<'a>>,
     #[serde(borrow)]
-    pub(crate) commits: List<Object<Commit<'a>>>,
+    pub(crate) commits: List<Object<Commit<'a>>, MAX_COMMITS>,
 }
 
 /// The repository that the event belongs to.
@@ -78,7 +82,7 @@ pub(crate) struct Subject<'a> {
     #[serde(borrow)]
     pub(crate) html_url: Text<'a>,
     #[serde(borrow)]
-    pub(crate) labels: List<Object<Label<'a>>>,
+    pub(crate) labels: List<Object<Label<'a>>, MAX_LABELS>,
     #[serde(borrow)]
     pub(crate) author_association: Text<'a>,
     #[serde(borrow)]
@@ -123,11 +127,11 @@ pub(crate) struct Commit<'a> {
     #[serde(borrow)]
     pub(crate) url: Text<'a>,
     #[serde(borrow)]
-    pub(crate) added: List<Text<'a>>,
+    pub(crate) added: FileNames<'a>,
     #[serde(borrow)]
-    pub(crate) modified: List<Text<'a>>,
+    pub(crate) modified: FileNames<'a>,
     #[serde(borrow)]
-    pub(crate) removed: List<Text<'a>>,
+    pub(crate) removed: FileNames<'a>,
 }
 
 /// The reason why a body is not a payload.
@@ -139,6 +143,31 @@ pub(crate) enum PayloadError {
     Depth,
     /// The body is JSON, but not an object.
     Shape,
+}
+
+/// The part of a payload that says whose it is.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Owner {
+    repository: Object<RepositoryReference>,
+}
+
+/// A repository, by its id alone.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct RepositoryReference {
+    id: Number,
+}
+
+/// Returns GitHub's id of the repository that a body names. The rest of the body must be JSON; it is skipped and takes
+/// no memory.
+pub(crate) fn repository_id(body: &[u8]) -> Result<Option<u64>, PayloadError> {
+    if nested_too_deep(body) {
+        return Err(PayloadError::Depth);
+    }
+    let object: Object<Owner> = serde_json::from_slice(body).map_err(|_| PayloadError::Syntax)?;
+    let owner = object.0.ok_or(PayloadError::Shape)?;
+    Ok(owner.repository.0.and_then(|repository| repository.id.0))
 }
 
 impl<'a> Payload<'a> {

@@ -77,3 +77,49 @@ fn deep_nesting_is_refused_without_recursion() {
     );
     assert!(Payload::parse(wide.as_bytes()).is_ok());
 }
+
+#[test]
+fn the_repository_is_found_without_reading_the_rest() {
+    let body =
+        br#"{"action":5,"issue":{"labels":[{"name":"bug"}]},"repository":{"name":"x","id":7}}"#;
+    assert_eq!(repository_id(body), Ok(Some(7)));
+    for body in [
+        &b"{}"[..],
+        b"{\"repository\":[]}",
+        b"{\"repository\":{\"id\":\"7\"}}",
+    ] {
+        assert_eq!(repository_id(body), Ok(None), "{body:?}");
+    }
+    assert_eq!(repository_id(b"{"), Err(PayloadError::Syntax));
+    assert_eq!(repository_id(b"[]"), Err(PayloadError::Shape));
+    let deep = format!("{{\"x\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
+    assert_eq!(repository_id(deep.as_bytes()), Err(PayloadError::Depth));
+}
+
+#[test]
+fn lists_and_escaped_texts_are_bounded() {
+    let commits = vec!["{}"; 5_000].join(",");
+    let text = r"\n".repeat(1_000_000);
+    let body = format!(r#"{{"commits":[{commits}],"action":"{text}","ref":"after"}}"#);
+    let payload = Payload::parse(body.as_bytes()).expect("a payload");
+    assert_eq!(payload.commits.0.len(), MAX_COMMITS);
+    assert_eq!(payload.action.as_str().len(), 256 * 1024);
+    assert_eq!(payload.git_ref.as_str(), "after");
+}
+
+#[test]
+fn file_names_are_read_one_by_one() {
+    let body = br#"{"head_commit":{"added":["a\u002frs",5,"b"],"modified":"c","removed":null}}"#;
+    let payload = Payload::parse(body).expect("a payload");
+    let commit = payload.head_commit.0.expect("a commit");
+    let mut names = Vec::new();
+    let found = commit.added.any(|name| {
+        names.push(name.to_owned());
+        name == "b"
+    });
+    assert!(found);
+    assert_eq!(names, ["a/rs", "", "b"]);
+    for list in [commit.modified, commit.removed, FileNames::default()] {
+        assert!(!list.any(|_| true));
+    }
+}

@@ -7,6 +7,10 @@ use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
+use serde_json::value::RawValue;
+
+/// Bounds a string that cannot be borrowed, because it has escapes: GitHub's longest comment has 65,536 characters.
+const MAX_OWNED_TEXT_BYTES: usize = 256 * 1024;
 
 /// A string; empty if absent.
 #[derive(Default, Clone, Debug)]
@@ -24,9 +28,31 @@ pub(crate) struct Flag(pub(crate) bool);
 #[derive(Clone, Debug)]
 pub(crate) struct Object<T>(pub(crate) Option<T>);
 
-/// An array; empty if absent.
+/// An array, of which at most `MAX` elements are read; empty if absent.
 #[derive(Clone, Debug)]
-pub(crate) struct List<T>(pub(crate) Vec<T>);
+pub(crate) struct List<T, const MAX: usize>(pub(crate) Vec<T>);
+
+/// An array of file names, still as JSON: it is read one by one, because it may have very many elements.
+#[derive(Default, Clone, Copy, Debug)]
+pub(crate) struct FileNames<'a>(Option<&'a RawValue>);
+
+impl FileNames<'_> {
+    /// Returns whether one of the names satisfies the condition.
+    pub(crate) fn any(self, condition: impl FnMut(&str) -> bool) -> bool {
+        let Some(json) = self.0 else {
+            return false;
+        };
+        let mut names = serde_json::Deserializer::from_str(json.get());
+        let found = Deserializer::deserialize_any(&mut names, AnyFileName(condition));
+        found.unwrap_or(false)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for FileNames<'a> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        <&'de RawValue>::deserialize(input).map(|json| Self(Some(json)))
+    }
+}
 
 impl Text<'_> {
     pub(crate) fn as_str(&self) -> &str {
@@ -40,7 +66,7 @@ impl<T> Default for Object<T> {
     }
 }
 
-impl<T> Default for List<T> {
+impl<T, const MAX: usize> Default for List<T, MAX> {
     fn default() -> Self {
         Self(Vec::new())
     }
@@ -91,7 +117,8 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Text(Cow::Owned(text.to_owned())))
+        let end = text.floor_char_boundary(MAX_OWNED_TEXT_BYTES);
+        Ok(Text(Cow::Owned(text[..end].to_owned())))
     }
 
     absent!(
@@ -185,16 +212,20 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-struct ListVisitor<T>(PhantomData<T>);
+struct ListVisitor<T, const MAX: usize>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
-    type Value = List<T>;
+impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for ListVisitor<T, MAX> {
+    type Value = List<T, MAX>;
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(element) = seq.next_element()? {
-            list.push(element);
+        while list.len() < MAX {
+            match seq.next_element()? {
+                Some(element) => list.push(element),
+                None => return Ok(List(list)),
+            }
         }
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(List(list))
     }
 
@@ -208,8 +239,34 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
     absent_map!('de);
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for List<T, MAX> {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        input.deserialize_any(ListVisitor(PhantomData))
+        input.deserialize_any(ListVisitor::<T, MAX>(PhantomData))
     }
+}
+
+/// Looks for a file name that satisfies a condition.
+struct AnyFileName<F>(F);
+
+impl<'de, F: FnMut(&str) -> bool> Visitor<'de> for AnyFileName<F> {
+    type Value = bool;
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while let Some(name) = seq.next_element::<Text<'de>>()? {
+            if (self.0)(name.as_str()) {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    absent!(
+        visit_bool(bool),
+        visit_u64(u64),
+        visit_i64(i64),
+        visit_f64(f64),
+        visit_str(&str)
+    );
+    absent_map!('de);
 }

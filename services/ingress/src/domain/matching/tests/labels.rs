@@ -64,3 +64,17 @@ fn a_removed_label_triggers_only_when_the_trigger_names_the_action() {
     };
     run(&[dev], "issues", &gone);
 }
+
+#[test]
+fn labels_match_in_upper_and_lower_case() {
+    let dev = || {
+        [Trigger {
+            labels: texts(&["Run:Öl"]),
+            ..trigger("dev", "issues")
+        }]
+    };
+    for label in ["Run:Öl", "run:öl", "RUN:ÖL"] {
+        run(&dev(), "issues", &labeled(label));
+    }
+    ignored(&dev(), "issues", &labeled("run:ol"));
+}

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use super::{
-    parse::{ParsedWebhook, parse},
+    envelope::{Envelope, is_large},
     verify::Verifier,
 };
 use crate::domain::{
@@ -32,16 +32,32 @@ pub(super) struct PreparedWebhook {
     pub(super) notice: Option<DeliveryNotice>,
 }
 
-/// Verifies a webhook, matches it and compresses its body.
-pub(super) fn prepare(
+/// Verifies a webhook, matches it and compresses its body. Works on a large one where it holds up nobody.
+pub(super) async fn prepare(
     verifier: &Verifier,
     webhook: &Webhook,
-    parsed: &ParsedWebhook<'_>,
+    envelope: Envelope,
+    repository: Option<Arc<Repository>>,
+) -> Result<PreparedWebhook, Rejection> {
+    if !is_large(webhook) {
+        return prepare_now(verifier, webhook, envelope, repository.as_deref());
+    }
+    let (verifier, webhook) = (verifier.clone(), webhook.clone());
+    let work = move || prepare_now(&verifier, &webhook, envelope, repository.as_deref());
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(Rejection::Unavailable))
+}
+
+fn prepare_now(
+    verifier: &Verifier,
+    webhook: &Webhook,
+    envelope: Envelope,
     repository: Option<&Repository>,
 ) -> Result<PreparedWebhook, Rejection> {
-    let signature = verifier.verify(webhook, parsed, repository)?;
-    let payload = &parsed.payload;
-    let (state, reason, run) = match matching::run_request(repository, &webhook.event, payload) {
+    let signature = verifier.verify(webhook, envelope, repository)?;
+    let payload = Payload::parse(&webhook.body).map_err(Rejection::BodyNotJson)?;
+    let (state, reason, run) = match matching::run_request(repository, &webhook.event, &payload) {
         Ok(run) => (DeliveryState::RunCreated, String::new(), Some(run)),
         Err(reason) => (DeliveryState::Ignored, reason, None),
     };
@@ -57,28 +73,13 @@ pub(super) fn prepare(
         size_bytes: i32::try_from(webhook.body.len()).unwrap_or(i32::MAX),
         payload: stored_body::compress(&webhook.body),
     };
-    let notice = repository.and_then(|repository| notice(webhook, payload, repository, &signature));
+    let notice =
+        repository.and_then(|repository| notice(webhook, &payload, repository, &signature));
     Ok(PreparedWebhook {
         delivery,
         run,
         notice,
     })
-}
-
-/// Does the same for a large webhook, where it holds up nobody.
-pub(super) async fn prepare_large(
-    verifier: &Verifier,
-    webhook: &Webhook,
-    repository: Option<Arc<Repository>>,
-) -> Result<PreparedWebhook, Rejection> {
-    let (verifier, webhook) = (verifier.clone(), webhook.clone());
-    let work = move || {
-        let parsed = parse(&webhook)?;
-        prepare(&verifier, &webhook, &parsed, repository.as_deref())
-    };
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or(Err(Rejection::Unavailable))
 }
 
 /// Returns the notice of a delivery, if the repositories service needs one.
@@ -99,3 +100,6 @@ fn notice(
         proves_rotation,
     })
 }
+
+#[cfg(test)]
+mod tests;
