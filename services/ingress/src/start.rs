@@ -53,6 +53,7 @@ impl Ingress {
     #[must_use]
     pub fn start(deps: IngressDeps, config: IngressConfig, shutdown: CancellationToken) -> Self {
         let IngressDeps { pool, channel } = deps;
+        let IngressConfig { platform_secret } = config;
         let repositories = RepositoryCache::new(channel.clone());
         let creator = RunCreator::new(
             pool.clone(),
@@ -74,7 +75,7 @@ impl Ingress {
         tokio::spawn(retention::run(pool.clone(), shutdown.clone()));
         let recovery = Recovery::new(pool.clone(), HookDeliveries::new(channel));
         tokio::spawn(recovery::run(recovery, shutdown));
-        let verifier = Verifier::new(config.platform_secret.as_ref());
+        let verifier = Verifier::new(platform_secret.as_ref());
         Self {
             grpc: IngressGrpc {
                 ingest: Ingest::new(repositories, verifier, writer, notices),
