@@ -73,7 +73,7 @@ fn is_from_own_page(head: &Parts, public_url: Option<&str>) -> bool {
     };
     if let Some((ours, rest)) = public_url.and_then(|url| url.split_once("://")) {
         let host = rest.split('/').next().unwrap_or_default();
-        if ours.eq_ignore_ascii_case(scheme) && host.eq_ignore_ascii_case(authority) {
+        if ours.eq_ignore_ascii_case(scheme) && is_same_host(scheme, host, authority) {
             return true;
         }
         // Where the console is behind TLS, a page that came without TLS is not ours.
@@ -83,7 +83,18 @@ fn is_from_own_page(head: &Parts, public_url: Option<&str>) -> bool {
     }
     let host = head.headers.get(HOST).and_then(|value| value.to_str().ok());
     let host = host.or(head.uri.authority().map(|authority| authority.as_str()));
-    host.is_some_and(|host| host.eq_ignore_ascii_case(authority))
+    host.is_some_and(|host| is_same_host(scheme, host, authority))
+}
+
+/// Returns whether two authorities are the same. The default port of the scheme does not matter: browsers leave it out.
+fn is_same_host(scheme: &str, one: &str, other: &str) -> bool {
+    let port = if scheme.eq_ignore_ascii_case("https") {
+        ":443"
+    } else {
+        ":80"
+    };
+    let without_port = |authority| str::strip_suffix(authority, port).unwrap_or(authority);
+    without_port(one).eq_ignore_ascii_case(without_port(other))
 }
 
 #[cfg(test)]
@@ -97,6 +108,23 @@ mod tests {
         }
         let (head, ()) = request.body(()).expect("a request").into_parts();
         is_from_own_page(&head, public_url)
+    }
+
+    #[test]
+    fn the_default_port_of_a_scheme_does_not_matter() {
+        let public = Some("https://ck8s.example:443");
+        assert!(is_own("inside:8080", Some("https://ck8s.example"), public));
+        let public = Some("https://ck8s.example/");
+        assert!(is_own(
+            "inside:8080",
+            Some("https://ck8s.example:443"),
+            public
+        ));
+        assert!(is_own("ck8s.test:80", Some("http://ck8s.test"), None));
+        for origin in ["https://ck8s.example:80", "https://ck8s.example:8443"] {
+            assert!(!is_own("inside:8080", Some(origin), public), "{origin}");
+        }
+        assert!(!is_own("ck8s.test:443", Some("http://ck8s.test"), None));
     }
 
     #[test]
