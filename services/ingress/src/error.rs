@@ -1,5 +1,5 @@
 //! The errors of reading and replaying deliveries, and the status that each becomes.
-use ck8s_db::{is_unavailable, requests::RequestError};
+use ck8s_db::{is_unavailable, request_ids::RequestError};
 use ck8s_rpc::status;
 use ck8s_types::{DeliveryId, RequestId};
 use thiserror::Error;

@@ -27,9 +27,8 @@ use crate::{
     service::{deliveries::Deliveries, recover_deliveries::Recovery, reprocess::Reprocessor},
     tasks::{
         delivery_notices::{self, NOTICE_QUEUE_CAPACITY},
-        recovery,
-        repair::Repair,
-        repository_changes, retention,
+        recovery, repository_changes, retention,
+        unprocessed_deliveries::Repair,
     },
 };
 

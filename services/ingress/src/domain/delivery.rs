@@ -1,7 +1,7 @@
 //! A delivery: what is stored of a webhook, its states, and its outcome.
 use std::{fmt, str::FromStr};
 
-use ck8s_rpc::access::Scope;
+use ck8s_rpc::project_access::Scope;
 use ck8s_types::{DeliveryId, ProjectId, RepositoryId, RunId, UnknownWord};
 use time::OffsetDateTime;
 

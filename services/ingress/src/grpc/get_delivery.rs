@@ -1,6 +1,6 @@
 //! The call GetDelivery.
 use ck8s_proto::ingress::v1::{GetDeliveryRequest, GetDeliveryResponse};
-use ck8s_rpc::access;
+use ck8s_rpc::project_access;
 use tonic::{Request, Status};
 
 use crate::{convert, service::deliveries::Deliveries};
@@ -10,7 +10,7 @@ pub(super) async fn call(
     request: &Request<GetDeliveryRequest>,
 ) -> Result<GetDeliveryResponse, Status> {
     let name = &request.get_ref().delivery;
-    let (delivery, payload) = deliveries.get(&access::of(request), name).await?;
+    let (delivery, payload) = deliveries.get(&project_access::of(request), name).await?;
     Ok(GetDeliveryResponse {
         delivery: Some(convert::delivery_to_pb(delivery)),
         payload,

@@ -1,6 +1,6 @@
 //! The call ListDeliveries.
 use ck8s_proto::ingress::v1::{ListDeliveriesRequest, ListDeliveriesResponse};
-use ck8s_rpc::{access, convert::optional_id, page};
+use ck8s_rpc::{convert::optional_id, page, project_access};
 use tonic::{Request, Status};
 
 use crate::{convert, domain::delivery::DeliveryFilter, service::deliveries::Deliveries};
@@ -9,7 +9,7 @@ pub(super) async fn call(
     deliveries: &Deliveries,
     request: &Request<ListDeliveriesRequest>,
 ) -> Result<ListDeliveriesResponse, Status> {
-    let access = access::of(request);
+    let access = project_access::of(request);
     let request = request.get_ref();
     let project = optional_id("project_id", &request.project_id)?;
     let filter = DeliveryFilter {

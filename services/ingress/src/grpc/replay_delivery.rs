@@ -1,7 +1,7 @@
 //! The call ReplayDelivery.
-use ck8s_db::requests::RequestKey;
+use ck8s_db::request_ids::RequestKey;
 use ck8s_proto::ingress::v1::{ReplayDeliveryRequest, ReplayDeliveryResponse};
-use ck8s_rpc::{access, caller::caller, convert::id};
+use ck8s_rpc::{caller::caller, convert::id, project_access};
 use prost::Message;
 use tonic::{Request, Status};
 
@@ -18,7 +18,7 @@ pub(super) async fn call(
     let request_id = id("request_id", &message.request_id)?;
     let replay = ReplayRequest {
         delivery: message.delivery.clone(),
-        access: access::of(request),
+        access: project_access::of(request),
         actor: caller(request).actor(),
         key: RequestKey::new(request_id, "ReplayDelivery", &message.encode_to_vec()),
     };

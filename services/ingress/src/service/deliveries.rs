@@ -1,5 +1,5 @@
 //! The deliveries as people may see them. Each use case has a file of its own.
-use ck8s_rpc::access::{Access, Scope};
+use ck8s_rpc::project_access::{Access, Scope};
 use ck8s_types::DeliveryId;
 use sqlx::PgPool;
 

@@ -1,5 +1,5 @@
 //! Gets a delivery, with its body exactly as it came.
-use ck8s_rpc::access::Access;
+use ck8s_rpc::project_access::Access;
 
 use super::deliveries::Deliveries;
 use crate::{

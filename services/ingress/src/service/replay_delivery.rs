@@ -1,9 +1,9 @@
 //! Replays a delivery: one that was ignored or failed is processed again, one that created a run is not.
 use ck8s_db::{
     events::{self, FlowEvent},
-    requests::{Claim, RequestKey},
+    request_ids::{Claim, RequestKey},
 };
-use ck8s_rpc::access::Access;
+use ck8s_rpc::project_access::Access;
 use ck8s_types::{DeliveryId, EventKind};
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use super::deliveries::{Deliveries, check_access};
 use crate::{
     domain::delivery::{Delivery, DeliveryState},
     error::IngressError,
-    store::{requests::REQUESTS, waiting},
+    store::{request_ids::REQUESTS, waiting},
 };
 
 /// A person's request to replay a delivery.

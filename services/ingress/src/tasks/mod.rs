@@ -1,6 +1,6 @@
 //! The background tasks of the service.
 pub(crate) mod delivery_notices;
 pub(crate) mod recovery;
-pub(crate) mod repair;
 pub(crate) mod repository_changes;
 pub(crate) mod retention;
+pub(crate) mod unprocessed_deliveries;

@@ -1,7 +1,7 @@
 //! Listens for changes of repositories, and clears the cache of them at once.
 use std::time::Duration;
 
-use ck8s_db::channels;
+use ck8s_db::notify_channels;
 use sqlx::{PgPool, postgres::PgListener};
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +25,7 @@ pub(crate) async fn run(pool: PgPool, repositories: RepositoryCache, shutdown: C
 
 async fn listen(pool: &PgPool, repositories: &RepositoryCache) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen(channels::REPOSITORIES).await?;
+    listener.listen(notify_channels::REPOSITORIES).await?;
     // What came before this began to listen, or while the connection was lost, was missed.
     repositories.clear();
     loop {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{delivery_keys, requests::REQUESTS};
+use crate::store::{delivery_keys, request_ids::REQUESTS};
 
 /// The pause between rounds: one round reads the keys' table once.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(12 * 3_600);

@@ -8,7 +8,7 @@ use ck8s_proto::ingress::v1::{
     Delivery, DeliveryState, IngestResult, IngestWebhookRequest, ListDeliveriesRequest, Webhook,
     ingress_service_client::IngressServiceClient,
 };
-use ck8s_rpc::{Caller, access::Access, mesh::Mesh};
+use ck8s_rpc::{Caller, mesh::Mesh, project_access::Access};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::net::TcpListener;

@@ -1,6 +1,6 @@
 //! Pages of deliveries, newest first. Each kind of scope has a statement of its own, so that each has the plan of its
 //! index.
-use ck8s_rpc::access::Scope;
+use ck8s_rpc::project_access::Scope;
 use ck8s_types::{DeliveryId, ProjectId, RepositoryId};
 use sqlx::PgConnection;
 use uuid::Uuid;

@@ -1,5 +1,5 @@
 //! Pages of deliveries.
-use ck8s_rpc::access::Scope;
+use ck8s_rpc::project_access::Scope;
 use uuid::Uuid;
 
 use super::{super::deliveries, world};

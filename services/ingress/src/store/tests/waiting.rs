@@ -1,10 +1,10 @@
 //! Deliveries that wait: their outcomes, replays, and what is read of them.
-use ck8s_db::requests::{Claim, RequestError, RequestKey};
+use ck8s_db::request_ids::{Claim, RequestError, RequestKey};
 use ck8s_types::{RequestId, RunId};
 use uuid::Uuid;
 
 use super::{
-    super::{deliveries, delivery_keys, requests::REQUESTS, waiting},
+    super::{deliveries, delivery_keys, request_ids::REQUESTS, waiting},
     world,
 };
 use crate::domain::{delivery::DeliveryState, stored_body};
