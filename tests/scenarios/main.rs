@@ -1,6 +1,7 @@
 //! Scenarios across services. Each file has one subject; each test has a world of its own.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod access_matrix;
 mod apps;
 mod bad_input;
 mod crash;
@@ -10,7 +11,6 @@ mod keys;
 mod kubernetes;
 mod lease_protocol;
 mod logs;
-mod matrix;
 mod mesh;
 mod payloads;
 mod people;

@@ -5,10 +5,10 @@
 mod args;
 mod auth;
 mod client;
-mod command;
 mod commands;
 mod connection;
 mod credentials;
+mod dispatch;
 mod error;
 mod json;
 mod options;
@@ -23,7 +23,6 @@ mod text;
 
 use std::{io::Write, process::ExitCode};
 
-pub use command::Command;
 pub use commands::{
     completion::Completion,
     delivery::DeliveryVerb,
@@ -39,6 +38,7 @@ pub use commands::{
     user::UserVerb,
     worker::{WorkerVerb, join::has_joined},
 };
+pub use dispatch::Command;
 pub use options::GlobalOptions;
 pub use output::Format;
 
@@ -46,7 +46,7 @@ use error::{CliError, ExitStatus};
 
 /// Runs a client command; an error goes to standard error, as one line.
 pub async fn run(command: Command, options: GlobalOptions) -> ExitCode {
-    exit_code(command::run(command, &options).await)
+    exit_code(dispatch::run(command, &options).await)
 }
 
 /// Runs a verb of `ck8s worker`.

@@ -1,7 +1,7 @@
 //! The server: the roles of a process, behind the public listener, the mesh listener, or both.
 mod options;
 mod routes;
-mod stops;
+mod stop_order;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -24,7 +24,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use self::stops::Stops;
+use self::stop_order::Stops;
 use crate::{readiness::Readiness, roles::Roles};
 
 pub(crate) use self::options::Options;
