@@ -8,7 +8,9 @@ use ck8s_rpc::rate::Rate;
 use ck8s_types::UserId;
 use sqlx::PgPool;
 
-use super::{bootstrap::Bootstrap, certificate_signer::CertificateSigner, sign_in::SignIn};
+use super::{
+    certificate_signer::CertificateSigner, initial_credentials::Bootstrap, sign_in::SignIn,
+};
 use crate::{
     error::{AuthError, SignInError},
     tasks::TokenUse,

@@ -1,12 +1,12 @@
 //! Use cases: check, open a transaction, change, record the flow event, keep the result for a repeated call, commit.
 mod admission;
 mod auth;
-mod bootstrap;
 mod browser_sign_in;
 mod call;
 mod certificate_signer;
 mod denials;
 mod device_sign_in;
+mod initial_credentials;
 mod members;
 mod platform_admins;
 mod projects;
@@ -21,7 +21,7 @@ mod users;
 mod worker_certificates;
 
 pub use auth::Auth;
-pub use bootstrap::Bootstrap;
+pub use initial_credentials::Bootstrap;
 pub use platform_admins::AdminGrant;
 
 pub(crate) use call::Call;

@@ -4,7 +4,7 @@ use ck8s_types::{EventKind, UserId};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::bootstrap::{Bootstrap, SYSTEM_ACTOR};
+use super::initial_credentials::{Bootstrap, SYSTEM_ACTOR};
 use crate::{
     domain::{LOCAL_ADMIN_EMAIL, checked_email},
     error::AuthError,

@@ -3,7 +3,7 @@ use ck8s_db::events::{self, FlowEvent};
 use ck8s_types::EventKind;
 use sqlx::PgConnection;
 
-use super::{admission, auth::Auth, bootstrap::Bootstrap, platform_admins};
+use super::{admission, auth::Auth, initial_credentials::Bootstrap, platform_admins};
 use crate::{
     domain::{self, LOCAL_ADMIN_EMAIL, Secret, Session, SignInMethod},
     error::AuthError,

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::{auth::Auth, bootstrap::SYSTEM_ACTOR, call::Call, sign_in::SignIn};
+use super::{auth::Auth, call::Call, initial_credentials::SYSTEM_ACTOR, sign_in::SignIn};
 use crate::{
     domain::{self, NewKeyPair, SigningKey, SigningKeyId},
     error::AuthError,
