@@ -71,13 +71,13 @@ struct Report {
 }
 
 impl Report {
-    fn new(response: WebhookResponse, delivery_id: String) -> Self {
+    fn new(response: WebhookResponse, sent_as: String) -> Self {
         Self {
             status: response.status,
             code: response.code,
             message: response.message,
             delivery_id: if response.delivery_id.is_empty() {
-                delivery_id
+                sent_as
             } else {
                 response.delivery_id
             },

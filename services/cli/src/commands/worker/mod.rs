@@ -55,11 +55,11 @@ pub(crate) async fn run(verb: WorkerVerb, options: &GlobalOptions) -> Result<Exi
     }
 }
 
-async fn drain(connection: &Connection, worker_id: String, undo: bool) -> Result<(), CliError> {
-    let what = format!("cannot drain worker {worker_id}");
+async fn drain(connection: &Connection, worker: String, undo: bool) -> Result<(), CliError> {
+    let what = format!("cannot drain worker {worker}");
     let request = DrainWorkerRequest {
         request_id: request_id(),
-        worker_id,
+        worker_id: worker,
         undo,
     };
     let response = connection
