@@ -91,6 +91,8 @@ async fn assert_removed_within(fixture: &Fixture, request: &WorkloadRequest, lim
         .await
         .expect("starts");
     running(&mut workload).await;
+    // Before that, SIGTERM may end the shell too soon.
+    log.until_output().await;
     workload.expect_end();
     let start = Instant::now();
     within(

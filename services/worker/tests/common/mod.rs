@@ -17,20 +17,20 @@ use secrecy::SecretString;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-pub const IMAGE: &str = "ck8s.test/busybox:1";
-pub const GUARD: &str = env!("CARGO_BIN_EXE_ck8s-process-guard");
+pub(crate) const IMAGE: &str = "ck8s.test/busybox:1";
+pub(crate) const GUARD: &str = env!("CARGO_BIN_EXE_ck8s-process-guard");
 /// Bounds every wait of a test. Whatever takes longer is broken.
-pub const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An executor under test, and what it needs.
-pub struct Fixture {
+pub(crate) struct Fixture {
     pub executor: Arc<dyn Executor>,
     pub work_dir: PathBuf,
     _dir: tempfile::TempDir,
     _stop: tokio_util::sync::DropGuard,
 }
 
-pub fn process() -> Fixture {
+pub(crate) fn process() -> Fixture {
     let dir = tempfile::tempdir().expect("a directory");
     let executor = ProcessExecutor::new(
         dir.path(),
@@ -46,7 +46,7 @@ pub fn process() -> Fixture {
 }
 
 /// Returns an executor on the test cluster. None, with a message, if no cluster is given.
-pub async fn kubernetes() -> Option<Fixture> {
+pub(crate) async fn kubernetes() -> Option<Fixture> {
     let Some(kubeconfig) = std::env::var_os("CK8S_TEST_KUBECONFIG") else {
         eprintln!("skipped: CK8S_TEST_KUBECONFIG names no cluster");
         return None;
@@ -68,13 +68,13 @@ pub async fn kubernetes() -> Option<Fixture> {
     })
 }
 
-pub async fn fixtures() -> Vec<Fixture> {
+pub(crate) async fn fixtures() -> Vec<Fixture> {
     let mut fixtures = vec![process()];
     fixtures.extend(kubernetes().await);
     fixtures
 }
 
-pub fn spec(script: &str) -> RunSpec {
+pub(crate) fn spec(script: &str) -> RunSpec {
     RunSpec {
         image: IMAGE.to_owned(),
         command: vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()],
@@ -90,15 +90,15 @@ pub fn spec(script: &str) -> RunSpec {
 }
 
 /// The lease of a request. It lives until a test ends it.
-pub struct Lease(pub watch::Sender<Instant>);
+pub(crate) struct Lease(pub watch::Sender<Instant>);
 
 impl Lease {
-    pub fn expire_in(&self, time: Duration) {
+    pub(crate) fn expire_in(&self, time: Duration) {
         self.0.send_replace(Instant::now() + time);
     }
 }
 
-pub fn request(spec: RunSpec) -> (WorkloadRequest, Lease) {
+pub(crate) fn request(spec: RunSpec) -> (WorkloadRequest, Lease) {
     let lease = Lease(watch::Sender::new(
         Instant::now() + Duration::from_secs(600),
     ));
@@ -119,24 +119,30 @@ pub fn request(spec: RunSpec) -> (WorkloadRequest, Lease) {
 }
 
 /// The receiver of a sink, in place of a pump.
-pub struct Log {
+pub(crate) struct Log {
     pub sink: LogSink,
     reader: JoinHandle<(String, Vec<String>)>,
+    /// How many bytes of output have been read.
+    bytes: watch::Receiver<usize>,
 }
 
 impl Log {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_notes(0)
     }
 
     /// A log in which that many bytes of notes stand before the output.
-    pub fn with_notes(position: u64) -> Self {
+    pub(crate) fn with_notes(position: u64) -> Self {
         let (sink, mut items) = log_channel();
+        let (count, bytes) = watch::channel(0);
         let reader = tokio::spawn(async move {
             let (mut output, mut notes, mut skip) = (Vec::new(), Vec::new(), 0);
             while let Some(item) = items.recv().await {
                 match item {
-                    LogItem::Output(data) => output.extend_from_slice(&data),
+                    LogItem::Output(data) => {
+                        output.extend_from_slice(&data);
+                        count.send_replace(output.len());
+                    }
                     LogItem::Note(note) => notes.push(note),
                     LogItem::Position(reply) => reply.send(position).expect("the executor waits"),
                     LogItem::Skip(bytes) => skip = usize::try_from(bytes).expect("fits"),
@@ -147,24 +153,36 @@ impl Log {
                 notes,
             )
         });
-        Self { sink, reader }
+        Self {
+            sink,
+            reader,
+            bytes,
+        }
+    }
+
+    /// Waits until the workload has written something.
+    pub async fn until_output(&self) {
+        let mut bytes = self.bytes.clone();
+        within(bytes.wait_for(|bytes| *bytes > 0))
+            .await
+            .expect("is read");
     }
 
     /// Returns the output and the notes, when the workload has ended.
-    pub async fn read(self) -> (String, Vec<String>) {
+    pub(crate) async fn read(self) -> (String, Vec<String>) {
         drop(self.sink);
         within(self.reader).await.expect("is read")
     }
 }
 
-pub async fn within<T>(future: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(WAIT_TIMEOUT, future)
         .await
         .expect("in time")
 }
 
 /// Watches a workload to its end. Returns whether it ran, and how it ended.
-pub async fn end(workload: &mut Workload) -> (bool, Result<Exit, String>) {
+pub(crate) async fn end(workload: &mut Workload) -> (bool, Result<Exit, String>) {
     let mut ran = false;
     loop {
         match within(workload.watch()).await {
@@ -176,7 +194,7 @@ pub async fn end(workload: &mut Workload) -> (bool, Result<Exit, String>) {
     }
 }
 
-pub async fn running(workload: &mut Workload) {
+pub(crate) async fn running(workload: &mut Workload) {
     loop {
         match within(workload.watch()).await {
             WorkloadEvent::Running => return,
@@ -187,7 +205,7 @@ pub async fn running(workload: &mut Workload) {
 }
 
 /// Polls a condition that no event announces.
-pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
         assert!(start.elapsed() < WAIT_TIMEOUT, "never: {what}");
