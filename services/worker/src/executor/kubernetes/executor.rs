@@ -42,7 +42,7 @@ impl KubernetesExecutor {
         }
     }
 
-    fn workload_id(&self, job: JobName) -> Option<WorkloadId> {
+    fn workload_id(&self, job: &JobName) -> Option<WorkloadId> {
         let project = job.namespace.strip_prefix(&self.namespace_prefix)?;
         Some(WorkloadId {
             run_id: job.run_id,
@@ -154,6 +154,6 @@ impl Executor for KubernetesExecutor {
 
     async fn leftovers(&self) -> Result<Vec<WorkloadId>, ExecutorError> {
         let jobs = self.cluster.leftovers().await?.into_iter();
-        Ok(jobs.filter_map(|job| self.workload_id(job)).collect())
+        Ok(jobs.filter_map(|job| self.workload_id(&job)).collect())
     }
 }
