@@ -17,17 +17,17 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 /// The path of webhooks.
-pub const WEBHOOKS: &str = "/api/v1/webhooks/github";
+pub(crate) const WEBHOOKS: &str = "/api/v1/webhooks/github";
 
 /// A running edge.
-pub struct TestEdge {
+pub(crate) struct TestEdge {
     pub address: SocketAddr,
     pub shutdown: CancellationToken,
     pub served: JoinHandle<()>,
 }
 
 /// Starts an edge whose mesh nobody serves: a call over it fails at once.
-pub async fn edge_with(config: EdgeConfig, ready: bool) -> TestEdge {
+pub(crate) async fn edge_with(config: EdgeConfig, ready: bool) -> TestEdge {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
     let policy = Policy::from_descriptor_set(ck8s_proto::FILE_DESCRIPTOR_SET).expect("a policy");
@@ -68,12 +68,12 @@ pub async fn edge_with(config: EdgeConfig, ready: bool) -> TestEdge {
 }
 
 /// Starts an edge that is ready.
-pub async fn edge() -> TestEdge {
+pub(crate) async fn edge() -> TestEdge {
     edge_with(EdgeConfig::default(), true).await
 }
 
 impl TestEdge {
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         request: http::request::Builder,
         body: impl Into<Bytes>,
@@ -88,13 +88,13 @@ impl TestEdge {
         Response::from_parts(head, body.collect().await.expect("a body").to_bytes())
     }
 
-    pub fn request(&self, method: Method, path: &str) -> http::request::Builder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> http::request::Builder {
         Request::builder()
             .method(method)
             .uri(format!("http://{}{path}", self.address))
     }
 
-    pub fn webhook(&self) -> http::request::Builder {
+    pub(crate) fn webhook(&self) -> http::request::Builder {
         self.request(Method::POST, WEBHOOKS)
             .header("content-type", "application/json")
             .header("x-github-event", "ping")
@@ -102,7 +102,7 @@ impl TestEdge {
     }
 
     /// Sends raw bytes and reads the answer to the end of the connection.
-    pub async fn raw(&self, bytes: &[u8]) -> String {
+    pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.expect("connected");
         stream.write_all(bytes).await.expect("sent");
         let mut answer = Vec::new();
@@ -113,7 +113,12 @@ impl TestEdge {
 
 /// Checks the JSON of an error.
 #[track_caller]
-pub fn check_refused(response: &Response<Bytes>, status: u16, code: &str, delivery_id: &str) {
+pub(crate) fn check_refused(
+    response: &Response<Bytes>,
+    status: u16,
+    code: &str,
+    delivery_id: &str,
+) {
     let json: Value = serde_json::from_slice(response.body()).expect("JSON");
     assert_eq!(
         (response.status().as_u16(), json["code"].as_str()),

@@ -13,10 +13,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::service::Routes;
 
 /// The address where people would reach the console.
-pub const PUBLIC_URL: &str = "https://ck8s.example";
+pub(crate) const PUBLIC_URL: &str = "https://ck8s.example";
 
 /// The edge, what is behind it, and the browser in front of it.
-pub struct World {
+pub(crate) struct World {
     pub address: SocketAddr,
     pub auth: Auth,
     pub github: GitHub,
@@ -27,18 +27,18 @@ pub struct World {
 }
 
 /// A cookie that was set.
-pub struct SetCookie {
+pub(crate) struct SetCookie {
     pub value: String,
     /// The attributes behind the value, in any order.
     pub attributes: BTreeSet<String>,
 }
 
 impl World {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(EdgeConfig::default()).await
     }
 
-    pub async fn with(config: EdgeConfig) -> Self {
+    pub(crate) async fn with(config: EdgeConfig) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let db = TestDb::new().await;
         let callback = format!("{PUBLIC_URL}/auth/github/callback");
@@ -91,7 +91,7 @@ impl World {
     }
 
     /// Puts an address on the allow-list.
-    pub async fn allow(&self, email: &str) {
+    pub(crate) async fn allow(&self, email: &str) {
         sqlx::query("INSERT INTO auth.users (id, email) VALUES (gen_random_uuid(), $1)")
             .bind(email)
             .execute(&self.owner)
@@ -99,16 +99,16 @@ impl World {
             .unwrap();
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub async fn get(&self, path: &str) -> Response {
+    pub(crate) async fn get(&self, path: &str) -> Response {
         self.browser.get(self.url(path)).send().await.unwrap()
     }
 
     /// A request as the console sends it.
-    pub fn post(&self, path: &str) -> RequestBuilder {
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
         self.browser
             .post(self.url(path))
             .header("content-type", "application/json")
@@ -116,14 +116,14 @@ impl World {
     }
 
     /// Sends a script's request with the refresh token in its cookie.
-    pub async fn post_with(&self, path: &str, refresh: &str) -> Response {
+    pub(crate) async fn post_with(&self, path: &str, refresh: &str) -> Response {
         let cookie = format!("other=1; ck8s_refresh={refresh}");
         let request = self.post(path).header("cookie", cookie).body("{}");
         request.send().await.unwrap()
     }
 
     /// Goes to the provider and back. Returns the answer to coming back.
-    pub async fn sign_in(&self, return_to: &str) -> Response {
+    pub(crate) async fn sign_in(&self, return_to: &str) -> Response {
         let login = self
             .get(&format!("/auth/github/login?return_to={return_to}"))
             .await;
@@ -134,7 +134,7 @@ impl World {
             .await
     }
 
-    pub async fn callback(&self, query: &str, browser: &str) -> Response {
+    pub(crate) async fn callback(&self, query: &str, browser: &str) -> Response {
         let request = self
             .browser
             .get(self.url(&format!("/auth/github/callback?{query}")));
@@ -165,12 +165,12 @@ fn auth_config(github: &GitHub) -> AuthConfig {
 }
 
 /// Returns where a response sends the browser.
-pub fn location(response: &Response) -> String {
+pub(crate) fn location(response: &Response) -> String {
     response.headers()["location"].to_str().unwrap().to_owned()
 }
 
 /// Returns a cookie that a response sets.
-pub fn set_cookie(response: &Response, name: &str) -> Option<SetCookie> {
+pub(crate) fn set_cookie(response: &Response, name: &str) -> Option<SetCookie> {
     let all = response.headers().get_all("set-cookie").iter();
     all.filter_map(|value| {
         let rest = value.to_str().unwrap().strip_prefix(&format!("{name}="))?;

@@ -21,10 +21,10 @@ use tonic::{
 };
 
 /// Signs the events that come without a repository.
-pub const SECRET: &str = "a secret of the platform";
+pub(crate) const SECRET: &str = "a secret of the platform";
 
 /// A running service. Dropped, it stops.
-pub struct World {
+pub(crate) struct World {
     pub client: IngressServiceClient<Channel>,
     pub db: TestDb,
     shutdown: CancellationToken,
@@ -37,7 +37,7 @@ impl Drop for World {
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let db = TestDb::new().await;
         let shutdown = CancellationToken::new();
         let ingress = start(&db, shutdown.clone()).await;
@@ -72,12 +72,12 @@ impl World {
     }
 
     /// Starts another replica on the same database.
-    pub async fn another(&self) -> Ingress {
+    pub(crate) async fn another(&self) -> Ingress {
         start(&self.db, self.shutdown.clone()).await
     }
 
     /// Changes the database without the service knowing.
-    pub async fn tamper(&self, sql: &'static str) {
+    pub(crate) async fn tamper(&self, sql: &'static str) {
         sqlx::query(sql)
             .execute(&self.db.owner().await)
             .await
@@ -85,7 +85,7 @@ impl World {
     }
 
     /// Waits until a delivery is in this state, and returns it.
-    pub async fn settled(&self, delivery: &str, state: DeliveryState) -> Delivery {
+    pub(crate) async fn settled(&self, delivery: &str, state: DeliveryState) -> Delivery {
         let waiting = async {
             loop {
                 let mut client = self.client.clone();
@@ -110,7 +110,7 @@ impl World {
     }
 
     /// Sends webhooks and returns the outcome and the code of each.
-    pub async fn ingest(&self, webhooks: Vec<Webhook>) -> Vec<(i32, String)> {
+    pub(crate) async fn ingest(&self, webhooks: Vec<Webhook>) -> Vec<(i32, String)> {
         let answer = self
             .client
             .clone()
@@ -123,7 +123,7 @@ impl World {
             .collect()
     }
 
-    pub async fn count(&self, sql: &'static str) -> i64 {
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql)
             .fetch_one(&self.db.owner().await)
             .await
@@ -145,7 +145,7 @@ async fn start(db: &TestDb, shutdown: CancellationToken) -> Ingress {
 }
 
 /// Returns a well-formed webhook, signed with the platform's secret.
-pub fn webhook(delivery_id: &str, body: &[u8]) -> Webhook {
+pub(crate) fn webhook(delivery_id: &str, body: &[u8]) -> Webhook {
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any key");
     mac.update(body);
     Webhook {
