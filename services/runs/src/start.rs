@@ -50,11 +50,11 @@ impl Runs {
     ) -> Result<Self, RunsError> {
         let url = &deps.database_url;
         let connections = Connections::connect(url).await?;
-        let pools = store::pools::all(&mut *deps.pool.acquire().await?).await?;
+        let pools = store::label_pools::all(&mut *deps.pool.acquire().await?).await?;
         let peers = Peers::new(deps.channel);
         let (engine, queues) = Engine::new(deps.pool, connections, peers, config, shutdown);
         engine.scheduler().add_pools(pools);
-        let listener = Listener::connect(url, &[ck8s_db::channels::RUNS])
+        let listener = Listener::connect(url, &[ck8s_db::notify_channels::RUNS])
             .await
             .map_err(|e| RunsError::Corrupt(e.to_string()))?;
         spawn(&engine, url, queues, listener).await?;

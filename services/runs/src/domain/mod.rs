@@ -1,7 +1,7 @@
 //! Types that more than one file needs, and pure decisions: no async, no SQL, no wire, no clock.
 mod claim;
 mod event;
-mod executor;
+mod executor_domain;
 mod fair_queue;
 mod free_slots;
 mod lane;
@@ -20,7 +20,7 @@ mod worker;
 
 pub(crate) use claim::{ClaimResult, LaneClaim, NewLease, Placement};
 pub(crate) use event::{EventCursor, EventRecord};
-pub(crate) use executor::ExecutorDomain;
+pub(crate) use executor_domain::ExecutorDomain;
 pub(crate) use fair_queue::{FairQueue, LaneProgress};
 pub(crate) use free_slots::{FreeSlots, ProjectSlots, SlotAvailability};
 pub(crate) use lane::{Lane, PoolId, QueuePosition, QueuedRun};

@@ -1,5 +1,5 @@
 //! What calls hand to the writers and tasks.
-use ck8s_db::requests::RequestKey;
+use ck8s_db::request_ids::RequestKey;
 use ck8s_types::{InstanceId, ProjectId, RunId, WorkerId};
 use tokio::sync::oneshot;
 

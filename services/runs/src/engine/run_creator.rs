@@ -15,7 +15,7 @@ use crate::{
     store::{
         groups,
         new_runs::{self, InsertedRuns},
-        requests, runs,
+        request_ids, runs,
     },
 };
 
@@ -96,7 +96,7 @@ async fn write_special(
 ) -> Result<RunId, RunsError> {
     let mut tx = engine.pool.begin().await?;
     let request = creation.request.as_ref();
-    if let Some(earlier) = requests::claim_for_run(&mut tx, request).await? {
+    if let Some(earlier) = request_ids::claim_for_run(&mut tx, request).await? {
         return Ok(earlier);
     }
     let mut ended = EndedRuns::default();
@@ -110,7 +110,7 @@ async fn write_special(
             ready = !groups::is_busy(&mut tx, run.project, group).await?;
         }
     }
-    requests::answer_with_run(&mut tx, request, run.id).await?;
+    request_ids::answer_with_run(&mut tx, request, run.id).await?;
     let one = std::slice::from_ref(run);
     let placements = match ready {
         true => place(engine, one).await,

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AppendLog, ChangeFeed, Connections, CreateRuns, Heartbeat, LogEnds, ReplicaNotice, Scheduler,
+    AppendLog, ChangeFeed, Connections, CreateRuns, Heartbeat, LogOffsets, ReplicaNotice, Scheduler,
 };
 use crate::{
     config::RunsConfig,
@@ -38,7 +38,7 @@ pub(crate) struct Engine {
     pub peers: Peers,
     pub feed: ChangeFeed,
     pub shutdown: CancellationToken,
-    pub log_ends: LogEnds,
+    pub log_offsets: LogOffsets,
     /// Runs whose log has grown: wakes those who follow it.
     pub log_growth: broadcast::Sender<RunId>,
     /// Wakes the dispatcher.
@@ -87,7 +87,7 @@ impl Engine {
             peers,
             feed: ChangeFeed::default(),
             shutdown,
-            log_ends: LogEnds::default(),
+            log_offsets: LogOffsets::default(),
             log_growth: broadcast::channel(LOG_GROWTH_BACKLOG).0,
             dispatch: Notify::new(),
             reap: Notify::new(),

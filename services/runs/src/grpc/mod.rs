@@ -13,5 +13,5 @@ mod slots;
 mod watch_runs;
 mod workers;
 
-pub use lease::LeaseHandler;
-pub use runs_service::RunsHandler;
+pub(crate) use lease::LeaseHandler;
+pub(crate) use runs_service::RunsHandler;

@@ -1,8 +1,8 @@
 //! What every call carries: who makes it, and its request id.
 use std::pin::Pin;
 
-use ck8s_db::requests::RequestKey;
-use ck8s_rpc::{access, caller, convert::optional_id};
+use ck8s_db::request_ids::RequestKey;
+use ck8s_rpc::{caller, convert::optional_id, project_access};
 use prost::Message;
 use tokio_stream::Stream;
 use tonic::{Request, Status};
@@ -16,7 +16,7 @@ pub(super) type Streaming<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Se
 pub(super) fn requester<T>(request: &Request<T>) -> Requester {
     Requester {
         caller: caller::caller(request),
-        access: access::of(request),
+        access: project_access::of(request),
     }
 }
 

@@ -80,7 +80,7 @@ impl AppendCall<'_> {
         if let Some(index) = self.logs.iter().position(|log| log.lease == lease) {
             return Ok(index);
         }
-        let remembered = self.engine.log_ends.get(lease, self.holder);
+        let remembered = self.engine.log_offsets.get(lease, self.holder);
         let end = match remembered.filter(|end| end.offset == append.offset) {
             Some(end) => Some(end),
             None => self.read_end(lease).await?,
@@ -116,7 +116,7 @@ impl AppendCall<'_> {
                     result.end = end.map(|end| end.offset);
                 }
             }
-            self.engine.log_ends.set(log.lease, self.holder, end);
+            self.engine.log_offsets.set(log.lease, self.holder, end);
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
 //! CancelRun: ends a run because somebody asks for it.
-use ck8s_db::requests::RequestKey;
+use ck8s_db::request_ids::RequestKey;
 use ck8s_types::{RunId, RunReason};
 
 use super::Requester;
@@ -7,7 +7,7 @@ use crate::{
     domain::{Outcome, Run, default_message},
     engine::{EndedRuns, Engine},
     error::RunsError,
-    store::{requests, runs},
+    store::{request_ids, runs},
 };
 
 /// Ends a run, for this reason in the caller's words; empty: a default. Returns the run as it is then.
@@ -44,7 +44,7 @@ async fn cancel(
     actor: &str,
 ) -> Result<(), RunsError> {
     let mut tx = engine.pool.begin().await?;
-    if requests::claim_for_run(&mut tx, request.as_ref())
+    if request_ids::claim_for_run(&mut tx, request.as_ref())
         .await?
         .is_some()
     {
@@ -55,7 +55,7 @@ async fn cancel(
         let run = runs::get(&mut tx, run_id).await?;
         return Err(RunsError::Ended(run.id, run.state));
     }
-    requests::answer_with_run(&mut tx, request.as_ref(), run_id).await?;
+    request_ids::answer_with_run(&mut tx, request.as_ref(), run_id).await?;
     tx.commit().await?;
     ended.announce(engine);
     Ok(())

@@ -2,7 +2,7 @@
 use ck8s_types::RunId;
 use tokio::sync::oneshot;
 
-use super::pools::pool_of;
+use super::label_pools::pool_of;
 use crate::{
     domain::{CreateResult, DeliveryRun, NewRun},
     engine::{CreateRuns, Engine},

@@ -1,5 +1,5 @@
 //! One run for one caller: StartRun and RetryRun make it and show it.
-use ck8s_db::requests::RequestKey;
+use ck8s_db::request_ids::RequestKey;
 use tokio::sync::oneshot;
 
 use super::Requester;

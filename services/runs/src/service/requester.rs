@@ -1,5 +1,5 @@
 //! Who asks, and which projects and runs they reach.
-use ck8s_rpc::{Caller, access::Access, status};
+use ck8s_rpc::{Caller, project_access::Access, status};
 use ck8s_types::{ProjectId, RunId};
 use sqlx::PgConnection;
 

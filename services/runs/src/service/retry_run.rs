@@ -1,8 +1,8 @@
 //! RetryRun: a run once more.
-use ck8s_db::requests::RequestKey;
+use ck8s_db::request_ids::RequestKey;
 use ck8s_types::RunId;
 
-use super::{Requester, make_run::make_run, pools::pool_of};
+use super::{Requester, label_pools::pool_of, make_run::make_run};
 use crate::{
     domain::{NewRun, Run},
     engine::Engine,

@@ -1,7 +1,7 @@
 //! The slots of projects: listing them, and setting how many a project has.
 use ck8s_db::{
     events::{self, FlowEvent},
-    requests::{Claim, RequestKey},
+    request_ids::{Claim, RequestKey},
 };
 use ck8s_types::{EventKind, ProjectId, Slot};
 
@@ -10,7 +10,7 @@ use crate::{
     domain::{Page, SlotStatus},
     engine::Engine,
     error::RunsError,
-    store::{requests::REQUESTS, slots},
+    store::{request_ids::REQUESTS, slots},
 };
 
 /// Lists the slots of one project, or of all that the requester may see, after one of them.

@@ -1,9 +1,9 @@
 //! StartRun: a run that somebody asks for.
-use ck8s_db::requests::RequestKey;
+use ck8s_db::request_ids::RequestKey;
 use ck8s_rpc::status;
 use ck8s_types::{ProjectId, RunId, RunSpec, RunTrigger};
 
-use super::{Requester, make_run::make_run, pools::pool_of};
+use super::{Requester, label_pools::pool_of, make_run::make_run};
 use crate::{
     domain::{NewRun, Repository, Run, RunSource, StartRun},
     engine::Engine,

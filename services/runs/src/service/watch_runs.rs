@@ -1,7 +1,7 @@
 //! WatchRuns: what happens, from a cursor on.
 use std::{sync::Arc, time::Duration};
 
-use ck8s_rpc::access::Scope;
+use ck8s_rpc::project_access::Scope;
 use ck8s_types::{ProjectId, RunId};
 use tokio::sync::{broadcast, mpsc};
 

@@ -1,7 +1,7 @@
 //! Workers: listing them, and asking them to take no more work.
 use ck8s_db::{
     events::{self, FlowEvent},
-    requests::{Claim, RequestKey},
+    request_ids::{Claim, RequestKey},
 };
 use ck8s_types::{EventKind, WorkerId};
 
@@ -10,7 +10,7 @@ use crate::{
     domain::{Page, Worker},
     engine::Engine,
     error::RunsError,
-    store::{requests::REQUESTS, workers},
+    store::{request_ids::REQUESTS, workers},
 };
 
 /// Lists workers in the order of their ids, after one of them.

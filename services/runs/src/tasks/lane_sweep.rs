@@ -2,7 +2,7 @@
 use crate::{
     engine::Engine,
     error::RunsError,
-    store::{claim, pools},
+    store::{claim, label_pools},
 };
 
 /// Opens every lane that has a ready run. Returns how many there are.
@@ -14,7 +14,7 @@ pub(super) async fn open_ready_lanes(engine: &Engine) -> Result<usize, RunsError
         ready.iter().any(|run| !scheduler.knows_pool(run.lane.pool))
     };
     if has_unknown_pool {
-        let all = pools::all(&mut conn).await?;
+        let all = label_pools::all(&mut conn).await?;
         engine.scheduler().add_pools(all);
     }
     drop(conn);

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     engine::Engine,
-    store::{maintenance, requests::REQUESTS},
+    store::{maintenance, request_ids::REQUESTS},
 };
 
 /// The time between two rounds. Partitions are made two months ahead, so that days of trouble do no harm.

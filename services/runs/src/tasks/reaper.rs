@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{group_sweep, lane_sweep, orphaned_leases, overdue_runs, session_sync};
+use super::{expired_leases, group_sweep, lane_sweep, overdue_runs, worker_session_sync};
 use crate::{engine::Engine, error::RunsError};
 
 /// The time between two sweeps: it bounds the delay that a lost wake-up costs.
@@ -35,14 +35,14 @@ pub(crate) async fn reap_loop(engine: Arc<Engine>) {
 }
 
 async fn reap(engine: &Engine) -> Result<(), RunsError> {
-    let orphaned = orphaned_leases::orphan_expired(engine).await?;
+    let orphaned = expired_leases::orphan_expired(engine).await?;
     if orphaned > 0 {
         tracing::warn!(leases = orphaned, "leases have expired without a heartbeat");
     }
-    session_sync::end_expired_sessions(engine).await?;
+    worker_session_sync::end_expired_sessions(engine).await?;
     overdue_runs::end_overdue_runs(engine).await?;
-    orphaned_leases::resolve_orphans(engine).await?;
-    session_sync::refresh_sessions(engine).await?;
+    expired_leases::resolve_orphans(engine).await?;
+    worker_session_sync::refresh_sessions(engine).await?;
     group_sweep::promote_stuck_groups(engine).await?;
     lane_sweep::open_ready_lanes(engine).await?;
     Ok(())

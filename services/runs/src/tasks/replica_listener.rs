@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use ck8s_db::listen::{Listener, Wake};
 
-use super::{lane_sweep, replica_message::ReplicaMessage, session_sync};
+use super::{lane_sweep, replica_message::ReplicaMessage, worker_session_sync};
 use crate::{engine::Engine, error::RunsError};
 
 /// Follows the wake-ups of other replicas until shutdown.
@@ -50,7 +50,7 @@ async fn follow(engine: &Engine, message: ReplicaMessage) {
             lane_sweep::open_ready_lanes(engine).await?;
         }
         for worker in &message.cancel {
-            session_sync::cancel_ended_runs(engine, worker).await?;
+            worker_session_sync::cancel_ended_runs(engine, worker).await?;
         }
         Ok::<_, RunsError>(())
     };

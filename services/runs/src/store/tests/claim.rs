@@ -103,7 +103,9 @@ async fn every_lane_with_a_ready_run_is_found_with_its_first_run() {
     let mut conn = world.conn().await;
     let labels = ["gpu".to_owned()];
     let mut elsewhere = world.new_run();
-    elsewhere.pool = store::pools::ensure(&mut conn, &labels).await.unwrap();
+    elsewhere.pool = store::label_pools::ensure(&mut conn, &labels)
+        .await
+        .unwrap();
     let other = world.queue(&elsewhere).await;
     let found = store::claim::ready_lanes(&mut conn).await.unwrap();
     let found: Vec<_> = found.iter().map(|r| (r.lane, r.position)).collect();
@@ -118,12 +120,16 @@ async fn a_set_of_labels_keeps_its_number() {
     let world = world().await;
     let mut conn = world.conn().await;
     let labels = ["arm".to_owned(), "gpu".to_owned()];
-    let number = store::pools::ensure(&mut conn, &labels).await.unwrap();
+    let number = store::label_pools::ensure(&mut conn, &labels)
+        .await
+        .unwrap();
     assert_eq!(
-        store::pools::ensure(&mut conn, &labels).await.unwrap(),
+        store::label_pools::ensure(&mut conn, &labels)
+            .await
+            .unwrap(),
         number
     );
-    let all = store::pools::all(&mut conn).await.unwrap();
+    let all = store::label_pools::all(&mut conn).await.unwrap();
     assert!(all.contains(&(number, labels.to_vec())));
     assert!(all.contains(&(world.labels, Vec::new())));
 }

@@ -7,7 +7,7 @@ mod leases;
 mod logs;
 mod maintenance;
 mod new_runs;
-mod requests;
+mod request_ids;
 mod run_end;
 mod runs;
 mod slots;
@@ -51,7 +51,7 @@ async fn world() -> World {
     let owner = db.owner().await;
     let pool = db.pool(ServiceRole::Runs).await;
     let mut conn = pool.acquire().await.unwrap();
-    let labels = store::pools::ensure(&mut conn, &[]).await.unwrap();
+    let labels = store::label_pools::ensure(&mut conn, &[]).await.unwrap();
     drop(conn);
     let world = World {
         pool,

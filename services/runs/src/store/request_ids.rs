@@ -1,7 +1,7 @@
 //! The request ids of this service's calls.
 use ck8s_db::{
     ServiceRole,
-    requests::{Claim, RequestError, RequestKey, Requests},
+    request_ids::{Claim, RequestError, RequestKey, Requests},
 };
 use ck8s_types::RunId;
 use sqlx::PgConnection;

@@ -1,11 +1,11 @@
 //! Request ids.
-use ck8s_db::requests::RequestKey;
+use ck8s_db::request_ids::RequestKey;
 use ck8s_types::RequestId;
 
 use super::*;
 use crate::{
     error::RunsError,
-    store::requests::{answer_with_run, claim_for_run},
+    store::request_ids::{answer_with_run, claim_for_run},
 };
 
 #[tokio::test]

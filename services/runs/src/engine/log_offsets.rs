@@ -14,9 +14,9 @@ type Key = (LeaseRef, Option<WorkerId>);
 
 /// Where logs end: a hint. The key of the pieces tells when another replica has written meanwhile.
 #[derive(Default)]
-pub(crate) struct LogEnds(Mutex<HashMap<Key, LogEnd>>);
+pub(crate) struct LogOffsets(Mutex<HashMap<Key, LogEnd>>);
 
-impl LogEnds {
+impl LogOffsets {
     /// Returns the end, if this process wrote the log before.
     pub(crate) fn get(&self, lease: LeaseRef, holder: Option<&WorkerId>) -> Option<LogEnd> {
         self.0.lock().get(&(lease, holder.cloned())).copied()

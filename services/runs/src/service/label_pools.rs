@@ -1,5 +1,5 @@
 //! The numbers of sets of labels.
-use crate::{domain::PoolId, engine::Engine, error::RunsError, store::pools};
+use crate::{domain::PoolId, engine::Engine, error::RunsError, store::label_pools};
 
 /// Returns the number of a set of labels, and gives it one if it is new.
 pub(super) async fn pool_of(engine: &Engine, labels: &[String]) -> Result<PoolId, RunsError> {
@@ -7,7 +7,7 @@ pub(super) async fn pool_of(engine: &Engine, labels: &[String]) -> Result<PoolId
     if let Some(pool) = known {
         return Ok(pool);
     }
-    let pool = pools::ensure(&mut *engine.pool.acquire().await?, labels).await?;
+    let pool = label_pools::ensure(&mut *engine.pool.acquire().await?, labels).await?;
     engine.scheduler().add_pools([(pool, labels.to_vec())]);
     Ok(pool)
 }
