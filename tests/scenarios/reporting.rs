@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::repositories::{add, comment, scene};
 
-pub fn push(sha: &str) -> serde_json::Value {
+pub(crate) fn push(sha: &str) -> serde_json::Value {
     json!({
         "ref": "refs/heads/main", "after": sha,
         "repository": { "id": 501, "full_name": "acme/one", "html_url": "http://x/y" },

@@ -1,13 +1,13 @@
 #![doc = include_str!("../README.md")]
-pub mod channels;
 pub mod embedded;
 mod error;
 pub mod events;
 pub mod listen;
 mod lock;
 pub mod migrate;
+pub mod notify_channels;
 mod pool;
-pub mod requests;
+pub mod request_ids;
 #[cfg(feature = "test")]
 pub mod test;
 

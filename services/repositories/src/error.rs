@@ -1,7 +1,7 @@
 //! Why a use case fails, and the gRPC status of each reason.
 use std::{fmt::Display, time::Duration};
 
-use ck8s_db::requests::RequestError;
+use ck8s_db::request_ids::RequestError;
 use ck8s_provider::{MissingPermission, ProviderError};
 use ck8s_rpc::{convert, status};
 use ck8s_sealing::{OpenError, SealError};

@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod access;
 pub mod caller;
 pub mod convert;
 mod deadline;
@@ -10,6 +9,7 @@ pub mod identify;
 pub mod mesh;
 pub mod page;
 pub mod policy;
+pub mod project_access;
 pub mod rate;
 pub mod server;
 pub mod status;

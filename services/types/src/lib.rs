@@ -4,7 +4,8 @@ mod event;
 mod id;
 mod lease;
 mod role;
-mod run;
+mod run_reason;
+mod run_state;
 mod spec;
 mod time;
 
@@ -16,6 +17,7 @@ pub use id::{
 };
 pub use lease::{Epoch, LeaseRef, Slot};
 pub use role::ProjectRole;
-pub use run::{RunReason, RunState};
+pub use run_reason::RunReason;
+pub use run_state::RunState;
 pub use spec::{Invalid, RunSpec, RunTrigger, Timeouts};
 pub use time::{from_unix_ms, now_ms};

@@ -15,7 +15,7 @@ use tonic::{
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A method of the contract.
-pub struct Method {
+pub(crate) struct Method {
     /// `/package.Service/Method`.
     pub path: String,
     /// The rule that says who may call it.
@@ -24,7 +24,7 @@ pub struct Method {
 
 impl Method {
     /// The role of the mesh that serves it.
-    pub fn role(&self) -> &'static str {
+    pub(crate) fn role(&self) -> &'static str {
         let roles = ["auth", "ingress", "repositories", "runs"];
         let found = roles
             .iter()
@@ -33,14 +33,14 @@ impl Method {
     }
 
     /// Returns whether people with a role in a project may call it.
-    pub fn admits_people(&self) -> bool {
+    pub(crate) fn admits_people(&self) -> bool {
         let rule = self.rule.as_ref().expect("a rule");
         rule.callers().any(|c| c == policy::Caller::Person)
     }
 }
 
 /// Returns all methods of ck8s's own services.
-pub fn methods() -> Vec<Method> {
+pub(crate) fn methods() -> Vec<Method> {
     let pool = DescriptorPool::decode(ck8s_proto::FILE_DESCRIPTOR_SET).expect("a contract");
     let option = pool
         .get_extension_by_name("ck8s.policy.v1.rule")
@@ -68,7 +68,7 @@ pub fn methods() -> Vec<Method> {
 }
 
 /// Calls a method, and returns the first message of the response.
-pub async fn call(
+pub(crate) async fn call(
     channel: Channel,
     bearer: Option<&str>,
     path: &str,

@@ -19,7 +19,7 @@ use super::{
 
 /// The kind of a caller, which decides what is expected.
 #[derive(Clone, Debug)]
-pub enum CallerKind {
+pub(crate) enum CallerKind {
     /// A caller without a token.
     Anonymous,
     /// A token that is no longer valid.
@@ -41,7 +41,7 @@ pub enum CallerKind {
 }
 
 /// One caller.
-pub struct Caller {
+pub(crate) struct Caller {
     /// The name in messages.
     pub word: &'static str,
     /// Its kind.
@@ -54,7 +54,7 @@ pub struct Caller {
 
 impl Caller {
     /// Makes a call: with a certificate at the role itself, else at the edge.
-    pub async fn calls(&self, method: &Method, message: Vec<u8>) -> Result<Vec<u8>, Status> {
+    pub(crate) async fn calls(&self, method: &Method, message: Vec<u8>) -> Result<Vec<u8>, Status> {
         let channel = self.direct.get(method.role()).unwrap_or(&self.edge);
         call(
             channel.clone(),
@@ -67,20 +67,20 @@ impl Caller {
 }
 
 /// All callers.
-pub struct Callers(Vec<Caller>);
+pub(crate) struct Callers(Vec<Caller>);
 
 impl Callers {
-    pub fn all(&self) -> &[Caller] {
+    pub(crate) fn all(&self) -> &[Caller] {
         &self.0
     }
 
-    pub fn named(&self, word: &str) -> &Caller {
+    pub(crate) fn named(&self, word: &str) -> &Caller {
         let found = self.0.iter().find(|caller| caller.word == word);
         found.expect("there is one")
     }
 
     /// Makes users, members, tokens and certificates.
-    pub async fn make(fleet: &Fleet, places: &Places) -> Self {
+    pub(crate) async fn make(fleet: &Fleet, places: &Places) -> Self {
         let (admin, owner) = (&fleet.admin, &fleet.world.owner);
         let edge = Endpoint::from_shared(fleet.edge(0)).expect("an address");
         let edge = edge.connect_lazy();

@@ -11,7 +11,7 @@ use super::{
 
 /// The expected result of a call.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Expected {
+pub(crate) enum Expected {
     /// The status of the table for a caller who may call.
     Code(Code),
     /// Any result of the handler; not a refusal of the guard.
@@ -27,7 +27,12 @@ pub enum Expected {
 }
 
 impl Expected {
-    pub fn of(method: &Method, caller: &Caller, object: Object, request: &TestRequest) -> Self {
+    pub(crate) fn of(
+        method: &Method,
+        caller: &Caller,
+        object: Object,
+        request: &TestRequest,
+    ) -> Self {
         let rule = method.rule.as_ref().expect("a rule");
         let lists = |kind| rule.callers().any(|c| c == kind);
         let may = |may: bool| {
@@ -70,7 +75,7 @@ impl Expected {
     }
 
     /// Returns what is wrong with a result.
-    pub fn differs(
+    pub(crate) fn differs(
         &self,
         answer: &Result<Vec<u8>, Status>,
         places: &Places,

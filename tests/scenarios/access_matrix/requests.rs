@@ -11,7 +11,7 @@ const SERVICES: &str = "version: 1\ntriggers: [{name: a, on: {event: push}, run:
 
 /// Each method of the contract, and its status for a caller who may call it and reaches the object; none if its handler
 /// decides.
-pub const METHODS: &[(&str, Option<Code>)] = &[
+pub(crate) const METHODS: &[(&str, Option<Code>)] = &[
     ("/ck8s.auth.v1.AuthService/Authenticate", None),
     ("/ck8s.auth.v1.AuthService/RecordDenial", None),
     ("/ck8s.auth.v1.AuthService/WhoAmI", Some(Code::Ok)),
@@ -180,7 +180,7 @@ pub const METHODS: &[(&str, Option<Code>)] = &[
 
 /// The object that a request names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Object {
+pub(crate) enum Object {
     /// An object of the project in which the callers have their roles.
     Own,
     /// An object of another project.
@@ -190,7 +190,7 @@ pub enum Object {
 }
 
 /// The ids of a project and of what is in it.
-pub struct Place {
+pub(crate) struct Place {
     pub project: String,
     repository: String,
     /// A run that waits for a worker; there is none.
@@ -200,7 +200,7 @@ pub struct Place {
 }
 
 /// Everything that requests name.
-pub struct Places {
+pub(crate) struct Places {
     pub own: Place,
     pub others: Place,
     /// A project in which some callers have a role.
@@ -210,7 +210,7 @@ pub struct Places {
 }
 
 impl Places {
-    pub async fn make(fleet: &Fleet) -> Self {
+    pub(crate) async fn make(fleet: &Fleet) -> Self {
         let own = place(fleet, "own", 71).await;
         let other = fleet.admin.start(&own.project, script("true")).await;
         Self {
@@ -250,7 +250,7 @@ async fn place(fleet: &Fleet, slug: &str, external_id: i64) -> Place {
 }
 
 /// A request.
-pub struct TestRequest {
+pub(crate) struct TestRequest {
     pub bytes: Vec<u8>,
     /// The kind of object that it names; empty if it names none.
     pub kind: &'static str,
@@ -261,7 +261,7 @@ pub struct TestRequest {
 }
 
 /// Returns whether a method's requests can name an object of a project.
-pub fn names_an_object(path: &str) -> bool {
+pub(crate) fn names_an_object(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
     !kind_of(name, Object::Others).is_empty()
 }
@@ -290,7 +290,12 @@ fn kind_of(name: &str, object: Object) -> &'static str {
 }
 
 /// Returns the request of a method that names such an object.
-pub async fn request(fleet: &Fleet, places: &Places, path: &str, object: Object) -> TestRequest {
+pub(crate) async fn request(
+    fleet: &Fleet,
+    places: &Places,
+    path: &str,
+    object: Object,
+) -> TestRequest {
     let name = path.rsplit('/').next().unwrap_or_default();
     let kind = kind_of(name, object);
     let place = match object {

@@ -19,7 +19,7 @@ use ck8s_tests::{
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
-pub const SERVICES: &str = "version: 1
+pub(crate) const SERVICES: &str = "version: 1
 triggers:
   - name: label
     on: { event: issues, actions: [labeled], labels: [\"run:dev\"] }
@@ -32,7 +32,7 @@ const FILE: &str = ".ck8s/services.yaml";
 
 /// Starts a GitHub with Ada, who owns three repositories with this services.yaml, and with the robot that ck8s acts as.
 /// Returns it with the robot's token.
-pub async fn github(services: &str) -> (GitHub, String) {
+pub(crate) async fn github(services: &str) -> (GitHub, String) {
     let repository = |id, name| {
         github::Repository::new(id, name)
             .with("ada", "admin")
@@ -54,7 +54,7 @@ pub async fn github(services: &str) -> (GitHub, String) {
 }
 
 /// Starts a GitHub, and a server that knows it.
-pub async fn scene() -> (GitHub, World, String) {
+pub(crate) async fn scene() -> (GitHub, World, String) {
     let (github, token) = github(SERVICES).await;
     let world = World::start(Setup::without_worker().github(&github)).await;
     world.admin.project("shop", 2).await;
@@ -62,7 +62,7 @@ pub async fn scene() -> (GitHub, World, String) {
     (github, world, token)
 }
 
-pub fn request(project: &str, name: &str, token: &str) -> AddRepositoryRequest {
+pub(crate) fn request(project: &str, name: &str, token: &str) -> AddRepositoryRequest {
     AddRepositoryRequest {
         request_id: new_id(),
         project: project.to_owned(),
@@ -87,7 +87,7 @@ async fn try_add(
     Ok(answer.repository.expect("a repository"))
 }
 
-pub async fn add(world: &World, project: &str, name: &str, token: &str) -> Repository {
+pub(crate) async fn add(world: &World, project: &str, name: &str, token: &str) -> Repository {
     try_add(world, project, name, token)
         .await
         .expect("is added")
@@ -105,7 +105,7 @@ async fn get(world: &World, name: &str) -> Repository {
         .unwrap()
 }
 
-pub async fn check(world: &World, name: &str) -> Vec<(String, Standing, String)> {
+pub(crate) async fn check(world: &World, name: &str) -> Vec<(String, Standing, String)> {
     let request = pb::CheckRepositoryRequest {
         repository: name.to_owned(),
     };
@@ -117,19 +117,19 @@ pub async fn check(world: &World, name: &str) -> Vec<(String, Standing, String)>
     findings.collect()
 }
 
-pub fn secret(github: &GitHub, repository: u64) -> String {
+pub(crate) fn secret(github: &GitHub, repository: u64) -> String {
     github.world().repository(repository).hooks[0]
         .secret
         .clone()
 }
 
-pub fn issue(repository: u64, name: &str) -> Value {
+pub(crate) fn issue(repository: u64, name: &str) -> Value {
     let mut payload = labeled(i64::try_from(repository).unwrap(), name, 1, "run:dev");
     payload["sender"] = json!({ "login": "ada", "type": "User" });
     payload
 }
 
-pub fn comment(repository: u64, name: &str, login: &str, kind: &str) -> Value {
+pub(crate) fn comment(repository: u64, name: &str, login: &str, kind: &str) -> Value {
     json!({
         "action": "created",
         "repository": { "id": repository, "full_name": name, "html_url": "http://x/y" },

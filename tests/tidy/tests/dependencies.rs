@@ -128,7 +128,6 @@ fn arrows_never_turn_back() {
                 "ck8s-tests",
                 "ck8s-load",
                 "ck8s-tidy",
-                "ck8s-test-db",
             ];
             assert!(
                 sees_all.contains(&name.as_str()),

@@ -28,7 +28,7 @@ const REQUIRED_CLAIMS: [&str; 3] = ["iss", "aud", "sub"];
 pub(crate) struct AccessTokenId(Uuid);
 
 impl AccessTokenId {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Uuid::now_v7())
     }
 }
@@ -54,7 +54,7 @@ pub(crate) struct Claims {
 
 impl SigningKey {
     /// Signs an access token; none if the key cannot be used.
-    pub fn sign(&self, claims: &Claims) -> Option<SecretString> {
+    pub(crate) fn sign(&self, claims: &Claims) -> Option<SecretString> {
         let header = Header {
             kid: Some(self.id.to_string()),
             ..Header::new(Algorithm::EdDSA)
@@ -66,7 +66,7 @@ impl SigningKey {
 
 impl Claims {
     /// Returns the claims of a session's next token, valid from `now` for `ttl` seconds.
-    pub fn new(issuer: &str, user: UserId, session: SessionId, now: i64, ttl: i64) -> Self {
+    pub(crate) fn new(issuer: &str, user: UserId, session: SessionId, now: i64, ttl: i64) -> Self {
         Self {
             iss: issuer.to_owned(),
             aud: AUDIENCE.to_owned(),
@@ -80,7 +80,7 @@ impl Claims {
     }
 
     /// Reports whether they are valid at a time. No token of ours lives longer than [`MAX_ACCESS_TOKEN_TTL`].
-    pub fn is_valid_at(&self, now: i64) -> bool {
+    pub(crate) fn is_valid_at(&self, now: i64) -> bool {
         let max_ttl = i64::try_from(MAX_ACCESS_TOKEN_TTL.as_secs()).unwrap_or(0);
         let ttl = self.exp.checked_sub(self.iat);
         self.nbf <= now && now < self.exp && ttl.is_some_and(|ttl| ttl <= max_ttl)

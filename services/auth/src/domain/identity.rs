@@ -25,7 +25,7 @@ pub(crate) struct Email {
 impl Identity {
     /// Returns the addresses that count, the primary one first. They are verified, and consist of ASCII only: other
     /// alphabets have letters that equal an ASCII letter when case is ignored.
-    pub fn verified_addresses(&self) -> Vec<&str> {
+    pub(crate) fn verified_addresses(&self) -> Vec<&str> {
         let counts = |email: &&Email| {
             email.verified
                 && email.address.is_ascii()
@@ -38,7 +38,7 @@ impl Identity {
 
     /// Reports whether verifying an address could help this person. It does not depend on the allow-list, so it tells
     /// nothing about it.
-    pub fn has_unverified_address(&self) -> bool {
+    pub(crate) fn has_unverified_address(&self) -> bool {
         self.emails.is_empty() || self.emails.iter().any(|email| !email.verified)
     }
 }

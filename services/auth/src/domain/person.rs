@@ -26,7 +26,7 @@ pub(crate) struct Person {
 impl Person {
     /// Limits a person to a scope. A platform admin with a scope is not a platform admin: they have its role (else
     /// admin) in its project (else in every project).
-    pub fn limited_to(mut self, scope: Scope) -> Self {
+    pub(crate) fn limited_to(mut self, scope: Scope) -> Self {
         let Scope { max_role, project } = scope;
         if max_role.is_none() && project.is_none() {
             return self;

@@ -25,7 +25,7 @@ pub(crate) struct Project {
 
 impl Project {
     /// Returns the etag, which every change changes.
-    pub fn etag(&self) -> String {
+    pub(crate) fn etag(&self) -> String {
         self.version.to_string()
     }
 }

@@ -13,12 +13,12 @@ pub(crate) struct Scope {
 
 impl Scope {
     /// Reports whether it limits nothing.
-    pub fn is_unlimited(self) -> bool {
+    pub(crate) fn is_unlimited(self) -> bool {
         self == Self::default()
     }
 
     /// Reports whether it allows nothing that the other one does not allow.
-    pub fn is_within(self, other: Self) -> bool {
+    pub(crate) fn is_within(self, other: Self) -> bool {
         let role = other
             .max_role
             .is_none_or(|max| self.max_role.is_some_and(|role| role <= max));

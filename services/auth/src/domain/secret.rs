@@ -18,23 +18,23 @@ pub(crate) struct Secret(SecretString);
 
 impl Secret {
     /// Generates 32 random bytes in base64url, behind a prefix that tells what the secret is for.
-    pub fn generate(prefix: &str) -> Self {
+    pub(crate) fn generate(prefix: &str) -> Self {
         let bytes: [u8; 32] = rand::random();
         Self(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)).into())
     }
 
     /// Takes a secret that exists.
-    pub fn from_text(text: &str) -> Self {
+    pub(crate) fn from_text(text: &str) -> Self {
         Self(text.into())
     }
 
     /// Returns the hash that is stored.
-    pub fn hash(&self) -> Hash {
+    pub(crate) fn hash(&self) -> Hash {
         hash(self.0.expose_secret())
     }
 
     /// Returns the secret, for the only answer that shows it.
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 }

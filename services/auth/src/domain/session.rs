@@ -21,7 +21,7 @@ pub(crate) enum SignInMethod {
 
 impl SignInMethod {
     /// Returns its word in the database and in flow events.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Browser => "web",
             Self::Device => "device",

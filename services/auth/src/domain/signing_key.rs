@@ -20,7 +20,7 @@ use uuid::Uuid;
 pub(crate) struct SigningKeyId(pub Uuid);
 
 impl SigningKeyId {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Uuid::now_v7())
     }
 }
@@ -50,7 +50,7 @@ pub(crate) struct NewKeyPair {
 
 impl NewKeyPair {
     /// Generates a pair; none if the system gives no random numbers.
-    pub fn generate() -> Option<Self> {
+    pub(crate) fn generate() -> Option<Self> {
         let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).ok()?;
         let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).ok()?;
         Some(Self {

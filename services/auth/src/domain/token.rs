@@ -45,7 +45,7 @@ pub(crate) struct Owner {
 
 impl TokenKind {
     /// Returns the prefix of its secrets.
-    pub fn prefix(&self) -> &'static str {
+    pub(crate) fn prefix(&self) -> &'static str {
         match self {
             Self::Admin => "ck8s_adm_",
             Self::Worker => "ck8s_wrk_",
@@ -56,7 +56,7 @@ impl TokenKind {
     }
 
     /// Returns its word in the database and in flow events.
-    pub fn as_str(&self) -> &'static str {
+    pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Admin => "admin",
             Self::Worker => "worker",
@@ -67,7 +67,7 @@ impl TokenKind {
     }
 
     /// Returns the role of a service's token.
-    pub fn service(&self) -> Option<&str> {
+    pub(crate) fn service(&self) -> Option<&str> {
         match self {
             Self::Service(role) => Some(role),
             Self::Admin | Self::Worker | Self::Join | Self::Person(_) => None,
@@ -75,7 +75,7 @@ impl TokenKind {
     }
 
     /// Returns the owner of a person's token.
-    pub fn owner(&self) -> Option<Owner> {
+    pub(crate) fn owner(&self) -> Option<Owner> {
         match self {
             Self::Person(owner) => Some(*owner),
             _ => None,
@@ -83,7 +83,11 @@ impl TokenKind {
     }
 
     /// Reads a kind from the database's columns; none if they are none of ours.
-    pub fn from_columns(word: &str, service: Option<String>, owner: Option<Owner>) -> Option<Self> {
+    pub(crate) fn from_columns(
+        word: &str,
+        service: Option<String>,
+        owner: Option<Owner>,
+    ) -> Option<Self> {
         match (word, service, owner) {
             ("admin", None, None) => Some(Self::Admin),
             ("worker", None, None) => Some(Self::Worker),
@@ -143,7 +147,7 @@ pub(crate) struct NewToken {
 
 impl NewToken {
     /// Checks the fields, and gives a join token its default expiry.
-    pub fn checked(mut self, now: OffsetDateTime) -> Result<Self, Invalid> {
+    pub(crate) fn checked(mut self, now: OffsetDateTime) -> Result<Self, Invalid> {
         let length = self.name.chars().count();
         let fault = |field, problem: &str| Err(invalid(field, problem));
         if !(1..=MAX_NAME_CHARS).contains(&length) || self.name.chars().any(char::is_control) {

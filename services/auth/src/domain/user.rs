@@ -26,7 +26,7 @@ pub(crate) struct User {
 
 impl User {
     /// Returns the etag, which every change changes.
-    pub fn etag(&self) -> String {
+    pub(crate) fn etag(&self) -> String {
         self.version.to_string()
     }
 }

@@ -1,5 +1,5 @@
 //! The errors of the calls, and the status that each becomes.
-use ck8s_db::requests::RequestError;
+use ck8s_db::request_ids::RequestError;
 use ck8s_pki::PkiError;
 use ck8s_rpc::status;
 use ck8s_types::{Invalid, RequestId};

@@ -1,6 +1,6 @@
 //! Decodes what all mutating methods share: the caller, the request id, and the content that a repeated request must
 //! have.
-use ck8s_db::requests::RequestKey;
+use ck8s_db::request_ids::RequestKey;
 use ck8s_proto::auth::v1 as pb;
 use ck8s_rpc::{caller::caller, convert::optional_id};
 use prost::Message;

@@ -1,5 +1,5 @@
 //! Resolves the project that a request names.
-use ck8s_rpc::access;
+use ck8s_rpc::project_access;
 use tonic::{Request, Status};
 
 use crate::{Auth, domain::Project, error::AuthError};
@@ -11,7 +11,7 @@ pub(super) async fn project<T>(
     request: &Request<T>,
     reference: &str,
 ) -> Result<Project, Status> {
-    let access = access::of(request);
+    let access = project_access::of(request);
     let project = auth.get_project(reference).await?;
     let not_found = || AuthError::ProjectNotFound(reference.to_owned()).into();
     access.project(project.id, not_found)?;

@@ -1,6 +1,6 @@
 //! Projects: ListProjects, GetProject, CreateProject, UpdateProject, DeleteProject.
 use ck8s_proto::auth::v1 as pb;
-use ck8s_rpc::{access, caller::caller, page};
+use ck8s_rpc::{caller::caller, page, project_access};
 use tonic::{Request, Status};
 
 use super::{call::call, page::cut, project::project};
@@ -10,7 +10,7 @@ pub(super) async fn list_projects(
     auth: &Auth,
     request: Request<pb::ListProjectsRequest>,
 ) -> Result<pb::ListProjectsResponse, Status> {
-    let (access, is_person) = (access::of(&request), is_person(&request));
+    let (access, is_person) = (project_access::of(&request), is_person(&request));
     let request = request.get_ref();
     let size = page::size(request.page_size)?;
     let after = page::decode("page_token", &request.page_token)?;
@@ -33,7 +33,7 @@ pub(super) async fn get_project(
     request: Request<pb::GetProjectRequest>,
 ) -> Result<pb::GetProjectResponse, Status> {
     let project = project(auth, &request, &request.get_ref().project).await?;
-    let role = access::of(&request).role_in(project.id);
+    let role = project_access::of(&request).role_in(project.id);
     let role = role.filter(|_| is_person(&request));
     Ok(pb::GetProjectResponse {
         project: Some(convert::project(project, role)),

@@ -62,7 +62,7 @@ impl OAuthClient {
     ///
     /// # Errors
     /// In words, if the settings are invalid.
-    pub fn new(mut config: OAuthConfig, public_url: &str) -> Result<Self, String> {
+    pub(crate) fn new(mut config: OAuthConfig, public_url: &str) -> Result<Self, String> {
         for (name, url) in [
             ("the provider's URL", &mut config.url),
             ("its API's URL", &mut config.api_url),
@@ -78,7 +78,11 @@ impl OAuthClient {
     }
 
     /// Returns the address of the page where a person signs in.
-    pub fn authorize_url(&self, state: &str, challenge: &str) -> Result<String, SignInError> {
+    pub(crate) fn authorize_url(
+        &self,
+        state: &str,
+        challenge: &str,
+    ) -> Result<String, SignInError> {
         let page = format!("{}/login/oauth/authorize", self.config.url);
         let query = [
             ("client_id", self.config.client_id.as_str()),
@@ -95,7 +99,7 @@ impl OAuthClient {
     }
 
     /// Exchanges the code that a browser came back with for an access token.
-    pub async fn exchange_code(
+    pub(crate) async fn exchange_code(
         &self,
         code: &str,
         verifier: &SecretString,
@@ -117,7 +121,7 @@ impl OAuthClient {
     }
 
     /// Starts a sign-in on a device.
-    pub async fn start_device(&self) -> Result<DeviceAuthorization, SignInError> {
+    pub(crate) async fn start_device(&self) -> Result<DeviceAuthorization, SignInError> {
         let form = [
             ("client_id", self.config.client_id.as_str()),
             ("scope", SCOPES),
@@ -143,7 +147,7 @@ impl OAuthClient {
     }
 
     /// Asks whether the person has confirmed a sign-in on a device.
-    pub async fn poll_device(
+    pub(crate) async fn poll_device(
         &self,
         device_code: &SecretString,
     ) -> Result<DevicePollOutcome, SignInError> {
@@ -168,7 +172,7 @@ impl OAuthClient {
     }
 
     /// Returns the account that an access token belongs to, with its addresses.
-    pub async fn identity(&self, token: &SecretString) -> Result<Identity, SignInError> {
+    pub(crate) async fn identity(&self, token: &SecretString) -> Result<Identity, SignInError> {
         let (user, emails) = tokio::try_join!(
             self.get::<UserResponse>("/user", token),
             self.get::<Vec<EmailResponse>>("/user/emails?per_page=100", token),

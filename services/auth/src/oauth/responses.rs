@@ -12,7 +12,7 @@ pub(super) struct TokenResponse {
 
 impl TokenResponse {
     /// Returns the token, or the error's name.
-    pub fn token(&self) -> Result<SecretString, &str> {
+    pub(crate) fn token(&self) -> Result<SecretString, &str> {
         match (&self.access_token, &self.error) {
             (Some(token), None) => Ok(token.0.as_str().into()),
             (_, Some(error)) => Err(error),

@@ -1,7 +1,7 @@
 //! A mutating call: who makes it, and the request id that makes it safe to repeat.
 use ck8s_db::{
     ServiceRole,
-    requests::{Claim, RequestKey, Requests},
+    request_ids::{Claim, RequestKey, Requests},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::PgConnection;
@@ -21,20 +21,25 @@ pub(crate) struct Call {
 
 impl Call {
     /// Returns the result that the same call had before. Otherwise its request id is claimed for this transaction.
-    pub async fn repeated<T: DeserializeOwned>(
+    pub(crate) async fn repeated<T: DeserializeOwned>(
         &self,
         conn: &mut PgConnection,
     ) -> Result<Option<T>, AuthError> {
         match REQUESTS.claim(conn, self.request.as_ref()).await? {
             Claim::First => Ok(None),
-            Claim::Answered(result) => serde_json::from_slice(&result)
-                .map(Some)
-                .map_err(|_| AuthError::Corrupt("a call's kept result")),
+            // A result that an older program kept has another form: the id counts as used, and the caller looks.
+            Claim::Answered(result) => serde_json::from_slice(&result).map(Some).map_err(|_| {
+                self.request
+                    .as_ref()
+                    .map_or(AuthError::Corrupt("a call's kept result"), |request| {
+                        AuthError::RequestIdReused(request.id)
+                    })
+            }),
         }
     }
 
     /// Keeps the result for a repeated call. It must not contain a secret.
-    pub async fn keep<T: Serialize>(
+    pub(crate) async fn keep<T: Serialize>(
         &self,
         conn: &mut PgConnection,
         result: &T,

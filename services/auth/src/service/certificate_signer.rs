@@ -10,13 +10,13 @@ pub(crate) struct CertificateSigner(CertificateConfig);
 
 impl CertificateSigner {
     /// Checks that the authority can be used now.
-    pub fn open(config: CertificateConfig) -> Result<Self, PkiError> {
+    pub(crate) fn open(config: CertificateConfig) -> Result<Self, PkiError> {
         Authority::read(&config.authority_dir)?;
         Ok(Self(config))
     }
 
     /// Signs a request for a certificate of this worker.
-    pub fn sign(&self, worker: &WorkerId, request: &str) -> Result<Issued, AuthError> {
+    pub(crate) fn sign(&self, worker: &WorkerId, request: &str) -> Result<Issued, AuthError> {
         let authority = Authority::read(&self.0.authority_dir).map_err(AuthError::Authority)?;
         let identity = Identity::Worker(worker.clone());
         authority

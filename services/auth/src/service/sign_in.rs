@@ -27,7 +27,7 @@ impl SignIn {
     ///
     /// # Errors
     /// In words, if the settings are invalid.
-    pub fn new(mut config: SignInConfig) -> Result<Self, String> {
+    pub(crate) fn new(mut config: SignInConfig) -> Result<Self, String> {
         if config.access_token_ttl > MAX_ACCESS_TOKEN_TTL || config.access_token_ttl.as_secs() == 0
         {
             let max = MAX_ACCESS_TOKEN_TTL.as_secs();
@@ -49,7 +49,7 @@ impl SignIn {
     }
 
     /// Returns the OAuth client, if a provider is configured.
-    pub fn oauth(&self) -> Result<&OAuthClient, SignInError> {
+    pub(crate) fn oauth(&self) -> Result<&OAuthClient, SignInError> {
         self.oauth.as_ref().ok_or(SignInError::NoProvider)
     }
 }

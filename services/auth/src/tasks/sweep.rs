@@ -2,7 +2,7 @@
 //! time.
 use std::time::Duration;
 
-use ck8s_db::{ServiceRole, requests::Requests};
+use ck8s_db::{ServiceRole, request_ids::Requests};
 use sqlx::PgPool;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;

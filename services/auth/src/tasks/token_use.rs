@@ -20,7 +20,7 @@ impl Default for TokenUse {
 
 impl TokenUse {
     /// Records that a token was used.
-    pub fn record(&self, pool: &PgPool, id: TokenId) {
+    pub(crate) fn record(&self, pool: &PgPool, id: TokenId) {
         if self.0.check(id).is_err() {
             return;
         }

@@ -8,7 +8,7 @@ use tonic_types::StatusExt;
 use crate::server::{PUBLIC_URL, TestServer};
 
 /// Starts a server and a fake GitHub, where Ada is signed in.
-pub async fn start() -> (TestServer, GitHub) {
+pub(crate) async fn start() -> (TestServer, GitHub) {
     let ada = Account::new(583_231, "ada", "ada@example.com");
     let callback = format!("{PUBLIC_URL}/auth/github/callback");
     let github = GitHub::start(GitHubWorld::new(&callback).with(ada)).await;
@@ -17,13 +17,13 @@ pub async fn start() -> (TestServer, GitHub) {
 }
 
 /// Changes the account of the person who signs in.
-pub fn set_account(github: &GitHub, account: Account) {
+pub(crate) fn set_account(github: &GitHub, account: Account) {
     let mut world = github.world();
     world.sign_in(&account.login);
     world.people[0] = account;
 }
 
-pub fn edge(server: &TestServer) -> AuthServiceClient<Channel> {
+pub(crate) fn edge(server: &TestServer) -> AuthServiceClient<Channel> {
     AuthServiceClient::new(server.mesh.channel("edge"))
 }
 
@@ -46,7 +46,7 @@ async fn finish(
 }
 
 /// Signs in as a browser does.
-pub async fn sign_in(
+pub(crate) async fn sign_in(
     server: &TestServer,
     github: &GitHub,
 ) -> Result<pb::FinishSignInResponse, Status> {
@@ -61,7 +61,7 @@ pub async fn sign_in(
     finish(server, request).await
 }
 
-pub fn reason(status: &Status) -> String {
+pub(crate) fn reason(status: &Status) -> String {
     status
         .get_details_error_info()
         .map(|info| info.reason)

@@ -25,13 +25,13 @@ use tonic::{
 use tonic_types::StatusExt;
 
 /// The key ring of the tests' servers.
-pub const KEY_RING: &str = "t1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub(crate) const KEY_RING: &str = "t1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// The address where people would reach the console.
-pub const PUBLIC_URL: &str = "https://ck8s.example";
+pub(crate) const PUBLIC_URL: &str = "https://ck8s.example";
 
 /// A server: the mesh and a public listener, as in production.
-pub struct TestServer {
+pub(crate) struct TestServer {
     pub auth: Auth,
     pub mesh: Mesh,
     pub channel: Channel,
@@ -44,12 +44,12 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
 
     /// Starts a server with an identity provider.
-    pub async fn start_with_provider(github: &GitHub) -> Self {
+    pub(crate) async fn start_with_provider(github: &GitHub) -> Self {
         let oauth = oauth_config(github);
         Self::start_with(|config| {
             config.sign_in = Some(SignInConfig {
@@ -63,7 +63,7 @@ impl TestServer {
     }
 
     /// Starts a server whose settings the test changes.
-    pub async fn start_with(configure: impl FnOnce(&mut AuthConfig)) -> Self {
+    pub(crate) async fn start_with(configure: impl FnOnce(&mut AuthConfig)) -> Self {
         let db = TestDb::new().await;
         let pool = db.pool(ServiceRole::Auth).await;
         // The first test installs the process's provider of TLS.
@@ -118,28 +118,31 @@ impl TestServer {
     }
 
     /// Returns a client of AuthService, over TCP.
-    pub fn auth_client(&self) -> AuthServiceClient<Channel> {
+    pub(crate) fn auth_client(&self) -> AuthServiceClient<Channel> {
         AuthServiceClient::new(self.channel.clone())
     }
 
     /// Returns a client of ProjectsService, over TCP.
-    pub fn projects_client(&self) -> ProjectsServiceClient<Channel> {
+    pub(crate) fn projects_client(&self) -> ProjectsServiceClient<Channel> {
         ProjectsServiceClient::new(self.channel.clone())
     }
 
     /// Makes a request of the admin.
-    pub fn admin<T>(&self, message: T) -> Request<T> {
+    pub(crate) fn admin<T>(&self, message: T) -> Request<T> {
         with_bearer(&self.admin, message)
     }
 
     /// Creates a token.
-    pub async fn create_token(&self, request: pb::CreateTokenRequest) -> pb::CreateTokenResponse {
+    pub(crate) async fn create_token(
+        &self,
+        request: pb::CreateTokenRequest,
+    ) -> pb::CreateTokenResponse {
         let created = self.auth_client().create_token(self.admin(request)).await;
         created.unwrap().into_inner()
     }
 
     /// Creates a project.
-    pub async fn project(&self, slug: &str) -> pb::Project {
+    pub(crate) async fn project(&self, slug: &str) -> pb::Project {
         let request = pb::CreateProjectRequest {
             slug: slug.to_owned(),
             ..Default::default()
@@ -150,7 +153,7 @@ impl TestServer {
     }
 
     /// Adds a user with an unlimited API token, so that nobody has to sign in.
-    pub async fn person(&self, email: &str, platform_admin: bool) -> (pb::User, String) {
+    pub(crate) async fn person(&self, email: &str, platform_admin: bool) -> (pb::User, String) {
         let request = pb::AddUserRequest {
             email: email.to_owned(),
             platform_admin,
@@ -178,7 +181,7 @@ impl TestServer {
     }
 
     /// Adds a member to a project.
-    pub async fn member(&self, project: &str, user: &str, role: Role) {
+    pub(crate) async fn member(&self, project: &str, user: &str, role: Role) {
         let request = pb::AddMemberRequest {
             project: project.to_owned(),
             user: user.to_owned(),
@@ -191,13 +194,13 @@ impl TestServer {
     }
 
     /// Returns who the bearer of a token is.
-    pub async fn who_am_i(&self, token: &str) -> Result<pb::WhoAmIResponse, Status> {
+    pub(crate) async fn who_am_i(&self, token: &str) -> Result<pb::WhoAmIResponse, Status> {
         let request = with_bearer(token, pb::WhoAmIRequest {});
         Ok(self.auth_client().who_am_i(request).await?.into_inner())
     }
 
     /// Counts the flow events of a kind.
-    pub async fn events(&self, kind: &str) -> i64 {
+    pub(crate) async fn events(&self, kind: &str) -> i64 {
         sqlx::query_scalar("SELECT count(*) FROM audit.flow_events WHERE kind = $1")
             .bind(kind)
             .fetch_one(&self.owner)
@@ -206,7 +209,7 @@ impl TestServer {
     }
 
     /// Adds an address to the allow-list.
-    pub async fn allow(&self, email: &str) {
+    pub(crate) async fn allow(&self, email: &str) {
         sqlx::query("INSERT INTO auth.users (id, email) VALUES (gen_random_uuid(), $1)")
             .bind(email)
             .execute(&self.owner)
@@ -215,18 +218,18 @@ impl TestServer {
     }
 
     /// Runs a query of one text.
-    pub async fn text(&self, query: &'static str) -> String {
+    pub(crate) async fn text(&self, query: &'static str) -> String {
         self.text_of(query.to_owned()).await
     }
 
     /// Runs a query of one text that a test composes.
-    pub async fn text_of(&self, query: String) -> String {
+    pub(crate) async fn text_of(&self, query: String) -> String {
         let query = sqlx::query_scalar(sqlx::AssertSqlSafe(query));
         query.fetch_one(&self.owner).await.unwrap()
     }
 
     /// Runs a statement as the database's owner.
-    pub async fn sql(&self, statement: &'static str) {
+    pub(crate) async fn sql(&self, statement: &'static str) {
         sqlx::query(statement).execute(&self.owner).await.unwrap();
     }
 }
@@ -248,7 +251,7 @@ fn key_ring() -> ck8s_sealing::KeyRing {
 }
 
 /// Makes a request with a bearer token.
-pub fn with_bearer<T>(token: &str, message: T) -> Request<T> {
+pub(crate) fn with_bearer<T>(token: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
     let value = format!("Bearer {token}").parse().unwrap();
     request.metadata_mut().insert("authorization", value);
@@ -256,7 +259,7 @@ pub fn with_bearer<T>(token: &str, message: T) -> Request<T> {
 }
 
 /// Requests an admin's token.
-pub fn admin_token(name: &str) -> pb::CreateTokenRequest {
+pub(crate) fn admin_token(name: &str) -> pb::CreateTokenRequest {
     pb::CreateTokenRequest {
         name: name.to_owned(),
         kind: pb::TokenKind::Admin.into(),
@@ -265,14 +268,14 @@ pub fn admin_token(name: &str) -> pb::CreateTokenRequest {
 }
 
 /// Returns the code and the reason of a refusal.
-pub fn refusal<T: std::fmt::Debug>(response: Result<T, Status>) -> (Code, String) {
+pub(crate) fn refusal<T: std::fmt::Debug>(response: Result<T, Status>) -> (Code, String) {
     let status = response.expect_err("is refused");
     let info = status.get_details_error_info();
     (status.code(), info.map(|i| i.reason).unwrap_or_default())
 }
 
 /// Waits until a condition holds; fails after five seconds.
-pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
     let waiting = async {
         let mut ticks = tokio::time::interval(Duration::from_millis(20));
         while !condition().await {

@@ -9,10 +9,10 @@ use std::{
 use serde_json::Value;
 
 /// How long anything may take on a busy machine.
-pub const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The binary, without what the environment would tell it.
-pub fn ck8s() -> Command {
+pub(crate) fn ck8s() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ck8s"));
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -26,7 +26,7 @@ pub fn ck8s() -> Command {
 }
 
 /// What it says to these arguments.
-pub fn says(args: &[&str]) -> (bool, String) {
+pub(crate) fn says(args: &[&str]) -> (bool, String) {
     let Output {
         status,
         stdout,
@@ -37,13 +37,13 @@ pub fn says(args: &[&str]) -> (bool, String) {
 }
 
 /// A running server, killed with this value.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     pub stderr: PathBuf,
 }
 
 impl Running {
-    pub fn start(mut command: Command, log: &Path) -> Self {
+    pub(crate) fn start(mut command: Command, log: &Path) -> Self {
         let errors = fs::File::options()
             .create(true)
             .append(true)
@@ -60,12 +60,12 @@ impl Running {
         }
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.stderr).unwrap_or_default()
     }
 
     /// Waits until a condition holds, and fails if the process ends before.
-    pub fn until<T>(&mut self, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    pub(crate) fn until<T>(&mut self, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
         let until = Instant::now() + WAIT_TIMEOUT;
         loop {
             if let Some(value) = condition() {
@@ -82,7 +82,7 @@ impl Running {
         }
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -93,7 +93,7 @@ impl Running {
         );
     }
 
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let until = Instant::now() + WAIT_TIMEOUT;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -113,12 +113,12 @@ impl Drop for Running {
 }
 
 /// A file of JSON, once it is there.
-pub fn json(path: &Path) -> Option<Value> {
+pub(crate) fn json(path: &Path) -> Option<Value> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
 /// The status of a GET, and its body.
-pub fn get(url: &str) -> Option<(u16, String)> {
+pub(crate) fn get(url: &str) -> Option<(u16, String)> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

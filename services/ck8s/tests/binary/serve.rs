@@ -4,7 +4,7 @@ use std::{fs, net::TcpListener, process::Command};
 use crate::process::{Running, ck8s, get, says};
 use ck8s_db::test::TestDb;
 
-pub fn serve(database: &str) -> Command {
+pub(crate) fn serve(database: &str) -> Command {
     let mut command = ck8s();
     command
         .args(["serve", "--role", "all"])
@@ -17,7 +17,7 @@ pub fn serve(database: &str) -> Command {
     command
 }
 
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

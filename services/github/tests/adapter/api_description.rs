@@ -30,7 +30,7 @@ fn description() -> Option<&'static Value> {
 }
 
 /// Asserts that each exchange is as described.
-pub fn check(exchanges: &[Exchange]) {
+pub(crate) fn check(exchanges: &[Exchange]) {
     let Some(description) = description() else {
         return;
     };
@@ -45,7 +45,7 @@ pub fn check(exchanges: &[Exchange]) {
 }
 
 /// Returns the operations that were used, as the description calls them: `GET /repos/{owner}/{repo}`.
-pub fn operations(exchanges: &[Exchange]) -> Option<BTreeSet<String>> {
+pub(crate) fn operations(exchanges: &[Exchange]) -> Option<BTreeSet<String>> {
     let description = description()?;
     let named = exchanges.iter().filter_map(|exchange| {
         let (template, _) = operation(description, exchange)?;

@@ -7,10 +7,10 @@ use ck8s_tests::{Account, GitHub, GitHubWorld, github::Repository};
 
 use crate::api_description;
 
-pub const APP: u64 = 7001;
-pub const ADA: u64 = 7;
+pub(crate) const APP: u64 = 7001;
+pub(crate) const ADA: u64 = 7;
 /// All permissions that ck8s needs in a repository, by their names for apps.
-pub const ALL_PERMISSIONS: [(&str, &str); 6] = [
+pub(crate) const ALL_PERMISSIONS: [(&str, &str); 6] = [
     ("metadata", "read"),
     ("contents", "read"),
     ("repository_hooks", "write"),
@@ -20,7 +20,7 @@ pub const ALL_PERMISSIONS: [(&str, &str); 6] = [
 ];
 
 /// What each test starts with.
-pub struct Fixture {
+pub(crate) struct Fixture {
     pub github: GitHub,
     pub client: Client,
     /// Ada's classic token, with the scope `repo`.
@@ -30,7 +30,7 @@ pub struct Fixture {
 }
 
 /// Short timeouts, so that tests do not wait.
-pub fn config() -> GitHubConfig {
+pub(crate) fn config() -> GitHubConfig {
     GitHubConfig {
         request_timeout: Duration::from_millis(500),
         retry_delay: Duration::from_millis(1),
@@ -40,7 +40,7 @@ pub fn config() -> GitHubConfig {
 }
 
 impl Fixture {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let repository = Repository::new(APP, "acme/app")
             .with("ada", "admin")
             .with("bob", "write")
@@ -77,7 +77,7 @@ impl Fixture {
     }
 
     /// Counts the requests with this method and this end of the path.
-    pub fn count_requests(&self, method: &str, path: &str) -> usize {
+    pub(crate) fn count_requests(&self, method: &str, path: &str) -> usize {
         let world = self.github.world();
         let calls = world.calls.iter();
         calls
@@ -86,7 +86,7 @@ impl Fixture {
     }
 
     /// Returns the permissions that the client reports as missing.
-    pub async fn missing_permissions(&self, credential: &Credential) -> Vec<String> {
+    pub(crate) async fn missing_permissions(&self, credential: &Credential) -> Vec<String> {
         let (remote, missing) = self
             .client
             .find_repository(credential, "acme/app")
@@ -101,17 +101,17 @@ impl Fixture {
     }
 
     /// Creates a fine-grained token.
-    pub fn fine_token(&self, login: &str, may: &[(&str, &str)]) -> Credential {
+    pub(crate) fn fine_token(&self, login: &str, may: &[(&str, &str)]) -> Credential {
         credential(&self.github.world().fine_token(login, APP, may))
     }
 
     /// Creates a classic token.
-    pub fn classic_token(&self, login: &str, scopes: &[&str]) -> Credential {
+    pub(crate) fn classic_token(&self, login: &str, scopes: &[&str]) -> Credential {
         credential(&self.github.world().classic_token(login, scopes))
     }
 
     /// Installs an app in the repository.
-    pub fn app(&self, may: &[(&str, &str)]) -> Credential {
+    pub(crate) fn app(&self, may: &[(&str, &str)]) -> Credential {
         let installed = self.github.world().install("ck8s", &[APP], may);
         Credential::App {
             app_id: installed.app_id.to_string(),
@@ -121,7 +121,7 @@ impl Fixture {
     }
 }
 
-pub fn credential(token: &str) -> Credential {
+pub(crate) fn credential(token: &str) -> Credential {
     Credential::Token(token.to_owned().into())
 }
 

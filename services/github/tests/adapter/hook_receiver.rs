@@ -9,7 +9,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 type Received = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 
 /// The server. It answers with a status that a test can change.
-pub struct HookReceiver {
+pub(crate) struct HookReceiver {
     pub url: String,
     pub received: Received,
     pub response_status: Arc<Mutex<StatusCode>>,
@@ -23,7 +23,7 @@ struct Shared {
 }
 
 impl HookReceiver {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let shared = Shared {
@@ -43,7 +43,7 @@ impl HookReceiver {
     }
 
     /// Returns the delivery ids, in the order of their arrival.
-    pub fn delivery_ids(&self) -> Vec<String> {
+    pub(crate) fn delivery_ids(&self) -> Vec<String> {
         let received = self.received.lock().unwrap();
         let ids = received
             .iter()

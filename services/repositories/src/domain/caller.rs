@@ -1,6 +1,6 @@
 //! Who calls, and under which request id.
-use ck8s_db::requests::RequestKey;
-use ck8s_rpc::access::Access;
+use ck8s_db::request_ids::RequestKey;
+use ck8s_rpc::project_access::Access;
 
 /// Who makes a change, and the id under which they may repeat it.
 pub(crate) struct Caller {

@@ -7,5 +7,5 @@ pub(crate) mod pending_change;
 pub(crate) mod report;
 pub(crate) mod repository;
 pub(crate) mod sealed_row;
-pub mod services_yaml;
+pub(crate) mod services_yaml;
 mod timestamps;

@@ -1,6 +1,6 @@
 //! The method `ListRepositories`: decodes the request, calls the use case, encodes the response.
 use ck8s_proto::repositories::v1 as pb;
-use ck8s_rpc::{access, page};
+use ck8s_rpc::{page, project_access};
 use prost::Message;
 use tonic::{Request, Status};
 
@@ -14,7 +14,7 @@ pub(super) async fn call(
     repositories: &Repositories,
     request: Request<pb::ListRepositoriesRequest>,
 ) -> Result<pb::ListRepositoriesResponse, Status> {
-    let access = access::of(&request);
+    let access = project_access::of(&request);
     let list = request.into_inner();
     let size = page::size(list.page_size)?;
     let after = page::decode("page_token", &list.page_token)?;

@@ -20,4 +20,4 @@ mod rotate_webhook_secret;
 mod set_secret;
 mod update_repository;
 
-pub use server::RepositoriesServer;
+pub(crate) use server::RepositoriesServer;

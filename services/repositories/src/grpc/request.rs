@@ -1,6 +1,6 @@
 //! What most requests have in common: who calls, under which request id, and which repository they name.
 use ck8s_proto::repositories::v1 as pb;
-use ck8s_rpc::{access, caller, convert, status};
+use ck8s_rpc::{caller, convert, project_access, status};
 use ck8s_types::RequestId;
 use prost::Message;
 use secrecy::SecretString;
@@ -47,7 +47,7 @@ pub(super) fn caller<T: MutatingRequest>(
     let id: Option<RequestId> = convert::optional_id("request_id", content.request_id())?;
     let key = id.map(|id| repositories.request_key(id, T::METHOD, &content.encode_to_vec()));
     Ok(Caller {
-        access: access::of(request),
+        access: project_access::of(request),
         actor: caller::caller(request).actor(),
         request: key.transpose()?,
     })

@@ -1,6 +1,6 @@
 //! Which projects and repositories a caller reaches. What they may not see does not exist for them.
 use ck8s_proto::auth::v1::GetProjectRequest;
-use ck8s_rpc::{access::Access, convert, status};
+use ck8s_rpc::{convert, project_access::Access, status};
 use ck8s_types::ProjectId;
 use sqlx::PgConnection;
 

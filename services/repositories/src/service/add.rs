@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     events::{self, RepositoryEvent},
-    replay,
+    repeated_calls,
     repositories::Repositories,
     webhook_secrets::chosen_or_random,
 };
@@ -83,7 +83,7 @@ impl Repositories {
         secret: SecretString,
     ) -> Result<RepositoryWithSecret, Error> {
         let mut tx = self.pool.begin().await?;
-        if let Some(repository) = replay::claim(&mut tx, caller).await? {
+        if let Some(repository) = repeated_calls::claim(&mut tx, caller).await? {
             return Ok(RepositoryWithSecret {
                 view: self.view(repository),
                 webhook_secret: None,
@@ -100,7 +100,7 @@ impl Repositories {
         };
         events::record(&mut tx, &repository, event).await?;
         repositories::notify(&mut tx, new.external_id).await?;
-        replay::keep_answer(&mut tx, caller, &repository).await?;
+        repeated_calls::keep_answer(&mut tx, caller, &repository).await?;
         tx.commit().await?;
         Ok(RepositoryWithSecret {
             view: self.view(repository),

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::{
     add::AddRepository,
-    detached::detached,
+    background::run_in_background,
     events::{self, RepositoryEvent},
     provider::RemoteRepository,
-    replay,
+    repeated_calls,
     repositories::Repositories,
     webhook_secrets::chosen_or_random,
 };
@@ -44,7 +44,7 @@ enum Begun {
     /// It was recorded.
     Recorded,
     /// The same call has come before, and got this answer.
-    Answered(Repository),
+    Answered(Box<Repository>),
 }
 
 impl Repositories {
@@ -69,7 +69,7 @@ impl Repositories {
             .await?;
         let answer = {
             let mut conn = self.pool.acquire().await?;
-            replay::find_answer::<Repository>(&mut conn, &caller).await?
+            repeated_calls::find_answer::<Repository>(&mut conn, &caller).await?
         };
         let repository = match answer {
             Some(repository) => repository,
@@ -77,7 +77,7 @@ impl Repositories {
                 let addition = self.look_up(project_id, &add, credential).await?;
                 // The caller may go away meanwhile: what was begun is completed or undone.
                 let this = self.clone();
-                detached(async move { this.add_locked(&caller, &addition).await }).await?
+                run_in_background(async move { this.add_locked(&caller, &addition).await }).await?
             }
         };
         Ok(RepositoryWithSecret {
@@ -139,7 +139,7 @@ impl Repositories {
                 }
                 added
             }
-            Ok(Begun::Answered(repository)) => Ok(repository),
+            Ok(Begun::Answered(repository)) => Ok(*repository),
             Err(error) => Err(error),
         };
         lock.release().await;
@@ -158,8 +158,8 @@ impl Repositories {
         }
         // The same call may have come twice at once.
         let mut conn = self.pool.acquire().await?;
-        if let Some(repository) = replay::find_answer(&mut conn, caller).await? {
-            return Ok(Begun::Answered(repository));
+        if let Some(repository) = repeated_calls::find_answer(&mut conn, caller).await? {
+            return Ok(Begun::Answered(Box::new(repository)));
         }
         drop(conn);
         self.record_addition(lock, addition).await?;
@@ -214,7 +214,7 @@ impl Repositories {
         };
         self.read_services_file(remote, &repository).await?;
         let mut tx = self.pool.begin().await?;
-        if let Some(answered) = replay::claim(&mut tx, caller).await? {
+        if let Some(answered) = repeated_calls::claim(&mut tx, caller).await? {
             return Ok(answered);
         }
         pending_changes::end(&mut tx, lock).await?;
@@ -226,7 +226,7 @@ impl Repositories {
             data: Value::Null,
         };
         events::record(&mut tx, &repository, event).await?;
-        replay::keep_answer(&mut tx, caller, &repository).await?;
+        repeated_calls::keep_answer(&mut tx, caller, &repository).await?;
         tx.commit().await?;
         Ok(repository)
     }

@@ -1,5 +1,5 @@
 //! Checks a repository: credential, permissions, hook, deliveries, services.yaml, and the provider's limits.
-use ck8s_rpc::access::Access;
+use ck8s_rpc::project_access::Access;
 use ck8s_types::RepositoryId;
 use time::{Duration, OffsetDateTime};
 

@@ -1,5 +1,5 @@
 //! Deletes reports and answers that nobody asks for any more.
-use super::{replay::REQUESTS, repositories::Repositories};
+use super::{repeated_calls::REQUESTS, repositories::Repositories};
 use crate::{error::Error, store::reports};
 
 /// How many rows were deleted.

@@ -1,5 +1,5 @@
 //! Returns one repository.
-use ck8s_rpc::access::Access;
+use ck8s_rpc::project_access::Access;
 
 use super::repositories::Repositories;
 use crate::{domain::repository::RepositoryView, error::Error};

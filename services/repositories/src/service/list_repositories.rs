@@ -1,5 +1,5 @@
 //! Lists repositories by name, page by page.
-use ck8s_rpc::access::Access;
+use ck8s_rpc::project_access::Access;
 
 use super::repositories::Repositories;
 use crate::{

@@ -1,7 +1,7 @@
 //! Mends the hook of a repository.
 use serde_json::Value;
 
-use super::{detached::detached, replay, repositories::Repositories};
+use super::{background::run_in_background, repeated_calls, repositories::Repositories};
 use crate::{
     domain::{caller::Caller, finding::Finding, repository::Repository},
     error::Error,
@@ -15,14 +15,14 @@ impl Repositories {
         self.authorize_change(&caller, name).await?;
         {
             let mut conn = self.pool.acquire().await?;
-            replay::find_answer::<Value>(&mut conn, &caller).await?;
+            repeated_calls::find_answer::<Value>(&mut conn, &caller).await?;
         }
         let repository = self.find_authorized(&caller.access, name).await?;
         if !repository.is_managed() {
             return Err(Error::NoCredential(repository.full_name));
         }
         let (this, id) = (self.clone(), repository.id);
-        detached(async move { this.mend_hook(&caller, &repository).await }).await?;
+        run_in_background(async move { this.mend_hook(&caller, &repository).await }).await?;
         self.findings(id).await
     }
 
@@ -45,8 +45,11 @@ impl Repositories {
             .await?;
         {
             let mut tx = self.pool.begin().await?;
-            if replay::claim::<Value>(&mut tx, caller).await?.is_none() {
-                replay::keep_answer(&mut tx, caller, &Value::Null).await?;
+            if repeated_calls::claim::<Value>(&mut tx, caller)
+                .await?
+                .is_none()
+            {
+                repeated_calls::keep_answer(&mut tx, caller, &Value::Null).await?;
             }
             if provider_state::set_hook(&mut tx, repository.id, &hook_id).await? {
                 repositories::touch(&mut tx, repository.id).await?;

@@ -1,13 +1,13 @@
 //! The use cases, one file each, and what several of them share.
 mod access;
+mod background;
 mod credentials;
-mod detached;
 mod events;
 mod findings;
 mod hook;
 mod pending_changes;
 mod provider;
-mod replay;
+mod repeated_calls;
 mod report;
 mod repositories;
 mod services_file;

@@ -5,9 +5,9 @@ use sqlx::PgConnection;
 
 use super::{
     access::lock_authorized,
-    detached::detached,
+    background::run_in_background,
     events::{self, RepositoryEvent},
-    replay,
+    repeated_calls,
     repositories::Repositories,
 };
 use crate::{
@@ -28,14 +28,17 @@ impl Repositories {
     pub(crate) async fn remove(&self, caller: Caller, name: &str) -> Result<Removal, Error> {
         self.authorize_change(&caller, name).await?;
         let mut tx = self.pool.begin().await?;
-        if let Some(answer) = replay::claim(&mut tx, &caller).await? {
+        if let Some(answer) = repeated_calls::claim(&mut tx, &caller).await? {
             return Ok(answer);
         }
         let repository = lock_authorized(&mut tx, &caller, name).await?;
         if repository.is_managed() {
             tx.rollback().await?;
             let this = self.clone();
-            return detached(async move { this.remove_managed(&caller, &repository).await }).await;
+            return run_in_background(
+                async move { this.remove_managed(&caller, &repository).await },
+            )
+            .await;
         }
         removal::remove_with_secrets(&mut tx, &repository).await?;
         let message = format!(
@@ -44,7 +47,7 @@ impl Repositories {
         );
         record_removal(&mut tx, &caller, &repository, message).await?;
         let answer = Removal::default();
-        replay::keep_answer(&mut tx, &caller, &answer).await?;
+        repeated_calls::keep_answer(&mut tx, &caller, &answer).await?;
         tx.commit().await?;
         Ok(answer)
     }
@@ -58,7 +61,7 @@ impl Repositories {
             // The same call may have come twice at once.
             Err(Error::NotFound(name)) => {
                 let mut conn = self.pool.acquire().await?;
-                let answer = replay::find_answer(&mut conn, caller).await?;
+                let answer = repeated_calls::find_answer(&mut conn, caller).await?;
                 return answer.ok_or(Error::NotFound(name));
             }
             locked => locked?,
@@ -90,7 +93,7 @@ impl Repositories {
             Err(error) => format!("{error}; remove it there by hand"),
         };
         let mut tx = self.pool.begin().await?;
-        if let Some(answer) = replay::claim(&mut tx, caller).await? {
+        if let Some(answer) = repeated_calls::claim(&mut tx, caller).await? {
             return Ok(answer);
         }
         pending_changes::end(&mut tx, lock).await?;
@@ -103,7 +106,7 @@ impl Repositories {
         };
         record_removal(&mut tx, caller, repository, message).await?;
         let answer = Removal { hook_left };
-        replay::keep_answer(&mut tx, caller, &answer).await?;
+        repeated_calls::keep_answer(&mut tx, caller, &answer).await?;
         tx.commit().await?;
         Ok(answer)
     }

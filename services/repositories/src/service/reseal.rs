@@ -4,7 +4,7 @@ use ck8s_sealing::SealError;
 use ck8s_types::EventKind;
 use serde_json::json;
 
-use super::{replay, repositories::Repositories};
+use super::{repeated_calls, repositories::Repositories};
 use crate::{
     domain::{caller::Caller, repository::ResealSummary},
     error::Error,
@@ -23,7 +23,7 @@ impl Repositories {
         let mut resealed = 0;
         loop {
             let mut tx = self.pool.begin().await?;
-            if let Some(answer) = replay::find_answer(&mut tx, &caller).await? {
+            if let Some(answer) = repeated_calls::find_answer(&mut tx, &caller).await? {
                 return Ok(answer);
             }
             let values =
@@ -55,7 +55,7 @@ impl Repositories {
         summary: ResealSummary,
     ) -> Result<ResealSummary, Error> {
         let mut tx = self.pool.begin().await?;
-        if let Some(answer) = replay::claim(&mut tx, caller).await? {
+        if let Some(answer) = repeated_calls::claim(&mut tx, caller).await? {
             return Ok(answer);
         }
         let event = FlowEvent {
@@ -70,7 +70,7 @@ impl Repositories {
             data: Some(json!({ "key_id": summary.key_id, "resealed": summary.resealed })),
         };
         events::record(&mut tx, &[event]).await?;
-        replay::keep_answer(&mut tx, caller, &summary).await?;
+        repeated_calls::keep_answer(&mut tx, caller, &summary).await?;
         tx.commit().await?;
         Ok(summary)
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{
     access::lock_authorized,
     events::{self, RepositoryEvent},
-    replay,
+    repeated_calls,
     repositories::Repositories,
 };
 use crate::{
@@ -26,7 +26,7 @@ impl Repositories {
         self.authorize_change(&caller, name).await?;
         let repository = {
             let mut conn = self.pool.acquire().await?;
-            if let Some(repository) = replay::find_answer(&mut conn, &caller).await? {
+            if let Some(repository) = repeated_calls::find_answer(&mut conn, &caller).await? {
                 return Ok(self.view(repository));
             }
             let id = repositories::find(&mut conn, name).await?;
@@ -42,7 +42,7 @@ impl Repositories {
             return Err(Error::invalid("credential", problem));
         }
         let mut tx = self.pool.begin().await?;
-        if let Some(repository) = replay::claim(&mut tx, &caller).await? {
+        if let Some(repository) = repeated_calls::claim(&mut tx, &caller).await? {
             return Ok(self.view(repository));
         }
         let before = lock_authorized(&mut tx, &caller, name).await?;
@@ -56,7 +56,7 @@ impl Repositories {
             data: json!({ "acts_as": actor.login }),
         };
         events::record(&mut tx, &repository, event).await?;
-        replay::keep_answer(&mut tx, &caller, &repository).await?;
+        repeated_calls::keep_answer(&mut tx, &caller, &repository).await?;
         tx.commit().await?;
         Ok(self.view(repository))
     }

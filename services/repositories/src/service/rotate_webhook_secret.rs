@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::{
     access::lock_authorized,
-    detached::detached,
+    background::run_in_background,
     events::{self, RepositoryEvent},
-    replay,
+    repeated_calls,
     repositories::Repositories,
     webhook_secrets::chosen_or_random,
 };
@@ -45,7 +45,7 @@ impl Repositories {
         let overlap = fields::overlap_seconds(rotate.overlap_seconds)?;
         self.authorize_change(&caller, &rotate.repository).await?;
         let mut tx = self.pool.begin().await?;
-        if let Some(repository) = replay::claim(&mut tx, &caller).await? {
+        if let Some(repository) = repeated_calls::claim(&mut tx, &caller).await? {
             return Ok(self.without_secret(repository));
         }
         let before = lock_authorized(&mut tx, &caller, &rotate.repository).await?;
@@ -53,7 +53,9 @@ impl Repositories {
             tx.rollback().await?;
             let this = self.clone();
             let rotated =
-                detached(async move { this.rotate_managed(&caller, &before, &secret).await });
+                run_in_background(
+                    async move { this.rotate_managed(&caller, &before, &secret).await },
+                );
             return Ok(self.without_secret(rotated.await?));
         }
         webhook_secrets::supersede(&mut tx, before.id, overlap).await?;
@@ -61,7 +63,7 @@ impl Repositories {
         let repository = events::touch(&mut tx, &before).await?;
         let data = json!({ "overlap_seconds": overlap });
         events::record(&mut tx, &repository, rotated(&caller, &repository, data)).await?;
-        replay::keep_answer(&mut tx, &caller, &repository).await?;
+        repeated_calls::keep_answer(&mut tx, &caller, &repository).await?;
         tx.commit().await?;
         Ok(RepositoryWithSecret {
             view: self.view(repository),
@@ -98,7 +100,7 @@ impl Repositories {
     ) -> Result<Repository, Error> {
         let mut tx = self.pool.begin().await?;
         // The same call may have come twice at once.
-        if let Some(answer) = replay::find_answer(&mut tx, caller).await? {
+        if let Some(answer) = repeated_calls::find_answer(&mut tx, caller).await? {
             return Ok(answer);
         }
         let hook_url = &self.provider()?.hook_url;
@@ -111,7 +113,7 @@ impl Repositories {
         // If the provider is away, the recovery task completes this later; until then both secrets are valid.
         self.complete_rotation(lock, repository).await?;
         let mut tx = self.pool.begin().await?;
-        if let Some(answer) = replay::claim(&mut tx, caller).await? {
+        if let Some(answer) = repeated_calls::claim(&mut tx, caller).await? {
             return Ok(answer);
         }
         let repository = events::touch(&mut tx, repository).await?;
@@ -121,7 +123,7 @@ impl Repositories {
             rotated(caller, &repository, Value::Null),
         )
         .await?;
-        replay::keep_answer(&mut tx, caller, &repository).await?;
+        repeated_calls::keep_answer(&mut tx, caller, &repository).await?;
         tx.commit().await?;
         Ok(repository)
     }

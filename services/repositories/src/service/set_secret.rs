@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{
     access::lock_authorized,
     events::{self, RepositoryEvent},
-    replay,
+    repeated_calls,
     repositories::Repositories,
 };
 use crate::{
@@ -36,7 +36,7 @@ impl Repositories {
         }
         self.authorize_change(&caller, &set.repository).await?;
         let mut tx = self.pool.begin().await?;
-        if let Some(repository) = replay::claim(&mut tx, &caller).await? {
+        if let Some(repository) = repeated_calls::claim(&mut tx, &caller).await? {
             return Ok(self.view(repository));
         }
         let before = lock_authorized(&mut tx, &caller, &set.repository).await?;
@@ -71,7 +71,7 @@ impl Repositories {
             }
             None => before,
         };
-        replay::keep_answer(&mut tx, &caller, &repository).await?;
+        repeated_calls::keep_answer(&mut tx, &caller, &repository).await?;
         tx.commit().await?;
         Ok(self.view(repository))
     }

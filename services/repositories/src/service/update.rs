@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{
     access::lock_authorized,
     events::{self, RepositoryEvent},
-    replay,
+    repeated_calls,
     repositories::Repositories,
 };
 use crate::{
@@ -43,7 +43,7 @@ impl Repositories {
         let (change, changed_fields) = checked(&update)?;
         self.authorize_change(&caller, &update.repository).await?;
         let mut tx = self.pool.begin().await?;
-        if let Some(repository) = replay::claim(&mut tx, &caller).await? {
+        if let Some(repository) = repeated_calls::claim(&mut tx, &caller).await? {
             return Ok(self.view(repository));
         }
         let before = lock_authorized(&mut tx, &caller, &update.repository).await?;
@@ -67,7 +67,7 @@ impl Repositories {
             data: json!({ "fields": changed_fields }),
         };
         events::record(&mut tx, &repository, event).await?;
-        replay::keep_answer(&mut tx, &caller, &repository).await?;
+        repeated_calls::keep_answer(&mut tx, &caller, &repository).await?;
         tx.commit().await?;
         let is_elsewhere = change.default_branch.is_some() || change.services_path.is_some();
         if before.is_managed()

@@ -1,6 +1,6 @@
 //! What is known of a repository at its provider: the account that its credential acts as, its hook, its services.yaml,
 //! and until when the provider takes no requests.
-use ck8s_db::channels;
+use ck8s_db::notify_channels;
 use ck8s_provider::Actor;
 use ck8s_types::RepositoryId;
 use sqlx::PgConnection;
@@ -87,7 +87,7 @@ pub(crate) async fn note_ping(
     .await?;
     sqlx::query!(
         "SELECT pg_notify($1, $2)",
-        channels::HOOKS,
+        notify_channels::HOOKS,
         repository.to_string()
     )
     .fetch_one(conn)

@@ -1,5 +1,5 @@
 //! The rows of repositories: found by id, name or external id, read in one way, changed.
-use ck8s_db::channels;
+use ck8s_db::notify_channels;
 use ck8s_types::{ProjectId, RepositoryId};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -300,7 +300,7 @@ pub(crate) async fn touch(conn: &mut PgConnection, repository: RepositoryId) -> 
 pub(crate) async fn notify(conn: &mut PgConnection, external_id: &str) -> sqlx::Result<()> {
     sqlx::query!(
         "SELECT pg_notify($1, $2)",
-        channels::REPOSITORIES,
+        notify_channels::REPOSITORIES,
         external_id
     )
     .fetch_one(conn)

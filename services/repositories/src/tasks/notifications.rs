@@ -2,8 +2,8 @@
 use std::{sync::Arc, time::Duration};
 
 use ck8s_db::{
-    channels,
     listen::{Listener, Wake},
+    notify_channels,
 };
 use secrecy::ExposeSecret;
 use tokio::time::sleep;
@@ -25,13 +25,13 @@ async fn listen(provider: &Provider) {
     let mut listener = connect(provider).await;
     loop {
         match listener.next().await {
-            Wake::Notified { channel, payload } if channel == channels::HOOKS => {
+            Wake::Notified { channel, payload } if channel == notify_channels::HOOKS => {
                 if let Ok(repository) = payload.parse() {
                     // Perhaps nobody waits for it.
                     let _ = provider.pings.send(repository);
                 }
             }
-            Wake::Notified { channel, .. } if channel == channels::REPOSITORIES => {
+            Wake::Notified { channel, .. } if channel == notify_channels::REPOSITORIES => {
                 provider.repositories_changed.notify_one();
             }
             Wake::Notified { .. } => provider.runs_changed.notify_one(),
@@ -45,7 +45,11 @@ async fn listen(provider: &Provider) {
 
 async fn connect(provider: &Provider) -> Listener {
     let url = provider.database_url.expose_secret();
-    let channels = [channels::RUNS, channels::HOOKS, channels::REPOSITORIES];
+    let channels = [
+        notify_channels::RUNS,
+        notify_channels::HOOKS,
+        notify_channels::REPOSITORIES,
+    ];
     loop {
         match Listener::connect(url, &channels).await {
             Ok(listener) => return listener,

@@ -29,14 +29,14 @@ use tonic::{
 use tonic_types::StatusExt;
 use uuid::Uuid;
 
-pub const SERVICES: &str =
+pub(crate) const SERVICES: &str =
     "version: 1\ntriggers: [{name: a, on: {event: push}, run: {command: x}}]\n";
 
-pub type Client<I> = RepositoriesServiceClient<InterceptedService<Channel, I>>;
+pub(crate) type Client<I> = RepositoriesServiceClient<InterceptedService<Channel, I>>;
 
 /// Sends the admin's token.
 #[derive(Clone)]
-pub struct Bearer(MetadataValue<Ascii>);
+pub(crate) struct Bearer(MetadataValue<Ascii>);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -47,7 +47,7 @@ impl Interceptor for Bearer {
     }
 }
 
-pub struct World {
+pub(crate) struct World {
     pub db: TestDb,
     pub owner: PgPool,
     pub admin: Client<Bearer>,
@@ -77,11 +77,11 @@ async fn start(
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with_keys(KeyRing::generate_text().expose_secret()).await
     }
 
-    pub async fn with_keys(keys: &str) -> Self {
+    pub(crate) async fn with_keys(keys: &str) -> Self {
         let db = TestDb::new().await;
         let owner = db.owner().await;
         let mesh = Mesh::new();
@@ -145,12 +145,12 @@ impl World {
     }
 
     /// Starts another replica of the service with these keys.
-    pub async fn start_replica(&self, keys: &str) -> Result<Repositories, Error> {
+    pub(crate) async fn start_replica(&self, keys: &str) -> Result<Repositories, Error> {
         start(&self.db, &Mesh::new(), keys, CancellationToken::new()).await
     }
 
     /// Returns a request that adds acme/app, external id 1, to the project acme.
-    pub fn app(&self) -> pb::AddRepositoryRequest {
+    pub(crate) fn app(&self) -> pb::AddRepositoryRequest {
         pb::AddRepositoryRequest {
             request_id: Uuid::now_v7().to_string(),
             project: self.project.slug.clone(),
@@ -163,12 +163,15 @@ impl World {
         }
     }
 
-    pub async fn add(&mut self, request: pb::AddRepositoryRequest) -> pb::AddRepositoryResponse {
+    pub(crate) async fn add(
+        &mut self,
+        request: pb::AddRepositoryRequest,
+    ) -> pb::AddRepositoryResponse {
         let answer = self.admin.add_repository(request).await.expect("is added");
         answer.into_inner()
     }
 
-    pub async fn resolve(&mut self, external_ids: &[&str]) -> Vec<pb::ResolvedRepository> {
+    pub(crate) async fn resolve(&mut self, external_ids: &[&str]) -> Vec<pb::ResolvedRepository> {
         let request = pb::ResolveRepositoriesRequest {
             provider: pb::Provider::Github.into(),
             external_ids: external_ids.iter().map(|id| (*id).to_owned()).collect(),
@@ -177,14 +180,14 @@ impl World {
         answer.expect("resolves").into_inner().repositories
     }
 
-    pub async fn secrets_of(&mut self, external_id: &str) -> Vec<String> {
+    pub(crate) async fn secrets_of(&mut self, external_id: &str) -> Vec<String> {
         let mut resolved = self.resolve(&[external_id]).await;
         assert_eq!(resolved.len(), 1);
         resolved.remove(0).webhook_secrets
     }
 
     /// Returns kinds, actors, messages and data of the events of the project, in order.
-    pub async fn events(&self) -> Vec<(String, String, String, serde_json::Value)> {
+    pub(crate) async fn events(&self) -> Vec<(String, String, String, serde_json::Value)> {
         let id = Uuid::parse_str(&self.project.id).expect("an id");
         let sql = "SELECT kind, actor, message, data FROM audit.flow_events
                    WHERE project_id = $1 AND kind ~ '^(repository|secret)\\.' ORDER BY xact, seq";
@@ -195,13 +198,13 @@ impl World {
             .expect("reads")
     }
 
-    pub async fn kinds(&self) -> Vec<String> {
+    pub(crate) async fn kinds(&self) -> Vec<String> {
         self.events().await.into_iter().map(|e| e.0).collect()
     }
 }
 
 /// Returns code, reason and message of an error.
-pub fn refusal<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, String, String) {
+pub(crate) fn refusal<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, String, String) {
     let status = answer.expect_err("is refused");
     let info = status.get_details_error_info();
     let reason = info.map(|i| i.reason).unwrap_or_default();

@@ -3,9 +3,9 @@
 //! rights, and observes each call.
 mod bearer;
 mod body;
+mod call_end;
 mod denials;
 mod observe;
-mod watch;
 
 use std::{
     panic::AssertUnwindSafe,
@@ -31,12 +31,12 @@ use self::{
 };
 use crate::{
     Caller,
-    access::Access,
     caller::SignedIn,
     deadline,
     identify::{Identify, IdentifyError},
     mesh::MeshPeer,
     policy::{Decision, Method, Policy},
+    project_access::Access,
     status,
 };
 
@@ -193,9 +193,9 @@ impl GuardLayer {
         let observation = observation.admitted(&caller);
         let watch = bearer
             .filter(|_| streaming)
-            .map(|bearer| watch::TokenWatch::new(self.identity.clone(), bearer, caller.clone()));
+            .map(|bearer| call_end::TokenWatch::new(self.identity.clone(), bearer, caller.clone()));
         let limit = deadline::of(&parts.headers, streaming);
-        let mut ending = watch::ending(limit, watch);
+        let mut ending = call_end::ending(limit, watch);
         let review = AccessReview::new(method, &caller);
         parts.extensions.insert(review.access.clone());
         parts.extensions.insert(caller);

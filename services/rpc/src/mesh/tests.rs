@@ -19,6 +19,9 @@ use crate::policy::Policy;
 const UNARY: &str = "/ck8s.runs.v1.RunsService/GetRun";
 const STREAM: &str = "/ck8s.runs.v1.RunsService/WatchRuns";
 
+/// Long enough for a call that is answered, short enough to wait for.
+const SHORT_TIMEOUT: Duration = Duration::from_millis(50);
+
 fn mesh() -> Mesh {
     let policy = Policy::from_descriptor_set(ck8s_proto::FILE_DESCRIPTOR_SET).unwrap();
     assert!(policy.method(STREAM).is_some_and(|method| method.streaming));
@@ -81,9 +84,10 @@ async fn a_call_without_a_timeout_gets_that_of_its_channel_and_a_stream_gets_non
     serving.await.unwrap().unwrap();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_call_on_a_mesh_that_is_not_served_ends_at_its_deadline() {
-    let answer = status(mesh().channel("ingress"), request(UNARY, None)).await;
+    let channel = mesh().channel("ingress").with_timeout(SHORT_TIMEOUT);
+    let answer = status(channel, request(UNARY, None)).await;
     assert_eq!(answer.code(), Code::DeadlineExceeded);
 }
 

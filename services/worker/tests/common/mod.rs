@@ -161,7 +161,7 @@ impl Log {
     }
 
     /// Waits until the workload has written something.
-    pub async fn until_output(&self) {
+    pub(crate) async fn until_output(&self) {
         let mut bytes = self.bytes.clone();
         within(bytes.wait_for(|bytes| *bytes > 0))
             .await

@@ -7,19 +7,19 @@ use super::{
 };
 
 /// A value and its path in the file.
-pub struct Field<'a> {
+pub(crate) struct Field<'a> {
     pub node: &'a Node,
     pub path: String,
 }
 
 impl<'a> Field<'a> {
-    pub fn new(node: &'a Node, path: impl Into<String>) -> Self {
+    pub(crate) fn new(node: &'a Node, path: impl Into<String>) -> Self {
         let path = path.into();
         Self { node, path }
     }
 
     /// An error of this value.
-    pub fn error(&self, problem: impl AsRef<str>) -> ParseError {
+    pub(crate) fn error(&self, problem: impl AsRef<str>) -> ParseError {
         let problem = problem.as_ref();
         let problem = if self.path.is_empty() {
             problem.to_owned()
@@ -34,7 +34,7 @@ impl<'a> Field<'a> {
     }
 
     /// Reads a map that has known keys only.
-    pub fn fields(&self, known: &[&str]) -> Result<Fields<'a>, ParseError> {
+    pub(crate) fn fields(&self, known: &[&str]) -> Result<Fields<'a>, ParseError> {
         let entries = self.entries()?;
         if let Some(unknown) = entries.iter().find(|e| !known.contains(&e.key.as_str())) {
             let place = if self.path.is_empty() {
@@ -57,7 +57,7 @@ impl<'a> Field<'a> {
     }
 
     /// Reads a map whose keys are the writer's own choice.
-    pub fn entries(&self) -> Result<&'a [Entry], ParseError> {
+    pub(crate) fn entries(&self) -> Result<&'a [Entry], ParseError> {
         match &self.node.value {
             Value::Map(entries) => Ok(entries),
             _ => Err(self.wrong_type("a map")),
@@ -65,12 +65,12 @@ impl<'a> Field<'a> {
     }
 
     /// Returns the value of one of `entries`.
-    pub fn entry(&self, entry: &'a Entry) -> Self {
+    pub(crate) fn entry(&self, entry: &'a Entry) -> Self {
         Field::new(&entry.node, join(&self.path, &entry.key))
     }
 
     /// Reads the items of a list.
-    pub fn items(&self) -> Result<Vec<Self>, ParseError> {
+    pub(crate) fn items(&self) -> Result<Vec<Self>, ParseError> {
         match &self.node.value {
             Value::List(items) => Ok(items
                 .iter()
@@ -82,7 +82,7 @@ impl<'a> Field<'a> {
     }
 
     /// Reads a text, in quotes or not: `1.10` stays `1.10`.
-    pub fn text(&self) -> Result<&'a str, ParseError> {
+    pub(crate) fn text(&self) -> Result<&'a str, ParseError> {
         match &self.node.value {
             Value::Scalar { text, .. } if text.contains('\0') => {
                 Err(self.error("holds a NUL character"))
@@ -93,7 +93,11 @@ impl<'a> Field<'a> {
     }
 
     /// Reads a text that `fits`; `expected` says what would.
-    pub fn word(&self, fits: impl Fn(&str) -> bool, expected: &str) -> Result<String, ParseError> {
+    pub(crate) fn word(
+        &self,
+        fits: impl Fn(&str) -> bool,
+        expected: &str,
+    ) -> Result<String, ParseError> {
         let text = self.text()?;
         if fits(text) {
             Ok(text.to_owned())
@@ -103,7 +107,7 @@ impl<'a> Field<'a> {
     }
 
     /// Reads one text, or a list of them.
-    pub fn one_or_more(&self) -> Result<Vec<Self>, ParseError> {
+    pub(crate) fn one_or_more(&self) -> Result<Vec<Self>, ParseError> {
         match &self.node.value {
             Value::List(_) => self.items(),
             Value::Scalar { .. } => Ok(vec![Field::new(self.node, self.path.clone())]),
@@ -112,7 +116,7 @@ impl<'a> Field<'a> {
     }
 
     /// Reads `true` or `false`.
-    pub fn bool(&self) -> Result<bool, ParseError> {
+    pub(crate) fn bool(&self) -> Result<bool, ParseError> {
         match &self.node.value {
             Value::Scalar { text, plain: true } if text == "true" => Ok(true),
             Value::Scalar { text, plain: true } if text == "false" => Ok(false),
@@ -121,7 +125,7 @@ impl<'a> Field<'a> {
     }
 
     /// Reads a whole number from `low` to `high`.
-    pub fn number<T>(&self, low: T, high: T) -> Result<T, ParseError>
+    pub(crate) fn number<T>(&self, low: T, high: T) -> Result<T, ParseError>
     where
         T: std::str::FromStr + PartialOrd + Copy + std::fmt::Display,
     {
@@ -137,7 +141,7 @@ impl<'a> Field<'a> {
     }
 
     /// Reads a map of texts.
-    pub fn texts(&self) -> Result<BTreeMap<String, String>, ParseError> {
+    pub(crate) fn texts(&self) -> Result<BTreeMap<String, String>, ParseError> {
         self.entries()?
             .iter()
             .map(|e| Ok((e.key.clone(), self.entry(e).text()?.to_owned())))
@@ -146,7 +150,7 @@ impl<'a> Field<'a> {
 }
 
 /// A map that has known keys only.
-pub struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     pub line: usize,
     pub path: String,
     entries: &'a [Entry],
@@ -154,13 +158,13 @@ pub struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// Returns the value of a key; none: the key is missing.
-    pub fn get(&self, key: &str) -> Option<Field<'a>> {
+    pub(crate) fn get(&self, key: &str) -> Option<Field<'a>> {
         let entry = self.entries.iter().find(|e| e.key == key)?;
         Some(Field::new(&entry.node, join(&self.path, key)))
     }
 
     /// Returns the value of a key that must be there.
-    pub fn required(&self, key: &str) -> Result<Field<'a>, ParseError> {
+    pub(crate) fn required(&self, key: &str) -> Result<Field<'a>, ParseError> {
         self.get(key).ok_or_else(|| {
             let problem = format!("{} is missing", join(&self.path, key));
             ParseError::new(self.line, problem)

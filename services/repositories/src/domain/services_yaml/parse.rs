@@ -14,11 +14,11 @@ use super::{
 };
 
 /// The keys of the file.
-pub const FILE_KEYS: &[&str] = &["version", "defaults", "environments", "triggers"];
+pub(crate) const FILE_KEYS: &[&str] = &["version", "defaults", "environments", "triggers"];
 /// The keys of a trigger.
-pub const TRIGGER_KEYS: &[&str] = &["name", "on", "environment", "run"];
+pub(crate) const TRIGGER_KEYS: &[&str] = &["name", "on", "environment", "run"];
 /// The keys of `on`.
-pub const ON_KEYS: &[&str] = &[
+pub(crate) const ON_KEYS: &[&str] = &[
     "event",
     "actions",
     "labels",
@@ -40,7 +40,7 @@ const MAX_LIST_ENTRIES: usize = 100;
 ///
 /// # Errors
 /// [`Invalid`] for the field `services_text`, with the line and what is wrong there.
-pub fn parse(text: &str) -> Result<Services, Invalid> {
+pub(crate) fn parse(text: &str) -> Result<Services, Invalid> {
     let invalid = |problem| Invalid {
         field: "services_text",
         problem,
@@ -197,7 +197,7 @@ fn patterns(field: Option<Field<'_>>) -> Result<(Vec<String>, Vec<String>), Pars
 }
 
 /// What a name may hold, in words.
-pub const NAME_RULE: &str =
+pub(crate) const NAME_RULE: &str =
     "a name (letters, digits, space, dot, dash, underscore; at most 100 characters)";
 
 fn is_name(text: &str) -> bool {

@@ -3,13 +3,13 @@ use std::fmt;
 
 /// What is wrong, and in which line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParseError {
+pub(crate) struct ParseError {
     pub line: usize,
     problem: String,
 }
 
 impl ParseError {
-    pub fn new(line: usize, problem: impl Into<String>) -> Self {
+    pub(crate) fn new(line: usize, problem: impl Into<String>) -> Self {
         let problem = problem.into();
         Self { line, problem }
     }

@@ -7,7 +7,7 @@ use super::{fields::Field, parse_error::ParseError};
 use crate::domain::fields::is_secret_name;
 
 /// The keys of `run`, `defaults` and an environment.
-pub const RUN_KEYS: &[&str] = &[
+pub(crate) const RUN_KEYS: &[&str] = &[
     "image",
     "command",
     "env",
@@ -21,13 +21,13 @@ pub const RUN_KEYS: &[&str] = &[
     "max_attempts",
 ];
 /// The keys of `resources`.
-pub const RESOURCES_KEYS: &[&str] = &["cpu", "memory"];
+pub(crate) const RESOURCES_KEYS: &[&str] = &["cpu", "memory"];
 /// The keys of `timeouts`.
-pub const TIMEOUTS_KEYS: &[&str] = &["unscheduled", "pending", "running"];
+pub(crate) const TIMEOUTS_KEYS: &[&str] = &["unscheduled", "pending", "running"];
 /// The keys of `concurrency`.
-pub const CONCURRENCY_KEYS: &[&str] = &["group", "cancel_in_progress"];
+pub(crate) const CONCURRENCY_KEYS: &[&str] = &["group", "cancel_in_progress"];
 /// The placeholders that a concurrency group may hold; each delivery fills them in.
-pub const PLACEHOLDERS: &[&str] = &["repository", "number", "ref", "branch", "event"];
+pub(crate) const PLACEHOLDERS: &[&str] = &["repository", "number", "ref", "branch", "event"];
 /// Bounds each timeout: no run waits or runs longer than a week.
 const MAX_TIMEOUT_SECONDS: u64 = 7 * 86_400;
 /// Bounds the hosts that one run may reach: each becomes rules of a network policy.
@@ -35,7 +35,7 @@ const MAX_EGRESS_HOSTS: usize = 100;
 
 /// The fields of a run as the file has them; a field that is missing comes from the layer below.
 #[derive(Clone, Default)]
-pub struct Layer {
+pub(crate) struct Layer {
     image: Option<String>,
     command: Option<Vec<String>>,
     env: BTreeMap<String, String>,
@@ -55,7 +55,7 @@ pub struct Layer {
 
 impl Layer {
     /// Reads the fields of a run.
-    pub fn read(field: &Field<'_>) -> Result<Self, ParseError> {
+    pub(crate) fn read(field: &Field<'_>) -> Result<Self, ParseError> {
         let fields = field.fields(RUN_KEYS)?;
         let mut layer = Self {
             image: get(fields.get("image"), image)?,
@@ -112,7 +112,7 @@ impl Layer {
     }
 
     /// Lays this layer over `below`: maps merge, values and lists replace.
-    pub fn over(self, below: Self) -> Self {
+    pub(crate) fn over(self, below: Self) -> Self {
         let mut env = below.env;
         env.extend(self.env);
         Self {
@@ -135,7 +135,7 @@ impl Layer {
     }
 
     /// Makes the run spec, checked and complete; the error says in words what is wrong.
-    pub fn spec(self) -> Result<RunSpec, String> {
+    pub(crate) fn spec(self) -> Result<RunSpec, String> {
         let default = Timeouts::default();
         let spec = RunSpec {
             image: self.image.unwrap_or_default(),

@@ -3,14 +3,14 @@ use ck8s_types::RunSpec;
 
 /// What a services.yaml says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Services {
+pub(crate) struct Services {
     /// In the order of the file; the first that matches makes the run.
     pub triggers: Vec<Trigger>,
 }
 
 /// When something runs, and what runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trigger {
+pub(crate) struct Trigger {
     /// Unique in the file.
     pub name: String,
     /// The provider's event name.

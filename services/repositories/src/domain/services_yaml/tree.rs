@@ -14,14 +14,14 @@ const MAX_QUOTED_CHARS: usize = 60;
 
 /// A value and the line where it starts, from 1.
 #[derive(Debug)]
-pub struct Node {
+pub(crate) struct Node {
     pub line: usize,
     pub value: Value,
 }
 
 /// A value.
 #[derive(Debug)]
-pub enum Value {
+pub(crate) enum Value {
     /// Nothing, or `~`.
     Null,
     Scalar {
@@ -35,7 +35,7 @@ pub enum Value {
 
 /// A key with its value.
 #[derive(Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub key: String,
     pub line: usize,
     pub node: Node,
@@ -43,7 +43,7 @@ pub struct Entry {
 
 impl Node {
     /// Returns its type, in words.
-    pub fn type_name(&self) -> &'static str {
+    pub(crate) fn type_name(&self) -> &'static str {
         match self.value {
             Value::Null => "nothing",
             Value::Scalar { .. } => "a text",
@@ -54,7 +54,7 @@ impl Node {
 }
 
 /// Quotes a text for a message: control characters are escaped, and a long text is shortened.
-pub fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     if text.chars().count() <= MAX_QUOTED_CHARS {
         return format!("{text:?}");
     }
@@ -69,7 +69,7 @@ struct OpenContainer {
 }
 
 /// Reads one document; none: the text has no document.
-pub fn read(text: &str) -> Result<Option<Node>, ParseError> {
+pub(crate) fn read(text: &str) -> Result<Option<Node>, ParseError> {
     let mut options = Options::default();
     options.flow_nesting_limit = MAX_DEPTH + 1;
     options.block_nesting_limit = MAX_DEPTH + 1;

@@ -3,8 +3,8 @@
 mod comment;
 mod due;
 mod read_events;
+mod read_run;
 mod report_runs;
-mod runs;
 mod text;
 
 pub(crate) use report_runs::ReportingOutcome;

@@ -1,6 +1,6 @@
 //! services.yaml of a repository: read at the provider, parsed once per text.
 mod cache;
-mod follow;
+mod repository_changes;
 mod single_flight;
 mod sync;
 mod sync_due;

@@ -5,7 +5,7 @@
 )]
 use ck8s_db::{
     ServiceRole,
-    requests::{Claim, Fingerprint, RequestError, RequestKey, Requests},
+    request_ids::{Claim, Fingerprint, RequestError, RequestKey, Requests},
     test::TestDb,
 };
 use ck8s_types::{RequestId, RunId};

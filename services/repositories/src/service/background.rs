@@ -4,7 +4,7 @@ use std::future::Future;
 use crate::error::Error;
 
 /// Runs a change at the provider to its end, whether or not anybody waits for it.
-pub(super) async fn detached<T: Send + 'static>(
+pub(super) async fn run_in_background<T: Send + 'static>(
     change: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
     let joined = tokio::spawn(change).await;

@@ -1,7 +1,7 @@
 //! Calls that are repeated under their request id: they get the answer of the first one, and change nothing again.
 use ck8s_db::{
     ServiceRole,
-    requests::{Claim, Fingerprint, RequestKey, Requests},
+    request_ids::{Claim, Fingerprint, RequestKey, Requests},
 };
 use ck8s_types::RequestId;
 use serde::{Serialize, de::DeserializeOwned};
@@ -36,8 +36,16 @@ pub(super) async fn claim<T: DeserializeOwned>(
 ) -> Result<Option<T>, Error> {
     match REQUESTS.claim(conn, caller.request.as_ref()).await? {
         Claim::First => Ok(None),
-        Claim::Answered(answer) => Ok(Some(serde_json::from_slice(&answer)?)),
+        Claim::Answered(answer) => decode(caller, &answer).map(Some),
     }
+}
+
+/// Decodes a kept answer. One that an older program kept has another form: the id counts as used, and the caller looks.
+fn decode<T: DeserializeOwned>(caller: &Caller, answer: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(answer).map_err(|error| match &caller.request {
+        Some(request) => Error::RequestIdReused(request.id),
+        None => error.into(),
+    })
 }
 
 /// Returns the answer of an earlier call, if there was one, and claims nothing.
@@ -48,7 +56,7 @@ pub(super) async fn find_answer<T: DeserializeOwned>(
     let answer = REQUESTS
         .find_response(conn, caller.request.as_ref())
         .await?;
-    Ok(answer.as_deref().map(serde_json::from_slice).transpose()?)
+    answer.map(|answer| decode(caller, &answer)).transpose()
 }
 
 /// Keeps the answer, in the transaction that claimed the request id. It must not hold a secret.

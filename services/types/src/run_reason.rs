@@ -1,29 +1,5 @@
-//! The states and reasons of a run, by the same words as in SQL and proto.
+//! Why a run ended, by the same words as in SQL and proto. docs/adding-a-reason.md lists the places that know a reason.
 use crate::closed_set::closed_set;
-
-closed_set!(
-    /// The state of a run.
-    RunState, "run state", {
-        /// Waits for a slot and a worker, or for its workload to start.
-        Pending = "pending",
-        /// Its workload runs.
-        Running = "running",
-        /// Terminal: its workload succeeded.
-        Succeeded = "succeeded",
-        /// Terminal: it did not succeed.
-        Failed = "failed",
-        /// Terminal: somebody, or a newer run, ended it.
-        Canceled = "canceled",
-    }
-);
-
-impl RunState {
-    /// Whether the state is final.
-    #[must_use]
-    pub const fn is_terminal(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Canceled)
-    }
-}
 
 closed_set!(
     /// Why a terminal run ended as it did.
@@ -69,12 +45,8 @@ mod tests {
 
     #[test]
     fn every_word_is_read_as_its_value() {
-        for state in RunState::ALL {
-            assert_eq!(state.as_str().parse::<RunState>().as_ref(), Ok(state));
-        }
         for reason in RunReason::ALL {
             assert_eq!(reason.as_str().parse::<RunReason>().as_ref(), Ok(reason));
         }
-        assert!("done".parse::<RunState>().is_err());
     }
 }
