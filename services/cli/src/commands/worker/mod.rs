@@ -2,6 +2,7 @@
 pub(crate) mod join;
 
 use ck8s_proto::runs::v1::{DrainWorkerRequest, ListWorkersRequest, Worker};
+use ck8s_types::WorkerId;
 use clap::Subcommand;
 
 use crate::{
@@ -29,7 +30,7 @@ pub enum WorkerVerb {
     )]
     Drain {
         /// Its id.
-        worker: String,
+        worker: WorkerId,
         /// Take work again.
         #[arg(long)]
         undo: bool,
@@ -55,11 +56,11 @@ pub(crate) async fn run(verb: WorkerVerb, options: &GlobalOptions) -> Result<Exi
     }
 }
 
-async fn drain(connection: &Connection, worker: String, undo: bool) -> Result<(), CliError> {
+async fn drain(connection: &Connection, worker: WorkerId, undo: bool) -> Result<(), CliError> {
     let what = format!("cannot drain worker {worker}");
     let request = DrainWorkerRequest {
         request_id: request_id(),
-        worker_id: worker,
+        worker_id: worker.to_string(),
         undo,
     };
     let response = connection
