@@ -8,14 +8,14 @@ use serde_json::Value;
 /// A cookie as it was set.
 #[derive(Clone, Debug)]
 pub struct Cookie {
-    /// Its value; a secret, mostly.
+    /// The value; usually a secret.
     pub value: String,
-    /// `HttpOnly`, `SameSite=Lax`, `Path=/auth` and so on, as they came.
+    /// The attributes as they were received: `HttpOnly`, `SameSite=Lax`, `Path=/auth` and so on.
     pub attributes: Vec<String>,
 }
 
 impl Cookie {
-    /// Whether it has this attribute.
+    /// Returns whether the cookie has this attribute.
     #[must_use]
     pub fn has(&self, attribute: &str) -> bool {
         self.attributes
@@ -31,38 +31,38 @@ impl Cookie {
     }
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub struct Page {
-    /// Where it is.
+    /// The address of the page.
     pub url: Url,
     /// The status.
     pub status: u16,
-    /// Where it sends the browser.
+    /// The address that it redirects the browser to.
     pub location: Option<Url>,
-    /// The type of its content.
+    /// The content type.
     pub kind: String,
-    /// Its headers, by lower-case name.
+    /// The headers, by lower-case name.
     pub headers: BTreeMap<String, String>,
-    /// Its text.
+    /// The text of the body.
     pub text: String,
 }
 
 impl Page {
-    /// The text, as JSON; null if it is none.
+    /// Returns the text as JSON; null if it is not JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 
-    /// A value of the address that it sends the browser to.
+    /// Returns a query parameter of the address that it redirects to.
     #[must_use]
     pub fn sent(&self, name: &str) -> Option<String> {
         let mut pairs = self.location.as_ref()?.query_pairs();
         pairs.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
     }
 
-    /// The hidden fields of its form.
+    /// Returns the hidden fields of the form.
     fn hidden(&self) -> Vec<(String, String)> {
         let inputs = self.text.split("<input type=\"hidden\" ").skip(1);
         inputs
@@ -88,9 +88,9 @@ fn quoted(tag: &str, name: &str) -> Option<String> {
 /// One person's browser.
 pub struct Browser {
     client: Client,
-    /// The cookies, by name: the hosts of a test differ by port, which no cookie knows.
+    /// The cookies, by name. The hosts of a test differ by port, which cookies ignore.
     pub cookies: BTreeMap<String, Cookie>,
-    /// Every value that any cookie ever had.
+    /// Every value that a cookie has ever had.
     pub seen: Vec<(String, String)>,
 }
 
@@ -101,7 +101,7 @@ impl Default for Browser {
 }
 
 impl Browser {
-    /// A fresh one.
+    /// Makes a browser without cookies.
     ///
     /// # Panics
     /// When there is no TLS provider.
@@ -124,7 +124,7 @@ impl Browser {
         self.send(request, url).await
     }
 
-    /// Posts JSON, as a script of the same origin does.
+    /// Posts JSON as a script of the page's own origin does.
     pub async fn post(&mut self, url: &str, body: &Value) -> Page {
         let origin = Url::parse(url)
             .expect("an address")
@@ -133,7 +133,7 @@ impl Browser {
         self.post_from(&origin, url, body).await
     }
 
-    /// Posts JSON, as a script of this origin does.
+    /// Posts JSON as a script of the given origin does.
     pub async fn post_from(&mut self, origin: &str, url: &str, body: &Value) -> Page {
         let request = self
             .client
@@ -144,7 +144,7 @@ impl Browser {
         self.send(request, url).await
     }
 
-    /// Any other request.
+    /// Sends any other request.
     pub async fn request(
         &mut self,
         method: Method,
@@ -155,7 +155,7 @@ impl Browser {
         self.send(request, url).await
     }
 
-    /// Presses a button of the page's form.
+    /// Submits the page's form with one of its buttons.
     pub async fn press(&mut self, page: &Page, button: &str, value: &str) -> Page {
         let action = page
             .text
@@ -174,10 +174,10 @@ impl Browser {
         self.send(request, url.as_str()).await
     }
 
-    /// Goes where the page sends it, once.
+    /// Follows one redirect.
     ///
     /// # Panics
-    /// When the page sends it nowhere.
+    /// When the page does not redirect.
     pub async fn follow(&mut self, page: &Page) -> Page {
         let to = page
             .location
@@ -186,7 +186,7 @@ impl Browser {
         self.get(to.as_str()).await
     }
 
-    /// A cookie's value.
+    /// Returns a cookie's value.
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<String> {
         self.cookies.get(name).map(|cookie| cookie.value.clone())

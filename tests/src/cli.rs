@@ -31,18 +31,18 @@ pub struct CommandOutput {
 }
 
 impl CommandOutput {
-    /// Standard output as JSON; null if it is none.
+    /// Returns standard output as JSON; null if it is not JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_default()
     }
 }
 
-/// A sign-in that waits for its person.
+/// A sign-in that waits for a person.
 pub struct Login {
-    /// What the person types.
+    /// The code that the person types.
     pub user_code: String,
-    /// Where.
+    /// The address where the person types it.
     pub page: String,
     child: Child,
     said: String,
@@ -50,10 +50,10 @@ pub struct Login {
 }
 
 impl Cli {
-    /// At this server, with a home of its own and nobody signed in.
+    /// Makes a terminal for this server, with a new home directory and nobody signed in.
     ///
     /// # Panics
-    /// When there is no place for a home.
+    /// When the home directory cannot be created.
     #[must_use]
     pub fn new(url: &str) -> Self {
         Self {
@@ -62,16 +62,16 @@ impl Cli {
         }
     }
 
-    /// Where it keeps credentials.
+    /// Returns the path of the credentials file.
     #[must_use]
     pub fn credentials(&self) -> PathBuf {
         self.home.path().join("ck8s/credentials.json")
     }
 
-    /// What it keeps of its server.
+    /// Returns the stored credentials for the server.
     ///
     /// # Panics
-    /// When nothing is kept.
+    /// When nothing is stored.
     #[must_use]
     pub fn kept(&self) -> Value {
         let text = std::fs::read(self.credentials()).expect("credentials");
@@ -79,10 +79,10 @@ impl Cli {
         all["servers"][self.url.as_str()].clone()
     }
 
-    /// Lets its clock believe that the access token has ended.
+    /// Makes the stored access token look expired.
     ///
     /// # Panics
-    /// When nothing is kept.
+    /// When nothing is stored.
     pub fn age(&self) {
         let text = std::fs::read(self.credentials()).expect("credentials");
         let mut all: Value = serde_json::from_slice(&text).expect("JSON");
@@ -103,7 +103,7 @@ impl Cli {
         }
     }
 
-    /// Starts a command and goes on.
+    /// Starts a command without waiting for its end.
     ///
     /// # Panics
     /// When the program does not start.

@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, PgPool, Row};
 use uuid::Uuid;
 
-/// Live leases.
+/// Returns the number of live leases.
 pub async fn leases(owner: &PgPool) -> i64 {
     sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM runs.leases"#)
         .fetch_one(owner)
@@ -11,7 +11,7 @@ pub async fn leases(owner: &PgPool) -> i64 {
         .expect("the database answers")
 }
 
-/// Runs that wait.
+/// Returns the number of runs that wait.
 pub async fn queued(owner: &PgPool) -> i64 {
     sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM runs.queue"#)
         .fetch_one(owner)
@@ -19,7 +19,7 @@ pub async fn queued(owner: &PgPool) -> i64 {
         .expect("the database answers")
 }
 
-/// Puts an address on the allow-list; returns the user's id.
+/// Adds an address to the allow-list and returns the user's id.
 pub async fn allow(owner: &PgPool, email: &str, platform_admin: bool) -> Uuid {
     let id = Uuid::now_v7();
     sqlx::query!(
@@ -34,7 +34,7 @@ pub async fn allow(owner: &PgPool, email: &str, platform_admin: bool) -> Uuid {
     id
 }
 
-/// Makes a user a member of a project, by its slug.
+/// Makes a user a member of the project with this slug.
 pub async fn join(owner: &PgPool, user: Uuid, project: &str, role: &str) {
     let joined = sqlx::query!(
         "INSERT INTO auth.members (project_id, user_id, role) SELECT id, $1, $3 FROM auth.projects WHERE slug = $2",
@@ -48,7 +48,7 @@ pub async fn join(owner: &PgPool, user: Uuid, project: &str, role: &str) {
     assert_eq!(joined.rows_affected(), 1, "there is such a project");
 }
 
-/// Flow events of a kind, oldest first: actor and message.
+/// Returns the actor and message of each flow event of a kind, oldest first.
 pub async fn flow_events(owner: &PgPool, kind: &str) -> Vec<(String, String)> {
     sqlx::query!(
         "SELECT actor, message FROM audit.flow_events WHERE kind = $1 ORDER BY xact, seq",
@@ -62,7 +62,7 @@ pub async fn flow_events(owner: &PgPool, kind: &str) -> Vec<(String, String)> {
     .collect()
 }
 
-/// Leases a waiting run to a worker as a claim does whose commit went through and whose acknowledgement was lost.
+/// Leases a waiting run to a worker, as a claim whose commit succeeded and whose acknowledgement was lost.
 pub async fn lease_unseen(owner: &PgPool, run: &str, worker: &str, slot: i32) {
     let run: Uuid = run.parse().expect("a run's id");
     let made = sqlx::query!(
@@ -82,7 +82,7 @@ pub async fn lease_unseen(owner: &PgPool, run: &str, worker: &str, slot: i32) {
     assert_eq!(made.rows_affected(), 1, "the run waited");
 }
 
-/// The tables in which a text occurs, in the clear or as the hexadecimal digits of a bytea.
+/// Returns the tables in which a text occurs, in the clear or as the hexadecimal digits of a bytea.
 pub async fn tables_with(owner: &PgPool, text: &str) -> Vec<String> {
     let tables = sqlx::query_scalar!(
         r#"SELECT format('%I.%I', n.nspname, c.relname) AS "name!" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -94,7 +94,7 @@ pub async fn tables_with(owner: &PgPool, text: &str) -> Vec<String> {
     assert!(tables.len() > 10, "the schema is there: {tables:?}");
     let mut found = Vec::new();
     for table in tables {
-        // A name from the catalogue cannot be a parameter.
+        // Names from the catalogue cannot be parameters.
         let statement = format!(
             "SELECT EXISTS (SELECT FROM {table} r WHERE strpos(r::text, $1) > 0 OR strpos(r::text, $2) > 0)"
         );

@@ -13,18 +13,18 @@ use tonic::transport::Channel;
 
 use crate::{Api, Http, Node, Setup, World, program::binary, until};
 
-/// The roles, in the order in which they need each other.
+/// The roles, each after those that it needs.
 pub const ROLES: [&str; 5] = ["auth", "repositories", "runs", "ingress", "edge"];
-/// Addresses that a role may have: more than a test starts at first.
+/// The number of addresses of a role: more than a test starts at first.
 const PLACES: usize = 3;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Processes of one role each.
+/// Processes that run one role each.
 pub struct Fleet {
     nodes: Vec<(&'static str, usize, Node)>,
-    /// Database, demo project, directories. Its own server is stopped.
+    /// The database, the demo project and the directories. Its own server is stopped.
     pub world: World,
-    /// The admin, at the first edge.
+    /// The admin, who calls the first edge.
     pub admin: Api,
     authority: Authority,
     network: u8,
@@ -33,7 +33,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// An authority and certificates, and nothing that runs yet. `env` is for every process.
+    /// Makes an authority and certificates, and starts nothing yet. `env` is for every process.
     pub async fn prepare(env: &[(&str, &str)]) -> Self {
         let mut world = World::start(Setup::without_worker()).await;
         world.server.program.terminate().await;
@@ -78,7 +78,7 @@ impl Fleet {
         fleet
     }
 
-    /// Every role, so many times each; returns when all are ready.
+    /// Starts this many replicas of every role and returns when all are ready.
     pub async fn start(replicas: usize, env: &[(&str, &str)]) -> Self {
         let mut fleet = Self::prepare(env).await;
         for role in ROLES {
@@ -92,7 +92,7 @@ impl Fleet {
         fleet
     }
 
-    /// Starts a replica at a place.
+    /// Starts a replica of a role at one of its addresses.
     pub fn add(&mut self, role: &'static str, n: usize) {
         let (at, certificates) = (self.at(role, n), self.certificates(role));
         let args = [
@@ -116,14 +116,14 @@ impl Fleet {
         self.nodes.push((role, n, node));
     }
 
-    /// The process of a role at a place.
+    /// Returns the process of a role at an address.
     pub fn node(&mut self, role: &str, n: usize) -> &mut Node {
         let mut nodes = self.nodes.iter_mut();
         let found = nodes.find(|(r, i, _)| *r == role && *i == n);
         &mut found.expect("it was started").2
     }
 
-    /// What its `/readyz` says: the status and what is missing.
+    /// Returns the status of its `/readyz` and what is missing.
     pub async fn readiness(&self, role: &str, n: usize) -> Option<(u16, Vec<String>)> {
         let url = format!("http://{}:{}", self.at(role, n), self.port + 1);
         let mut http = Http::connect(&url).await.ok()?;
@@ -134,7 +134,7 @@ impl Fleet {
         Some((answer.status, words.collect()))
     }
 
-    /// Waits until this is missing there, and nothing else.
+    /// Waits until exactly this is missing there.
     pub async fn misses(&self, role: &str, n: usize, wanted: &[&str]) {
         until(&format!("{role} {n} misses {wanted:?}"), async || {
             let (status, missing) = self.readiness(role, n).await?;
@@ -144,7 +144,7 @@ impl Fleet {
         .await;
     }
 
-    /// A metric of a process, added up over its labels.
+    /// Returns a metric of a process, summed over its labels.
     pub async fn metric(&self, role: &str, n: usize, name: &str, label: &str) -> f64 {
         let url = format!("http://{}:{}", self.at(role, n), self.port + 1);
         let mut http = Http::connect(&url).await.expect("it answers");
@@ -157,13 +157,13 @@ impl Fleet {
             .sum()
     }
 
-    /// A directory for certificates, by a word.
+    /// Returns a directory for certificates.
     #[must_use]
     pub fn certificates(&self, word: &str) -> PathBuf {
         self.world.dir.path().join("certificates").join(word)
     }
 
-    /// Certificates for this name, from when until when, in days from now.
+    /// Issues certificates for this name, valid between two times in days from now.
     #[must_use]
     pub fn issued(&self, identity: &Identity, from: i32, until: i32) -> Bundle {
         let moment = |days: i32| {
@@ -175,7 +175,8 @@ impl Fleet {
         bundle.expect("a certificate")
     }
 
-    /// A channel to the role at a place, with these certificates; `as_if` is the role that the client wants there.
+    /// Opens a channel to the role at an address with these certificates; `as_if` is the role that the client expects
+    /// there.
     #[must_use]
     pub fn dial(
         &self,
@@ -191,20 +192,20 @@ impl Fleet {
         Dial::new(as_if, certificates).any_of(names(&url).expect("a name"))
     }
 
-    /// The mesh listeners of a role, of now and of later.
+    /// Returns all mesh addresses of a role, including those of replicas that start later.
     #[must_use]
     pub fn peers(&self, role: &str) -> String {
         let places = (0..PLACES).map(|n| format!("https://{}:{}", self.at(role, n), self.port));
         places.collect::<Vec<_>>().join(",")
     }
 
-    /// The public listener of an edge.
+    /// Returns the URL of an edge's public listener.
     #[must_use]
     pub fn edge(&self, n: usize) -> String {
         format!("http://{}:{}", self.at("edge", n), self.port + 2)
     }
 
-    /// `host:port` of the mesh listener of a role at a place.
+    /// Returns `host:port` of a role's mesh listener.
     #[must_use]
     pub fn mesh_listener(&self, role: &str, n: usize) -> String {
         format!("{}:{}", self.at(role, n), self.port)
@@ -216,7 +217,7 @@ impl Fleet {
     }
 }
 
-/// Runs the program to its end; what it wrote on stdout.
+/// Runs the program to its end and returns its standard output.
 ///
 /// # Panics
 /// When it fails.
@@ -226,7 +227,7 @@ pub fn ck8s(args: &[&str]) -> String {
     text
 }
 
-/// Runs the program to its end: whether that was good, and what it wrote.
+/// Runs the program to its end and returns whether it succeeded, and its output.
 ///
 /// # Panics
 /// When it cannot be started.
@@ -242,7 +243,7 @@ pub fn ck8s_says(args: &[&str]) -> (bool, String) {
     (output.status.success(), text)
 }
 
-/// A path as an argument.
+/// Returns a path as an argument.
 #[must_use]
 pub fn text(path: &Path) -> &str {
     path.to_str().expect("a plain path")

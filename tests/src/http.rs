@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::WAIT_TIMEOUT;
 
-/// One connection.
+/// A connection.
 pub struct Http {
     stream: TcpStream,
     host: String,
@@ -26,13 +26,13 @@ pub struct HttpResponse {
 }
 
 impl HttpResponse {
-    /// The body, as JSON; null if it is none.
+    /// Returns the body as JSON; null if it is not JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 
-    /// The code in the body.
+    /// Returns the code in the body.
     #[must_use]
     pub fn code(&self) -> String {
         self.json()["code"].as_str().unwrap_or_default().to_owned()
@@ -51,7 +51,7 @@ impl Http {
         Ok(Self { stream, host })
     }
 
-    /// One request and its answer. A connection that the server closed is an error.
+    /// Sends one request and returns its response. A connection that the server has closed is an error.
     ///
     /// # Errors
     /// When the connection breaks.
@@ -72,7 +72,7 @@ impl Http {
         head.push_str("\r\n");
         let (mut read, mut write) = self.stream.split();
         let sending = async {
-            // An answer that refuses the body may come while it is sent: then it is the answer that counts.
+            // A response that refuses the body may arrive while the body is sent: then that response counts.
             let _ = write.write_all(head.as_bytes()).await;
             let _ = write.write_all(body).await;
             std::future::pending::<()>().await;

@@ -9,17 +9,17 @@ use uuid::Uuid;
 
 use crate::{Api, new_id};
 
-/// A user, and a token that may as much as they.
+/// A user and a token with all of the user's rights.
 pub struct Person {
-    /// Their id.
+    /// The user's id.
     pub id: String,
-    /// Their address.
+    /// The user's address.
     pub email: String,
     /// The token.
     pub token: String,
 }
 
-/// Allows an address, and puts a token for them into the database.
+/// Allows an address and stores a token of that user in the database.
 pub async fn person(admin: &Api, owner: &PgPool, email: &str, platform_admin: bool) -> Person {
     let request = AddUserRequest {
         request_id: new_id(),
@@ -33,7 +33,7 @@ pub async fn person(admin: &Api, owner: &PgPool, email: &str, platform_admin: bo
     Person { id, email, token }
 }
 
-/// One more token of a user, by this name.
+/// Stores another token of a user under this name.
 pub async fn another_token(owner: &PgPool, user: &str, name: &str) -> String {
     let token = format!("ck8s_usr_{}", Uuid::new_v4().simple());
     sqlx::query(
@@ -50,7 +50,7 @@ pub async fn another_token(owner: &PgPool, user: &str, name: &str) -> String {
 }
 
 impl Person {
-    /// They become a member.
+    /// Makes the user a member of a project.
     pub async fn joins(&self, admin: &Api, project: &str, role: ProjectRole) {
         let request = AddMemberRequest {
             request_id: new_id(),
@@ -65,7 +65,7 @@ impl Person {
             .expect("a member");
     }
 
-    /// They have another role.
+    /// Gives the user another role in a project.
     pub async fn becomes(&self, admin: &Api, project: &str, role: ProjectRole) {
         let request = UpdateMemberRequest {
             request_id: new_id(),

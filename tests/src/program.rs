@@ -13,10 +13,10 @@ use nix::{
 
 use crate::until;
 
-/// Where the program is: `$CK8S_BIN`, else beside the directory of the test's own executable.
+/// Returns the path of the program: `$CK8S_BIN`, or else beside the directory of the test's own executable.
 ///
 /// # Panics
-/// When it was not built.
+/// When the program has not been built.
 #[must_use]
 pub fn binary() -> PathBuf {
     if let Some(path) = env::var_os("CK8S_BIN") {
@@ -44,7 +44,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts it with nothing of our environment but what is named here. What it writes is appended to the log.
+    /// Starts the program with only the environment that is named here. Its output is appended to the log.
     ///
     /// # Panics
     /// When it cannot be started.
@@ -77,24 +77,24 @@ impl Program {
         }
     }
 
-    /// Its process id.
+    /// Returns the process id.
     #[must_use]
     pub fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id()).expect("a process id fits"))
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the process.
     pub fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).expect("it lives");
     }
 
-    /// kill -9, and its burial.
+    /// Kills the process with SIGKILL and reaps it.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// SIGTERM, then waits for its end.
+    /// Sends SIGTERM and waits for the end of the process.
     pub async fn terminate(&mut self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
         until(&format!("{} ends after SIGTERM", self.name), async || {
@@ -103,7 +103,7 @@ impl Program {
         .await
     }
 
-    /// How it ended, if it has.
+    /// Returns the exit status if the process has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("it is our child")
     }
@@ -123,7 +123,7 @@ impl Drop for Program {
     }
 }
 
-/// Whether a process lives; one that is dead and not buried does not.
+/// Returns whether a process lives. A zombie does not.
 #[must_use]
 pub fn lives(pid: i32) -> bool {
     let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {

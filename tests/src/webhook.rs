@@ -7,19 +7,19 @@ use sha2::Sha256;
 
 use crate::{Http, HttpResponse, new_id};
 
-/// Where webhooks go.
+/// The path that webhooks are posted to.
 pub const PATH: &str = "/api/v1/webhooks/github";
 
 /// One webhook.
 #[derive(Clone, Debug)]
 pub struct Webhook {
-    /// X-GitHub-Event and so on; a test may change them.
+    /// The headers, X-GitHub-Event and so on. A test may change them.
     pub headers: Vec<(String, String)>,
     /// The raw body.
     pub body: Vec<u8>,
 }
 
-/// `sha256=...` over the body.
+/// Returns the signature of a body: `sha256=...`.
 ///
 /// # Panics
 /// Never: HMAC takes a key of any length.
@@ -32,7 +32,7 @@ pub fn signature(secret: &str, body: &[u8]) -> String {
 }
 
 impl Webhook {
-    /// A signed one, with a delivery id of its own.
+    /// Makes a signed webhook with a new delivery id.
     #[must_use]
     pub fn new(event: &str, body: Vec<u8>, secret: &str) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl Webhook {
         }
     }
 
-    /// A header's value; empty: it has none.
+    /// Returns a header's value; empty if it is missing.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
         self.headers
@@ -59,13 +59,13 @@ impl Webhook {
             .map_or("", |(_, v)| v)
     }
 
-    /// X-GitHub-Delivery.
+    /// Returns the delivery id, X-GitHub-Delivery.
     #[must_use]
     pub fn delivery(&self) -> &str {
         self.header("x-github-delivery")
     }
 
-    /// With another value of a header.
+    /// Returns the webhook with another value of a header.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self = self.without(name);
@@ -73,14 +73,14 @@ impl Webhook {
         self
     }
 
-    /// Without a header.
+    /// Returns the webhook without a header.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(n, _)| n != name);
         self
     }
 
-    /// Sends it.
+    /// Sends the webhook.
     ///
     /// # Errors
     /// When the connection breaks.
@@ -88,7 +88,7 @@ impl Webhook {
         over.request("POST", PATH, &self.headers, &self.body).await
     }
 
-    /// Sends it over a connection of its own.
+    /// Sends the webhook over a new connection.
     ///
     /// # Errors
     /// When the connection breaks.
@@ -97,7 +97,7 @@ impl Webhook {
     }
 }
 
-/// The payload of an issue of a repository that gets a label.
+/// Returns the payload of an issue that gets a label.
 #[must_use]
 pub fn labeled(repository: i64, full_name: &str, number: i64, label: &str) -> Value {
     json!({

@@ -14,17 +14,17 @@ use tempfile::TempDir;
 
 use crate::{Api, Http, database, github::GitHub, program::Program, until};
 
-/// How the world is to be.
+/// The settings of a world.
 #[derive(Clone, Default)]
 pub struct Setup {
-    /// More arguments of `ck8s up`.
+    /// Further arguments of `ck8s up`.
     pub args: Vec<String>,
-    /// More of its environment.
+    /// Further environment variables.
     pub env: Vec<(String, String)>,
 }
 
 impl Setup {
-    /// With a worker of that many leases in the server's process.
+    /// Runs a worker with this capacity in the server's process.
     #[must_use]
     pub fn with_worker(capacity: u32) -> Self {
         Self {
@@ -33,7 +33,7 @@ impl Setup {
         }
     }
 
-    /// Without one.
+    /// Runs no worker in the server's process.
     #[must_use]
     pub fn without_worker() -> Self {
         Self {
@@ -42,28 +42,28 @@ impl Setup {
         }
     }
 
-    /// With a variable.
+    /// Sets an environment variable.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Where people sign in at this GitHub.
+    /// Lets people sign in at this GitHub.
     #[must_use]
     pub fn github(mut self, github: &GitHub) -> Self {
         self.env.extend(github.env());
         self
     }
 
-    /// With an argument.
+    /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, arg: &str) -> Self {
         self.args.push(arg.to_owned());
         self
     }
 
-    /// Leases that live for 2 s without a heartbeat.
+    /// Shortens leases to 2 s without a heartbeat.
     #[must_use]
     pub fn short_leases(self) -> Self {
         self.env("CK8S_LEASE_TTL_MS", "2000")
@@ -71,7 +71,7 @@ impl Setup {
     }
 }
 
-/// What the ready file says.
+/// The content of the ready file.
 #[derive(Deserialize, Debug)]
 pub struct Ready {
     /// The public listener.
@@ -82,26 +82,26 @@ pub struct Ready {
     pub demo_project: String,
     /// The demo repository.
     pub demo_repository: DemoRepository,
-    /// Its webhook secret.
+    /// The repository's webhook secret.
     pub webhook_secret: String,
 }
 
 /// The demo repository.
 #[derive(Deserialize, Debug)]
 pub struct DemoRepository {
-    /// Ours.
+    /// The id in ck8s.
     pub id: String,
     /// owner/name.
     pub full_name: String,
-    /// The provider's.
+    /// The provider's id.
     pub external_id: i64,
 }
 
-/// Where a process of the program is, and how it was started: so that it can be started again.
+/// A process of the program and how it was started, so that it can be started again.
 pub struct Node {
     /// The process.
     pub program: Program,
-    /// Where it listens; empty: it is a worker.
+    /// The URL of its listener; empty for a worker.
     pub url: String,
     name: String,
     args: Vec<String>,
@@ -129,13 +129,13 @@ impl Node {
         }
     }
 
-    /// Starts it again as it was.
+    /// Starts the process again with the same arguments.
     pub fn restart(&mut self) {
         self.program.kill();
         self.program = Program::start(&self.name, &self.log, &self.args, &self.env);
     }
 
-    /// Waits until it serves.
+    /// Waits until the process serves.
     pub async fn serves(&mut self) {
         let (url, program) = (self.url.clone(), &mut self.program);
         until("the server serves", async || {
@@ -151,17 +151,17 @@ impl Node {
 }
 
 // The order of the fields is the order of their end: processes before their database.
-/// Everything.
+/// A server with its database, data directory and demo project.
 pub struct World {
     /// The server.
     pub server: Node,
-    /// What it said when it was ready.
+    /// The content of its ready file.
     pub ready: Ready,
-    /// Its admin.
+    /// The admin as a caller.
     pub admin: Api,
-    /// Its worker's token, as a caller.
+    /// The worker as a caller, with its token.
     pub worker_token: String,
-    /// The database, as its owner.
+    /// A connection pool of the database's owner.
     pub owner: PgPool,
     /// The data directory and all logs.
     pub dir: TempDir,
@@ -170,7 +170,7 @@ pub struct World {
 }
 
 impl World {
-    /// Makes one.
+    /// Starts a world.
     ///
     /// # Panics
     /// When it does not start.
@@ -212,20 +212,20 @@ impl World {
         }
     }
 
-    /// Starts the server again after its end, on the same data, and waits until it is ready.
+    /// Starts the server again on the same data and waits until it is ready.
     pub async fn restart(&mut self) {
         let _ = std::fs::remove_file(self.dir.path().join("ready.json"));
         self.server.restart();
         self.ready = ready(&mut self.server, self.dir.path()).await;
     }
 
-    /// The server, for its worker.
+    /// Returns the server as the worker calls it.
     #[must_use]
     pub fn as_worker(&self) -> Api {
         Api::new(&self.ready.url, &self.worker_token)
     }
 
-    /// Another replica on the same database, with the same keys.
+    /// Starts another replica on the same database with the same keys.
     ///
     /// # Panics
     /// When it does not start.
@@ -239,7 +239,7 @@ impl World {
         node
     }
 
-    /// What another process needs to work on the same data: the database and the keys.
+    /// Returns the environment with which another process works on the same data: the database and the keys.
     ///
     /// # Panics
     /// When a key is missing.
@@ -256,13 +256,14 @@ impl World {
         ]
     }
 
-    /// Where the server's key ring lies.
+    /// Returns the path of the server's key ring.
     #[must_use]
     pub fn key_ring(&self) -> PathBuf {
         self.dir.path().join("data/key-ring")
     }
 
-    /// Any other process of the program; its log lies with the others. `url` is where `/readyz` is; empty: nowhere.
+    /// Starts any other process of the program; its log is kept with the others. `url` is where its `/readyz` is; empty
+    /// if it has none.
     #[must_use]
     pub fn process(
         &self,
@@ -274,7 +275,7 @@ impl World {
         Node::start(name, self.dir.path(), url.to_owned(), args, env)
     }
 
-    /// A worker of its own process at this server; returns when it is connected.
+    /// Starts a worker in a process of its own and returns when it is connected.
     ///
     /// # Panics
     /// When it does not connect.
@@ -298,7 +299,7 @@ impl World {
         node
     }
 
-    /// Everything that was logged by any process.
+    /// Returns everything that any process has logged.
     ///
     /// # Panics
     /// When a log cannot be read.
@@ -318,10 +319,10 @@ impl World {
         all
     }
 
-    /// None of these texts stands in any log or anywhere in the database.
+    /// Checks that none of these texts occurs in any log or anywhere in the database.
     ///
     /// # Panics
-    /// When one does.
+    /// When one of them occurs.
     pub async fn nowhere(&self, secrets: &[(&str, &str)]) {
         let logs = self.logs();
         assert!(!logs.is_empty(), "something was logged");
@@ -335,7 +336,7 @@ impl World {
         }
     }
 
-    /// Waits until no lease is left and nothing waits.
+    /// Waits until no lease is left and no run waits.
     pub async fn idle(&self) {
         until("no lease is left, nothing waits", async || {
             (database::leases(&self.owner).await + database::queued(&self.owner).await == 0)
@@ -365,7 +366,7 @@ fn path(dir: &TempDir, name: &str) -> String {
         .to_owned()
 }
 
-/// An address that stays free over a restart: below the ports that the system gives to those who do not ask for one.
+/// Returns an address that stays free over a restart: its port is below those that the system assigns by itself.
 fn free_address() -> String {
     loop {
         let address = format!("127.0.0.1:{}", rand::rng().random_range(10_000..30_000));

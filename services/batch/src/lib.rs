@@ -45,7 +45,7 @@ impl<T> Batches<T> {
         self
     }
 
-    /// So many workers on this queue.
+    /// Returns this many workers that share the queue.
     pub fn workers(self, count: usize) -> impl Iterator<Item = Self> {
         std::iter::repeat_n(self, count)
     }

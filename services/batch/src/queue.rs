@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 /// A receiver of `tokio::sync::mpsc`.
 #[derive(Debug)]
 pub enum Queue<T> {
-    /// Who sends more than fits, waits.
+    /// Senders wait while it is full.
     Bounded(mpsc::Receiver<T>),
     /// Sending never waits: for small items whose number something else bounds.
     Unbounded(mpsc::UnboundedReceiver<T>),

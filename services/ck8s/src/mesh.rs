@@ -37,16 +37,16 @@ pub(crate) struct MeshOptions {
         value_parser = clap::value_parser!(u64).range(5..=31_536_000)
     )]
     worker_certificate_ttl_s: Option<u64>,
-    /// Where the role ingress is, if not here: https://name:7443, or several.
+    /// The address of the role ingress, unless this process runs it: https://name:7443, or several.
     #[arg(long, env = "CK8S_PEER_INGRESS", value_name = "URL[,URL...]")]
     peer_ingress: Option<String>,
-    /// Likewise the role runs.
+    /// The address of the role runs, likewise.
     #[arg(long, env = "CK8S_PEER_RUNS", value_name = "URL[,URL...]")]
     peer_runs: Option<String>,
-    /// Likewise the role repositories.
+    /// The address of the role repositories, likewise.
     #[arg(long, env = "CK8S_PEER_REPOSITORIES", value_name = "URL[,URL...]")]
     peer_repositories: Option<String>,
-    /// Likewise the role auth.
+    /// The address of the role auth, likewise.
     #[arg(long, env = "CK8S_PEER_AUTH", value_name = "URL[,URL...]")]
     peer_auth: Option<String>,
 }

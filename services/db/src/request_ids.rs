@@ -116,7 +116,7 @@ pub enum RequestError {
 pub struct Requests(ServiceRole);
 
 impl Requests {
-    /// Those of the service that acts under this role.
+    /// Returns the request ids of the service that acts under this role.
     #[must_use]
     pub const fn of(role: ServiceRole) -> Self {
         Self(role)

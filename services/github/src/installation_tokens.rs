@@ -29,7 +29,7 @@ pub(crate) struct InstallationToken {
     pub expires_at: OffsetDateTime,
 }
 
-/// Whose token, and for what.
+/// The credential that a token was made with, and its scope.
 type Key = (CredentialDigest, String);
 
 /// The tokens of all installations that this process acts for.

@@ -6,7 +6,7 @@ use clap::Parser;
 /// Measures ck8s on this machine.
 #[derive(Parser, Debug)]
 pub(crate) struct Args {
-    /// Which rows: 1, 1c, 1d, 2, 2b, 3, 4, 4b, 7, 8, 9. None: all.
+    /// The rows to measure: 1, 1c, 1d, 2, 2b, 3, 4, 4b, 7, 8, 9. Without one, all of them.
     pub(crate) rows: Vec<String>,
     /// The server to measure, built for release.
     #[arg(long, default_value = "target/release/ck8s")]

@@ -83,7 +83,7 @@ impl Connection {
     }
 }
 
-/// The status of an answer that has arrived whole.
+/// Returns the status of a response that has arrived completely.
 fn whole_answer(bytes: &[u8]) -> Result<Option<u16>> {
     let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") else {
         return Ok(None);
@@ -101,14 +101,14 @@ fn whole_answer(bytes: &[u8]) -> Result<Option<u16>> {
     Ok(Some(head.get(9..12).context("a status line")?.parse()?))
 }
 
-/// What a round of load gave.
+/// The result of a round of load.
 pub(crate) struct Round {
     pub(crate) accepted: usize,
     pub(crate) elapsed: Duration,
     pub(crate) latencies: Vec<Duration>,
 }
 
-/// Sends webhooks over many connections for a while; every answer must be the one that is expected.
+/// Sends webhooks over many connections for a while. Every response must have the expected status.
 pub(crate) async fn load(
     authority: &str,
     prepared: &Prepared,

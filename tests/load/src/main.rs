@@ -1,6 +1,6 @@
 //! Load: measures the rows of the performance table on this machine and prints them, each as a ratio taken in one run.
 //!
-//! `cargo build --release -p ck8s && cargo run --release -p ck8s-load` measures all; `... -- 1 3` only those rows.
+//! `ck8s-load` measures all rows, `ck8s-load 1 3` only those; both programs are built for release.
 //! Never part of the tests.
 mod args;
 mod http;

@@ -5,14 +5,14 @@ use anyhow::{Context, Result};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
 use tokio::process::Command;
 
-/// A database for yardsticks on the server's PostgreSQL.
+/// A database for baselines on the server's PostgreSQL.
 pub(crate) struct Baseline {
     url: String,
     dir: std::path::PathBuf,
 }
 
 impl Baseline {
-    /// Makes it, with the tables of both yardsticks.
+    /// Creates the database with the tables of both baselines.
     pub(crate) async fn make(pool: &PgPool, database_url: &str, dir: &Path) -> Result<Self> {
         pool.execute(AssertSqlSafe("DROP DATABASE IF EXISTS baseline".to_owned()))
             .await?;
@@ -53,12 +53,12 @@ impl Baseline {
         })
     }
 
-    /// The database's address.
+    /// Returns the database's address.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Transactions per second of one-row ingest.
+    /// Returns the transactions per second of one-row ingest.
     pub(crate) async fn ingest(&self, clients: usize, seconds: u64, payload: &[u8]) -> Result<f64> {
         let payload = std::str::from_utf8(payload)?;
         self.pgbench(
@@ -70,7 +70,7 @@ impl Baseline {
         .await
     }
 
-    /// Chunks per second, one row each.
+    /// Returns the chunks per second that are stored one row each.
     pub(crate) async fn chunks(&self, clients: usize, seconds: u64, data: &str) -> Result<f64> {
         self.pgbench("chunk.sql", clients, seconds, &format!("data={data}"))
             .await

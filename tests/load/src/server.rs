@@ -27,7 +27,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-/// What `ck8s up` writes when it is ready.
+/// The ready file of `ck8s up`.
 #[derive(Debug, Deserialize, Clone)]
 pub(crate) struct Ready {
     pub(crate) url: String,
@@ -75,7 +75,7 @@ impl BenchServer {
         })
     }
 
-    /// `host:port` of the public listener.
+    /// Returns `host:port` of the public listener.
     pub(crate) fn authority(&self) -> &str {
         self.ready
             .url
@@ -83,7 +83,7 @@ impl BenchServer {
             .trim_end_matches('/')
     }
 
-    /// A channel of its own, with a token.
+    /// Opens a new channel with a token.
     pub(crate) async fn channel(&self, token: &str) -> Result<Authorized> {
         let channel = Endpoint::from_shared(self.ready.url.clone())?
             .tcp_nodelay(true)
@@ -95,12 +95,12 @@ impl BenchServer {
         ))
     }
 
-    /// A channel of the admin.
+    /// Opens a channel of the admin.
     pub(crate) async fn admin(&self) -> Result<Authorized> {
         self.channel(&self.ready.admin_token).await
     }
 
-    /// Makes a project with slots.
+    /// Creates a project with slots.
     pub(crate) async fn project(&self, slug: &str, slots: i32) -> Result<String> {
         let request = CreateProjectRequest {
             slug: slug.to_owned(),
@@ -163,7 +163,7 @@ impl BenchServer {
         Ok(added.into_inner().webhook_secret)
     }
 
-    /// Makes a worker's token.
+    /// Creates a worker's token.
     pub(crate) async fn worker_token(&self, name: &str) -> Result<String> {
         let request = CreateTokenRequest {
             name: name.to_owned(),
@@ -177,7 +177,7 @@ impl BenchServer {
             .secret)
     }
 
-    /// How many rows a table has.
+    /// Returns how many rows a table has.
     pub(crate) async fn count(&self, what: &'static str) -> Result<i64> {
         Ok(sqlx::query_scalar(what).fetch_one(&self.pool).await?)
     }
@@ -233,7 +233,7 @@ pub(crate) async fn launch(
     }
 }
 
-/// Ends a server as an operator does.
+/// Stops a server as an operator does.
 pub(crate) fn terminate(child: &mut Child) -> Result<()> {
     if child.try_wait()?.is_none() {
         Command::new("kill").arg(child.id().to_string()).status()?;

@@ -1,12 +1,12 @@
 //! Medians, percentiles and the table.
 use std::time::Duration;
 
-/// The median; the mean of the middle two of an even number.
+/// Returns the median; for an even number of values, the mean of the middle two.
 pub(crate) fn median(values: &[f64]) -> f64 {
     percentile(values, 50.0)
 }
 
-/// A percentile by linear interpolation; NaN of nothing.
+/// Returns a percentile by linear interpolation; NaN if there are no values.
 pub(crate) fn percentile(values: &[f64], p: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -18,12 +18,12 @@ pub(crate) fn percentile(values: &[f64], p: f64) -> f64 {
     sorted[low] + (sorted[high] - sorted[low]) * at.fract()
 }
 
-/// Milliseconds of durations.
+/// Returns durations in milliseconds.
 pub(crate) fn millis(durations: &[Duration]) -> Vec<f64> {
     durations.iter().map(|d| d.as_secs_f64() * 1000.0).collect()
 }
 
-/// `min / median / max`.
+/// Returns `min / median / max`.
 pub(crate) fn spread(values: &[f64]) -> String {
     format!(
         "{:.0} / {:.0} / {:.0}",
@@ -45,7 +45,7 @@ impl Table {
             .push([row.to_owned(), what.to_owned(), figures, against]);
     }
 
-    /// Prints them.
+    /// Prints the rows.
     pub(crate) fn print(&self) {
         say("\n| row | path | figures | result |\n|---|---|---|---|");
         for [row, what, figures, against] in &self.0 {
@@ -54,7 +54,7 @@ impl Table {
     }
 }
 
-/// Says something on standard output.
+/// Prints a line on standard output.
 #[expect(clippy::print_stdout, reason = "this program's purpose")]
 pub(crate) fn say(text: &str) {
     println!("{text}");

@@ -19,9 +19,9 @@ use crate::server::Authorized;
 /// What a worker does with a grant.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Do {
-    /// Runs it in no time.
+    /// Reports the run as done at once.
     Finish,
-    /// Says that it runs, and goes on.
+    /// Reports the run as running and leaves it so.
     Hold,
 }
 
@@ -42,7 +42,7 @@ impl Drop for Worker {
     }
 }
 
-/// Connects a worker. Each grant is told where somebody listens.
+/// Connects a worker. It reports each grant to the listener, if there is one.
 pub(crate) async fn connect(
     channel: Authorized,
     name: String,
@@ -165,6 +165,6 @@ fn say(
 }
 
 fn send(out: &mpsc::UnboundedSender<LeaseRequest>, frame: lease_request::Frame) {
-    // A stream that is gone says so on its other side.
+    // The other half of a broken stream reports the break.
     let _ = out.send(LeaseRequest { frame: Some(frame) });
 }

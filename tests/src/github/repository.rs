@@ -99,7 +99,7 @@ pub struct Comment {
     pub id: u64,
     /// The or pull request's number.
     pub thread: u64,
-    /// Its text.
+    /// The text of the body.
     pub body: String,
     /// The id of the user who wrote it.
     pub by: u64,

@@ -145,7 +145,7 @@ pub(crate) async fn spend_join_token(
 pub(crate) enum Visible {
     /// All of them. By name, only the platform's and those of this user are found.
     All(Option<UserId>),
-    /// Those of this user only.
+    /// Only tokens of this user.
     OfUser(UserId),
 }
 

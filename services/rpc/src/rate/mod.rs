@@ -29,13 +29,13 @@ pub struct Rate<K: Hash + Eq + Clone, C: Clock + Clone = DefaultClock> {
 }
 
 impl<K: Hash + Eq + Clone> Rate<K> {
-    /// So many in a second, and as many at once; 0: no limit.
+    /// Allows this many in a second, and as many at once; 0: no limit.
     #[must_use]
     pub fn per_second(count: u32) -> Self {
         Self::new(per_second(count), DefaultClock::default())
     }
 
-    /// So many in a minute, a third of them at once; 0: no limit.
+    /// Allows this many in a minute, a third of them at once; 0: no limit.
     #[must_use]
     pub fn per_minute(count: u32) -> Self {
         Self::new(per_minute(count), DefaultClock::default())

@@ -47,7 +47,7 @@ pub(crate) async fn measure(args: &Args, table: &mut Table) -> Result<()> {
     let mut connection = Connection::open(server.authority()).await?;
     let namespace = format!("ck8s-{slug}");
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    // The first run makes the namespace; it does not count.
+    // The first run creates the namespace and does not count.
     ours_once(kubeconfig, &namespace, &mut connection, &prepared).await?;
     for n in 0..args.rounds {
         theirs.push(theirs_once(kubeconfig, &namespace, &args.image, n).await?);
@@ -108,7 +108,7 @@ async fn theirs_once(kubeconfig: &Path, namespace: &str, image: &str, n: usize) 
     Ok(took)
 }
 
-/// Until the namespace has no pod: rounds do not overlap.
+/// Waits until the namespace has no pod, so that rounds do not overlap.
 async fn settle(kubeconfig: &Path, namespace: &str) -> Result<()> {
     let began = Instant::now();
     while !kubectl(kubeconfig, &["get", "pods", "-n", namespace, "-o", "name"])
@@ -137,7 +137,7 @@ async fn kubectl(kubeconfig: &Path, args: &[&str]) -> Result<String> {
     Ok(String::from_utf8(out.stdout)?)
 }
 
-/// Pods as they change: the same eye on both sides.
+/// A watch of pods, which both sides are measured with.
 struct Watch {
     _child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -154,7 +154,7 @@ impl Watch {
             .kill_on_drop(true)
             .spawn()?;
         let lines = BufReader::new(child.stdout.take().context("standard output")?).lines();
-        // kubectl has its list before the first measured step.
+        // Let kubectl list pods before the first measured step.
         tokio::time::sleep(Duration::from_millis(700)).await;
         Ok(Self {
             _child: child,
@@ -162,7 +162,7 @@ impl Watch {
         })
     }
 
-    /// Until a pod of that name runs, or has run.
+    /// Waits until a pod of that name runs or has run.
     async fn running(&mut self, namespace: &str, prefix: &str) -> Result<()> {
         let wanted = format!("{namespace}/{prefix}");
         timeout(Duration::from_secs(60), async {

@@ -136,7 +136,7 @@ async fn whole_runs(args: &Args, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// Runs per second of a part of the backlog.
+/// Returns the runs per second over a part of the backlog.
 async fn rate(server: &BenchServer, runs: i64) -> Result<f64> {
     let before = server.count(ENDED).await?;
     let workers = join(server, 10, 20).await?;
@@ -151,7 +151,7 @@ async fn rate(server: &BenchServer, runs: i64) -> Result<f64> {
     let took = began.elapsed();
     let done = server.count(ENDED).await? - before;
     drop(workers);
-    // The next round starts without leases of this one: the streams' last words are taken in first.
+    // Take in the streams' last messages first, so that the next round starts without leases of this one.
     tokio::time::sleep(Duration::from_millis(500)).await;
     Ok(done as f64 / took.as_secs_f64())
 }
@@ -163,7 +163,7 @@ async fn backlog(args: &Args, table: &mut Table) -> Result<()> {
     seed(&large, 1000, 20, 1_000_000).await?;
     let (mut few, mut many) = (Vec::new(), Vec::new());
     for _ in 0..args.rounds {
-        // Refilled for each round: never more than four thousand wait, and one thousand at its end.
+        // The queue is refilled for each round: at most four thousand runs wait, and one thousand at its end.
         seed(&small, 10, 20, PART + 1000).await?;
         few.push(rate(&small, PART).await?);
         many.push(rate(&large, PART).await?);

@@ -100,7 +100,7 @@ async fn against_probot(
     Ok(())
 }
 
-/// A round of load, and how long it took until every delivery had its run; rows are counted.
+/// Runs a round of load and returns how long it took until every delivery had its run. The rows are counted.
 async fn durable(
     server: &BenchServer,
     prepared: &Prepared,

@@ -94,7 +94,7 @@ async fn idle(
     Ok(())
 }
 
-/// Open loop: webhooks leave at their times, whether the ones before were answered or not.
+/// Sends webhooks in an open loop: each leaves at its time, whether or not the ones before were answered.
 async fn half(
     args: &Args,
     table: &mut Table,
@@ -126,7 +126,7 @@ async fn half(
     Ok(())
 }
 
-/// The highest rate at which webhooks become grants.
+/// Returns the highest rate at which webhooks become grants.
 async fn closed_loop(
     server: &BenchServer,
     prepared: &Prepared,
@@ -159,7 +159,7 @@ async fn open_loop(
         let mut connection = Connection::open(server.authority()).await?;
         senders.push(tokio::spawn(async move {
             loop {
-                // The lock ends with this statement: while one sender waits for its answer, the others send.
+                // The lock ends with this statement, so that the others send while one sender waits for its response.
                 let job = queue.lock().await.recv().await;
                 if job.is_none() || connection.post(&prepared).await.is_err() {
                     return;

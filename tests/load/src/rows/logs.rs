@@ -24,7 +24,7 @@ use crate::{
 
 const CLIENTS: usize = 8;
 
-/// Lines as a build prints them, 14 KB.
+/// Returns 14 KB of lines as a build prints them.
 fn chunk() -> String {
     let mut text = String::new();
     let mut n = 0_u32;
@@ -130,7 +130,7 @@ fn request(lease: &LeaseRef, offset: i64, data: Bytes) -> AppendLogRequest {
     }
 }
 
-/// Megabytes per second, each client one run.
+/// Returns megabytes per second; each client writes the log of one run.
 async fn append(
     server: &BenchServer,
     token: &str,
@@ -177,7 +177,7 @@ async fn append(
     Ok(bytes as f64 / 1e6 / began.elapsed().as_secs_f64())
 }
 
-/// p99 in milliseconds from a line's AppendLog to a follower's hand.
+/// Returns the p99 in milliseconds from a line's AppendLog until a follower receives it.
 async fn live(server: &BenchServer, token: &str, lease: &LeaseRef) -> Result<f64> {
     let follow = ReadLogRequest {
         run_id: lease.run_id.clone(),

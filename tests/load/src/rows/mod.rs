@@ -11,7 +11,7 @@ use anyhow::Result;
 
 use crate::{args::Args, stats::Table};
 
-/// Measures what was asked for.
+/// Measures the requested rows.
 pub(crate) async fn measure(args: &Args, table: &mut Table) -> Result<()> {
     if ["1", "1c", "1d"].iter().any(|r| args.wants(r)) {
         ingest::measure(args, table).await?;

@@ -33,7 +33,7 @@ pub(crate) async fn install() -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// A receiver that stores nothing: probot. Returns its process and address.
+/// Starts probot, a receiver that stores nothing. Returns its process and address.
 pub(crate) async fn probot(dir: &Path, secret: &str) -> Result<(Child, String)> {
     let mut child = node(dir, "probot.mjs")
         .env("WEBHOOK_SECRET", secret)
@@ -42,7 +42,7 @@ pub(crate) async fn probot(dir: &Path, secret: &str) -> Result<(Child, String)> 
     Ok((child, line))
 }
 
-/// graphile-worker: milliseconds from enqueue to start, mean of many, idle; and jobs per second, 24 at once.
+/// Measures graphile-worker: mean milliseconds from enqueue to start when idle, and jobs per second with 24 at once.
 pub(crate) async fn graphile(dir: &Path, database_url: &str, what: &str) -> Result<f64> {
     let mut child = node(dir, "graphile.mjs")
         .arg(what)

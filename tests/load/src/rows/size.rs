@@ -40,7 +40,7 @@ pub(crate) async fn measure(args: &Args, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// Memory of a process in MB, shared pages by their share.
+/// Returns the memory of a process in MB; shared pages count by their share.
 fn proportional(pid: u32) -> Result<f64> {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
     let line = rollup
@@ -51,7 +51,7 @@ fn proportional(pid: u32) -> Result<f64> {
     Ok(kb / 1000.0)
 }
 
-/// Memory of a process and all its descendants.
+/// Returns the memory of a process and all its descendants in MB.
 fn family(pid: u32) -> Result<f64> {
     let mut total = proportional(pid)?;
     for entry in std::fs::read_dir("/proc")? {
