@@ -41,7 +41,7 @@ pub struct Repository {
     /// Until when the webhook secret before the current one is still taken; unset: there is none.
     #[prost(message, optional, tag = "13")]
     pub previous_secret_expire_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// What ck8s shows to the provider; unset: nothing, so its hook and services.yaml are looked after by hand.
+    /// What ck8s shows to the provider; unset: nothing, so its hook and services.yaml are maintained by hand.
     #[prost(enumeration = "CredentialKind", tag = "14")]
     pub credential: i32,
     /// Where services.yaml is in the repository.
@@ -324,13 +324,13 @@ pub struct AddRepositoryRequest {
     /// Where services.yaml is in the repository; empty: .ck8s/services.yaml.
     #[prost(string, tag = "10")]
     pub services_path: ::prost::alloc::string::String,
-    /// What ck8s shows to the provider; none: the repository is looked after by hand, and external_id is needed.
+    /// What ck8s shows to the provider; none: people maintain the repository by hand, and external_id is needed.
     #[prost(oneof = "add_repository_request::Credential", tags = "8, 9")]
     pub credential: ::core::option::Option<add_repository_request::Credential>,
 }
 /// Nested message and enum types in `AddRepositoryRequest`.
 pub mod add_repository_request {
-    /// What ck8s shows to the provider; none: the repository is looked after by hand, and external_id is needed.
+    /// What ck8s shows to the provider; none: people maintain the repository by hand, and external_id is needed.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Credential {
         /// A personal access token.
@@ -509,7 +509,7 @@ pub struct MayWriteResponse {
     #[prost(bool, tag = "2")]
     pub is_own_actor: bool,
 }
-/// Repositories whose hooks are asked about: all that ck8s looks after.
+/// Repositories whose hooks are asked about: all that ck8s manages.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListHookDeliveriesRequest {
     /// From an earlier answer; empty: the first repository.

@@ -116,7 +116,7 @@ export type Repository = Message<"ck8s.repositories.v1.Repository"> & {
   previousSecretExpireTime?: Timestamp | undefined;
 
   /**
-   * What ck8s shows to the provider; unset: nothing, so its hook and services.yaml are looked after by hand.
+   * What ck8s shows to the provider; unset: nothing, so its hook and services.yaml are maintained by hand.
    *
    * @generated from field: ck8s.repositories.v1.CredentialKind credential = 14;
    */

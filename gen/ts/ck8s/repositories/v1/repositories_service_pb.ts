@@ -180,7 +180,7 @@ export type AddRepositoryRequest = Message<"ck8s.repositories.v1.AddRepositoryRe
   webhookSecret: string;
 
   /**
-   * What ck8s shows to the provider; none: the repository is looked after by hand, and external_id is needed.
+   * What ck8s shows to the provider; none: people maintain the repository by hand, and external_id is needed.
    *
    * @generated from oneof ck8s.repositories.v1.AddRepositoryRequest.credential
    */
@@ -669,7 +669,7 @@ export const MayWriteResponseSchema: GenMessage<MayWriteResponse> = /*@__PURE__*
   messageDesc(file_ck8s_repositories_v1_repositories_service, 19);
 
 /**
- * Repositories whose hooks are asked about: all that ck8s looks after.
+ * Repositories whose hooks are asked about: all that ck8s manages.
  *
  * @generated from message ck8s.repositories.v1.ListHookDeliveriesRequest
  */
