@@ -135,7 +135,7 @@ pub struct Project {
     /// UUIDv7.
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
-    /// Lower case, digits and dashes, at most 40 characters; the Kubernetes namespace is ck8s-<slug>.
+    /// Lower case, digits and dashes, at most 40 characters; the Kubernetes namespace is `ck8s-<slug>`.
     #[prost(string, tag = "2")]
     pub slug: ::prost::alloc::string::String,
     /// What people call it.

@@ -721,7 +721,7 @@ pub struct Grant {
     /// The run, with its spec.
     #[prost(message, optional, tag = "3")]
     pub run: ::core::option::Option<Run>,
-    /// The project's slug; the namespace is ck8s-<slug>.
+    /// The project's slug; the namespace is `ck8s-<slug>`.
     #[prost(string, tag = "4")]
     pub project_slug: ::prost::alloc::string::String,
     /// A workload of this attempt may exist and is to be adopted; if there is none, say Lost. Otherwise: start one.

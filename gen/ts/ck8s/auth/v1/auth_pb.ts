@@ -362,7 +362,7 @@ export type Project = Message<"ck8s.auth.v1.Project"> & {
   id: string;
 
   /**
-   * Lower case, digits and dashes, at most 40 characters; the Kubernetes namespace is ck8s-<slug>.
+   * Lower case, digits and dashes, at most 40 characters; the Kubernetes namespace is `ck8s-<slug>`.
    *
    * @generated from field: string slug = 2;
    */

@@ -584,7 +584,7 @@ export type Grant = Message<"ck8s.runs.v1.Grant"> & {
   run?: Run | undefined;
 
   /**
-   * The project's slug; the namespace is ck8s-<slug>.
+   * The project's slug; the namespace is `ck8s-<slug>`.
    *
    * @generated from field: string project_slug = 4;
    */
