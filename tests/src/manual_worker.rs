@@ -2,7 +2,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -13,6 +13,7 @@ use ck8s_proto::runs::v1::{
     Lost, Released, RunReason, RunState, Running, Transition, Welcome, lease_request,
     lease_response::Frame, transition::Change,
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
@@ -49,7 +50,7 @@ struct Heart {
 
 impl Heart {
     fn held(&self) -> MutexGuard<'_, Vec<LeaseRef>> {
-        self.held.lock().expect("nobody panics while it is held")
+        self.held.lock()
     }
 
     fn beat(&self) -> Heartbeat {

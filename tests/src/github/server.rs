@@ -1,13 +1,11 @@
 //! The fake GitHub as a server: its listener, its routes, and what a test does with it.
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard},
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router, middleware,
     routing::{get, post},
 };
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 

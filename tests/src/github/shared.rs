@@ -1,5 +1,7 @@
 //! The state that all handlers share, and the path of the API.
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::world::GitHubWorld;
 
@@ -9,7 +11,7 @@ pub(crate) const API: &str = "/api/v3";
 /// The state that all handlers share.
 pub(crate) type Shared = Arc<Mutex<GitHubWorld>>;
 
-/// Locks the state, even if a test panicked while it held the lock.
+/// Locks the state. A test that panicked while it held the lock does not hinder the others.
 pub(crate) fn lock(world: &Shared) -> MutexGuard<'_, GitHubWorld> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
+    world.lock()
 }
