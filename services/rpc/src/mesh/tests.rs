@@ -86,7 +86,8 @@ async fn a_call_without_a_timeout_gets_that_of_its_channel_and_a_stream_gets_non
 
 #[tokio::test]
 async fn a_call_on_a_mesh_that_is_not_served_ends_at_its_deadline() {
-    let channel = mesh().channel("ingress").with_timeout(SHORT_TIMEOUT);
+    let mesh = mesh();
+    let channel = mesh.channel("ingress").with_timeout(SHORT_TIMEOUT);
     let answer = status(channel, request(UNARY, None)).await;
     assert_eq!(answer.code(), Code::DeadlineExceeded);
 }
