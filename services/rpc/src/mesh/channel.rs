@@ -7,7 +7,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use http::{Request, Response};
-use tonic::{body::Body, transport};
+use tonic::{TimeoutExpired, body::Body, transport};
 use tower::Service;
 
 use super::{
@@ -74,10 +74,17 @@ impl Service<Request<Body>> for Channel {
         };
         Box::pin(async move {
             // The other end holds the deadline too. This one holds for a mesh that is not served, or stands still.
+            // tonic holds it as well, and its error, which comes first now and then, would end as CANCELLED.
             match tokio::time::timeout(limit, calling).await {
+                Ok(Err(error)) if is_timeout(&error) => Ok(deadline::exceeded().into_http()),
                 Ok(response) => response,
                 Err(_) => Ok(deadline::exceeded().into_http()),
             }
         })
     }
+}
+
+/// Whether tonic ended a call at its deadline.
+fn is_timeout(error: &transport::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<TimeoutExpired>())
 }
