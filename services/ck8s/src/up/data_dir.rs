@@ -4,12 +4,19 @@ use std::{
     io::Write,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::NamedTempFile;
+
+/// How long the lock is waited for. A child that a killed server was about to start holds it until it has become another
+/// program, some milliseconds later.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+/// The pause between two tries for the lock.
+const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The data directory of `ck8s up`.
 pub(crate) struct DataDir {
@@ -34,7 +41,7 @@ impl DataDir {
         fs::set_permissions(&path, Permissions::from_mode(mode))
             .with_context(|| path.display().to_string())?;
         let lock = private(&path.join("lock"))?;
-        if lock.try_lock().is_err() {
+        if !lock_within(&lock, LOCK_TIMEOUT) {
             bail!(
                 "{} is in use by another `ck8s up`: stop that one first, or choose another directory with --data-dir",
                 path.display()
@@ -135,6 +142,18 @@ fn private(path: &Path) -> Result<File> {
         .mode(0o600)
         .open(path);
     file.with_context(|| path.display().to_string())
+}
+
+/// Locks a file. Returns false if another process holds the lock all the time.
+fn lock_within(file: &File, timeout: Duration) -> bool {
+    let start = Instant::now();
+    while file.try_lock().is_err() {
+        if start.elapsed() >= timeout {
+            return false;
+        }
+        std::thread::sleep(LOCK_INTERVAL);
+    }
+    true
 }
 
 fn random_hex<const N: usize>() -> String {
