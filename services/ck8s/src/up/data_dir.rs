@@ -12,8 +12,8 @@ use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::NamedTempFile;
 
-/// How long the lock is waited for. A child that a killed server was about to start holds it until it has become another
-/// program, some milliseconds later.
+/// How long the lock is waited for. A child that a killed server was about to start holds it until it has become
+/// another program, some milliseconds later.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause between two tries for the lock.
 const LOCK_INTERVAL: Duration = Duration::from_millis(20);
