@@ -1,8 +1,10 @@
 //! The few fields of a GitHub payload that matter here, borrowed from the body.
+mod repository_id;
 mod tolerant_json;
 
 use serde::Deserialize;
 
+pub(crate) use self::repository_id::repository_id;
 use self::tolerant_json::{FileNames, Flag, List, Number, Object, Text};
 
 /// Bounds the nesting of a body: other JSON readers refuse deeper ones too, no real payload comes near, and what is
@@ -143,31 +145,6 @@ pub(crate) enum PayloadError {
     Depth,
     /// The body is JSON, but not an object.
     Shape,
-}
-
-/// The part of a payload that says whose it is.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Owner {
-    repository: Object<RepositoryReference>,
-}
-
-/// A repository, by its id alone.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct RepositoryReference {
-    id: Number,
-}
-
-/// Returns GitHub's id of the repository that a body names. The rest of the body must be JSON; it is skipped and takes
-/// no memory.
-pub(crate) fn repository_id(body: &[u8]) -> Result<Option<u64>, PayloadError> {
-    if nested_too_deep(body) {
-        return Err(PayloadError::Depth);
-    }
-    let object: Object<Owner> = serde_json::from_slice(body).map_err(|_| PayloadError::Syntax)?;
-    let owner = object.0.ok_or(PayloadError::Shape)?;
-    Ok(owner.repository.0.and_then(|repository| repository.id.0))
 }
 
 impl<'a> Payload<'a> {

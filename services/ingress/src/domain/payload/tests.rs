@@ -91,9 +91,24 @@ fn the_repository_is_found_without_reading_the_rest() {
         assert_eq!(repository_id(body), Ok(None), "{body:?}");
     }
     assert_eq!(repository_id(b"{"), Err(PayloadError::Syntax));
+    assert_eq!(repository_id(b"{} {}"), Err(PayloadError::Syntax));
     assert_eq!(repository_id(b"[]"), Err(PayloadError::Shape));
     let deep = format!("{{\"x\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
-    assert_eq!(repository_id(deep.as_bytes()), Err(PayloadError::Depth));
+    assert_eq!(repository_id(deep.as_bytes()), Ok(None));
+}
+
+#[test]
+fn nothing_after_the_repository_is_read_and_no_body_names_two() {
+    let cut = br#"{"issue":{"repository":{"id":5}},"repository":{"id":7,"#;
+    assert_eq!(repository_id(cut), Ok(Some(7)));
+    assert_eq!(Payload::parse(cut).err(), Some(PayloadError::Syntax));
+    for twice in [
+        &br#"{"repository":{"id":7},"repository":{"id":8}}"#[..],
+        br#"{"repository":{"id":7,"id":8}}"#,
+        br#"{"repository":[],"repository":{"id":8}}"#,
+    ] {
+        assert_eq!(Payload::parse(twice).err(), Some(PayloadError::Syntax));
+    }
 }
 
 #[test]

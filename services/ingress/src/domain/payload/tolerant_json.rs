@@ -89,6 +89,8 @@ macro_rules! absent {
     };
 }
 
+pub(super) use absent;
+
 macro_rules! absent_map {
     ($lifetime:lifetime) => {
         fn visit_map<A: MapAccess<$lifetime>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -106,6 +108,8 @@ macro_rules! absent_seq {
         }
     };
 }
+
+pub(super) use absent_seq;
 
 struct TextVisitor;
 
