@@ -90,6 +90,16 @@ pub(crate) struct DeliveryFilter {
     pub(crate) state: Option<DeliveryState>,
 }
 
+/// What tells a delivery from every other: the provider's id, within the repository whose secret signed it. So nobody
+/// can use up the id of another repository's delivery.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct DeliveryKey {
+    /// The provider's id.
+    pub(crate) key: String,
+    /// None: the platform's secret signed it.
+    pub(crate) repository_id: Option<RepositoryId>,
+}
+
 /// A delivery to be stored.
 #[derive(Clone, Debug)]
 pub(crate) struct NewDelivery {
@@ -108,6 +118,21 @@ pub(crate) struct NewDelivery {
     pub(crate) size_bytes: i32,
     /// The raw body, compressed (`stored_body`).
     pub(crate) payload: Vec<u8>,
+}
+
+impl NewDelivery {
+    /// Returns what tells it from every other delivery.
+    pub(crate) fn delivery_key(&self) -> DeliveryKey {
+        DeliveryKey {
+            key: self.key.clone(),
+            repository_id: self.repository_id,
+        }
+    }
+
+    /// Returns the order in which deliveries are written.
+    pub(crate) fn order(&self) -> (&str, Option<RepositoryId>) {
+        (&self.key, self.repository_id)
+    }
 }
 
 /// A stored delivery that waits to be handled.

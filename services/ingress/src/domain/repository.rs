@@ -1,4 +1,6 @@
 //! A repository, with what is needed to verify its webhooks and to match its triggers.
+use std::sync::Arc;
+
 use ck8s_types::{ProjectId, RepositoryId};
 
 use super::{
@@ -6,6 +8,10 @@ use super::{
     signature::{Signature, WebhookSecret},
     trigger::Trigger,
 };
+
+/// The repositories of projects that stand for one repository at the provider: the one that ck8s manages, or else those
+/// that projects added by hand, oldest first. A webhook is for the one whose secret signed it.
+pub(crate) type Claimants = Vec<Arc<Repository>>;
 
 /// A repository of a project.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     convert,
-    domain::{repository::Repository, unavailable::ServiceUnavailable},
+    domain::{repository::Claimants, unavailable::ServiceUnavailable},
 };
 
 /// How long what was resolved counts. A lost notification of a change is made good within five seconds, a repository
@@ -25,13 +25,13 @@ const POLICY: Policy = Policy {
     max_entries: 10_000,
 };
 
-/// A repository; none: nobody knows it.
-pub(crate) type Resolved = Result<Option<Arc<Repository>>, ServiceUnavailable>;
+/// The claimants of a repository; empty: nobody knows it.
+pub(crate) type Resolved = Result<Arc<Claimants>, ServiceUnavailable>;
 
 /// The client of `ResolveRepositories`, with its cache; a clone is the same.
 #[derive(Clone)]
 pub(crate) struct RepositoryCache {
-    cache: BatchCache<Repository>,
+    cache: BatchCache<Claimants>,
 }
 
 impl RepositoryCache {
@@ -49,16 +49,19 @@ impl RepositoryCache {
         self.cache.clear();
     }
 
-    /// Returns the repository of each id, in order.
+    /// Returns the claimants of each id, in order.
     pub(crate) async fn resolve(&self, ids: &[u64]) -> Vec<Resolved> {
-        self.cache.get_many(ids).await
+        let found = self.cache.get_many(ids).await.into_iter();
+        found
+            .map(|found| found.map(Option::unwrap_or_default))
+            .collect()
     }
 }
 
 async fn resolve(
     mut client: RepositoriesServiceClient<Channel>,
     ids: Vec<u64>,
-) -> Loaded<Repository> {
+) -> Loaded<Claimants> {
     let request = ResolveRepositoriesRequest {
         provider: Provider::Github.into(),
         external_ids: ids.iter().map(u64::to_string).collect(),
@@ -72,6 +75,10 @@ async fn resolve(
             .inspect_err(|fault| tracing::error!(%fault, "a resolved repository cannot be read"))
             .ok()
     });
-    let repositories = repositories.map(|(id, repository)| (id, Arc::new(repository)));
-    Ok(Arc::new(repositories.collect::<HashMap<_, _>>()))
+    let mut claimants: HashMap<u64, Claimants> = HashMap::new();
+    for (id, repository) in repositories {
+        claimants.entry(id).or_default().push(Arc::new(repository));
+    }
+    let claimants = claimants.into_iter().map(|(id, all)| (id, Arc::new(all)));
+    Ok(Arc::new(claimants.collect()))
 }

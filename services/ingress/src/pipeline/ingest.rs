@@ -14,7 +14,7 @@ use crate::{
     domain::{
         delivery_notice::DeliveryNotice,
         rejection::Rejection,
-        repository::Repository,
+        repository::Claimants,
         webhook::{Webhook, WebhookOutcome},
     },
     metrics,
@@ -24,8 +24,8 @@ use crate::{
 /// How many webhooks are worked on before others get their turn on this thread: a few hundred microseconds.
 const WEBHOOKS_PER_TURN: usize = 8;
 
-/// A repository, none that is known, or the rejection where that cannot be found out now.
-type Resolved = Result<Option<Arc<Repository>>, Rejection>;
+/// The claimants of a repository, or the rejection where they cannot be found out now.
+type Resolved = Result<Arc<Claimants>, Rejection>;
 
 /// The entrance of webhooks; a clone is the same.
 #[derive(Clone)]
@@ -102,14 +102,14 @@ impl Ingest {
         repositories: &HashMap<u64, Resolved>,
     ) -> Result<PreparedWebhook, Rejection> {
         let envelope = envelope?;
-        let repository = match envelope.repository_id {
-            Some(id) => repositories.get(&id).cloned().unwrap_or(Ok(None))?,
-            None => None,
+        let claimants = match envelope.repository_id.and_then(|id| repositories.get(&id)) {
+            Some(resolved) => resolved.clone()?,
+            None => Arc::default(),
         };
-        prepare(&self.verifier, webhook, envelope, repository).await
+        prepare(&self.verifier, webhook, envelope, claimants).await
     }
 
-    /// Returns the repositories that these webhooks name.
+    /// Returns the claimants of the repositories that these webhooks name.
     async fn resolve(&self, envelopes: &[Result<Envelope, Rejection>]) -> HashMap<u64, Resolved> {
         let mut ids: Vec<u64> = envelopes
             .iter()
@@ -118,8 +118,8 @@ impl Ingest {
         ids.sort_unstable();
         ids.dedup();
         let resolved = self.repositories.resolve(&ids).await;
-        let resolved = resolved.into_iter().map(|repository| {
-            repository.map_err(|cause| {
+        let resolved = resolved.into_iter().map(|claimants| {
+            claimants.map_err(|cause| {
                 tracing::warn!(%cause, "webhooks cannot be verified now");
                 Rejection::Unavailable
             })

@@ -1,4 +1,6 @@
 //! Is a webhook genuine: which secrets can have signed it, and did one of them.
+use std::sync::Arc;
+
 use ck8s_types::now_ms;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -9,6 +11,14 @@ use crate::domain::{
     signature::{Signature, WebhookSecret},
     webhook::Webhook,
 };
+
+/// A genuine webhook's signature, and the repository whose secret made it.
+#[derive(Debug)]
+pub(super) struct Verified<'a> {
+    pub(super) signature: Signature,
+    /// None: the platform's secret made it.
+    pub(super) repository: Option<&'a Repository>,
+}
 
 /// Verifies webhooks; a clone is the same.
 #[derive(Clone)]
@@ -28,27 +38,36 @@ impl Verifier {
         }
     }
 
-    /// Returns the signature of a genuine webhook.
-    pub(super) fn verify(
+    /// Verifies a webhook. Of several claimants, it is for the one whose secret signed it: no other learns of it.
+    pub(super) fn verify<'a>(
         &self,
         webhook: &Webhook,
         envelope: Envelope,
-        repository: Option<&Repository>,
-    ) -> Result<Signature, Rejection> {
+        claimants: &'a [Arc<Repository>],
+    ) -> Result<Verified<'a>, Rejection> {
         let body = &webhook.body;
         // A malformed signature is checked as well, so that its rejection takes as long.
         let signature = envelope.signature.unwrap_or_default();
-        let is_genuine = match (repository, &self.platform, envelope.repository_id) {
-            (Some(repository), _, _) => repository.secrets.verify(body, &signature, now_ms()),
-            (None, Some(platform), None) => platform.verify(body, &signature),
-            _ => {
+        let signer = |claimant: &&'a Arc<Repository>| {
+            let secrets = &claimant.secrets;
+            secrets.verify(body, &signature, now_ms())
+        };
+        let repository = claimants.iter().find(signer).map(Arc::as_ref);
+        let is_genuine = match (claimants, &self.platform, envelope.repository_id) {
+            ([_, ..], _, _) => repository.is_some(),
+            ([], Some(platform), None) => platform.verify(body, &signature),
+            ([], _, _) => {
                 std::hint::black_box(self.decoy.verify(body, &signature));
                 false
             }
         };
-        envelope
+        let signature = envelope
             .signature
             .filter(|_| is_genuine)
-            .ok_or(Rejection::SignatureInvalid)
+            .ok_or(Rejection::SignatureInvalid)?;
+        Ok(Verified {
+            signature,
+            repository,
+        })
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::handoff::Handoff;
 use crate::{
     domain::{
-        delivery::NewDelivery,
+        delivery::{DeliveryKey, NewDelivery},
         rejection::Rejection,
         run_request::{PendingRun, RunRequest},
         webhook::WebhookOutcome,
@@ -59,8 +59,8 @@ impl Writer {
     /// Writes what is queued until nobody can queue any more.
     pub(crate) async fn run(mut self, mut batches: Batches<WriteRequest>) {
         while let Some(batch) = batches.next().await {
-            // Sorted by key: two writers that have the same keys wait for each other and never deadlock.
-            batch.sort_by(|a, b| a.delivery.key.cmp(&b.delivery.key));
+            // Sorted: two writers that have the same keys wait for each other and never deadlock.
+            batch.sort_by(|a, b| a.delivery.order().cmp(&b.delivery.order()));
             for part in split_by_size(batch, MAX_BATCH_BYTES, |r| r.delivery.payload.len()) {
                 metrics::batch_written(part.len());
                 self.write(part).await;
@@ -158,7 +158,7 @@ impl Writer {
                 }));
                 replies.push((item.reply, WebhookOutcome::Accepted));
             } else {
-                duplicates.push(item.delivery.key);
+                duplicates.push(item.delivery.delivery_key());
                 replies.push((item.reply, WebhookOutcome::Duplicate));
             }
         }
@@ -176,10 +176,9 @@ impl Writer {
     }
 
     /// Has deliveries that failed before, and that the provider sent again, handled once more.
-    async fn reopen_failed(&mut self, keys: &[String]) -> sqlx::Result<()> {
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    async fn reopen_failed(&mut self, keys: &[DeliveryKey]) -> sqlx::Result<()> {
         let mut tx = self.conn().await?.begin().await?;
-        let revived = waiting::revive_failed(&mut tx, &keys).await?;
+        let revived = waiting::revive_failed(&mut tx, keys).await?;
         let replays: Vec<FlowEvent> = revived
             .iter()
             .map(|(id, project)| FlowEvent {

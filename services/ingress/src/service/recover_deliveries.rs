@@ -116,7 +116,7 @@ impl Recovery {
             .collect();
         let arrived = {
             let mut conn = self.pool.acquire().await?;
-            delivery_keys::arrived(&mut conn, &keys).await?
+            delivery_keys::arrived(&mut conn, log.repository_id, &keys).await?
         };
         let redeliveries = self.redeliveries.lock();
         let is_worth_it = |key: &str| redeliveries.get(key).is_none_or(|n| *n < MAX_REDELIVERIES);

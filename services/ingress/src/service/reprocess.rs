@@ -7,7 +7,7 @@ use crate::{
         delivery::{DeliveryOutcome, WaitingDelivery},
         matching,
         payload::Payload,
-        repository::Repository,
+        repository::{Claimants, Repository},
         run_request::{PendingRun, RunRequest},
         stored_body,
     },
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Why a stored delivery needs no run.
-const REPOSITORY_REMOVED: &str = "the repository was removed";
+const NO_WEBHOOKS: &str = "the repository was removed, or gets no webhooks any more";
 
 /// Processes stored deliveries; a clone is the same.
 #[derive(Clone)]
@@ -51,16 +51,16 @@ impl StoredDelivery {
     }
 
     /// Returns the run that the delivery asks for, or how it ends without one.
-    fn run_request(&self, repository: Option<&Repository>) -> Result<RunRequest, DeliveryOutcome> {
+    fn run_request(&self, claimants: &[Arc<Repository>]) -> Result<RunRequest, DeliveryOutcome> {
         let delivery = &self.delivery;
         let payload = self
             .payload()
             .map_err(|cause| DeliveryOutcome::failed(delivery.id, &cause))?;
-        // It was verified for one repository. If the provider's id belongs to another one by now, that one must not act
-        // on it.
-        let repository = repository.filter(|r| Some(r.id) == delivery.repository_id);
+        // It was verified for one repository: no other claimant may act on it.
+        let is_its_own = |claimant: &&Arc<Repository>| Some(claimant.id) == delivery.repository_id;
+        let repository = claimants.iter().find(is_its_own).map(Arc::as_ref);
         if delivery.repository_id.is_some() && repository.is_none() {
-            return Err(DeliveryOutcome::ignored(delivery.id, REPOSITORY_REMOVED));
+            return Err(DeliveryOutcome::ignored(delivery.id, NO_WEBHOOKS));
         }
         matching::run_request(repository, &delivery.event, &payload)
             .map_err(|reason| DeliveryOutcome::ignored(delivery.id, &reason))
@@ -85,10 +85,8 @@ impl Reprocessor {
         let repositories = self.resolve(&stored).await?;
         let (mut pending, mut outcomes) = (Vec::new(), Vec::new());
         for stored in &stored {
-            let repository = stored
-                .repository_id()
-                .and_then(|id| repositories.get(&id)?.as_deref());
-            match stored.run_request(repository) {
+            let claimants = stored.repository_id().and_then(|id| repositories.get(&id));
+            match stored.run_request(claimants.map_or(&[], |all| all.as_slice())) {
                 Ok(request) => pending.push(PendingRun {
                     delivery_id: stored.delivery.id,
                     request,
@@ -102,7 +100,7 @@ impl Reprocessor {
     async fn resolve(
         &self,
         stored: &[StoredDelivery],
-    ) -> Result<HashMap<u64, Option<Arc<Repository>>>, IngressError> {
+    ) -> Result<HashMap<u64, Arc<Claimants>>, IngressError> {
         let mut ids: Vec<u64> = stored
             .iter()
             .filter_map(StoredDelivery::repository_id)
@@ -110,8 +108,8 @@ impl Reprocessor {
         ids.sort_unstable();
         ids.dedup();
         let mut repositories = HashMap::new();
-        for (id, repository) in ids.iter().zip(self.repositories.resolve(&ids).await) {
-            repositories.insert(*id, repository?);
+        for (id, claimants) in ids.iter().zip(self.repositories.resolve(&ids).await) {
+            repositories.insert(*id, claimants?);
         }
         Ok(repositories)
     }

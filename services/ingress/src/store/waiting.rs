@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::domain::delivery::{DeliveryOutcome, Postponement, WaitingDelivery};
+use crate::domain::delivery::{DeliveryKey, DeliveryOutcome, Postponement, WaitingDelivery};
 
 /// Returns the ids of deliveries that wait and may be tried now, in order, between two ids.
 pub(crate) async fn ids(
@@ -136,17 +136,27 @@ pub(crate) async fn settle(
 /// projects.
 pub(crate) async fn revive_failed(
     conn: &mut PgConnection,
-    keys: &[&str],
+    keys: &[DeliveryKey],
 ) -> sqlx::Result<Vec<(DeliveryId, Option<ProjectId>)>> {
+    let texts: Vec<&str> = keys.iter().map(|k| k.key.as_str()).collect();
+    let repositories: Vec<Option<Uuid>> = keys
+        .iter()
+        .map(|k| k.repository_id.map(RepositoryId::uuid))
+        .collect();
     let rows = sqlx::query!(
         r#"WITH failed AS (
-            SELECT d.id, d.project_id FROM ingress.delivery_keys AS k JOIN ingress.deliveries AS d ON d.id = k.delivery_id
-            WHERE k.provider = 'github' AND k.delivery_key = ANY ($1) AND d.state = 'failed'
+            SELECT d.id, d.project_id
+            FROM unnest($1::text[], $2::uuid[]) AS again (key, repository)
+            JOIN ingress.delivery_keys AS k ON k.provider = 'github' AND k.delivery_key = again.key
+                AND k.repository_id = coalesce(again.repository, '00000000-0000-0000-0000-000000000000')
+            JOIN ingress.deliveries AS d ON d.id = k.delivery_id
+            WHERE d.state = 'failed'
          ), waits AS (
             INSERT INTO ingress.waiting (delivery_id) SELECT id FROM failed ORDER BY id ON CONFLICT DO NOTHING RETURNING delivery_id
          )
          SELECT f.id AS "id!", f.project_id FROM failed AS f JOIN waits AS w ON w.delivery_id = f.id"#,
-        keys as &[&str],
+        &texts as &[&str],
+        &repositories as &[Option<Uuid>],
     )
     .fetch_all(conn)
     .await?;

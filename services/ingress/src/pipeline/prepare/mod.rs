@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::{
     envelope::{Envelope, is_large},
-    verify::Verifier,
+    verify::{Verified, Verifier},
 };
 use crate::domain::{
     delivery::{DeliveryState, NewDelivery},
@@ -12,7 +12,7 @@ use crate::domain::{
     matching,
     payload::Payload,
     rejection::Rejection,
-    repository::Repository,
+    repository::{Claimants, Repository},
     run_request::RunRequest,
     signature::Signature,
     stored_body,
@@ -37,13 +37,13 @@ pub(super) async fn prepare(
     verifier: &Verifier,
     webhook: &Webhook,
     envelope: Envelope,
-    repository: Option<Arc<Repository>>,
+    claimants: Arc<Claimants>,
 ) -> Result<PreparedWebhook, Rejection> {
     if !is_large(webhook) {
-        return prepare_now(verifier, webhook, envelope, repository.as_deref());
+        return prepare_now(verifier, webhook, envelope, &claimants);
     }
     let (verifier, webhook) = (verifier.clone(), webhook.clone());
-    let work = move || prepare_now(&verifier, &webhook, envelope, repository.as_deref());
+    let work = move || prepare_now(&verifier, &webhook, envelope, &claimants);
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or(Err(Rejection::Unavailable))
@@ -53,9 +53,12 @@ fn prepare_now(
     verifier: &Verifier,
     webhook: &Webhook,
     envelope: Envelope,
-    repository: Option<&Repository>,
+    claimants: &[Arc<Repository>],
 ) -> Result<PreparedWebhook, Rejection> {
-    let signature = verifier.verify(webhook, envelope, repository)?;
+    let Verified {
+        signature,
+        repository,
+    } = verifier.verify(webhook, envelope, claimants)?;
     let payload = Payload::parse(&webhook.body).map_err(Rejection::BodyNotJson)?;
     let (state, reason, run) = match matching::run_request(repository, &webhook.event, &payload) {
         Ok(run) => (DeliveryState::RunCreated, String::new(), Some(run)),

@@ -152,13 +152,12 @@ fn before_the_signature_is_checked_a_body_takes_no_memory() {
 
 #[test]
 fn a_signed_body_takes_at_most_three_times_its_size() {
-    let (verifier, repository) = (Verifier::new(None), repository());
+    let (verifier, repository) = (Verifier::new(None), [Arc::new(repository())]);
     for (event, body) in hostile_bodies() {
         let size = body.len();
         let webhook = signed(event, body);
         let envelope = envelope::read_now(&webhook).expect("an envelope");
-        let (prepared, peak) =
-            peak_of(|| prepare_now(&verifier, &webhook, envelope, Some(&repository)));
+        let (prepared, peak) = peak_of(|| prepare_now(&verifier, &webhook, envelope, &repository));
         assert!(prepared.is_ok(), "{event}: {:?}", prepared.err());
         // The body itself, and what was taken beside it.
         assert!(size + peak <= 3 * size + MIB, "{event}: {peak} bytes");
@@ -167,15 +166,14 @@ fn a_signed_body_takes_at_most_three_times_its_size() {
 
 #[test]
 fn a_forged_body_is_rejected_without_being_parsed() {
-    let (verifier, repository) = (Verifier::new(None), repository());
+    let (verifier, repository) = (Verifier::new(None), [Arc::new(repository())]);
     for (event, body) in hostile_bodies() {
         let forged = Webhook {
             signature: format!("sha256={}", "0".repeat(64)),
             ..signed(event, body)
         };
         let envelope = envelope::read_now(&forged).expect("an envelope");
-        let (prepared, peak) =
-            peak_of(|| prepare_now(&verifier, &forged, envelope, Some(&repository)));
+        let (prepared, peak) = peak_of(|| prepare_now(&verifier, &forged, envelope, &repository));
         assert_eq!(prepared.err(), Some(Rejection::SignatureInvalid));
         assert!(peak < 4 * 1024, "{event}: {peak} bytes");
     }

@@ -7,9 +7,11 @@ use uuid::Uuid;
 
 use crate::domain::delivery::{DeliveryState, NewDelivery};
 
-/// Stores those deliveries whose key is new, in one statement, under the given ids. Returns the ids of these.
+/// Stores those deliveries whose key is new to their repository, in one statement, under the given ids. Returns the ids
+/// of these.
 ///
-/// The rows must be sorted by key: two such statements at once then wait for each other and never deadlock.
+/// The rows must be sorted by key and repository: two such statements at once then wait for each other and never
+/// deadlock.
 pub(crate) async fn insert(
     conn: &mut PgConnection,
     rows: &[(DeliveryId, &NewDelivery)],
@@ -26,8 +28,9 @@ pub(crate) async fn insert(
     };
     let stored = sqlx::query_scalar!(
         r#"WITH fresh AS (
-            INSERT INTO ingress.delivery_keys (provider, delivery_key, delivery_id)
-            SELECT 'github', key, id FROM unnest($1::uuid[], $2::text[]) AS k (id, key)
+            INSERT INTO ingress.delivery_keys (provider, delivery_key, repository_id, delivery_id)
+            SELECT 'github', key, coalesce(repository, '00000000-0000-0000-0000-000000000000'), id
+            FROM unnest($1::uuid[], $2::text[], $7::uuid[]) AS k (id, key, repository)
             ON CONFLICT DO NOTHING
             RETURNING delivery_id
         ), stored AS (

@@ -84,16 +84,25 @@ pub(crate) async fn payload(
     .await
 }
 
-/// Returns our id of the delivery that has this id at the provider.
-pub(crate) async fn id_of_key(
+/// Returns the deliveries that have this id at the provider, oldest first, at most `limit`: one for each repository
+/// whose webhook used it. Each is our id, and its project.
+pub(crate) async fn with_key(
     conn: &mut PgConnection,
     key: &str,
-) -> sqlx::Result<Option<DeliveryId>> {
-    let id = sqlx::query_scalar!(
-        "SELECT delivery_id FROM ingress.delivery_keys WHERE provider = 'github' AND delivery_key = $1",
+    limit: i64,
+) -> sqlx::Result<Vec<(DeliveryId, Option<ProjectId>)>> {
+    let rows = sqlx::query!(
+        r#"SELECT d.id AS "id!", d.project_id
+         FROM ingress.delivery_keys AS k JOIN ingress.deliveries AS d ON d.id = k.delivery_id
+         WHERE k.provider = 'github' AND k.delivery_key = $1
+         ORDER BY k.delivery_id LIMIT $2"#,
         key,
+        limit,
     )
-    .fetch_optional(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(id.map(DeliveryId::from))
+    let row = rows.into_iter();
+    Ok(row
+        .map(|row| (row.id.into(), row.project_id.map(ProjectId::from)))
+        .collect())
 }

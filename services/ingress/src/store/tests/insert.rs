@@ -1,9 +1,12 @@
 //! Storing new deliveries.
 use std::collections::HashSet;
 
-use ck8s_types::DeliveryId;
+use ck8s_types::{DeliveryId, RunId};
 
-use super::{super::deliveries, world};
+use super::{
+    super::{deliveries, delivery_keys, waiting},
+    world,
+};
 use crate::domain::delivery::{DeliveryState, NewDelivery};
 
 #[tokio::test]
@@ -42,14 +45,59 @@ async fn a_batch_stores_each_key_once() {
         (DeliveryState::Ignored, "no trigger")
     );
     assert!(ignored.handled_at.is_some() && ignored.size_bytes == 2);
-    assert_eq!(
-        deliveries::id_of_key(&mut conn, "b").await.expect("read"),
-        Some(ids[2])
-    );
-    assert_eq!(
-        deliveries::id_of_key(&mut conn, "z").await.expect("read"),
-        None
-    );
+    let with_key = deliveries::with_key(&mut conn, "b", 10).await;
+    assert_eq!(with_key.expect("read"), [(ids[2], Some(world.project))]);
+    let with_key = deliveries::with_key(&mut conn, "z", 10).await;
+    assert_eq!(with_key.expect("read"), []);
+}
+
+#[tokio::test]
+async fn a_key_that_one_repository_used_is_free_for_every_other() {
+    let world = world().await;
+    let other = world.another_repository().await;
+    let ours = world.delivery("a", DeliveryState::RunCreated);
+    let theirs = NewDelivery {
+        repository_id: Some(other),
+        ..ours.clone()
+    };
+    let of_none = NewDelivery {
+        repository_id: None,
+        state: DeliveryState::Ignored,
+        ..ours.clone()
+    };
+    let all = [ours, theirs, of_none];
+    let (ids, stored) = world.insert(&all).await;
+    assert_eq!(stored, HashSet::from_iter(ids.iter().copied()));
+    let runs: HashSet<RunId> = ids.iter().map(|id| RunId::of_delivery(*id)).collect();
+    assert_eq!(runs.len(), 3, "each has a run of its own");
+    let (_, stored) = world.insert(&all).await;
+    assert_eq!(stored, HashSet::new(), "and each counts once");
+
+    let mut conn = world.pool.acquire().await.expect("a connection");
+    world.settle(ids[1], DeliveryState::Failed, None).await;
+    for (repository, has_arrived) in [(world.repository, true), (other, false)] {
+        let arrived = delivery_keys::arrived(&mut conn, repository, &["a", "b"]).await;
+        assert_eq!(arrived.expect("read").contains("a"), has_arrived);
+    }
+    let keys: Vec<_> = all.iter().map(NewDelivery::delivery_key).collect();
+    let revived = waiting::revive_failed(&mut conn, &keys).await;
+    assert_eq!(revived.expect("revived"), [(ids[1], Some(world.project))]);
+}
+
+#[tokio::test]
+async fn what_an_older_program_stored_has_arrived() {
+    let world = world().await;
+    let (_, stored) = world
+        .insert(&[world.delivery("a", DeliveryState::Ignored)])
+        .await;
+    assert_eq!(stored.len(), 1);
+    let mut conn = world.pool.acquire().await.expect("a connection");
+    sqlx::query("UPDATE ingress.delivery_keys SET repository_id = DEFAULT")
+        .execute(&mut *conn)
+        .await
+        .expect("as an older program writes it");
+    let arrived = delivery_keys::arrived(&mut conn, world.repository, &["a"]).await;
+    assert_eq!(arrived.expect("read").len(), 1);
 }
 
 #[tokio::test]

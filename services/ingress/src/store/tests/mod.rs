@@ -20,7 +20,7 @@ struct World {
     pool: PgPool,
     project: ProjectId,
     repository: RepositoryId,
-    _db: TestDb,
+    db: TestDb,
 }
 
 async fn world() -> World {
@@ -47,7 +47,7 @@ async fn world() -> World {
         pool: db.pool(ServiceRole::Ingress).await,
         project,
         repository,
-        _db: db,
+        db,
     }
 }
 
@@ -69,6 +69,21 @@ impl World {
             size_bytes: 2,
             payload: stored_body::compress(b"{}"),
         }
+    }
+
+    /// Makes another repository of the same project.
+    async fn another_repository(&self) -> RepositoryId {
+        let id = RepositoryId::new();
+        sqlx::query(
+            "INSERT INTO repositories.repositories (id, project_id, provider, external_id, full_name, default_branch)
+             VALUES ($1, $2, 'github', '2', 'acme/other', 'main')",
+        )
+        .bind(id.uuid())
+        .bind(self.project.uuid())
+        .execute(&self.db.owner().await)
+        .await
+        .expect("a repository");
+        id
     }
 
     async fn insert(&self, rows: &[NewDelivery]) -> (Vec<DeliveryId>, HashSet<DeliveryId>) {

@@ -57,7 +57,9 @@ async fn only_failed_deliveries_wait_again_when_they_are_sent_again() {
         .settle(ids[1], DeliveryState::RunCreated, Some(RunId::new()))
         .await;
     let mut conn = world.pool.acquire().await.expect("a connection");
-    let revived = waiting::revive_failed(&mut conn, &["failed", "made", "waits", "unknown"])
+    let keys = ["failed", "made", "waits", "unknown"];
+    let keys = keys.map(|key| world.delivery(key, DeliveryState::Failed).delivery_key());
+    let revived = waiting::revive_failed(&mut conn, &keys)
         .await
         .expect("revived");
     assert_eq!(revived, [(ids[0], Some(world.project))]);
