@@ -10,8 +10,11 @@ use ck8s_cli::{GlobalOptions, WorkerVerb};
 use ck8s_pki::{Certificates, Identity};
 use ck8s_telemetry::{Admin, LogFormat, init_logs};
 use ck8s_types::WorkerId;
-use ck8s_worker::{ConnectionState, Credential, ExecutorConfig, Worker, WorkerConfig};
+use ck8s_worker::{
+    ConnectionState, Credential, EgressCeiling, ExecutorConfig, Worker, WorkerConfig,
+};
 use clap::ValueEnum;
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 use crate::shutdown;
@@ -103,6 +106,15 @@ pub(crate) struct WorkloadArgs {
     /// the mesh.
     #[arg(long, env = "CK8S_URL_FOR_RUNS", value_name = "URL")]
     url_for_runs: Option<String>,
+    /// Ranges that runs may reach although they are link-local or a cloud's metadata, if their services.yaml allows
+    /// them.
+    #[arg(
+        long = "egress-exception",
+        env = "CK8S_EGRESS_EXCEPTIONS",
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
+    egress_exceptions: Vec<IpNet>,
 }
 
 impl WorkloadArgs {
@@ -113,8 +125,13 @@ impl WorkloadArgs {
     }
 
     /// The executor's configuration.
-    pub(crate) fn executor(self, executor: Executor, work_dir: PathBuf) -> ExecutorConfig {
-        match executor {
+    ///
+    /// # Errors
+    /// If the exceptions of the egress ceiling cannot be used.
+    pub(crate) fn executor(self, executor: Executor, work_dir: PathBuf) -> Result<ExecutorConfig> {
+        let egress_ceiling = EgressCeiling::with_exceptions(self.egress_exceptions)
+            .context("CK8S_EGRESS_EXCEPTIONS (--egress-exception)")?;
+        Ok(match executor {
             Executor::Process => ExecutorConfig::Process {
                 work_dir,
                 server_url_for_runs: self.url_for_runs,
@@ -123,8 +140,9 @@ impl WorkloadArgs {
                 kubeconfig: self.kubeconfig,
                 namespace_prefix: self.namespace_prefix,
                 server_url_for_runs: self.url_for_runs,
+                egress_ceiling,
             },
-        }
+        })
     }
 }
 
@@ -163,7 +181,7 @@ pub(crate) async fn run(args: WorkerArgs, global: GlobalOptions) -> Result<ExitC
         },
         labels: node.labels,
         capacity: node.capacity,
-        executor: node.workload.executor(node.executor, node.work_dir),
+        executor: node.workload.executor(node.executor, node.work_dir)?,
     };
     let admin = match node.admin_listen {
         Some(address) => Some(Admin::bind(address).await?),

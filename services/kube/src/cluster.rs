@@ -17,7 +17,8 @@ use moka::future::Cache;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    error::KubeError, job_name::JobName, watch::ClusterWatch, workload_view::WorkloadWatch,
+    egress_ceiling::EgressCeiling, error::KubeError, job_name::JobName, watch::ClusterWatch,
+    workload_view::WorkloadWatch,
 };
 
 /// Bounds the namespaces that are known to be complete. One that is forgotten is only made sure of again.
@@ -31,6 +32,8 @@ pub struct ClusterOptions {
     pub kubeconfig: Option<PathBuf>,
     /// The server's address for workloads. The policy of their namespaces allows it.
     pub server_url: Option<String>,
+    /// What runs may reach at most.
+    pub egress_ceiling: EgressCeiling,
 }
 
 /// One cluster. Clones share the connection and the watches.
@@ -40,6 +43,7 @@ pub struct Cluster {
     /// The namespaces that are known to be complete.
     pub(crate) ready_namespaces: Cache<String, ()>,
     pub(crate) server_url: Option<String>,
+    pub(crate) egress_ceiling: EgressCeiling,
     id: String,
     watch: ClusterWatch,
 }
@@ -69,6 +73,7 @@ impl Cluster {
             client,
             ready_namespaces: Cache::new(MAX_READY_NAMESPACES),
             server_url: options.server_url,
+            egress_ceiling: options.egress_ceiling,
             id,
             watch: ClusterWatch::default(),
         };

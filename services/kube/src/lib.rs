@@ -4,6 +4,7 @@ mod apply;
 mod cluster;
 mod creation_failure;
 mod egress;
+mod egress_ceiling;
 mod error;
 mod exit;
 mod job_name;
@@ -22,6 +23,7 @@ mod workload_view;
 
 pub use cluster::{Cluster, ClusterOptions};
 pub use creation_failure::CreationFailure;
+pub use egress_ceiling::{EgressCeiling, InvalidCeiling};
 pub use error::KubeError;
 pub use exit::Exit;
 pub use job_name::JobName;

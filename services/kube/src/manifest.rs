@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     egress,
+    egress_ceiling::EgressCeiling,
     error::KubeError,
     job_name::JobName,
     labels::{ATTEMPT, CONTAINER, LEASE_EPOCH, MANAGED_BY, MANAGER, RUN_ID, SERVICE_ACCOUNT},
@@ -66,8 +67,11 @@ impl WorkloadSpec {
 
     /// Returns the policy that allows the run's egress. None: the namespace's default, which allows only name
     /// resolution, is enough.
-    pub(crate) fn network_policy(&self) -> Result<Option<Value>, KubeError> {
-        let rules = egress::rules(&self.spec.egress)?;
+    pub(crate) fn network_policy(
+        &self,
+        ceiling: &EgressCeiling,
+    ) -> Result<Option<Value>, KubeError> {
+        let rules = egress::rules(&self.spec.egress, ceiling)?;
         if rules.is_empty() {
             return Ok(None);
         }
@@ -236,9 +240,11 @@ mod tests {
     #[test]
     fn only_egress_makes_a_network_policy() {
         let mut workload = workload();
-        assert_eq!(workload.network_policy(), Ok(None));
+        let ceiling = EgressCeiling::default();
+        assert_eq!(workload.network_policy(&ceiling), Ok(None));
         workload.spec.egress = vec!["10.0.0.0/8:443".into()];
-        let policy = workload.network_policy().expect("fits").expect("is there");
+        let policy = workload.network_policy(&ceiling).expect("fits");
+        let policy = policy.expect("is there");
         assert_eq!(
             policy["spec"]["podSelector"]["matchLabels"][RUN_ID],
             workload.job.run_id.to_string()

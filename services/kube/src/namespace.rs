@@ -39,7 +39,7 @@ impl Cluster {
         let parts = [
             (service_account(), Conflict::Overwrite),
             (
-                network_policy(self.server_url.as_deref()),
+                network_policy(self.server_url.as_deref(), &self.egress_ceiling),
                 Conflict::Overwrite,
             ),
             (quota(), Conflict::Keep),

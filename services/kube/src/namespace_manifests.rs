@@ -1,9 +1,12 @@
 //! The manifests of a project's namespace: what isolates it from the others. Pure.
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::{Value, json};
 
-use crate::labels::{MANAGED_BY, MANAGER, SERVICE_ACCOUNT};
+use crate::{
+    egress_ceiling::EgressCeiling,
+    labels::{MANAGED_BY, MANAGER, SERVICE_ACCOUNT},
+};
 
 /// The name of the quota and of the limit range.
 pub(crate) const QUOTA_NAME: &str = "ck8s";
@@ -55,17 +58,20 @@ pub(crate) fn limit_range() -> Value {
     })
 }
 
+/// The address of a DNS cache on each node, where a cluster has one. It is link-local: runs reach it only where the
+/// operator says so.
+const NODE_DNS_CACHE: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 20, 10));
+
 /// Denies all traffic but name resolution and, where its address can be named, the server.
-pub(crate) fn network_policy(server_url: Option<&str>) -> Value {
+pub(crate) fn network_policy(server_url: Option<&str>, ceiling: &EgressCeiling) -> Value {
     let dns = json!([{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]);
-    let mut egress = vec![json!({
-        "to": [
-            {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}},
-            // The address of a DNS cache on each node, where a cluster has one.
-            {"ipBlock": {"cidr": "169.254.20.10/32"}},
-        ],
-        "ports": dns,
-    })];
+    let mut resolvers = vec![
+        json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}),
+    ];
+    if ceiling.excepts(NODE_DNS_CACHE) {
+        resolvers.push(json!({"ipBlock": {"cidr": format!("{NODE_DNS_CACHE}/32")}}));
+    }
+    let mut egress = vec![json!({"to": resolvers, "ports": dns})];
     if let Some(url) = server_url {
         match server_egress(url) {
             Some(rule) => egress.push(rule),
@@ -104,6 +110,18 @@ fn server_egress(url: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dns_cache_on_the_node_is_reached_where_the_operator_says_so() {
+        let policy = network_policy(None, &EgressCeiling::default()).to_string();
+        assert!(!policy.contains("169.254."), "{policy}");
+        let exception = "169.254.20.10/32".parse().expect("a range");
+        let ceiling = EgressCeiling::with_exceptions(vec![exception]).expect("fits");
+        let policy = network_policy(None, &ceiling);
+        let rule = &policy["spec"]["egress"][0];
+        assert_eq!(rule["to"][1]["ipBlock"]["cidr"], "169.254.20.10/32");
+        assert_eq!(rule["ports"][0]["port"], 53);
+    }
 
     #[test]
     fn the_server_is_allowed_where_a_policy_can_name_it() {

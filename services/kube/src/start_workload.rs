@@ -33,7 +33,7 @@ impl Cluster {
     /// # Errors
     /// [`KubeError::Refused`] ends the run; [`KubeError::Superseded`] if a newer lease holds the Job.
     pub async fn start(&self, workload: &WorkloadSpec) -> Result<StartOutcome, KubeError> {
-        let policy = workload.network_policy()?;
+        let policy = workload.network_policy(&self.egress_ceiling)?;
         let job: Job = serde_json::from_value(workload.job_manifest())
             .map_err(|e| KubeError::config(format!("the Job cannot be described: {e}")))?;
         let namespace = workload.job.namespace.as_str();

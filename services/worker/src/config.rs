@@ -1,6 +1,7 @@
 //! The configuration of a worker.
 use std::path::PathBuf;
 
+use ck8s_kube::EgressCeiling;
 use ck8s_pki::Certificates;
 use ck8s_types::WorkerId;
 use secrecy::SecretString;
@@ -59,6 +60,8 @@ pub enum ExecutorConfig {
         namespace_prefix: String,
         /// The server's address for pods (`CK8S_URL`). None: pods get no address.
         server_url_for_runs: Option<String>,
+        /// What runs may reach at most.
+        egress_ceiling: EgressCeiling,
     },
 }
 

@@ -12,6 +12,7 @@ mod log;
 mod tasks;
 mod worker;
 
+pub use ck8s_kube::EgressCeiling;
 pub use config::{Credential, DEFAULT_NAMESPACE_PREFIX, ExecutorConfig, WorkerConfig};
 pub use connection::ConnectionState;
 pub use domain::{Exit, LogItem, LogSink, WorkloadEvent, WorkloadId, WorkloadRequest, log_channel};

@@ -137,6 +137,57 @@ async fn failures_have_reasons() {
 }
 
 #[tokio::test]
+async fn no_policy_reaches_link_local_addresses_or_metadata() {
+    let Some(fixture) = kubernetes().await else {
+        return;
+    };
+    let metadata = RunSpec {
+        egress: vec!["169.254.169.254:80".into()],
+        ..spec("true")
+    };
+    let message = failure(&fixture, metadata, RunReason::ConfigError).await;
+    assert!(message.contains("no run may reach"), "{message}");
+
+    let (request, _lease) = request(RunSpec {
+        egress: vec!["0.0.0.0/0:443".into(), "::/0".into(), "10.0.0.0/8".into()],
+        ..spec("sleep 60")
+    });
+    let log = Log::new();
+    let workload = fixture
+        .executor
+        .start(&request, &log.sink)
+        .await
+        .expect("starts");
+    let selector = format!("ck8s.io/run-id={}", request.id.run_id);
+    let namespace = format!("ck8s-{}", request.id.project);
+    let blocks = "jsonpath={range .items[*].spec.egress[*].to[*]}{.ipBlock.cidr} {.ipBlock.except}{\"\\n\"}{end}";
+    let get = ["get", "networkpolicies", "-n", &namespace, "-o", blocks];
+    let stored = kubectl(&[&get[..], &["-l", &selector]].concat());
+    let stored: Vec<&str> = stored.lines().collect();
+    assert_eq!(stored.len(), 3, "{stored:?}");
+    for (line, cidr, except) in [
+        (stored[0], "0.0.0.0/0 ", "169.254.0.0/16"),
+        (stored[1], "::/0 ", "fe80::/10"),
+        (stored[2], "10.0.0.0/8 ", ""),
+    ] {
+        assert!(
+            line.starts_with(cidr) && line.contains(except),
+            "{stored:?}"
+        );
+    }
+    let default = kubectl(
+        &[
+            &get[..],
+            &["--field-selector", "metadata.name=ck8s-default"],
+        ]
+        .concat(),
+    );
+    assert!(!default.contains("169.254."), "{default}");
+    drop(workload);
+    remove(&fixture, &request).await;
+}
+
+#[tokio::test]
 async fn the_schedulers_message_is_reported() {
     let Some(fixture) = kubernetes().await else {
         return;

@@ -38,7 +38,7 @@ pub(super) fn start(
         worker_id,
         labels: Vec::new(),
         capacity: args.capacity,
-        executor: workload.executor(args.executor, dir.path().join("work")),
+        executor: workload.executor(args.executor, dir.path().join("work"))?,
     };
     let stopping = CancellationToken::new();
     let worker = Worker::start(config, stopping.clone());

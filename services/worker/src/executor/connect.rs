@@ -33,10 +33,12 @@ pub(crate) async fn connect(
             kubeconfig,
             namespace_prefix,
             server_url_for_runs,
+            egress_ceiling,
         } => {
             let options = ClusterOptions {
                 kubeconfig: kubeconfig.clone(),
                 server_url: server_url_for_runs.clone(),
+                egress_ceiling: egress_ceiling.clone(),
             };
             let cluster = Cluster::connect(options, end).await;
             let executor = KubernetesExecutor::new(

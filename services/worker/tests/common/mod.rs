@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ck8s_kube::{Cluster, ClusterOptions};
+use ck8s_kube::{Cluster, ClusterOptions, EgressCeiling};
 use ck8s_types::{Epoch, RunId, RunSpec, Timeouts};
 use ck8s_worker::{
     Executor, Exit, KubernetesExecutor, LogItem, LogSink, ProcessExecutor, Workload, WorkloadEvent,
@@ -55,6 +55,7 @@ pub(crate) async fn kubernetes() -> Option<Fixture> {
     let options = ClusterOptions {
         kubeconfig: Some(kubeconfig.into()),
         server_url: None,
+        egress_ceiling: EgressCeiling::default(),
     };
     let cluster = Cluster::connect(options, &stop)
         .await
