@@ -21,6 +21,7 @@ mod repo_cli;
 mod reporting;
 mod repositories;
 mod runs;
+mod secrets;
 mod sign_in;
 mod smoke;
 mod stale;

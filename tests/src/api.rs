@@ -239,6 +239,7 @@ impl Api {
             repository: repository.to_owned(),
             name: name.to_owned(),
             value: value.to_owned(),
+            binding: None,
         };
         self.repositories()
             .set_secret(request)

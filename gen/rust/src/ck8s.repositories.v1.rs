@@ -66,6 +66,22 @@ pub struct Repository {
     /// The provider accepts no requests until then; unset: it accepts them.
     #[prost(message, optional, tag = "21")]
     pub wait_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// The repository's secrets, by name, never their values.
+    #[prost(message, repeated, tag = "22")]
+    pub secrets: ::prost::alloc::vec::Vec<Secret>,
+}
+/// A secret of runs, never its value.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Secret {
+    /// The name of the environment variable.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Only runs of these triggers are given it; empty: runs of every trigger.
+    #[prost(string, repeated, tag = "2")]
+    pub triggers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// When it was last set.
+    #[prost(message, optional, tag = "3")]
+    pub update_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// An app's installation at a provider.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -289,6 +305,10 @@ pub struct GetRepositoryRequest {
     /// Id or owner/name.
     #[prost(string, tag = "1")]
     pub repository: ::prost::alloc::string::String,
+    /// Only a repository of one of these projects, by their ids, at most 10,000; empty: of any. Several projects may have
+    /// one of the same name.
+    #[prost(string, repeated, tag = "2")]
+    pub project_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// The repository.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -593,6 +613,16 @@ pub struct SetSecretRequest {
     /// Its value, at most 32 KiB; empty: the secret is removed.
     #[prost(string, tag = "4")]
     pub value: ::prost::alloc::string::String,
+    /// Which triggers' runs are given it; unset: as before, and a new secret is not bound. Not with an empty value.
+    #[prost(message, optional, tag = "5")]
+    pub binding: ::core::option::Option<SecretBinding>,
+}
+/// The triggers that a secret is bound to.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SecretBinding {
+    /// Names of triggers, at most 100; empty: runs of every trigger are given the secret.
+    #[prost(string, repeated, tag = "1")]
+    pub triggers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// The secret is set.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -600,6 +630,52 @@ pub struct SetSecretResponse {
     /// The repository.
     #[prost(message, optional, tag = "1")]
     pub repository: ::core::option::Option<Repository>,
+}
+/// A secret of a project to set.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetProjectSecretRequest {
+    /// A UUID that makes the call safe to repeat.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The project's id or slug.
+    #[prost(string, tag = "2")]
+    pub project: ::prost::alloc::string::String,
+    /// The name of the environment variable: upper case, digits and underscores; not CK8S\_\*.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    /// Its value, at most 32 KiB; empty: the secret is removed.
+    #[prost(string, tag = "4")]
+    pub value: ::prost::alloc::string::String,
+}
+/// The secret is set.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetProjectSecretResponse {
+    /// The secret; unset: it was removed.
+    #[prost(message, optional, tag = "1")]
+    pub secret: ::core::option::Option<Secret>,
+}
+/// A page of a project's secrets to list.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListProjectSecretsRequest {
+    /// The project's id or slug.
+    #[prost(string, tag = "1")]
+    pub project: ::prost::alloc::string::String,
+    /// How many at most. 0 means 50; more than 200 means 200.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// The token from an earlier answer; empty for the first page.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of a project's secrets.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListProjectSecretsResponse {
+    /// By name.
+    #[prost(message, repeated, tag = "1")]
+    pub secrets: ::prost::alloc::vec::Vec<Secret>,
+    /// Empty: there is no next page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
 }
 /// A request to seal stored secrets again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -634,7 +710,9 @@ pub struct ResolveRepositoriesRequest {
 /// What is needed to verify and match.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ResolveRepositoriesResponse {
-    /// The repositories that ck8s knows, in no order; an id that is missing here is unknown.
+    /// The repositories whose webhooks name these ids; an id that is missing here is unknown. Of each id it is the one
+    /// that ck8s manages, or else those that were added by hand, oldest first: a webhook is for the one whose secret
+    /// signed it.
     #[prost(message, repeated, tag = "1")]
     pub repositories: ::prost::alloc::vec::Vec<ResolvedRepository>,
 }
@@ -651,7 +729,7 @@ pub struct ResolvedRepository {
     #[prost(message, optional, tag = "3")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
 }
-/// Secrets to open.
+/// Secrets to open: of the repository or, where it has none of the name, of its project.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OpenSecretsRequest {
     /// The repository's id.
@@ -660,6 +738,24 @@ pub struct OpenSecretsRequest {
     /// The names of the secrets.
     #[prost(string, repeated, tag = "2")]
     pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What the run is of: a secret that is bound to triggers is given to runs of these alone. Unset: a spec of somebody's
+    /// own.
+    #[prost(oneof = "open_secrets_request::Origin", tags = "3, 4")]
+    pub origin: ::core::option::Option<open_secrets_request::Origin>,
+}
+/// Nested message and enum types in `OpenSecretsRequest`.
+pub mod open_secrets_request {
+    /// What the run is of: a secret that is bound to triggers is given to runs of these alone. Unset: a spec of somebody's
+    /// own.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Origin {
+        /// The name of the trigger.
+        #[prost(string, tag = "3")]
+        Trigger(::prost::alloc::string::String),
+        /// True: a spec of a project admin's own, which is given bound secrets too.
+        #[prost(bool, tag = "4")]
+        AdminSpec(bool),
+    }
 }
 /// Secrets in the clear; never logged, never stored.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -670,6 +766,9 @@ pub struct OpenSecretsResponse {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
+    /// The names of secrets that are bound to other triggers.
+    #[prost(string, repeated, tag = "2")]
+    pub withheld_names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Generated client implementations.
 pub mod repositories_service_client {
@@ -1067,6 +1166,67 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Sets or removes a secret of a project, which runs of all its repositories may ask for by name. A repository's own
+        /// secret of the same name wins.
+        pub async fn set_project_secret(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetProjectSecretRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetProjectSecretResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.repositories.v1.RepositoriesService/SetProjectSecret",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "ck8s.repositories.v1.RepositoriesService",
+                        "SetProjectSecret",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the secrets of a project by name, never their values.
+        pub async fn list_project_secrets(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListProjectSecretsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListProjectSecretsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.repositories.v1.RepositoriesService/ListProjectSecrets",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "ck8s.repositories.v1.RepositoriesService",
+                        "ListProjectSecrets",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Seals again every stored secret of this service that is not sealed under the key ring's first key.
         pub async fn reseal(
             &mut self,
@@ -1368,6 +1528,23 @@ pub mod repositories_service_server {
             request: tonic::Request<super::SetSecretRequest>,
         ) -> std::result::Result<
             tonic::Response<super::SetSecretResponse>,
+            tonic::Status,
+        >;
+        /// Sets or removes a secret of a project, which runs of all its repositories may ask for by name. A repository's own
+        /// secret of the same name wins.
+        async fn set_project_secret(
+            &self,
+            request: tonic::Request<super::SetProjectSecretRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetProjectSecretResponse>,
+            tonic::Status,
+        >;
+        /// Lists the secrets of a project by name, never their values.
+        async fn list_project_secrets(
+            &self,
+            request: tonic::Request<super::ListProjectSecretsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListProjectSecretsResponse>,
             tonic::Status,
         >;
         /// Seals again every stored secret of this service that is not sealed under the key ring's first key.
@@ -1966,6 +2143,104 @@ pub mod repositories_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SetSecretSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.repositories.v1.RepositoriesService/SetProjectSecret" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetProjectSecretSvc<T: RepositoriesService>(pub Arc<T>);
+                    impl<
+                        T: RepositoriesService,
+                    > tonic::server::UnaryService<super::SetProjectSecretRequest>
+                    for SetProjectSecretSvc<T> {
+                        type Response = super::SetProjectSecretResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetProjectSecretRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RepositoriesService>::set_project_secret(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetProjectSecretSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.repositories.v1.RepositoriesService/ListProjectSecrets" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListProjectSecretsSvc<T: RepositoriesService>(pub Arc<T>);
+                    impl<
+                        T: RepositoriesService,
+                    > tonic::server::UnaryService<super::ListProjectSecretsRequest>
+                    for ListProjectSecretsSvc<T> {
+                        type Response = super::ListProjectSecretsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListProjectSecretsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RepositoriesService>::list_project_secrets(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListProjectSecretsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -135,6 +135,7 @@ impl Client {
         }
         let request = self.request(GetRepositoryRequest {
             repository: name.to_owned(),
+            project_ids: Vec::new(),
         });
         let answer = self.repositories().get_repository(request).await;
         let answer = answer.context(format!("cannot find repository {name}"))?;

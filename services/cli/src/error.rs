@@ -153,6 +153,9 @@ fn hint(status: &Status) -> String {
         Code::Unauthenticated => {
             "sign in with `ck8s login`, or set CK8S_TOKEN to a valid token".to_owned()
         }
+        Code::PermissionDenied if reason == "SECRETS_NEED_ADMIN" => {
+            "ask an admin of the project".to_owned()
+        }
         Code::PermissionDenied => "use a platform admin's token".to_owned(),
         Code::NotFound => not_found_hint(&reason),
         Code::Aborted => "read it again, then repeat".to_owned(),
@@ -203,6 +206,7 @@ fn reason_hint(reason: &str) -> &'static str {
     match reason {
         "RUN_ENDED" => "`ck8s run retry` starts it again",
         "RUN_NOT_ENDED" => "`ck8s run cancel` ends it",
+        "REPOSITORY_AMBIGUOUS" => "`ck8s repo list` shows the ids",
         "SECRET_MISSING" => "`ck8s repo secret set` sets it",
         "PROJECT_EXISTS" | "REPOSITORY_EXISTS" | "TOKEN_EXISTS" => "use that one, or another name",
         "PROJECT_IN_USE" => "remove its repositories; a project with runs stays",

@@ -44,7 +44,7 @@ contract_messages! {
         RemoveMemberResponse;
     "ck8s.ingress.v1" ingress: Delivery;
     "ck8s.repositories.v1" repositories: Repository AddRepositoryResponse RemoveRepositoryResponse RotateWebhookSecretResponse
-        CheckRepositoryResponse MendRepositoryResponse;
+        CheckRepositoryResponse MendRepositoryResponse Secret SetProjectSecretResponse;
     "ck8s.runs.v1" runs: Run FlowEvent ExplainRunResponse WatchRunsResponse Slot SetSlotsResponse Worker;
 }
 

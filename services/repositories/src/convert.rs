@@ -9,12 +9,17 @@ use ck8s_types::{RunId, RunState};
 use secrecy::{ExposeSecret, SecretString};
 use tonic::Status;
 
-use crate::domain::{
-    finding::{Finding, Standing},
-    hook_delivery::HookDelivery,
-    report::ReportedRun,
-    repository::{CredentialKind, RepositoryView, ResolvedRepository},
-    services_yaml::{Services, Trigger},
+use crate::{
+    domain::{
+        fields,
+        finding::{Finding, Standing},
+        hook_delivery::HookDelivery,
+        report::ReportedRun,
+        repository::{CredentialKind, RepositoryView, ResolvedRepository},
+        run_secret::{Binding, RunOrigin, RunSecret},
+        services_yaml::{Services, Trigger},
+    },
+    error::Error,
 };
 
 /// Bounds a token or a private key: an RSA key in PEM has about 3 KiB.
@@ -40,7 +45,8 @@ pub(crate) fn repository(view: RepositoryView) -> pb::Repository {
         create_time: Some(timestamp(repository.created_at)),
         update_time: Some(timestamp(repository.updated_at)),
         etag: repository.version.to_string(),
-        secret_names: repository.secret_names,
+        secret_names: repository.secrets.iter().map(|s| s.name.clone()).collect(),
+        secrets: repository.secrets.into_iter().map(secret).collect(),
         previous_secret_expire_time: repository.previous_secret_expires_at.map(timestamp),
         credential: match provider.credential {
             Some(CredentialKind::App) => pb::CredentialKind::App,
@@ -89,6 +95,32 @@ fn trigger(trigger: Trigger) -> pb::Trigger {
         spec: Some(spec_to_pb(trigger.spec)),
         branches_ignore: trigger.branches_ignore,
         paths_ignore: trigger.paths_ignore,
+    }
+}
+
+/// A secret of runs for the wire, without its value.
+pub(crate) fn secret(secret: RunSecret) -> pb::Secret {
+    pb::Secret {
+        triggers: secret.binding.names().to_vec(),
+        name: secret.name,
+        update_time: Some(timestamp(secret.updated_at)),
+    }
+}
+
+/// Reads which triggers a secret is bound to.
+pub(crate) fn binding(binding: pb::SecretBinding) -> Result<Binding, Error> {
+    Ok(Binding::from_names(fields::trigger_names(
+        binding.triggers,
+    )?))
+}
+
+/// Reads what a run is of.
+pub(crate) fn run_origin(origin: Option<pb::open_secrets_request::Origin>) -> RunOrigin {
+    use pb::open_secrets_request::Origin;
+    match origin {
+        Some(Origin::Trigger(name)) => RunOrigin::Trigger(name),
+        Some(Origin::AdminSpec(true)) => RunOrigin::AdminSpec,
+        Some(Origin::AdminSpec(false)) | None => RunOrigin::Spec,
     }
 }
 

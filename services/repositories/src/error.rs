@@ -5,7 +5,7 @@ use ck8s_db::request_ids::RequestError;
 use ck8s_provider::{MissingPermission, ProviderError};
 use ck8s_rpc::{convert, status};
 use ck8s_sealing::{OpenError, SealError};
-use ck8s_types::{Invalid, ProjectId, RequestId};
+use ck8s_types::{Invalid, ProjectId, RepositoryId, RequestId};
 use thiserror::Error;
 use time::format_description::well_known::Rfc3339;
 use tonic::{Code, Status};
@@ -28,6 +28,17 @@ pub enum Error {
     /// A live repository has this name.
     #[error("a repository named {0:?} exists")]
     NameTaken(String),
+    /// Another project's credential proves this repository.
+    #[error("another project manages the repository")]
+    ManagedElsewhere,
+    /// The caller reaches several repositories of this name.
+    #[error("several repositories are named {name:?}")]
+    Ambiguous {
+        /// The name.
+        name: String,
+        /// The repositories that have it.
+        ids: Vec<RepositoryId>,
+    },
     /// The etag is not the one of the repository: somebody changed it since it was read.
     #[error("the repository has changed since it was read")]
     Changed,
@@ -110,6 +121,14 @@ impl Error {
         Self::Peer(Box::new(status))
     }
 
+    /// Calls what is missing by the name that the caller used.
+    pub(crate) fn of_name(self, name: &str) -> Self {
+        match self {
+            Self::NotFound(_) => Self::NotFound(name.to_owned()),
+            error => error,
+        }
+    }
+
     /// An error that nobody can act on; its cause is logged.
     pub(crate) fn internal(cause: &dyn Display) -> Self {
         Self::Peer(Box::new(status::internal(cause)))
@@ -150,6 +169,12 @@ impl From<Error> for Status {
                 format!("a repository named {name:?} exists"),
                 ("full_name", &name),
             ),
+            // It does not say that there is another project: its name is nobody's business.
+            Error::ManagedElsewhere => status::precondition(
+                "REPOSITORY_UNAVAILABLE",
+                "ck8s cannot manage this repository for this project; a platform admin can find out why",
+            ),
+            Error::Ambiguous { name, ids } => ambiguous(&name, &ids),
             Error::Changed => status::aborted(
                 "REPOSITORY_CHANGED",
                 "the repository has changed since it was read; read it again",
@@ -192,6 +217,17 @@ impl From<Error> for Status {
 
 fn repository_exists(message: String, what: (&str, &str)) -> Status {
     status::error(Code::AlreadyExists, "REPOSITORY_EXISTS", message, &[what])
+}
+
+fn ambiguous(name: &str, ids: &[RepositoryId]) -> Status {
+    let ids: Vec<String> = ids.iter().map(RepositoryId::to_string).collect();
+    let ids = ids.join(", ");
+    status::error(
+        Code::FailedPrecondition,
+        "REPOSITORY_AMBIGUOUS",
+        format!("several projects have a repository named {name:?}; name it by its id: {ids}"),
+        &[("repository", name), ("ids", &ids)],
+    )
 }
 
 fn permissions_missing(missing: &[MissingPermission]) -> Status {

@@ -218,5 +218,6 @@ pub fn trigger_from_pb(trigger: pb::RunTrigger) -> RunTrigger {
         url: trigger.url,
         arguments: trigger.arguments,
         comment_id: trigger.comment_id,
+        admin_spec: false,
     }
 }

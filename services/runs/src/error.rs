@@ -1,6 +1,6 @@
 //! What can go wrong, and the status that callers get for it.
 use ck8s_rpc::status;
-use ck8s_types::{Invalid, RequestId, RunId, RunState};
+use ck8s_types::{Invalid, ProjectRole, RequestId, RunId, RunState};
 use thiserror::Error;
 use tonic::{Code, Status};
 
@@ -30,6 +30,12 @@ pub enum RunsError {
     /// A secret that the run needs is not set.
     #[error("{0}")]
     SecretMissing(String),
+    /// Only project admins may have these secrets given to a spec of their own.
+    #[error(
+        "a run of a spec of your own with secrets takes the project role admin: start one of the repository's triggers, or \
+         leave the secrets out"
+    )]
+    SecretsNeedAdmin(Vec<String>),
     /// The token is not a live run's.
     #[error("no live run has this token")]
     TokenRejected,
@@ -100,6 +106,15 @@ impl From<RunsError> for Status {
             RunsError::Invalid(fault) => ck8s_rpc::convert::invalid(&fault),
             RunsError::RequestIdReused(id) => status::request_id_reused(id),
             RunsError::SecretMissing(message) => status::precondition("SECRET_MISSING", message),
+            RunsError::SecretsNeedAdmin(ref names) => status::error(
+                Code::PermissionDenied,
+                "SECRETS_NEED_ADMIN",
+                error.to_string(),
+                &[
+                    ("role", ProjectRole::Admin.as_str()),
+                    ("secrets", &names.join(", ")),
+                ],
+            ),
             RunsError::TokenRejected => status::unauthenticated(),
             RunsError::CursorTooOld => {
                 status::error(Code::OutOfRange, "CURSOR_TOO_OLD", error.to_string(), &[])

@@ -250,6 +250,10 @@ pub struct RunTrigger {
     /// The provider's id of the comment that it came with.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub comment_id: String,
+    /// A project admin chose the spec, which is of no trigger: it may be given secrets that are bound to triggers.
+    /// Never on the wire.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub admin_spec: bool,
 }
 
 #[cfg(test)]

@@ -131,6 +131,14 @@ pub(crate) const METHODS: &[(&str, Option<Code>)] = &[
         Some(Code::Ok),
     ),
     (
+        "/ck8s.repositories.v1.RepositoriesService/SetProjectSecret",
+        Some(Code::Ok),
+    ),
+    (
+        "/ck8s.repositories.v1.RepositoriesService/ListProjectSecrets",
+        Some(Code::Ok),
+    ),
+    (
         "/ck8s.repositories.v1.RepositoriesService/ResolveRepositories",
         None,
     ),
@@ -274,7 +282,7 @@ fn kind_of(name: &str, object: Object) -> &'static str {
         },
         "GetProject" | "UpdateProject" | "ListMembers" | "AddMember" | "UpdateMember"
         | "RemoveMember" | "CreateToken" | "WatchRuns" | "SetSlots" | "StartRun"
-        | "AddRepository" => "project",
+        | "AddRepository" | "SetProjectSecret" | "ListProjectSecrets" => "project",
         "GetRun" | "CancelRun" | "RetryRun" | "ExplainRun" | "ListFlowEvents" | "ReadLog" => "run",
         "GetRepository"
         | "UpdateRepository"
@@ -414,7 +422,11 @@ fn repositories_bytes(method: &str, names: &str) -> Option<Vec<u8>> {
             ..Default::default()
         }
         .encode_to_vec(),
-        "GetRepository" => repositories::GetRepositoryRequest { repository }.encode_to_vec(),
+        "GetRepository" => repositories::GetRepositoryRequest {
+            repository,
+            project_ids: Vec::new(),
+        }
+        .encode_to_vec(),
         "AddRepository" => {
             let (full_name, external_id) = any_repository();
             repositories::AddRepositoryRequest {
@@ -462,11 +474,24 @@ fn repositories_bytes(method: &str, names: &str) -> Option<Vec<u8>> {
             repository,
         }
         .encode_to_vec(),
+        "SetProjectSecret" => repositories::SetProjectSecretRequest {
+            request_id,
+            project: names.to_owned(),
+            name: "API_KEY".to_owned(),
+            value: "hush".to_owned(),
+        }
+        .encode_to_vec(),
+        "ListProjectSecrets" => repositories::ListProjectSecretsRequest {
+            project: names.to_owned(),
+            ..Default::default()
+        }
+        .encode_to_vec(),
         "SetSecret" => repositories::SetSecretRequest {
             request_id,
             repository,
             name: "TOKEN".to_owned(),
             value: "of no use".to_owned(),
+            binding: None,
         }
         .encode_to_vec(),
         _ => return None,

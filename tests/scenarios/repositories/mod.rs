@@ -1,6 +1,7 @@
 //! Repositories that ck8s manages at a GitHub: added, changed, removed, and who may trigger. This file has what these
 //! tests share.
 mod add;
+mod by_hand;
 mod changes;
 mod hooks;
 mod write_access;
@@ -96,6 +97,7 @@ pub(crate) async fn add(world: &World, project: &str, name: &str, token: &str) -
 async fn get(world: &World, name: &str) -> Repository {
     let request = pb::GetRepositoryRequest {
         repository: name.to_owned(),
+        project_ids: Vec::new(),
     };
     let answer = world.admin.repositories().get_repository(request).await;
     answer

@@ -179,6 +179,7 @@ impl Admin {
         let mut service = RepositoriesServiceClient::new(self.channel.clone());
         let request = GetRepositoryRequest {
             repository: FULL_NAME.to_owned(),
+            project_ids: Vec::new(),
         };
         let services_text = services_text(image);
         let found = match service.get_repository(self.ask(request)?).await {

@@ -6,6 +6,7 @@ pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod member;
 pub(crate) mod project;
+pub(crate) mod project_secret;
 pub(crate) mod repo;
 pub(crate) mod run;
 pub(crate) mod slot;

@@ -7,6 +7,7 @@ use ck8s_proto::auth::v1::{
 };
 use clap::Subcommand;
 
+use super::project_secret::{self, ProjectSecretVerb};
 use crate::{
     GlobalOptions,
     args::Limit,
@@ -63,6 +64,12 @@ pub enum ProjectVerb {
         #[arg(long, value_name = "SLUG")]
         confirm: Option<String>,
     },
+    /// Secrets that runs of every repository of the project may ask for by name.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ck8s project secret set shop API_KEY < key.txt"
+    )]
+    Secret(ProjectSecretVerb),
 }
 
 pub(crate) async fn run(
@@ -115,6 +122,7 @@ pub(crate) async fn run(
             show(&connection, response.project)?;
         }
         ProjectVerb::Delete { project, confirm } => delete(&connection, project, confirm).await?,
+        ProjectVerb::Secret(verb) => project_secret::run(&connection, verb).await?,
     }
     Ok(ExitStatus::Success)
 }

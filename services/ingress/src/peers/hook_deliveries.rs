@@ -67,7 +67,10 @@ impl HookDeliveries {
         repository: RepositoryId,
     ) -> Result<(Option<ProjectId>, String), ServiceUnavailable> {
         let repository = repository.to_string();
-        let request = GetRepositoryRequest { repository };
+        let request = GetRepositoryRequest {
+            repository,
+            project_ids: Vec::new(),
+        };
         let answer = self.repositories.clone().get_repository(request).await;
         let answer = answer.map_err(|s| repositories_unavailable(&s))?;
         let repository = answer.into_inner().repository.unwrap_or_default();

@@ -156,6 +156,30 @@ pub(crate) fn secret_value(value: &str) -> Result<&str, Invalid> {
     Ok(value)
 }
 
+/// Bounds the triggers that a secret is bound to: as many as a services.yaml may have.
+const MAX_BOUND_TRIGGERS: usize = 100;
+/// Bounds the name of a trigger, in bytes.
+const MAX_TRIGGER_NAME_BYTES: usize = 100;
+
+/// Checks the names of the triggers that a secret is bound to, and returns each once, in order.
+///
+/// # Errors
+/// [`Invalid`] for too many names, or for one that no trigger can have.
+pub(crate) fn trigger_names(mut names: Vec<String>) -> Result<Vec<String>, Invalid> {
+    names.sort_unstable();
+    names.dedup();
+    if names.len() > MAX_BOUND_TRIGGERS {
+        return invalid("binding.triggers", "more than 100");
+    }
+    let fits = |name: &String| {
+        (1..=MAX_TRIGGER_NAME_BYTES).contains(&name.len()) && !name.contains(char::is_control)
+    };
+    if !names.iter().all(fits) {
+        return invalid("binding.triggers", "each must be the name of a trigger");
+    }
+    Ok(names)
+}
+
 fn invalid<T>(field: &'static str, problem: &str) -> Result<T, Invalid> {
     let problem = problem.to_owned();
     Err(Invalid { field, problem })
@@ -198,5 +222,10 @@ mod tests {
         }
         assert!(secret_name("ANTHROPIC_API_KEY").is_ok());
         assert!(secret_value("a\0b").is_err());
+        let names = |names: &[&str]| trigger_names(names.iter().map(|&n| n.to_owned()).collect());
+        assert_eq!(names(&["b", "a", "b"]), Ok(vec!["a".into(), "b".into()]));
+        for bad in [&[""][..], &["a\0"], &[&"x".repeat(101)]] {
+            assert!(names(bad).is_err(), "{bad:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod hook_delivery;
 pub(crate) mod pending_change;
 pub(crate) mod report;
 pub(crate) mod repository;
+pub(crate) mod run_secret;
 pub(crate) mod sealed_row;
 pub(crate) mod services_yaml;
 mod timestamps;

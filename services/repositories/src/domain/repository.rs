@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::{services_yaml::Services, timestamps};
+use super::{run_secret::RunSecret, services_yaml::Services, timestamps};
 
 /// A repository that was not removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +24,9 @@ pub(crate) struct Repository {
     pub created_at: OffsetDateTime,
     #[serde(with = "timestamps")]
     pub updated_at: OffsetDateTime,
-    /// The names of the secrets of its runs, sorted.
-    pub secret_names: Vec<String>,
+    /// The secrets of its runs, by name. Answers that an older program stored have none.
+    #[serde(default)]
+    pub secrets: Vec<RunSecret>,
     /// When the webhook secret before the current one ends, if there is one.
     #[serde(with = "timestamps::option")]
     pub previous_secret_expires_at: Option<OffsetDateTime>,
@@ -143,6 +144,24 @@ pub(crate) struct ResolvedRepository {
     pub webhook_secrets: Vec<SecretString>,
     /// When the one before the current one ends.
     pub expires_at: Option<OffsetDateTime>,
+}
+
+/// A repository that is meant by an id or a name. Several projects may have one of the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NamedRepository {
+    pub id: RepositoryId,
+    pub project: ProjectId,
+    pub standing: NamedStanding,
+}
+
+/// How a repository that is named stands; the later one is meant rather than the earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum NamedStanding {
+    Removed,
+    /// Nothing proves that it is the provider's of that name.
+    ByHand,
+    /// A credential proves it.
+    Managed,
 }
 
 /// A repository to insert.

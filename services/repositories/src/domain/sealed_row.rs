@@ -1,7 +1,7 @@
 //! The rows that hold sealed values: a value opens only in its own row.
 use std::fmt;
 
-use ck8s_types::RepositoryId;
+use ck8s_types::{ProjectId, RepositoryId};
 use uuid::Uuid;
 
 /// A webhook secret.
@@ -36,6 +36,13 @@ pub(crate) enum SealedRow<'a> {
         /// Its repository.
         repository: RepositoryId,
     },
+    /// A row of `repositories.project_secrets`.
+    ProjectSecret {
+        /// Its project.
+        project: ProjectId,
+        /// Its name.
+        name: &'a str,
+    },
     /// A row of `repositories.secrets`.
     Secret {
         /// Its repository.
@@ -53,6 +60,9 @@ impl SealedRow<'_> {
                 format!("repositories.webhook_secrets\0{repository}\0{id}")
             }
             Self::Credential { repository } => format!("repositories.credentials\0{repository}"),
+            Self::ProjectSecret { project, name } => {
+                format!("repositories.project_secrets\0{project}\0{name}")
+            }
             Self::Secret { repository, name } => {
                 format!("repositories.secrets\0{repository}\0{name}")
             }
@@ -88,6 +98,10 @@ mod tests {
             },
             SealedRow::Secret {
                 repository,
+                name: "A",
+            },
+            SealedRow::ProjectSecret {
+                project: ProjectId::from(repository.uuid()),
                 name: "A",
             },
         ];

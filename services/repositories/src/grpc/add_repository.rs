@@ -1,6 +1,5 @@
 //! The method `AddRepository`: decodes the request, calls the use case, encodes the response.
 use ck8s_proto::repositories::v1 as pb;
-use ck8s_rpc::status;
 use tonic::{Request, Status};
 
 use super::request;
@@ -15,11 +14,8 @@ pub(super) async fn call(
 ) -> Result<pb::AddRepositoryResponse, Status> {
     let caller = request::caller(repositories, &request)?;
     let add = request.into_inner();
-    if add.project.is_empty() {
-        return Err(status::invalid("project", "must name a project"));
-    }
     let add = AddRepository {
-        project: add.project,
+        project: request::project(add.project)?,
         full_name: add.full_name,
         external_id: add.external_id,
         default_branch: add.default_branch,

@@ -6,6 +6,7 @@ mod add_repository;
 mod check_repository;
 mod get_repository;
 mod list_hook_deliveries;
+mod list_project_secrets;
 mod list_repositories;
 mod may_write;
 mod mend_repository;
@@ -17,6 +18,7 @@ mod reseal;
 mod resolve_repositories;
 mod rotate_credential;
 mod rotate_webhook_secret;
+mod set_project_secret;
 mod set_secret;
 mod update_repository;
 

@@ -34,6 +34,7 @@ mutating_requests!(
     RotateWebhookSecretRequest => "RotateWebhookSecret",
     RotateCredentialRequest => "RotateCredential",
     SetSecretRequest => "SetSecret",
+    SetProjectSecretRequest => "SetProjectSecret",
     MendRepositoryRequest => "MendRepository",
     ResealRequest => "Reseal",
 );
@@ -57,6 +58,14 @@ pub(super) fn caller<T: MutatingRequest>(
 pub(super) fn repository(name: &str) -> Result<&str, Status> {
     if name.is_empty() {
         return Err(status::invalid("repository", "must be an id or owner/name"));
+    }
+    Ok(name)
+}
+
+/// Checks that a request names a project.
+pub(super) fn project(name: String) -> Result<String, Status> {
+    if name.is_empty() {
+        return Err(status::invalid("project", "must name a project"));
     }
     Ok(name)
 }

@@ -3,10 +3,10 @@ use ck8s_proto::repositories::v1::{self as pb, repositories_service_server::Repo
 use tonic::{Request, Response, Status};
 
 use super::{
-    add_repository, check_repository, get_repository, list_hook_deliveries, list_repositories,
-    may_write, mend_repository, note_delivery, open_secrets, redeliver_hook_deliveries,
-    remove_repository, reseal, resolve_repositories, rotate_credential, rotate_webhook_secret,
-    set_secret, update_repository,
+    add_repository, check_repository, get_repository, list_hook_deliveries, list_project_secrets,
+    list_repositories, may_write, mend_repository, note_delivery, open_secrets,
+    redeliver_hook_deliveries, remove_repository, reseal, resolve_repositories, rotate_credential,
+    rotate_webhook_secret, set_project_secret, set_secret, update_repository,
 };
 use crate::service::Repositories;
 
@@ -81,6 +81,24 @@ impl RepositoriesService for RepositoriesServer {
         request: Request<pb::RotateCredentialRequest>,
     ) -> Result<Response<pb::RotateCredentialResponse>, Status> {
         rotate_credential::call(&self.0, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn set_project_secret(
+        &self,
+        request: Request<pb::SetProjectSecretRequest>,
+    ) -> Result<Response<pb::SetProjectSecretResponse>, Status> {
+        set_project_secret::call(&self.0, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn list_project_secrets(
+        &self,
+        request: Request<pb::ListProjectSecretsRequest>,
+    ) -> Result<Response<pb::ListProjectSecretsResponse>, Status> {
+        list_project_secrets::call(&self.0, request)
             .await
             .map(Response::new)
     }

@@ -19,6 +19,7 @@ pub(super) async fn call(
         repository: set.repository,
         name: set.name,
         value: request::secret(set.value),
+        binding: set.binding.map(convert::binding).transpose()?,
     };
     let view = repositories.set_secret(caller, set).await?;
     Ok(pb::SetSecretResponse {

@@ -162,8 +162,13 @@ impl Repositories {
             return Ok(Begun::Answered(Box::new(repository)));
         }
         drop(conn);
-        self.record_addition(lock, addition).await?;
-        Ok(Begun::Recorded)
+        match self.record_addition(lock, addition).await {
+            Ok(()) => Ok(Begun::Recorded),
+            Err(Error::ManagedElsewhere) => {
+                Err(self.unclaimable(caller, &remote.external_id).await)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Records the repository, its secret, its credential, and that it is being added, before anything changes at the

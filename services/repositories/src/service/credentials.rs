@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::{provider::RemoteRepository, repositories::Repositories};
 use crate::{
-    domain::{repository::Repository, sealed_row::SealedRow},
+    domain::{caller::Caller, repository::Repository, sealed_row::SealedRow},
     error::Error,
     store::{
         credentials::{self, AppInstallation, SealedCredential},
@@ -70,8 +70,23 @@ impl Repositories {
         let sealed = self
             .key_ring
             .seal(&row.associated_data(), secret.expose_secret().as_bytes())?;
-        credentials::put(conn, repository, &SealedCredential { app, sealed }).await?;
-        Ok(())
+        credentials::put(conn, repository, &SealedCredential { app, sealed }).await
+    }
+
+    /// Says why a credential cannot prove this repository for a project: another one's does. Whoever does not reach
+    /// that project is not told of it.
+    pub(super) async fn unclaimable(&self, caller: &Caller, external_id: &str) -> Error {
+        let manager = async {
+            let mut conn = self.pool.acquire().await?;
+            repositories::manager(&mut conn, external_id).await
+        };
+        match manager.await {
+            Ok(Some(project)) if caller.access.role_in(project).is_some() => {
+                Error::ExternalIdTaken(external_id.to_owned())
+            }
+            Ok(_) => Error::ManagedElsewhere,
+            Err(error) => error.into(),
+        }
     }
 
     fn open_credential(

@@ -25,6 +25,7 @@ mod may_write;
 mod mend;
 mod note_delivery;
 mod open_secrets;
+mod project_secrets;
 mod redeliver;
 mod remove;
 mod reseal;
@@ -38,7 +39,7 @@ mod verify_key_ring;
 pub use self::repositories::Repositories;
 pub(crate) use self::{
     add::AddRepository, delete_old::DeletedRows, may_write::ProviderUser,
-    pending_changes::RecoveryOutcome, provider::Provider, report::ReportingOutcome,
-    rotate_webhook_secret::RotateWebhookSecret, services_file::SyncOutcome, set_secret::SetSecret,
-    update::UpdateRepository,
+    open_secrets::OpenSecrets, pending_changes::RecoveryOutcome, project_secrets::SetProjectSecret,
+    provider::Provider, report::ReportingOutcome, rotate_webhook_secret::RotateWebhookSecret,
+    services_file::SyncOutcome, set_secret::SetSecret, update::UpdateRepository,
 };

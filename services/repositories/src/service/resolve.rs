@@ -15,15 +15,16 @@ use crate::{
 };
 
 impl Repositories {
-    /// Returns those of the repositories, by the provider's ids, that are known.
+    /// Returns the repositories whose webhooks name these ids of the provider; of each, oldest first.
     pub(crate) async fn resolve(
         &self,
         external_ids: &[String],
     ) -> Result<Vec<ResolvedRepository>, Error> {
         // One snapshot: a secret that is rotated meanwhile is neither doubled nor missing.
         let mut tx = self.pool.begin_with(BEGIN_SNAPSHOT).await?;
-        let ids = repositories::by_external_ids(&mut tx, external_ids).await?;
-        let repositories = repositories::load(&mut tx, &ids).await?;
+        let ids = repositories::claimants(&mut tx, external_ids).await?;
+        let mut repositories = repositories::load(&mut tx, &ids).await?;
+        repositories.sort_by_key(|repository| repository.id);
         let secrets = webhook_secrets::valid(&mut tx, &ids).await?;
         tx.commit().await?;
         let mut secrets_of: HashMap<RepositoryId, Vec<WebhookSecret>> = HashMap::new();

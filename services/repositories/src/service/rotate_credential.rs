@@ -12,7 +12,7 @@ use super::{
 use crate::{
     domain::{caller::Caller, repository::RepositoryView},
     error::Error,
-    store::{provider_state, repositories},
+    store::provider_state,
 };
 
 impl Repositories {
@@ -24,14 +24,13 @@ impl Repositories {
         credential: Credential,
     ) -> Result<RepositoryView, Error> {
         self.authorize_change(&caller, name).await?;
-        let repository = {
+        {
             let mut conn = self.pool.acquire().await?;
             if let Some(repository) = repeated_calls::find_answer(&mut conn, &caller).await? {
                 return Ok(self.view(repository));
             }
-            let id = repositories::find(&mut conn, name).await?;
-            repositories::get(&mut conn, id).await?
-        };
+        }
+        let repository = self.find_authorized(&caller.access, name).await?;
         let provider = self.provider()?;
         let (found, actor) = provider.inspect(&credential, &repository.full_name).await?;
         if found.external_id != repository.external_id {
@@ -46,7 +45,15 @@ impl Repositories {
             return Ok(self.view(repository));
         }
         let before = lock_authorized(&mut tx, &caller, name).await?;
-        self.put_credential(&mut tx, before.id, &credential).await?;
+        if before.id != repository.id {
+            return Err(Error::Changed);
+        }
+        let put = self.put_credential(&mut tx, before.id, &credential).await;
+        if let Err(Error::ManagedElsewhere) = put {
+            tx.rollback().await?;
+            return Err(self.unclaimable(&caller, &before.external_id).await);
+        }
+        put?;
         provider_state::set_actor(&mut tx, before.id, &actor).await?;
         let repository = events::touch(&mut tx, &before).await?;
         let event = RepositoryEvent {

@@ -10,7 +10,13 @@ use super::{
     repositories::Repositories,
 };
 use crate::{
-    domain::{caller::Caller, fields, repository::RepositoryView, sealed_row::SealedRow},
+    domain::{
+        caller::Caller,
+        fields,
+        repository::{Repository, RepositoryView},
+        run_secret::Binding,
+        sealed_row::SealedRow,
+    },
     error::Error,
     store::secrets,
 };
@@ -22,6 +28,8 @@ pub(crate) struct SetSecret {
     pub name: String,
     /// None: the secret is removed.
     pub value: Option<SecretString>,
+    /// None: as it was.
+    pub binding: Option<Binding>,
 }
 
 impl Repositories {
@@ -33,6 +41,9 @@ impl Repositories {
         let name = fields::secret_name(&set.name)?;
         if let Some(value) = &set.value {
             fields::secret_value(value.expose_secret())?;
+        } else if set.binding.is_some() {
+            let problem = "goes with a value";
+            return Err(Error::invalid("binding", problem));
         }
         self.authorize_change(&caller, &set.repository).await?;
         let mut tx = self.pool.begin().await?;
@@ -49,7 +60,7 @@ impl Repositories {
                 let sealed = self
                     .key_ring
                     .seal(&row.associated_data(), value.expose_secret().as_bytes())?;
-                secrets::set(&mut tx, before.id, name, &sealed).await?;
+                secrets::set(&mut tx, before.id, name, &sealed, set.binding.as_ref()).await?;
                 Some((EventKind::SecretSet, "set"))
             }
             None => {
@@ -64,7 +75,7 @@ impl Repositories {
                     kind,
                     actor: &caller.actor,
                     message: format!("secret {name} of {} {verb}", repository.full_name),
-                    data: json!({ "name": name }),
+                    data: json!({ "name": name, "triggers": triggers(&repository, name) }),
                 };
                 events::record(&mut tx, &repository, event).await?;
                 repository
@@ -75,4 +86,10 @@ impl Repositories {
         tx.commit().await?;
         Ok(self.view(repository))
     }
+}
+
+/// Returns the triggers that a secret of a repository is bound to.
+fn triggers<'a>(repository: &'a Repository, name: &str) -> &'a [String] {
+    let secret = repository.secrets.iter().find(|secret| secret.name == name);
+    secret.map_or(&[], |secret| secret.binding.names())
 }

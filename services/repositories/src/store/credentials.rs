@@ -3,6 +3,9 @@ use ck8s_sealing::Sealed;
 use ck8s_types::RepositoryId;
 use sqlx::PgConnection;
 
+use super::repositories::constraint;
+use crate::error::Error;
+
 /// A sealed credential.
 pub(crate) struct SealedCredential {
     /// The app that it is of; none: it is a token.
@@ -17,19 +20,21 @@ pub(crate) struct AppInstallation {
     pub installation_id: String,
 }
 
-/// Gives a repository this credential, in place of any other.
+/// Gives a repository this credential, in place of any other. Fails if another project's credential proves the same
+/// repository.
 pub(crate) async fn put(
     conn: &mut PgConnection,
     repository: RepositoryId,
     credential: &SealedCredential,
-) -> sqlx::Result<()> {
+) -> Result<(), Error> {
     let app = credential.app.as_ref();
     let kind = if app.is_some() { "app" } else { "token" };
-    sqlx::query!(
-        "INSERT INTO repositories.credentials (repository_id, kind, app_id, installation_id, sealed, key_id)
-         VALUES ($1, $2, $3, $4, $5, $6)
+    let done = sqlx::query!(
+        "INSERT INTO repositories.credentials
+             (repository_id, kind, app_id, installation_id, sealed, key_id, provider, external_id)
+         SELECT id, $2, $3, $4, $5, $6, provider, external_id FROM repositories.repositories WHERE id = $1
          ON CONFLICT (repository_id) DO UPDATE
-         SET kind = excluded.kind, app_id = excluded.app_id, installation_id = excluded.installation_id,
+         SET external_id = excluded.external_id, kind = excluded.kind, app_id = excluded.app_id, installation_id = excluded.installation_id,
              sealed = excluded.sealed, key_id = excluded.key_id, created_at = now()",
         repository.uuid(),
         kind,
@@ -39,7 +44,11 @@ pub(crate) async fn put(
         credential.sealed.key_id
     )
     .execute(conn)
-    .await?;
+    .await;
+    done.map_err(|error| match constraint(&error) {
+        Some("credentials_external_id") => Error::ManagedElsewhere,
+        _ => Error::Database(error),
+    })?;
     Ok(())
 }
 

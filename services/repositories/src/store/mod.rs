@@ -1,6 +1,7 @@
 //! All SQL of the service; its rows do not leave it.
 pub(crate) mod credentials;
 pub(crate) mod pending_changes;
+pub(crate) mod project_secrets;
 pub(crate) mod provider_state;
 pub(crate) mod removal;
 pub(crate) mod reports;

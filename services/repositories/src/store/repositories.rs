@@ -1,20 +1,28 @@
 //! The rows of repositories: found by id, name or external id, read in one way, changed.
 use ck8s_db::notify_channels;
 use ck8s_types::{ProjectId, RepositoryId};
-use sqlx::PgConnection;
-use time::OffsetDateTime;
+use serde::Deserialize;
+use sqlx::{PgConnection, types::Json};
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::{
-    domain::repository::{
-        BranchSource, CredentialKind, DefaultBranch, Hook, NewRepository, PageQuery, ProviderState,
-        Repository, RepositoryChange, ServicesFile,
+    domain::{
+        repository::{
+            BranchSource, CredentialKind, DefaultBranch, Hook, NamedRepository, NamedStanding,
+            NewRepository, PageQuery, ProviderState, Repository, RepositoryChange, ServicesFile,
+        },
+        run_secret::{Binding, RunSecret},
     },
     error::Error,
 };
 
 /// Begins a transaction whose statements all see the same data.
 pub(crate) const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
+/// Bounds the projects that get webhooks of one repository which all of them added by hand: each costs a signature's
+/// check for every webhook that names it, also a stranger's.
+const MAX_BY_HAND: i64 = 32;
 
 /// The row of a repository that was not removed.
 struct RepositoryRow {
@@ -28,7 +36,7 @@ struct RepositoryRow {
     version: i64,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
-    secret_names: Vec<String>,
+    secrets: Json<Vec<SecretRow>>,
     previous_secret_expires_at: Option<OffsetDateTime>,
     credential: Option<String>,
     services_path: String,
@@ -43,6 +51,25 @@ struct RepositoryRow {
     actor_login: Option<String>,
     waits_until: Option<OffsetDateTime>,
     recovered_until: Option<OffsetDateTime>,
+}
+
+/// A secret in the row of its repository.
+#[derive(Deserialize)]
+struct SecretRow {
+    name: String,
+    triggers: Vec<String>,
+    /// Microseconds since 1970.
+    updated_us: i64,
+}
+
+impl From<SecretRow> for RunSecret {
+    fn from(row: SecretRow) -> Self {
+        Self {
+            name: row.name,
+            binding: Binding::from_names(row.triggers),
+            updated_at: OffsetDateTime::UNIX_EPOCH + Duration::microseconds(row.updated_us),
+        }
+    }
 }
 
 impl From<RepositoryRow> for Repository {
@@ -63,7 +90,7 @@ impl From<RepositoryRow> for Repository {
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
-            secret_names: row.secret_names,
+            secrets: row.secrets.0.into_iter().map(RunSecret::from).collect(),
             previous_secret_expires_at: row.previous_secret_expires_at,
             services_file: ServicesFile {
                 path: row.services_path,
@@ -103,8 +130,9 @@ pub(crate) async fn load(
         RepositoryRow,
         r#"SELECT r.id, r.project_id, r.external_id, r.full_name, r.default_branch, r.follows_default_branch, r.services_text, r.version,
                   r.created_at, r.updated_at,
-                  ARRAY(SELECT s.name FROM repositories.secrets s
-                        WHERE s.repository_id = r.id ORDER BY s.name) AS "secret_names!",
+                  (SELECT coalesce(json_agg(json_build_object('name', s.name, 'triggers', coalesce(s.triggers, '{}'), 'updated_us',
+                        (extract(epoch FROM s.updated_at) * 1000000)::bigint) ORDER BY s.name), '[]')
+                   FROM repositories.secrets s WHERE s.repository_id = r.id) AS "secrets!: Json<Vec<SecretRow>>",
                   (SELECT max(w.expires_at) FROM repositories.webhook_secrets w
                    WHERE w.repository_id = r.id AND w.expires_at > now()) AS previous_secret_expires_at,
                   c.kind AS "credential?", r.services_path, r.services_etag, r.services_problem, r.services_commit,
@@ -124,66 +152,88 @@ pub(crate) async fn get(conn: &mut PgConnection, id: RepositoryId) -> Result<Rep
     repository.ok_or_else(|| Error::NotFound(id.to_string()))
 }
 
-/// Returns the id of a repository by its id or owner/name.
-pub(crate) async fn find(conn: &mut PgConnection, name: &str) -> Result<RepositoryId, Error> {
-    let id = Uuid::try_parse(name).ok();
-    let found = sqlx::query_scalar!(
-        "SELECT id FROM repositories.repositories
-         WHERE CASE WHEN $1::uuid IS NULL THEN provider = 'github' AND lower(full_name) = lower($2) ELSE id = $1 END
-           AND removed_at IS NULL",
-        id,
-        name
-    )
-    .fetch_optional(conn)
-    .await?;
-    found
-        .map(RepositoryId::from)
-        .ok_or_else(|| Error::NotFound(name.to_owned()))
-}
-
-/// Returns the project of a repository by its id or owner/name, also of one that was removed; none: there never was
-/// one.
-pub(crate) async fn project_of(
+/// Returns the repositories that have this id or owner/name, oldest first: of each project the live one, or else the
+/// one that was removed last.
+pub(crate) async fn named(
     conn: &mut PgConnection,
     name: &str,
-) -> sqlx::Result<Option<ProjectId>> {
+) -> sqlx::Result<Vec<NamedRepository>> {
     let id = Uuid::try_parse(name).ok();
-    let found = sqlx::query_scalar!(
-        "SELECT project_id FROM repositories.repositories
-         WHERE CASE WHEN $1::uuid IS NULL THEN provider = 'github' AND lower(full_name) = lower($2) ELSE id = $1 END
-         ORDER BY removed_at DESC NULLS FIRST LIMIT 1",
+    let rows = sqlx::query!(
+        r#"SELECT DISTINCT ON (r.project_id) r.id, r.project_id, r.removed_at IS NULL AS "is_live!",
+               EXISTS (SELECT FROM repositories.credentials AS c WHERE c.repository_id = r.id) AS "is_managed!"
+         FROM repositories.repositories AS r
+         WHERE CASE WHEN $1::uuid IS NULL THEN r.provider = 'github' AND lower(r.full_name) = lower($2) ELSE r.id = $1 END
+         ORDER BY r.project_id, r.removed_at DESC NULLS FIRST"#,
         id,
         name
     )
-    .fetch_optional(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(found.map(ProjectId::from))
+    let mut named: Vec<NamedRepository> = rows
+        .into_iter()
+        .map(|row| NamedRepository {
+            id: row.id.into(),
+            project: row.project_id.into(),
+            standing: match (row.is_live, row.is_managed) {
+                (false, _) => NamedStanding::Removed,
+                (true, false) => NamedStanding::ByHand,
+                (true, true) => NamedStanding::Managed,
+            },
+        })
+        .collect();
+    named.sort_by_key(|named| named.id);
+    Ok(named)
 }
 
-/// Reads a repository by its id or owner/name, and locks it until the transaction ends.
-pub(crate) async fn find_locked(conn: &mut PgConnection, name: &str) -> Result<Repository, Error> {
-    let id = find(conn, name).await?;
-    let locked = sqlx::query_scalar!(
+/// Reads a repository that was not removed, and locks it until the transaction ends.
+pub(crate) async fn get_locked(
+    conn: &mut PgConnection,
+    id: RepositoryId,
+) -> Result<Repository, Error> {
+    sqlx::query!(
         "SELECT id FROM repositories.repositories WHERE id = $1 AND removed_at IS NULL FOR NO KEY UPDATE",
         id.uuid()
     )
     .fetch_optional(&mut *conn)
     .await?;
-    match locked {
-        Some(id) => get(conn, id.into()).await,
-        None => Err(Error::NotFound(name.to_owned())),
-    }
+    get(conn, id).await
 }
 
-/// Returns the ids of repositories by the provider's ids.
-pub(crate) async fn by_external_ids(
+/// Returns the project that manages the repository that has this id at the provider.
+pub(crate) async fn manager(
+    conn: &mut PgConnection,
+    external_id: &str,
+) -> sqlx::Result<Option<ProjectId>> {
+    let project = sqlx::query_scalar!(
+        "SELECT r.project_id FROM repositories.credentials AS c
+         JOIN repositories.repositories AS r ON r.id = c.repository_id
+         WHERE c.provider = 'github' AND c.external_id = $1",
+        external_id
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(project.map(ProjectId::from))
+}
+
+/// Returns the repositories whose webhooks name these ids of the provider: of each id the one that ck8s manages, or
+/// else those that were added by hand, the first `MAX_BY_HAND` of them. Oldest first.
+pub(crate) async fn claimants(
     conn: &mut PgConnection,
     external_ids: &[String],
 ) -> sqlx::Result<Vec<RepositoryId>> {
     let ids = sqlx::query_scalar!(
-        "SELECT id FROM repositories.repositories
-         WHERE provider = 'github' AND external_id = ANY($1) AND removed_at IS NULL",
-        external_ids
+        r#"SELECT id AS "id!" FROM (
+            SELECT r.id, c.repository_id IS NOT NULL AS is_managed,
+                bool_or(c.repository_id IS NOT NULL) OVER (PARTITION BY r.external_id) AS has_manager,
+                row_number() OVER (PARTITION BY r.external_id ORDER BY r.id) AS place
+            FROM repositories.repositories AS r LEFT JOIN repositories.credentials AS c ON c.repository_id = r.id
+            WHERE r.provider = 'github' AND r.external_id = ANY($1) AND r.removed_at IS NULL
+         ) AS claims
+         WHERE CASE WHEN has_manager THEN is_managed ELSE place <= $2 END
+         ORDER BY id"#,
+        external_ids,
+        MAX_BY_HAND
     )
     .fetch_all(conn)
     .await?;
@@ -308,7 +358,7 @@ pub(crate) async fn notify(conn: &mut PgConnection, external_id: &str) -> sqlx::
     Ok(())
 }
 
-fn constraint(error: &sqlx::Error) -> Option<&str> {
+pub(super) fn constraint(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error().and_then(|e| e.constraint())
 }
 

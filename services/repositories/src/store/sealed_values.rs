@@ -1,6 +1,6 @@
 //! Every sealed value in the tables of this service, for sealing them again.
 use ck8s_sealing::Sealed;
-use ck8s_types::RepositoryId;
+use ck8s_types::{ProjectId, RepositoryId};
 use sqlx::PgConnection;
 
 use crate::domain::sealed_row::{SealedRow, WebhookSecretId};
@@ -8,18 +8,32 @@ use crate::domain::sealed_row::{SealedRow, WebhookSecretId};
 /// A sealed value, and the row that holds it.
 pub(crate) struct SealedValue {
     pub sealed: Sealed,
-    repository: RepositoryId,
+    owner: Owner,
     /// Set: it is a webhook secret.
     id: Option<WebhookSecretId>,
     /// Set: it is a secret of runs. If neither is set, it is the credential.
     name: Option<String>,
 }
 
+/// Whose a sealed value is.
+#[derive(Clone, Copy)]
+enum Owner {
+    Repository(RepositoryId),
+    Project(ProjectId),
+}
+
 impl SealedValue {
     /// Returns the row that it is sealed for.
     pub(crate) fn row(&self) -> SealedRow<'_> {
-        let repository = self.repository;
-        match (self.id, self.name.as_deref()) {
+        let name = self.name.as_deref();
+        let repository = match self.owner {
+            Owner::Repository(repository) => repository,
+            Owner::Project(project) => {
+                let name = name.unwrap_or_default();
+                return SealedRow::ProjectSecret { project, name };
+            }
+        };
+        match (self.id, name) {
             (Some(id), _) => SealedRow::WebhookSecret { id, repository },
             (None, Some(name)) => SealedRow::Secret { repository, name },
             (None, None) => SealedRow::Credential { repository },
@@ -34,11 +48,12 @@ pub(crate) async fn under_other_keys(
     limit: i64,
 ) -> sqlx::Result<Vec<SealedValue>> {
     let rows = sqlx::query!(
-        r#"SELECT repository_id AS "repository!", id, name, sealed AS "sealed!", key_id AS "key_id!" FROM (
-            SELECT repository_id, id, NULL::text AS name, sealed, key_id FROM repositories.webhook_secrets
-            WHERE expires_at IS NULL OR expires_at > now()
-            UNION ALL SELECT repository_id, NULL, name, sealed, key_id FROM repositories.secrets
-            UNION ALL SELECT repository_id, NULL, NULL, sealed, key_id FROM repositories.credentials
+        r#"SELECT owner AS "owner!", is_project AS "is_project!", id, name, sealed AS "sealed!", key_id AS "key_id!" FROM (
+            SELECT repository_id AS owner, false AS is_project, id, NULL::text AS name, sealed, key_id
+            FROM repositories.webhook_secrets WHERE expires_at IS NULL OR expires_at > now()
+            UNION ALL SELECT repository_id, false, NULL, name, sealed, key_id FROM repositories.secrets
+            UNION ALL SELECT repository_id, false, NULL, NULL, sealed, key_id FROM repositories.credentials
+            UNION ALL SELECT project_id, true, NULL, name, sealed, key_id FROM repositories.project_secrets
          ) AS s WHERE key_id <> $1 LIMIT $2"#,
         key_id,
         limit
@@ -50,7 +65,11 @@ pub(crate) async fn under_other_keys(
             key_id: row.key_id,
             bytes: row.sealed,
         },
-        repository: row.repository.into(),
+        owner: if row.is_project {
+            Owner::Project(row.owner.into())
+        } else {
+            Owner::Repository(row.owner.into())
+        },
         id: row.id.map(WebhookSecretId),
         name: row.name,
     });
@@ -75,11 +94,11 @@ pub(crate) async fn replace(
             .execute(conn)
             .await?
         }
-        SealedRow::Secret { name, .. } => {
+        SealedRow::ProjectSecret { project, name } => {
             sqlx::query!(
-                "UPDATE repositories.secrets SET sealed = $3, key_id = $4
-                 WHERE repository_id = $1 AND name = $2 AND sealed = $5",
-                value.repository.uuid(),
+                "UPDATE repositories.project_secrets SET sealed = $3, key_id = $4
+                 WHERE project_id = $1 AND name = $2 AND sealed = $5",
+                project.uuid(),
                 name,
                 after.bytes,
                 after.key_id,
@@ -88,10 +107,23 @@ pub(crate) async fn replace(
             .execute(conn)
             .await?
         }
-        SealedRow::Credential { .. } => {
+        SealedRow::Secret { repository, name } => {
+            sqlx::query!(
+                "UPDATE repositories.secrets SET sealed = $3, key_id = $4
+                 WHERE repository_id = $1 AND name = $2 AND sealed = $5",
+                repository.uuid(),
+                name,
+                after.bytes,
+                after.key_id,
+                value.sealed.bytes
+            )
+            .execute(conn)
+            .await?
+        }
+        SealedRow::Credential { repository } => {
             sqlx::query!(
                 "UPDATE repositories.credentials SET sealed = $2, key_id = $3 WHERE repository_id = $1 AND sealed = $4",
-                value.repository.uuid(),
+                repository.uuid(),
                 after.bytes,
                 after.key_id,
                 value.sealed.bytes

@@ -30,6 +30,7 @@ async fn a_repository_is_added_with_a_random_secret_that_is_shown_once() {
     for name in [repository.id.as_str(), "acme/app", "ACME/App"] {
         let request = pb::GetRepositoryRequest {
             repository: name.into(),
+            project_ids: Vec::new(),
         };
         let got = w.admin.get_repository(request.clone()).await.expect(name);
         assert_eq!(got.into_inner().repository.as_ref(), Some(&repository));
@@ -185,6 +186,7 @@ async fn only_callers_that_the_contract_names_are_let_in() {
     let open = pb::OpenSecretsRequest {
         repository_id: Uuid::now_v7().to_string(),
         names: vec![],
+        origin: None,
     };
     assert_eq!(
         refusal(w.admin.open_secrets(open.clone()).await).0,
@@ -205,6 +207,7 @@ async fn only_callers_that_the_contract_names_are_let_in() {
     );
     let missing = pb::GetRepositoryRequest {
         repository: "acme/none".into(),
+        project_ids: Vec::new(),
     };
     let (code, reason, message) = refusal(w.admin.get_repository(missing).await);
     assert_eq!(

@@ -1,5 +1,6 @@
 //! RepositoriesService through its real server, guarded, with the real ProjectsService, on PostgreSQL.
 mod add;
+mod by_hand;
 mod list;
 mod remove;
 mod request_ids;

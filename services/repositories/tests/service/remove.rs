@@ -16,6 +16,7 @@ async fn a_removed_repository_is_gone_with_its_secrets_and_may_be_added_again() 
         repository: old.id.clone(),
         name: "TOKEN".into(),
         value: "value".into(),
+        binding: None,
     };
     w.admin.set_secret(set).await.expect("sets");
     let remove = pb::RemoveRepositoryRequest {
@@ -43,6 +44,7 @@ async fn a_removed_repository_is_gone_with_its_secrets_and_may_be_added_again() 
     for name in [old.id.as_str(), "acme/app"] {
         let request = pb::GetRepositoryRequest {
             repository: name.into(),
+            project_ids: Vec::new(),
         };
         assert_eq!(
             refusal(w.admin.get_repository(request).await).0,
@@ -52,6 +54,7 @@ async fn a_removed_repository_is_gone_with_its_secrets_and_may_be_added_again() 
     let open = pb::OpenSecretsRequest {
         repository_id: old.id.clone(),
         names: vec!["TOKEN".into()],
+        origin: None,
     };
     assert!(
         w.runs

@@ -25,6 +25,7 @@ async fn another_value_of_a_secret_under_a_used_id_is_refused_and_not_set() {
         repository: "acme/app".into(),
         name: name.into(),
         value: value.into(),
+        binding: None,
     };
     let mut first = w.admin.set_secret(set("one", "A")).await.expect("sets");
     let again = w.admin.set_secret(set("one", "A")).await.expect("repeats");
@@ -38,6 +39,7 @@ async fn another_value_of_a_secret_under_a_used_id_is_refused_and_not_set() {
     let open = pb::OpenSecretsRequest {
         repository_id: id,
         names: vec!["A".into(), "B".into()],
+        origin: None,
     };
     let secrets = w.runs.open_secrets(open).await.expect("opens");
     let secrets = secrets.into_inner().secrets;
@@ -109,6 +111,7 @@ async fn every_change_under_a_used_id_is_refused() {
     );
     let request = pb::GetRepositoryRequest {
         repository: "acme/other".into(),
+        project_ids: Vec::new(),
     };
     w.admin.get_repository(request).await.expect("it stays");
 }

@@ -24,13 +24,22 @@ async fn no_table_holds_a_secret_in_the_clear() {
         repository: "acme/app".into(),
         name: "TOKEN".into(),
         value: "the value of a run's secret".into(),
+        binding: None,
     };
     w.admin.set_secret(set).await.expect("sets");
+    let set = pb::SetProjectSecretRequest {
+        request_id: uuid::Uuid::now_v7().to_string(),
+        project: w.project.slug.clone(),
+        name: "SHARED".into(),
+        value: "the value of a project's secret".into(),
+    };
+    w.admin.set_project_secret(set).await.expect("sets");
 
     let secrets = [
         &random,
         "a chosen webhook secret",
         "the value of a run's secret",
+        "the value of a project's secret",
     ];
     let needles: Vec<String> = secrets
         .iter()

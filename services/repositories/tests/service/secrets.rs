@@ -1,7 +1,7 @@
 //! SetSecret and OpenSecrets.
 use std::collections::HashMap;
 
-use ck8s_proto::repositories::v1 as pb;
+use ck8s_proto::repositories::v1::{self as pb, open_secrets_request::Origin};
 use tonic::Code;
 use uuid::Uuid;
 
@@ -13,6 +13,7 @@ fn set(name: &str, value: &str) -> pb::SetSecretRequest {
         repository: "acme/app".into(),
         name: name.into(),
         value: value.into(),
+        binding: None,
     }
 }
 
@@ -20,6 +21,7 @@ async fn open(w: &mut World, id: &str, names: &[&str]) -> HashMap<String, String
     let request = pb::OpenSecretsRequest {
         repository_id: id.into(),
         names: names.iter().map(|n| (*n).to_owned()).collect(),
+        origin: None,
     };
     w.runs
         .open_secrets(request)
@@ -102,4 +104,191 @@ async fn invalid_names_and_values_are_refused() {
         .set_secret(set("A", &large[1..]))
         .await
         .expect("32 KiB fit");
+}
+
+fn bound(name: &str, triggers: &[&str]) -> pb::SetSecretRequest {
+    let triggers = triggers.iter().map(|t| (*t).to_owned()).collect();
+    pb::SetSecretRequest {
+        binding: Some(pb::SecretBinding { triggers }),
+        ..set(name, "value")
+    }
+}
+
+/// Opens secrets for a run of this origin. Returns the names that were opened and those that were withheld, sorted.
+async fn names_for(w: &mut World, id: &str, origin: Option<Origin>) -> (Vec<String>, Vec<String>) {
+    let request = pb::OpenSecretsRequest {
+        repository_id: id.into(),
+        names: ["BOUND", "FREE", "SHARED"].map(str::to_owned).to_vec(),
+        origin,
+    };
+    let opened = w.runs.open_secrets(request).await.expect("opens");
+    let opened = opened.into_inner();
+    let mut names: Vec<String> = opened.secrets.into_keys().collect();
+    names.sort();
+    (names, opened.withheld_names)
+}
+
+#[tokio::test]
+async fn a_bound_secret_is_opened_for_its_triggers_alone() {
+    let mut w = World::new().await;
+    let app = w.app();
+    let id = w.add(app).await.repository.expect("a repository").id;
+    w.admin.set_secret(set("FREE", "v")).await.expect("sets");
+    let answer = w.admin.set_secret(bound("BOUND", &["b", "a", "b"])).await;
+    let repository = answer.expect("sets").into_inner().repository;
+    let secrets = repository.expect("a repository").secrets;
+    let shown: Vec<(&str, &[String])> = secrets
+        .iter()
+        .map(|s| (s.name.as_str(), s.triggers.as_slice()))
+        .collect();
+    let (a, b) = ("a".to_owned(), "b".to_owned());
+    assert_eq!(shown, [("BOUND", &[a, b][..]), ("FREE", &[])]);
+    assert!(secrets.iter().all(|s| s.update_time.is_some()));
+    assert_eq!(
+        w.events().await[2].3["triggers"],
+        serde_json::json!(["a", "b"])
+    );
+
+    let trigger = |name: &str| Some(Origin::Trigger(name.to_owned()));
+    let (all, free, none) = (
+        ["BOUND", "FREE"].as_slice(),
+        ["FREE"].as_slice(),
+        [].as_slice(),
+    );
+    let bound_only = ["BOUND"].as_slice();
+    for (origin, opened, withheld) in [
+        (trigger("a"), all, none),
+        (trigger("b"), all, none),
+        (trigger("c"), free, bound_only),
+        (trigger(""), free, bound_only),
+        (Some(Origin::AdminSpec(true)), all, none),
+        (Some(Origin::AdminSpec(false)), free, bound_only),
+        (None, free, bound_only),
+    ] {
+        let names = names_for(&mut w, &id, origin.clone()).await;
+        assert_eq!(
+            (names.0.as_slice(), names.1.as_slice()),
+            (
+                opened
+                    .iter()
+                    .map(|n| (*n).to_owned())
+                    .collect::<Vec<_>>()
+                    .as_slice(),
+                withheld
+                    .iter()
+                    .map(|n| (*n).to_owned())
+                    .collect::<Vec<_>>()
+                    .as_slice(),
+            ),
+            "{origin:?}"
+        );
+    }
+
+    // Another value does not unbind it; an empty list does.
+    w.admin.set_secret(set("BOUND", "v")).await.expect("sets");
+    assert_eq!(names_for(&mut w, &id, None).await.1, ["BOUND"]);
+    w.admin.set_secret(bound("BOUND", &[])).await.expect("sets");
+    assert_eq!(names_for(&mut w, &id, None).await.1, [""; 0]);
+
+    let without_value = pb::SetSecretRequest {
+        value: String::new(),
+        ..bound("BOUND", &["a"])
+    };
+    for (request, field) in [
+        (without_value, "binding: "),
+        (bound("BOUND", &[""]), "binding.triggers: "),
+    ] {
+        let (code, _, message) = refusal(w.admin.set_secret(request).await);
+        assert_eq!(code, Code::InvalidArgument);
+        assert!(message.starts_with(field), "{message}");
+    }
+}
+
+fn shared(project: &str, name: &str, value: &str) -> pb::SetProjectSecretRequest {
+    pb::SetProjectSecretRequest {
+        request_id: Uuid::now_v7().to_string(),
+        project: project.into(),
+        name: name.into(),
+        value: value.into(),
+    }
+}
+
+#[tokio::test]
+async fn the_repositories_of_a_project_share_its_secrets() {
+    let mut w = World::new().await;
+    let app = w.app();
+    let id = w.add(app).await.repository.expect("a repository").id;
+    let mut elsewhere = w.app();
+    elsewhere.project = w.other_project.slug.clone();
+    let elsewhere = w.add(elsewhere).await.repository.expect("a repository").id;
+    let request = shared("acme", "SHARED", "a shared value");
+    for request in [request.clone(), request] {
+        let answer = w.admin.set_project_secret(request).await.expect("sets");
+        assert_eq!(answer.into_inner().secret.expect("it").name, "SHARED");
+    }
+    assert_eq!(
+        open(&mut w, &id, &["SHARED"]).await["SHARED"],
+        "a shared value"
+    );
+    assert!(open(&mut w, &elsewhere, &["SHARED"]).await.is_empty());
+
+    // The repository's own wins, and is withheld rather than replaced by the project's.
+    let own = pb::SetSecretRequest {
+        repository: id.clone(),
+        ..bound("SHARED", &["a"])
+    };
+    w.admin.set_secret(own).await.expect("sets");
+    let of_a = names_for(&mut w, &id, Some(Origin::Trigger("a".into()))).await;
+    assert_eq!(of_a.0, ["SHARED"]);
+    assert_eq!(
+        names_for(&mut w, &id, None).await,
+        (vec![], vec!["SHARED".to_owned()])
+    );
+
+    w.admin
+        .set_project_secret(shared("acme", "A", "v"))
+        .await
+        .expect("sets");
+    let list = |token: &str| pb::ListProjectSecretsRequest {
+        project: "acme".into(),
+        page_size: 1,
+        page_token: token.into(),
+    };
+    let first = w
+        .admin
+        .list_project_secrets(list(""))
+        .await
+        .expect("lists")
+        .into_inner();
+    assert_eq!(first.secrets[0].name, "A");
+    let next = w
+        .admin
+        .list_project_secrets(list(&first.next_page_token))
+        .await;
+    let next = next.expect("lists").into_inner();
+    assert_eq!(
+        (next.secrets[0].name.as_str(), next.next_page_token.as_str()),
+        ("SHARED", "")
+    );
+
+    for _ in 0..2 {
+        let answer = w
+            .admin
+            .set_project_secret(shared("acme", "SHARED", ""))
+            .await;
+        assert_eq!(answer.expect("removes").into_inner().secret, None);
+    }
+    let events = w.events().await;
+    let removed: Vec<_> = events.iter().filter(|e| e.0 == "secret.removed").collect();
+    assert_eq!(removed.len(), 1);
+    assert_eq!(removed[0].2, "secret SHARED of the project removed");
+    assert!(!format!("{events:?}").contains("a shared value"));
+
+    for (request, code) in [
+        (shared("acme", "CK8S_X", "v"), Code::InvalidArgument),
+        (shared("", "A", "v"), Code::InvalidArgument),
+        (shared("nope", "A", "v"), Code::NotFound),
+    ] {
+        assert_eq!(refusal(w.admin.set_project_secret(request).await).0, code);
+    }
 }

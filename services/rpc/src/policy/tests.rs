@@ -114,6 +114,14 @@ const EXPECTED: &[(&str, &str)] = &[
         "own admin",
     ),
     (
+        "ck8s.repositories.v1.RepositoriesService/SetProjectSecret",
+        "own admin",
+    ),
+    (
+        "ck8s.repositories.v1.RepositoriesService/ListProjectSecrets",
+        "read admin",
+    ),
+    (
         "ck8s.repositories.v1.RepositoriesService/ResolveRepositories",
         "ingress",
     ),

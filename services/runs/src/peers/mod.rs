@@ -8,7 +8,10 @@ use ck8s_rpc::mesh::Channel;
 use ck8s_types::{ProjectId, RepositoryId};
 
 use self::{projects::Projects, repositories::Repositories};
-use crate::{domain::Repository, error::RunsError};
+use crate::{
+    domain::{Repository, Run},
+    error::RunsError,
+};
 
 /// The other services.
 pub(crate) struct Peers {
@@ -40,17 +43,21 @@ impl Peers {
         self.projects.all().await
     }
 
-    /// Returns a repository that is named by its id or by owner/name.
-    pub(crate) async fn repository(&self, name: &str) -> Result<Repository, RunsError> {
-        self.repositories.get(name).await
+    /// Returns a repository of one of these projects that is named by its id or by owner/name. No projects: of any.
+    pub(crate) async fn repository(
+        &self,
+        name: &str,
+        projects: &[ProjectId],
+    ) -> Result<Repository, RunsError> {
+        self.repositories.get(name, projects).await
     }
 
-    /// Returns secrets of a repository; every name must be set.
+    /// Returns the secrets that a run of a repository names; each must be set, and for this run.
     pub(crate) async fn secrets(
         &self,
         repository: RepositoryId,
-        names: &[String],
+        run: &Run,
     ) -> Result<BTreeMap<String, String>, RunsError> {
-        self.repositories.secrets(repository, names).await
+        self.repositories.secrets(repository, run).await
     }
 }

@@ -27,7 +27,7 @@ pub(crate) async fn open_run_secrets(
     };
     let mut secrets = match (run.repository, run.spec.secrets.as_slice()) {
         (_, []) => BTreeMap::new(),
-        (Some(repository), names) => engine.peers.secrets(repository, names).await?,
+        (Some(repository), _) => engine.peers.secrets(repository, &run).await?,
         (None, _) => {
             let message = "a run without a repository has no secrets";
             return Err(RunsError::SecretMissing(message.to_owned()));

@@ -1,6 +1,6 @@
 //! Who asks, and which projects and runs they reach.
 use ck8s_rpc::{Caller, project_access::Access, status};
-use ck8s_types::{ProjectId, RunId};
+use ck8s_types::{ProjectId, ProjectRole, RunId, RunSpec, RunTrigger};
 use sqlx::PgConnection;
 
 use crate::{domain::Run, error::RunsError, peers::Peers, store::runs};
@@ -44,6 +44,20 @@ impl Requester {
         self.access
             .project(run.project, || RunsError::NoRun(run.id).into())?;
         Ok(())
+    }
+
+    /// Lets nobody but a project's admins have a spec of their own given secrets: it could do anything with them.
+    pub(super) fn check_secrets(
+        &self,
+        project: ProjectId,
+        trigger: &RunTrigger,
+        spec: &RunSpec,
+    ) -> Result<(), RunsError> {
+        let is_admin = self.access.role_in(project) >= Some(ProjectRole::Admin);
+        if !trigger.name.is_empty() || spec.secrets.is_empty() || is_admin {
+            return Ok(());
+        }
+        Err(RunsError::SecretsNeedAdmin(spec.secrets.clone()))
     }
 
     /// Returns the id and the slug of a project that is named by either. What they may not see does not exist.

@@ -23,6 +23,9 @@ pub(crate) async fn retry_run(
     if !old.state.is_terminal() {
         return Err(RunsError::NotEnded(old.id, old.state));
     }
+    requester.check_secrets(old.project, &old.trigger, &old.spec)?;
+    let mut trigger = old.trigger;
+    trigger.admin_spec = trigger.name.is_empty() && !old.spec.secrets.is_empty();
     let new = NewRun {
         id: RunId::new(),
         project: old.project,
@@ -30,7 +33,7 @@ pub(crate) async fn retry_run(
         repository_name: old.repository_name,
         delivery: None,
         pool: pool_of(engine, &old.spec.labels).await?,
-        trigger: old.trigger,
+        trigger,
         spec: old.spec,
         retry_of: Some(old.id),
         actor: requester.actor(),

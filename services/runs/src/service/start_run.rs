@@ -2,6 +2,7 @@
 use ck8s_db::request_ids::RequestKey;
 use ck8s_rpc::status;
 use ck8s_types::{ProjectId, RunId, RunSpec, RunTrigger};
+use tonic::Code;
 
 use super::{Requester, label_pools::pool_of, make_run::make_run};
 use crate::{
@@ -17,17 +18,15 @@ pub(crate) async fn start_run(
     start: StartRun,
     request: Option<RequestKey>,
 ) -> Result<Run, RunsError> {
+    let named = match &start.project {
+        None => None,
+        Some(name) => Some(requester.project(&engine.peers, name).await?.0),
+    };
     let repository = match &start.repository {
         None => None,
-        Some(name) => Some(repository(engine, requester, name).await?),
+        Some(name) => Some(repository(engine, requester, name, named).await?),
     };
-    let project = project(
-        engine,
-        requester,
-        start.project.as_deref(),
-        repository.as_ref(),
-    )
-    .await?;
+    let project = project(named, repository.as_ref())?;
     let (name, spec) = trigger_and_spec(start.source, repository.as_ref())?;
     let actor = requester.actor();
     let title = if start.title.is_empty() {
@@ -35,18 +34,22 @@ pub(crate) async fn start_run(
     } else {
         start.title
     };
+    let trigger = RunTrigger {
+        // Nobody else's spec is given secrets.
+        admin_spec: name.is_empty() && !spec.secrets.is_empty(),
+        name,
+        title,
+        actor: actor.clone(),
+        ..RunTrigger::default()
+    };
+    requester.check_secrets(project, &trigger, &spec)?;
     let new = NewRun {
         id: RunId::new(),
         project,
         repository: repository.as_ref().map(|r| r.id),
         repository_name: repository.map(|r| r.full_name).unwrap_or_default(),
         delivery: None,
-        trigger: RunTrigger {
-            name,
-            title,
-            actor: actor.clone(),
-            ..RunTrigger::default()
-        },
+        trigger,
         retry_of: None,
         pool: pool_of(engine, &spec.labels).await?,
         spec,
@@ -55,29 +58,48 @@ pub(crate) async fn start_run(
     make_run(engine, requester, new, request).await
 }
 
+/// Returns the repository of this name: of the named project or, if that has none, of one where the requester may start
+/// runs. Several projects may have one of the same name. Where there is none, whoever has a lesser role is told so.
 async fn repository(
     engine: &Engine,
     requester: &Requester,
     name: &str,
+    named: Option<ProjectId>,
 ) -> Result<Repository, RunsError> {
-    let repository = engine.peers.repository(name).await?;
-    requester
-        .access
-        .project(repository.project, || status::not_found("repository", name))?;
-    Ok(repository)
+    let reached = requester.access.scope().projects();
+    let narrower = [
+        named.into_iter().collect(),
+        reached.clone().unwrap_or_default(),
+    ];
+    for projects in narrower.into_iter().filter(|projects| !projects.is_empty()) {
+        match engine.peers.repository(name, &projects).await {
+            Err(RunsError::Peer(status)) if status.code() == Code::NotFound => {}
+            found => return found,
+        }
+    }
+    let found = engine.peers.repository(name, &[]).await;
+    if reached.is_none() {
+        return found;
+    }
+    let missing = || status::not_found("repository", name);
+    match found {
+        Ok(found) => {
+            requester.access.project(found.project, missing)?;
+            Ok(found)
+        }
+        // Several projects have it, none of which is the requester's.
+        Err(RunsError::Peer(status)) if status.code() == Code::FailedPrecondition => {
+            Err(missing().into())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Returns the project that is named, or the repository's; both must agree.
-async fn project(
-    engine: &Engine,
-    requester: &Requester,
-    name: Option<&str>,
+fn project(
+    named: Option<ProjectId>,
     repository: Option<&Repository>,
 ) -> Result<ProjectId, RunsError> {
-    let named = match name {
-        None => None,
-        Some(name) => Some(requester.project(&engine.peers, name).await?.0),
-    };
     match (named, repository.map(|r| r.project)) {
         (Some(named), Some(owner)) if named != owner => Err(RunsError::invalid(
             "repository",

@@ -55,7 +55,10 @@ pub(super) enum LaunchOutcome {
 /// Starts or adopts the workload of a lease. Tries again until it succeeds or its time is up.
 pub(super) async fn launch(lease: &LeaseHandle, spec: RunSpec) -> LaunchOutcome {
     let deadline = Instant::now() + start_timeout(&spec);
-    let (mut workload, log) = prepare(lease, spec).await;
+    let (mut workload, log) = match prepare(lease, spec).await {
+        Ok(prepared) => prepared,
+        Err((exit, log)) => return LaunchOutcome::Refused(exit, log),
+    };
     let takeover = lease.grant.purpose == GrantPurpose::TakeOver;
     let mut backoff = executor_backoff();
     loop {
@@ -97,9 +100,16 @@ pub(super) async fn launch(lease: &LeaseHandle, spec: RunSpec) -> LaunchOutcome 
     }
 }
 
-/// Fetches what the workload needs from the server, and opens its log.
-async fn prepare(lease: &LeaseHandle, spec: RunSpec) -> (WorkloadRequest, LaunchLog) {
-    let (secrets, stored_log) = tokio::join!(fetch_secrets(lease), fetch_log_end(lease));
+/// Fetches what the workload needs from the server, and opens its log. An error is why the run cannot have its secrets.
+async fn prepare(
+    lease: &LeaseHandle,
+    spec: RunSpec,
+) -> Result<(WorkloadRequest, LaunchLog), (Exit, LaunchLog)> {
+    let (fetched, stored_log) = tokio::join!(fetch_secrets(lease), fetch_log_end(lease));
+    let (secrets, refusal) = match fetched {
+        Ok(secrets) => (secrets, None),
+        Err(why) => (BTreeMap::new(), Some(why)),
+    };
     let (sink, items) = log_channel();
     let options = PumpOptions {
         lease: lease.key,
@@ -108,6 +118,10 @@ async fn prepare(lease: &LeaseHandle, spec: RunSpec) -> (WorkloadRequest, Launch
         stored: stored_log,
     };
     let pump = Pump::spawn(&lease.context.shipper, options, items);
+    let log = LaunchLog { sink, pump };
+    if let Some(why) = refusal {
+        return Err((Exit::without_code(RunReason::ConfigError, why), log));
+    }
     let workload = WorkloadRequest {
         id: lease.grant.workload.clone(),
         epoch: lease.grant.epoch,
@@ -117,7 +131,7 @@ async fn prepare(lease: &LeaseHandle, spec: RunSpec) -> (WorkloadRequest, Launch
         lease_expiry: lease.signals.expiry.subscribe(),
         stored_log,
     };
-    (workload, LaunchLog { sink, pump })
+    Ok((workload, log))
 }
 
 /// Asks the executor once; none: there is no workload to adopt.
@@ -162,16 +176,23 @@ where
     }
 }
 
-async fn fetch_secrets(lease: &LeaseHandle) -> BTreeMap<String, SecretString> {
+/// Returns the run's secrets, or why it cannot have them: one is not set, or not for this run. A workload that lives
+/// already has had them.
+async fn fetch_secrets(lease: &LeaseHandle) -> Result<BTreeMap<String, SecretString>, String> {
+    let takeover = lease.grant.purpose == GrantPurpose::TakeOver;
     let response = call_until_answered(lease, "secrets", |mut client, lease| async move {
         let message = OpenRunSecretsRequest { lease: Some(lease) };
-        client.open_run_secrets(request(message)).await
+        match client.open_run_secrets(request(message)).await {
+            Err(status) if status.code() == Code::FailedPrecondition && !takeover => {
+                Ok(Err(status.message().to_owned()))
+            }
+            answer => answer.map(Ok),
+        }
     });
-    let secrets = response.await.into_inner().secrets;
-    secrets
-        .into_iter()
+    let secrets = response.await?.into_inner().secrets.into_iter();
+    Ok(secrets
         .map(|(name, value)| (name, SecretString::from(value)))
-        .collect()
+        .collect())
 }
 
 /// Returns where the stored log of this attempt ends. Under a first lease nothing can be stored yet.

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ck8s/repositories/v1/repositories.proto.
  */
 export const file_ck8s_repositories_v1_repositories: GenFile = /*@__PURE__*/
-  fileDesc("CidjazhzL3JlcG9zaXRvcmllcy92MS9yZXBvc2l0b3JpZXMucHJvdG8SFGNrOHMucmVwb3NpdG9yaWVzLnYxIsIFCgpSZXBvc2l0b3J5EgoKAmlkGAEgASgJEhIKCnByb2plY3RfaWQYAiABKAkSMAoIcHJvdmlkZXIYAyABKA4yHi5jazhzLnJlcG9zaXRvcmllcy52MS5Qcm92aWRlchITCgtleHRlcm5hbF9pZBgEIAEoCRIRCglmdWxsX25hbWUYBSABKAkSFgoOZGVmYXVsdF9icmFuY2gYBiABKAkSFQoNc2VydmljZXNfdGV4dBgHIAEoCRIwCghzZXJ2aWNlcxgIIAEoCzIeLmNrOHMucmVwb3NpdG9yaWVzLnYxLlNlcnZpY2VzEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZXRhZxgLIAEoCRIUCgxzZWNyZXRfbmFtZXMYDCADKAkSPwobcHJldmlvdXNfc2VjcmV0X2V4cGlyZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI4CgpjcmVkZW50aWFsGA4gASgOMiQuY2s4cy5yZXBvc2l0b3JpZXMudjEuQ3JlZGVudGlhbEtpbmQSFQoNc2VydmljZXNfcGF0aBgPIAEoCRIYChBzZXJ2aWNlc19wcm9ibGVtGBAgASgJEhcKD3NlcnZpY2VzX2NvbW1pdBgRIAEoCRI3ChNzZXJ2aWNlc19jaGVja190aW1lGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdob29rX2lkGBMgASgJEhQKDGhvb2tfcHJvYmxlbRgUIAEoCRIuCgp3YWl0X3VudGlsGBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJDCgNBcHASDgoGYXBwX2lkGAEgASgJEhcKD2luc3RhbGxhdGlvbl9pZBgCIAEoCRITCgtwcml2YXRlX2tleRgDIAEoCSJtCgdGaW5kaW5nEg8KB3N1YmplY3QYASABKAkSMAoIc3RhbmRpbmcYAiABKA4yHi5jazhzLnJlcG9zaXRvcmllcy52MS5TdGFuZGluZxIPCgdtZXNzYWdlGAMgASgJEg4KBnJlbWVkeRgEIAEoCSKDAQoMSG9va0RlbGl2ZXJ5EhMKC2RlbGl2ZXJ5X2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAkSDQoFZXZlbnQYAyABKAkSKAoEdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJc3VjY2VlZGVkGAUgASgIIjsKCFNlcnZpY2VzEi8KCHRyaWdnZXJzGAEgAygLMh0uY2s4cy5yZXBvc2l0b3JpZXMudjEuVHJpZ2dlciLhAQoHVHJpZ2dlchIMCgRuYW1lGAEgASgJEg0KBWV2ZW50GAIgASgJEg8KB2FjdGlvbnMYAyADKAkSDgoGbGFiZWxzGAQgAygJEg8KB2NvbW1lbnQYBSABKAkSEAoIYnJhbmNoZXMYBiADKAkSDQoFcGF0aHMYByADKAkSEgoKYWxsb3dfYm90cxgIIAEoCBIjCgRzcGVjGAkgASgLMhUuY2s4cy5ydW5zLnYxLlJ1blNwZWMSFwoPYnJhbmNoZXNfaWdub3JlGAogAygJEhQKDHBhdGhzX2lnbm9yZRgLIAMoCSo5CghQcm92aWRlchIYChRQUk9WSURFUl9VTlNQRUNJRklFRBAAEhMKD1BST1ZJREVSX0dJVEhVQhABKmUKDkNyZWRlbnRpYWxLaW5kEh8KG0NSRURFTlRJQUxfS0lORF9VTlNQRUNJRklFRBAAEhkKFUNSRURFTlRJQUxfS0lORF9UT0tFThABEhcKE0NSRURFTlRJQUxfS0lORF9BUFAQAipfCghTdGFuZGluZxIYChRTVEFORElOR19VTlNQRUNJRklFRBAAEg8KC1NUQU5ESU5HX09LEAESEgoOU1RBTkRJTkdfV1JPTkcQAhIUChBTVEFORElOR19VTktOT1dOEANiBnByb3RvMw", [file_ck8s_runs_v1_runs, file_google_protobuf_timestamp]);
+  fileDesc("CidjazhzL3JlcG9zaXRvcmllcy92MS9yZXBvc2l0b3JpZXMucHJvdG8SFGNrOHMucmVwb3NpdG9yaWVzLnYxIvEFCgpSZXBvc2l0b3J5EgoKAmlkGAEgASgJEhIKCnByb2plY3RfaWQYAiABKAkSMAoIcHJvdmlkZXIYAyABKA4yHi5jazhzLnJlcG9zaXRvcmllcy52MS5Qcm92aWRlchITCgtleHRlcm5hbF9pZBgEIAEoCRIRCglmdWxsX25hbWUYBSABKAkSFgoOZGVmYXVsdF9icmFuY2gYBiABKAkSFQoNc2VydmljZXNfdGV4dBgHIAEoCRIwCghzZXJ2aWNlcxgIIAEoCzIeLmNrOHMucmVwb3NpdG9yaWVzLnYxLlNlcnZpY2VzEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZXRhZxgLIAEoCRIUCgxzZWNyZXRfbmFtZXMYDCADKAkSPwobcHJldmlvdXNfc2VjcmV0X2V4cGlyZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI4CgpjcmVkZW50aWFsGA4gASgOMiQuY2s4cy5yZXBvc2l0b3JpZXMudjEuQ3JlZGVudGlhbEtpbmQSFQoNc2VydmljZXNfcGF0aBgPIAEoCRIYChBzZXJ2aWNlc19wcm9ibGVtGBAgASgJEhcKD3NlcnZpY2VzX2NvbW1pdBgRIAEoCRI3ChNzZXJ2aWNlc19jaGVja190aW1lGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdob29rX2lkGBMgASgJEhQKDGhvb2tfcHJvYmxlbRgUIAEoCRIuCgp3YWl0X3VudGlsGBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgdzZWNyZXRzGBYgAygLMhwuY2s4cy5yZXBvc2l0b3JpZXMudjEuU2VjcmV0IlkKBlNlY3JldBIMCgRuYW1lGAEgASgJEhAKCHRyaWdnZXJzGAIgAygJEi8KC3VwZGF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJDCgNBcHASDgoGYXBwX2lkGAEgASgJEhcKD2luc3RhbGxhdGlvbl9pZBgCIAEoCRITCgtwcml2YXRlX2tleRgDIAEoCSJtCgdGaW5kaW5nEg8KB3N1YmplY3QYASABKAkSMAoIc3RhbmRpbmcYAiABKA4yHi5jazhzLnJlcG9zaXRvcmllcy52MS5TdGFuZGluZxIPCgdtZXNzYWdlGAMgASgJEg4KBnJlbWVkeRgEIAEoCSKDAQoMSG9va0RlbGl2ZXJ5EhMKC2RlbGl2ZXJ5X2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAkSDQoFZXZlbnQYAyABKAkSKAoEdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJc3VjY2VlZGVkGAUgASgIIjsKCFNlcnZpY2VzEi8KCHRyaWdnZXJzGAEgAygLMh0uY2s4cy5yZXBvc2l0b3JpZXMudjEuVHJpZ2dlciLhAQoHVHJpZ2dlchIMCgRuYW1lGAEgASgJEg0KBWV2ZW50GAIgASgJEg8KB2FjdGlvbnMYAyADKAkSDgoGbGFiZWxzGAQgAygJEg8KB2NvbW1lbnQYBSABKAkSEAoIYnJhbmNoZXMYBiADKAkSDQoFcGF0aHMYByADKAkSEgoKYWxsb3dfYm90cxgIIAEoCBIjCgRzcGVjGAkgASgLMhUuY2s4cy5ydW5zLnYxLlJ1blNwZWMSFwoPYnJhbmNoZXNfaWdub3JlGAogAygJEhQKDHBhdGhzX2lnbm9yZRgLIAMoCSo5CghQcm92aWRlchIYChRQUk9WSURFUl9VTlNQRUNJRklFRBAAEhMKD1BST1ZJREVSX0dJVEhVQhABKmUKDkNyZWRlbnRpYWxLaW5kEh8KG0NSRURFTlRJQUxfS0lORF9VTlNQRUNJRklFRBAAEhkKFUNSRURFTlRJQUxfS0lORF9UT0tFThABEhcKE0NSRURFTlRJQUxfS0lORF9BUFAQAipfCghTdGFuZGluZxIYChRTVEFORElOR19VTlNQRUNJRklFRBAAEg8KC1NUQU5ESU5HX09LEAESEgoOU1RBTkRJTkdfV1JPTkcQAhIUChBTVEFORElOR19VTktOT1dOEANiBnByb3RvMw", [file_ck8s_runs_v1_runs, file_google_protobuf_timestamp]);
 
 /**
  * A repository of a project.
@@ -171,6 +171,13 @@ export type Repository = Message<"ck8s.repositories.v1.Repository"> & {
    * @generated from field: google.protobuf.Timestamp wait_until = 21;
    */
   waitUntil?: Timestamp | undefined;
+
+  /**
+   * The repository's secrets, by name, never their values.
+   *
+   * @generated from field: repeated ck8s.repositories.v1.Secret secrets = 22;
+   */
+  secrets: Secret[];
 };
 
 /**
@@ -179,6 +186,41 @@ export type Repository = Message<"ck8s.repositories.v1.Repository"> & {
  */
 export const RepositorySchema: GenMessage<Repository> = /*@__PURE__*/
   messageDesc(file_ck8s_repositories_v1_repositories, 0);
+
+/**
+ * A secret of runs, never its value.
+ *
+ * @generated from message ck8s.repositories.v1.Secret
+ */
+export type Secret = Message<"ck8s.repositories.v1.Secret"> & {
+  /**
+   * The name of the environment variable.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Only runs of these triggers are given it; empty: runs of every trigger.
+   *
+   * @generated from field: repeated string triggers = 2;
+   */
+  triggers: string[];
+
+  /**
+   * When it was last set.
+   *
+   * @generated from field: google.protobuf.Timestamp update_time = 3;
+   */
+  updateTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.Secret.
+ * Use `create(SecretSchema)` to create a new message.
+ */
+export const SecretSchema: GenMessage<Secret> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories, 1);
 
 /**
  * An app's installation at a provider.
@@ -213,7 +255,7 @@ export type App = Message<"ck8s.repositories.v1.App"> & {
  * Use `create(AppSchema)` to create a new message.
  */
 export const AppSchema: GenMessage<App> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories, 1);
+  messageDesc(file_ck8s_repositories_v1_repositories, 2);
 
 /**
  * How one thing about a repository stands.
@@ -255,7 +297,7 @@ export type Finding = Message<"ck8s.repositories.v1.Finding"> & {
  * Use `create(FindingSchema)` to create a new message.
  */
 export const FindingSchema: GenMessage<Finding> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories, 2);
+  messageDesc(file_ck8s_repositories_v1_repositories, 3);
 
 /**
  * A delivery that a hook tried to make.
@@ -304,7 +346,7 @@ export type HookDelivery = Message<"ck8s.repositories.v1.HookDelivery"> & {
  * Use `create(HookDeliverySchema)` to create a new message.
  */
 export const HookDeliverySchema: GenMessage<HookDelivery> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories, 3);
+  messageDesc(file_ck8s_repositories_v1_repositories, 4);
 
 /**
  * services.yaml, checked and with its defaults filled in.
@@ -325,7 +367,7 @@ export type Services = Message<"ck8s.repositories.v1.Services"> & {
  * Use `create(ServicesSchema)` to create a new message.
  */
 export const ServicesSchema: GenMessage<Services> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories, 4);
+  messageDesc(file_ck8s_repositories_v1_repositories, 5);
 
 /**
  * When something runs, and what runs.
@@ -418,7 +460,7 @@ export type Trigger = Message<"ck8s.repositories.v1.Trigger"> & {
  * Use `create(TriggerSchema)` to create a new message.
  */
 export const TriggerSchema: GenMessage<Trigger> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories, 5);
+  messageDesc(file_ck8s_repositories_v1_repositories, 6);
 
 /**
  * Where a repository lives.

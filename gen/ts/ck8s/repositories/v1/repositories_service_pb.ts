@@ -7,7 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_ck8s_policy_v1_policy } from "../../policy/v1/policy_pb";
-import type { App, Finding, HookDelivery, Provider, Repository } from "./repositories_pb";
+import type { App, Finding, HookDelivery, Provider, Repository, Secret } from "./repositories_pb";
 import { file_ck8s_repositories_v1_repositories } from "./repositories_pb";
 import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ck8s/repositories/v1/repositories_service.proto.
  */
 export const file_ck8s_repositories_v1_repositories_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci9jazhzL3JlcG9zaXRvcmllcy92MS9yZXBvc2l0b3JpZXNfc2VydmljZS5wcm90bxIUY2s4cy5yZXBvc2l0b3JpZXMudjEiUQoXTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QSDwoHcHJvamVjdBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJrChhMaXN0UmVwb3NpdG9yaWVzUmVzcG9uc2USNgoMcmVwb3NpdG9yaWVzGAEgAygLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiKgoUR2V0UmVwb3NpdG9yeVJlcXVlc3QSEgoKcmVwb3NpdG9yeRgBIAEoCSJNChVHZXRSZXBvc2l0b3J5UmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkiigIKFEFkZFJlcG9zaXRvcnlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDwoHcHJvamVjdBgCIAEoCRIRCglmdWxsX25hbWUYAyABKAkSEwoLZXh0ZXJuYWxfaWQYBCABKAkSFgoOZGVmYXVsdF9icmFuY2gYBSABKAkSFQoNc2VydmljZXNfdGV4dBgGIAEoCRIWCg53ZWJob29rX3NlY3JldBgHIAEoCRIPCgV0b2tlbhgIIAEoCUgAEigKA2FwcBgJIAEoCzIZLmNrOHMucmVwb3NpdG9yaWVzLnYxLkFwcEgAEhUKDXNlcnZpY2VzX3BhdGgYCiABKAlCDAoKY3JlZGVudGlhbCJlChVBZGRSZXBvc2l0b3J5UmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkSFgoOd2ViaG9va19zZWNyZXQYAiABKAki2QEKF1VwZGF0ZVJlcG9zaXRvcnlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEgoKcmVwb3NpdG9yeRgCIAEoCRIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSEQoJZnVsbF9uYW1lGAQgASgJEhYKDmRlZmF1bHRfYnJhbmNoGAUgASgJEhUKDXNlcnZpY2VzX3RleHQYBiABKAkSDAoEZXRhZxgHIAEoCRIVCg1zZXJ2aWNlc19wYXRoGAggASgJIlAKGFVwZGF0ZVJlcG9zaXRvcnlSZXNwb25zZRI0CgpyZXBvc2l0b3J5GAEgASgLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeSJBChdSZW1vdmVSZXBvc2l0b3J5UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhIKCnJlcG9zaXRvcnkYAiABKAkiLQoYUmVtb3ZlUmVwb3NpdG9yeVJlc3BvbnNlEhEKCWhvb2tfbGVmdBgBIAEoCSKKAQoXUm90YXRlQ3JlZGVudGlhbFJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRISCgpyZXBvc2l0b3J5GAIgASgJEg8KBXRva2VuGAMgASgJSAASKAoDYXBwGAQgASgLMhkuY2s4cy5yZXBvc2l0b3JpZXMudjEuQXBwSABCDAoKY3JlZGVudGlhbCJQChhSb3RhdGVDcmVkZW50aWFsUmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkiLAoWQ2hlY2tSZXBvc2l0b3J5UmVxdWVzdBISCgpyZXBvc2l0b3J5GAEgASgJIkoKF0NoZWNrUmVwb3NpdG9yeVJlc3BvbnNlEi8KCGZpbmRpbmdzGAEgAygLMh0uY2s4cy5yZXBvc2l0b3JpZXMudjEuRmluZGluZyI/ChVNZW5kUmVwb3NpdG9yeVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRISCgpyZXBvc2l0b3J5GAIgASgJIkkKFk1lbmRSZXBvc2l0b3J5UmVzcG9uc2USLwoIZmluZGluZ3MYASADKAsyHS5jazhzLnJlcG9zaXRvcmllcy52MS5GaW5kaW5nImgKE05vdGVEZWxpdmVyeVJlcXVlc3QSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRINCgVldmVudBgCIAEoCRIOCgZicmFuY2gYAyABKAkSGwoTc2lnbmVkX3dpdGhfY3VycmVudBgEIAEoCCIWChROb3RlRGVsaXZlcnlSZXNwb25zZSJMCg9NYXlXcml0ZVJlcXVlc3QSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRINCgVsb2dpbhgCIAEoCRITCgtleHRlcm5hbF9pZBgDIAEoCSI7ChBNYXlXcml0ZVJlc3BvbnNlEhEKCW1heV93cml0ZRgBIAEoCBIUCgxpc19vd25fYWN0b3IYAiABKAgiLwoZTGlzdEhvb2tEZWxpdmVyaWVzUmVxdWVzdBISCgpwYWdlX3Rva2VuGAEgASgJIq8BChpMaXN0SG9va0RlbGl2ZXJpZXNSZXNwb25zZRIVCg1yZXBvc2l0b3J5X2lkGAEgASgJEjYKCmRlbGl2ZXJpZXMYAiADKAsyIi5jazhzLnJlcG9zaXRvcmllcy52MS5Ib29rRGVsaXZlcnkSKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSJ3Ch5SZWRlbGl2ZXJIb29rRGVsaXZlcmllc1JlcXVlc3QSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRITCgthdHRlbXB0X2lkcxgCIAMoCRIpCgV1bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiPAofUmVkZWxpdmVySG9va0RlbGl2ZXJpZXNSZXNwb25zZRIZChFsYXRlcl9hdHRlbXB0X2lkcxgBIAMoCSJ1ChpSb3RhdGVXZWJob29rU2VjcmV0UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhIKCnJlcG9zaXRvcnkYAiABKAkSFgoOd2ViaG9va19zZWNyZXQYAyABKAkSFwoPb3ZlcmxhcF9zZWNvbmRzGAQgASgDImsKG1JvdGF0ZVdlYmhvb2tTZWNyZXRSZXNwb25zZRI0CgpyZXBvc2l0b3J5GAEgASgLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeRIWCg53ZWJob29rX3NlY3JldBgCIAEoCSJXChBTZXRTZWNyZXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEgoKcmVwb3NpdG9yeRgCIAEoCRIMCgRuYW1lGAMgASgJEg0KBXZhbHVlGAQgASgJIkkKEVNldFNlY3JldFJlc3BvbnNlEjQKCnJlcG9zaXRvcnkYASABKAsyIC5jazhzLnJlcG9zaXRvcmllcy52MS5SZXBvc2l0b3J5IiMKDVJlc2VhbFJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCSJICg5SZXNlYWxSZXNwb25zZRIOCgZrZXlfaWQYASABKAkSEAoIcmVzZWFsZWQYAiABKAMSFAoMaWRsZV9rZXlfaWRzGAMgAygJImQKGlJlc29sdmVSZXBvc2l0b3JpZXNSZXF1ZXN0EjAKCHByb3ZpZGVyGAEgASgOMh4uY2s4cy5yZXBvc2l0b3JpZXMudjEuUHJvdmlkZXISFAoMZXh0ZXJuYWxfaWRzGAIgAygJIl0KG1Jlc29sdmVSZXBvc2l0b3JpZXNSZXNwb25zZRI+CgxyZXBvc2l0b3JpZXMYASADKAsyKC5jazhzLnJlcG9zaXRvcmllcy52MS5SZXNvbHZlZFJlcG9zaXRvcnkilAEKElJlc29sdmVkUmVwb3NpdG9yeRI0CgpyZXBvc2l0b3J5GAEgASgLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeRIXCg93ZWJob29rX3NlY3JldHMYAiADKAkSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjoKEk9wZW5TZWNyZXRzUmVxdWVzdBIVCg1yZXBvc2l0b3J5X2lkGAEgASgJEg0KBW5hbWVzGAIgAygJIo4BChNPcGVuU2VjcmV0c1Jlc3BvbnNlEkcKB3NlY3JldHMYASADKAsyNi5jazhzLnJlcG9zaXRvcmllcy52MS5PcGVuU2VjcmV0c1Jlc3BvbnNlLlNlY3JldHNFbnRyeRouCgxTZWNyZXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ATKIEQoTUmVwb3NpdG9yaWVzU2VydmljZRKAAQoQTGlzdFJlcG9zaXRvcmllcxItLmNrOHMucmVwb3NpdG9yaWVzLnYxLkxpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0Gi4uY2s4cy5yZXBvc2l0b3JpZXMudjEuTGlzdFJlcG9zaXRvcmllc1Jlc3BvbnNlIg2QAgGKtRgGCgICAxABEocBCg1HZXRSZXBvc2l0b3J5EiouY2s4cy5yZXBvc2l0b3JpZXMudjEuR2V0UmVwb3NpdG9yeVJlcXVlc3QaKy5jazhzLnJlcG9zaXRvcmllcy52MS5HZXRSZXBvc2l0b3J5UmVzcG9uc2UiHZACAYq1GBYKAwIDBBABGgdpbmdyZXNzGgRydW5zEnQKDUFkZFJlcG9zaXRvcnkSKi5jazhzLnJlcG9zaXRvcmllcy52MS5BZGRSZXBvc2l0b3J5UmVxdWVzdBorLmNrOHMucmVwb3NpdG9yaWVzLnYxLkFkZFJlcG9zaXRvcnlSZXNwb25zZSIKirUYBgoCAgMQAxJ9ChBVcGRhdGVSZXBvc2l0b3J5Ei0uY2s4cy5yZXBvc2l0b3JpZXMudjEuVXBkYXRlUmVwb3NpdG9yeVJlcXVlc3QaLi5jazhzLnJlcG9zaXRvcmllcy52MS5VcGRhdGVSZXBvc2l0b3J5UmVzcG9uc2UiCoq1GAYKAgIDEAMSfQoQUmVtb3ZlUmVwb3NpdG9yeRItLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlbW92ZVJlcG9zaXRvcnlSZXF1ZXN0Gi4uY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVtb3ZlUmVwb3NpdG9yeVJlc3BvbnNlIgqKtRgGCgICAxADEoYBChNSb3RhdGVXZWJob29rU2VjcmV0EjAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUm90YXRlV2ViaG9va1NlY3JldFJlcXVlc3QaMS5jazhzLnJlcG9zaXRvcmllcy52MS5Sb3RhdGVXZWJob29rU2VjcmV0UmVzcG9uc2UiCoq1GAYKAgIDEAMSfQoQUm90YXRlQ3JlZGVudGlhbBItLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJvdGF0ZUNyZWRlbnRpYWxSZXF1ZXN0Gi4uY2s4cy5yZXBvc2l0b3JpZXMudjEuUm90YXRlQ3JlZGVudGlhbFJlc3BvbnNlIgqKtRgGCgICAxADEn0KD0NoZWNrUmVwb3NpdG9yeRIsLmNrOHMucmVwb3NpdG9yaWVzLnYxLkNoZWNrUmVwb3NpdG9yeVJlcXVlc3QaLS5jazhzLnJlcG9zaXRvcmllcy52MS5DaGVja1JlcG9zaXRvcnlSZXNwb25zZSINkAICirUYBgoCAgMQARJ6Cg5NZW5kUmVwb3NpdG9yeRIrLmNrOHMucmVwb3NpdG9yaWVzLnYxLk1lbmRSZXBvc2l0b3J5UmVxdWVzdBosLmNrOHMucmVwb3NpdG9yaWVzLnYxLk1lbmRSZXBvc2l0b3J5UmVzcG9uc2UiDZACAoq1GAYKAgIDEAMSawoJU2V0U2VjcmV0EiYuY2s4cy5yZXBvc2l0b3JpZXMudjEuU2V0U2VjcmV0UmVxdWVzdBonLmNrOHMucmVwb3NpdG9yaWVzLnYxLlNldFNlY3JldFJlc3BvbnNlIg2QAgKKtRgGCgICAxADEl8KBlJlc2VhbBIjLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlc2VhbFJlcXVlc3QaJC5jazhzLnJlcG9zaXRvcmllcy52MS5SZXNlYWxSZXNwb25zZSIKkAICirUYAwoBAxKPAQoTUmVzb2x2ZVJlcG9zaXRvcmllcxIwLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlc29sdmVSZXBvc2l0b3JpZXNSZXF1ZXN0GjEuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVzb2x2ZVJlcG9zaXRvcmllc1Jlc3BvbnNlIhOQAgGKtRgMCgEEGgdpbmdyZXNzEnoKDE5vdGVEZWxpdmVyeRIpLmNrOHMucmVwb3NpdG9yaWVzLnYxLk5vdGVEZWxpdmVyeVJlcXVlc3QaKi5jazhzLnJlcG9zaXRvcmllcy52MS5Ob3RlRGVsaXZlcnlSZXNwb25zZSITkAICirUYDAoBBBoHaW5ncmVzcxJuCghNYXlXcml0ZRIlLmNrOHMucmVwb3NpdG9yaWVzLnYxLk1heVdyaXRlUmVxdWVzdBomLmNrOHMucmVwb3NpdG9yaWVzLnYxLk1heVdyaXRlUmVzcG9uc2UiE5ACAYq1GAwKAQQaB2luZ3Jlc3MSjAEKEkxpc3RIb29rRGVsaXZlcmllcxIvLmNrOHMucmVwb3NpdG9yaWVzLnYxLkxpc3RIb29rRGVsaXZlcmllc1JlcXVlc3QaMC5jazhzLnJlcG9zaXRvcmllcy52MS5MaXN0SG9va0RlbGl2ZXJpZXNSZXNwb25zZSITkAIBirUYDAoBBBoHaW5ncmVzcxKbAQoXUmVkZWxpdmVySG9va0RlbGl2ZXJpZXMSNC5jazhzLnJlcG9zaXRvcmllcy52MS5SZWRlbGl2ZXJIb29rRGVsaXZlcmllc1JlcXVlc3QaNS5jazhzLnJlcG9zaXRvcmllcy52MS5SZWRlbGl2ZXJIb29rRGVsaXZlcmllc1Jlc3BvbnNlIhOQAgKKtRgMCgEEGgdpbmdyZXNzEnQKC09wZW5TZWNyZXRzEiguY2s4cy5yZXBvc2l0b3JpZXMudjEuT3BlblNlY3JldHNSZXF1ZXN0GikuY2s4cy5yZXBvc2l0b3JpZXMudjEuT3BlblNlY3JldHNSZXNwb25zZSIQkAICirUYCQoBBBoEcnVuc2IGcHJvdG8z", [file_ck8s_policy_v1_policy, file_ck8s_repositories_v1_repositories, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("Ci9jazhzL3JlcG9zaXRvcmllcy92MS9yZXBvc2l0b3JpZXNfc2VydmljZS5wcm90bxIUY2s4cy5yZXBvc2l0b3JpZXMudjEiUQoXTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QSDwoHcHJvamVjdBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJrChhMaXN0UmVwb3NpdG9yaWVzUmVzcG9uc2USNgoMcmVwb3NpdG9yaWVzGAEgAygLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiPwoUR2V0UmVwb3NpdG9yeVJlcXVlc3QSEgoKcmVwb3NpdG9yeRgBIAEoCRITCgtwcm9qZWN0X2lkcxgCIAMoCSJNChVHZXRSZXBvc2l0b3J5UmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkiigIKFEFkZFJlcG9zaXRvcnlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDwoHcHJvamVjdBgCIAEoCRIRCglmdWxsX25hbWUYAyABKAkSEwoLZXh0ZXJuYWxfaWQYBCABKAkSFgoOZGVmYXVsdF9icmFuY2gYBSABKAkSFQoNc2VydmljZXNfdGV4dBgGIAEoCRIWCg53ZWJob29rX3NlY3JldBgHIAEoCRIPCgV0b2tlbhgIIAEoCUgAEigKA2FwcBgJIAEoCzIZLmNrOHMucmVwb3NpdG9yaWVzLnYxLkFwcEgAEhUKDXNlcnZpY2VzX3BhdGgYCiABKAlCDAoKY3JlZGVudGlhbCJlChVBZGRSZXBvc2l0b3J5UmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkSFgoOd2ViaG9va19zZWNyZXQYAiABKAki2QEKF1VwZGF0ZVJlcG9zaXRvcnlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEgoKcmVwb3NpdG9yeRgCIAEoCRIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSEQoJZnVsbF9uYW1lGAQgASgJEhYKDmRlZmF1bHRfYnJhbmNoGAUgASgJEhUKDXNlcnZpY2VzX3RleHQYBiABKAkSDAoEZXRhZxgHIAEoCRIVCg1zZXJ2aWNlc19wYXRoGAggASgJIlAKGFVwZGF0ZVJlcG9zaXRvcnlSZXNwb25zZRI0CgpyZXBvc2l0b3J5GAEgASgLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeSJBChdSZW1vdmVSZXBvc2l0b3J5UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhIKCnJlcG9zaXRvcnkYAiABKAkiLQoYUmVtb3ZlUmVwb3NpdG9yeVJlc3BvbnNlEhEKCWhvb2tfbGVmdBgBIAEoCSKKAQoXUm90YXRlQ3JlZGVudGlhbFJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRISCgpyZXBvc2l0b3J5GAIgASgJEg8KBXRva2VuGAMgASgJSAASKAoDYXBwGAQgASgLMhkuY2s4cy5yZXBvc2l0b3JpZXMudjEuQXBwSABCDAoKY3JlZGVudGlhbCJQChhSb3RhdGVDcmVkZW50aWFsUmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkiLAoWQ2hlY2tSZXBvc2l0b3J5UmVxdWVzdBISCgpyZXBvc2l0b3J5GAEgASgJIkoKF0NoZWNrUmVwb3NpdG9yeVJlc3BvbnNlEi8KCGZpbmRpbmdzGAEgAygLMh0uY2s4cy5yZXBvc2l0b3JpZXMudjEuRmluZGluZyI/ChVNZW5kUmVwb3NpdG9yeVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRISCgpyZXBvc2l0b3J5GAIgASgJIkkKFk1lbmRSZXBvc2l0b3J5UmVzcG9uc2USLwoIZmluZGluZ3MYASADKAsyHS5jazhzLnJlcG9zaXRvcmllcy52MS5GaW5kaW5nImgKE05vdGVEZWxpdmVyeVJlcXVlc3QSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRINCgVldmVudBgCIAEoCRIOCgZicmFuY2gYAyABKAkSGwoTc2lnbmVkX3dpdGhfY3VycmVudBgEIAEoCCIWChROb3RlRGVsaXZlcnlSZXNwb25zZSJMCg9NYXlXcml0ZVJlcXVlc3QSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRINCgVsb2dpbhgCIAEoCRITCgtleHRlcm5hbF9pZBgDIAEoCSI7ChBNYXlXcml0ZVJlc3BvbnNlEhEKCW1heV93cml0ZRgBIAEoCBIUCgxpc19vd25fYWN0b3IYAiABKAgiLwoZTGlzdEhvb2tEZWxpdmVyaWVzUmVxdWVzdBISCgpwYWdlX3Rva2VuGAEgASgJIq8BChpMaXN0SG9va0RlbGl2ZXJpZXNSZXNwb25zZRIVCg1yZXBvc2l0b3J5X2lkGAEgASgJEjYKCmRlbGl2ZXJpZXMYAiADKAsyIi5jazhzLnJlcG9zaXRvcmllcy52MS5Ib29rRGVsaXZlcnkSKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSJ3Ch5SZWRlbGl2ZXJIb29rRGVsaXZlcmllc1JlcXVlc3QSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRITCgthdHRlbXB0X2lkcxgCIAMoCRIpCgV1bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiPAofUmVkZWxpdmVySG9va0RlbGl2ZXJpZXNSZXNwb25zZRIZChFsYXRlcl9hdHRlbXB0X2lkcxgBIAMoCSJ1ChpSb3RhdGVXZWJob29rU2VjcmV0UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhIKCnJlcG9zaXRvcnkYAiABKAkSFgoOd2ViaG9va19zZWNyZXQYAyABKAkSFwoPb3ZlcmxhcF9zZWNvbmRzGAQgASgDImsKG1JvdGF0ZVdlYmhvb2tTZWNyZXRSZXNwb25zZRI0CgpyZXBvc2l0b3J5GAEgASgLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeRIWCg53ZWJob29rX3NlY3JldBgCIAEoCSKNAQoQU2V0U2VjcmV0UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhIKCnJlcG9zaXRvcnkYAiABKAkSDAoEbmFtZRgDIAEoCRINCgV2YWx1ZRgEIAEoCRI0CgdiaW5kaW5nGAUgASgLMiMuY2s4cy5yZXBvc2l0b3JpZXMudjEuU2VjcmV0QmluZGluZyIhCg1TZWNyZXRCaW5kaW5nEhAKCHRyaWdnZXJzGAEgAygJIkkKEVNldFNlY3JldFJlc3BvbnNlEjQKCnJlcG9zaXRvcnkYASABKAsyIC5jazhzLnJlcG9zaXRvcmllcy52MS5SZXBvc2l0b3J5IlsKF1NldFByb2plY3RTZWNyZXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDwoHcHJvamVjdBgCIAEoCRIMCgRuYW1lGAMgASgJEg0KBXZhbHVlGAQgASgJIkgKGFNldFByb2plY3RTZWNyZXRSZXNwb25zZRIsCgZzZWNyZXQYASABKAsyHC5jazhzLnJlcG9zaXRvcmllcy52MS5TZWNyZXQiUwoZTGlzdFByb2plY3RTZWNyZXRzUmVxdWVzdBIPCgdwcm9qZWN0GAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImQKGkxpc3RQcm9qZWN0U2VjcmV0c1Jlc3BvbnNlEi0KB3NlY3JldHMYASADKAsyHC5jazhzLnJlcG9zaXRvcmllcy52MS5TZWNyZXQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiMKDVJlc2VhbFJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCSJICg5SZXNlYWxSZXNwb25zZRIOCgZrZXlfaWQYASABKAkSEAoIcmVzZWFsZWQYAiABKAMSFAoMaWRsZV9rZXlfaWRzGAMgAygJImQKGlJlc29sdmVSZXBvc2l0b3JpZXNSZXF1ZXN0EjAKCHByb3ZpZGVyGAEgASgOMh4uY2s4cy5yZXBvc2l0b3JpZXMudjEuUHJvdmlkZXISFAoMZXh0ZXJuYWxfaWRzGAIgAygJIl0KG1Jlc29sdmVSZXBvc2l0b3JpZXNSZXNwb25zZRI+CgxyZXBvc2l0b3JpZXMYASADKAsyKC5jazhzLnJlcG9zaXRvcmllcy52MS5SZXNvbHZlZFJlcG9zaXRvcnkilAEKElJlc29sdmVkUmVwb3NpdG9yeRI0CgpyZXBvc2l0b3J5GAEgASgLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeRIXCg93ZWJob29rX3NlY3JldHMYAiADKAkSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIm0KEk9wZW5TZWNyZXRzUmVxdWVzdBIVCg1yZXBvc2l0b3J5X2lkGAEgASgJEg0KBW5hbWVzGAIgAygJEhEKB3RyaWdnZXIYAyABKAlIABIUCgphZG1pbl9zcGVjGAQgASgISABCCAoGb3JpZ2luIqYBChNPcGVuU2VjcmV0c1Jlc3BvbnNlEkcKB3NlY3JldHMYASADKAsyNi5jazhzLnJlcG9zaXRvcmllcy52MS5PcGVuU2VjcmV0c1Jlc3BvbnNlLlNlY3JldHNFbnRyeRIWCg53aXRoaGVsZF9uYW1lcxgCIAMoCRouCgxTZWNyZXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ATKUEwoTUmVwb3NpdG9yaWVzU2VydmljZRKAAQoQTGlzdFJlcG9zaXRvcmllcxItLmNrOHMucmVwb3NpdG9yaWVzLnYxLkxpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0Gi4uY2s4cy5yZXBvc2l0b3JpZXMudjEuTGlzdFJlcG9zaXRvcmllc1Jlc3BvbnNlIg2QAgGKtRgGCgICAxABEocBCg1HZXRSZXBvc2l0b3J5EiouY2s4cy5yZXBvc2l0b3JpZXMudjEuR2V0UmVwb3NpdG9yeVJlcXVlc3QaKy5jazhzLnJlcG9zaXRvcmllcy52MS5HZXRSZXBvc2l0b3J5UmVzcG9uc2UiHZACAYq1GBYKAwIDBBABGgdpbmdyZXNzGgRydW5zEnQKDUFkZFJlcG9zaXRvcnkSKi5jazhzLnJlcG9zaXRvcmllcy52MS5BZGRSZXBvc2l0b3J5UmVxdWVzdBorLmNrOHMucmVwb3NpdG9yaWVzLnYxLkFkZFJlcG9zaXRvcnlSZXNwb25zZSIKirUYBgoCAgMQAxJ9ChBVcGRhdGVSZXBvc2l0b3J5Ei0uY2s4cy5yZXBvc2l0b3JpZXMudjEuVXBkYXRlUmVwb3NpdG9yeVJlcXVlc3QaLi5jazhzLnJlcG9zaXRvcmllcy52MS5VcGRhdGVSZXBvc2l0b3J5UmVzcG9uc2UiCoq1GAYKAgIDEAMSfQoQUmVtb3ZlUmVwb3NpdG9yeRItLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlbW92ZVJlcG9zaXRvcnlSZXF1ZXN0Gi4uY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVtb3ZlUmVwb3NpdG9yeVJlc3BvbnNlIgqKtRgGCgICAxADEoYBChNSb3RhdGVXZWJob29rU2VjcmV0EjAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUm90YXRlV2ViaG9va1NlY3JldFJlcXVlc3QaMS5jazhzLnJlcG9zaXRvcmllcy52MS5Sb3RhdGVXZWJob29rU2VjcmV0UmVzcG9uc2UiCoq1GAYKAgIDEAMSfQoQUm90YXRlQ3JlZGVudGlhbBItLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJvdGF0ZUNyZWRlbnRpYWxSZXF1ZXN0Gi4uY2s4cy5yZXBvc2l0b3JpZXMudjEuUm90YXRlQ3JlZGVudGlhbFJlc3BvbnNlIgqKtRgGCgICAxADEn0KD0NoZWNrUmVwb3NpdG9yeRIsLmNrOHMucmVwb3NpdG9yaWVzLnYxLkNoZWNrUmVwb3NpdG9yeVJlcXVlc3QaLS5jazhzLnJlcG9zaXRvcmllcy52MS5DaGVja1JlcG9zaXRvcnlSZXNwb25zZSINkAICirUYBgoCAgMQARJ6Cg5NZW5kUmVwb3NpdG9yeRIrLmNrOHMucmVwb3NpdG9yaWVzLnYxLk1lbmRSZXBvc2l0b3J5UmVxdWVzdBosLmNrOHMucmVwb3NpdG9yaWVzLnYxLk1lbmRSZXBvc2l0b3J5UmVzcG9uc2UiDZACAoq1GAYKAgIDEAMSawoJU2V0U2VjcmV0EiYuY2s4cy5yZXBvc2l0b3JpZXMudjEuU2V0U2VjcmV0UmVxdWVzdBonLmNrOHMucmVwb3NpdG9yaWVzLnYxLlNldFNlY3JldFJlc3BvbnNlIg2QAgKKtRgGCgICAxADEoABChBTZXRQcm9qZWN0U2VjcmV0Ei0uY2s4cy5yZXBvc2l0b3JpZXMudjEuU2V0UHJvamVjdFNlY3JldFJlcXVlc3QaLi5jazhzLnJlcG9zaXRvcmllcy52MS5TZXRQcm9qZWN0U2VjcmV0UmVzcG9uc2UiDZACAoq1GAYKAgIDEAMShgEKEkxpc3RQcm9qZWN0U2VjcmV0cxIvLmNrOHMucmVwb3NpdG9yaWVzLnYxLkxpc3RQcm9qZWN0U2VjcmV0c1JlcXVlc3QaMC5jazhzLnJlcG9zaXRvcmllcy52MS5MaXN0UHJvamVjdFNlY3JldHNSZXNwb25zZSINkAIBirUYBgoCAgMQARJfCgZSZXNlYWwSIy5jazhzLnJlcG9zaXRvcmllcy52MS5SZXNlYWxSZXF1ZXN0GiQuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVzZWFsUmVzcG9uc2UiCpACAoq1GAMKAQMSjwEKE1Jlc29sdmVSZXBvc2l0b3JpZXMSMC5jazhzLnJlcG9zaXRvcmllcy52MS5SZXNvbHZlUmVwb3NpdG9yaWVzUmVxdWVzdBoxLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlc29sdmVSZXBvc2l0b3JpZXNSZXNwb25zZSITkAIBirUYDAoBBBoHaW5ncmVzcxJ6CgxOb3RlRGVsaXZlcnkSKS5jazhzLnJlcG9zaXRvcmllcy52MS5Ob3RlRGVsaXZlcnlSZXF1ZXN0GiouY2s4cy5yZXBvc2l0b3JpZXMudjEuTm90ZURlbGl2ZXJ5UmVzcG9uc2UiE5ACAoq1GAwKAQQaB2luZ3Jlc3MSbgoITWF5V3JpdGUSJS5jazhzLnJlcG9zaXRvcmllcy52MS5NYXlXcml0ZVJlcXVlc3QaJi5jazhzLnJlcG9zaXRvcmllcy52MS5NYXlXcml0ZVJlc3BvbnNlIhOQAgGKtRgMCgEEGgdpbmdyZXNzEowBChJMaXN0SG9va0RlbGl2ZXJpZXMSLy5jazhzLnJlcG9zaXRvcmllcy52MS5MaXN0SG9va0RlbGl2ZXJpZXNSZXF1ZXN0GjAuY2s4cy5yZXBvc2l0b3JpZXMudjEuTGlzdEhvb2tEZWxpdmVyaWVzUmVzcG9uc2UiE5ACAYq1GAwKAQQaB2luZ3Jlc3MSmwEKF1JlZGVsaXZlckhvb2tEZWxpdmVyaWVzEjQuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVkZWxpdmVySG9va0RlbGl2ZXJpZXNSZXF1ZXN0GjUuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVkZWxpdmVySG9va0RlbGl2ZXJpZXNSZXNwb25zZSITkAICirUYDAoBBBoHaW5ncmVzcxJ0CgtPcGVuU2VjcmV0cxIoLmNrOHMucmVwb3NpdG9yaWVzLnYxLk9wZW5TZWNyZXRzUmVxdWVzdBopLmNrOHMucmVwb3NpdG9yaWVzLnYxLk9wZW5TZWNyZXRzUmVzcG9uc2UiEJACAoq1GAkKAQQaBHJ1bnNiBnByb3RvMw", [file_ck8s_policy_v1_policy, file_ck8s_repositories_v1_repositories, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * A page of repositories to list.
@@ -94,6 +94,14 @@ export type GetRepositoryRequest = Message<"ck8s.repositories.v1.GetRepositoryRe
    * @generated from field: string repository = 1;
    */
   repository: string;
+
+  /**
+   * Only a repository of one of these projects, by their ids, at most 10,000; empty: of any. Several projects may have
+   * one of the same name.
+   *
+   * @generated from field: repeated string project_ids = 2;
+   */
+  projectIds: string[];
 };
 
 /**
@@ -890,6 +898,13 @@ export type SetSecretRequest = Message<"ck8s.repositories.v1.SetSecretRequest"> 
    * @generated from field: string value = 4;
    */
   value: string;
+
+  /**
+   * Which triggers' runs are given it; unset: as before, and a new secret is not bound. Not with an empty value.
+   *
+   * @generated from field: ck8s.repositories.v1.SecretBinding binding = 5;
+   */
+  binding?: SecretBinding | undefined;
 };
 
 /**
@@ -898,6 +913,27 @@ export type SetSecretRequest = Message<"ck8s.repositories.v1.SetSecretRequest"> 
  */
 export const SetSecretRequestSchema: GenMessage<SetSecretRequest> = /*@__PURE__*/
   messageDesc(file_ck8s_repositories_v1_repositories_service, 26);
+
+/**
+ * The triggers that a secret is bound to.
+ *
+ * @generated from message ck8s.repositories.v1.SecretBinding
+ */
+export type SecretBinding = Message<"ck8s.repositories.v1.SecretBinding"> & {
+  /**
+   * Names of triggers, at most 100; empty: runs of every trigger are given the secret.
+   *
+   * @generated from field: repeated string triggers = 1;
+   */
+  triggers: string[];
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.SecretBinding.
+ * Use `create(SecretBindingSchema)` to create a new message.
+ */
+export const SecretBindingSchema: GenMessage<SecretBinding> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 27);
 
 /**
  * The secret is set.
@@ -918,7 +954,133 @@ export type SetSecretResponse = Message<"ck8s.repositories.v1.SetSecretResponse"
  * Use `create(SetSecretResponseSchema)` to create a new message.
  */
 export const SetSecretResponseSchema: GenMessage<SetSecretResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 27);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 28);
+
+/**
+ * A secret of a project to set.
+ *
+ * @generated from message ck8s.repositories.v1.SetProjectSecretRequest
+ */
+export type SetProjectSecretRequest = Message<"ck8s.repositories.v1.SetProjectSecretRequest"> & {
+  /**
+   * A UUID that makes the call safe to repeat.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The project's id or slug.
+   *
+   * @generated from field: string project = 2;
+   */
+  project: string;
+
+  /**
+   * The name of the environment variable: upper case, digits and underscores; not CK8S_*.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * Its value, at most 32 KiB; empty: the secret is removed.
+   *
+   * @generated from field: string value = 4;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.SetProjectSecretRequest.
+ * Use `create(SetProjectSecretRequestSchema)` to create a new message.
+ */
+export const SetProjectSecretRequestSchema: GenMessage<SetProjectSecretRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 29);
+
+/**
+ * The secret is set.
+ *
+ * @generated from message ck8s.repositories.v1.SetProjectSecretResponse
+ */
+export type SetProjectSecretResponse = Message<"ck8s.repositories.v1.SetProjectSecretResponse"> & {
+  /**
+   * The secret; unset: it was removed.
+   *
+   * @generated from field: ck8s.repositories.v1.Secret secret = 1;
+   */
+  secret?: Secret | undefined;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.SetProjectSecretResponse.
+ * Use `create(SetProjectSecretResponseSchema)` to create a new message.
+ */
+export const SetProjectSecretResponseSchema: GenMessage<SetProjectSecretResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 30);
+
+/**
+ * A page of a project's secrets to list.
+ *
+ * @generated from message ck8s.repositories.v1.ListProjectSecretsRequest
+ */
+export type ListProjectSecretsRequest = Message<"ck8s.repositories.v1.ListProjectSecretsRequest"> & {
+  /**
+   * The project's id or slug.
+   *
+   * @generated from field: string project = 1;
+   */
+  project: string;
+
+  /**
+   * How many at most. 0 means 50; more than 200 means 200.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * The token from an earlier answer; empty for the first page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.ListProjectSecretsRequest.
+ * Use `create(ListProjectSecretsRequestSchema)` to create a new message.
+ */
+export const ListProjectSecretsRequestSchema: GenMessage<ListProjectSecretsRequest> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 31);
+
+/**
+ * A page of a project's secrets.
+ *
+ * @generated from message ck8s.repositories.v1.ListProjectSecretsResponse
+ */
+export type ListProjectSecretsResponse = Message<"ck8s.repositories.v1.ListProjectSecretsResponse"> & {
+  /**
+   * By name.
+   *
+   * @generated from field: repeated ck8s.repositories.v1.Secret secrets = 1;
+   */
+  secrets: Secret[];
+
+  /**
+   * Empty: there is no next page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.ListProjectSecretsResponse.
+ * Use `create(ListProjectSecretsResponseSchema)` to create a new message.
+ */
+export const ListProjectSecretsResponseSchema: GenMessage<ListProjectSecretsResponse> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 32);
 
 /**
  * A request to seal stored secrets again.
@@ -939,7 +1101,7 @@ export type ResealRequest = Message<"ck8s.repositories.v1.ResealRequest"> & {
  * Use `create(ResealRequestSchema)` to create a new message.
  */
 export const ResealRequestSchema: GenMessage<ResealRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 28);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 33);
 
 /**
  * The result of sealing again.
@@ -974,7 +1136,7 @@ export type ResealResponse = Message<"ck8s.repositories.v1.ResealResponse"> & {
  * Use `create(ResealResponseSchema)` to create a new message.
  */
 export const ResealResponseSchema: GenMessage<ResealResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 29);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 34);
 
 /**
  * Repositories to resolve.
@@ -1002,7 +1164,7 @@ export type ResolveRepositoriesRequest = Message<"ck8s.repositories.v1.ResolveRe
  * Use `create(ResolveRepositoriesRequestSchema)` to create a new message.
  */
 export const ResolveRepositoriesRequestSchema: GenMessage<ResolveRepositoriesRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 30);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 35);
 
 /**
  * What is needed to verify and match.
@@ -1011,7 +1173,9 @@ export const ResolveRepositoriesRequestSchema: GenMessage<ResolveRepositoriesReq
  */
 export type ResolveRepositoriesResponse = Message<"ck8s.repositories.v1.ResolveRepositoriesResponse"> & {
   /**
-   * The repositories that ck8s knows, in no order; an id that is missing here is unknown.
+   * The repositories whose webhooks name these ids; an id that is missing here is unknown. Of each id it is the one
+   * that ck8s manages, or else those that were added by hand, oldest first: a webhook is for the one whose secret
+   * signed it.
    *
    * @generated from field: repeated ck8s.repositories.v1.ResolvedRepository repositories = 1;
    */
@@ -1023,7 +1187,7 @@ export type ResolveRepositoriesResponse = Message<"ck8s.repositories.v1.ResolveR
  * Use `create(ResolveRepositoriesResponseSchema)` to create a new message.
  */
 export const ResolveRepositoriesResponseSchema: GenMessage<ResolveRepositoriesResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 31);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 36);
 
 /**
  * A repository with its webhook secrets in the clear; never logged, never stored.
@@ -1058,10 +1222,10 @@ export type ResolvedRepository = Message<"ck8s.repositories.v1.ResolvedRepositor
  * Use `create(ResolvedRepositorySchema)` to create a new message.
  */
 export const ResolvedRepositorySchema: GenMessage<ResolvedRepository> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 32);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 37);
 
 /**
- * Secrets to open.
+ * Secrets to open: of the repository or, where it has none of the name, of its project.
  *
  * @generated from message ck8s.repositories.v1.OpenSecretsRequest
  */
@@ -1079,6 +1243,30 @@ export type OpenSecretsRequest = Message<"ck8s.repositories.v1.OpenSecretsReques
    * @generated from field: repeated string names = 2;
    */
   names: string[];
+
+  /**
+   * What the run is of: a secret that is bound to triggers is given to runs of these alone. Unset: a spec of somebody's
+   * own.
+   *
+   * @generated from oneof ck8s.repositories.v1.OpenSecretsRequest.origin
+   */
+  origin: {
+    /**
+     * The name of the trigger.
+     *
+     * @generated from field: string trigger = 3;
+     */
+    value: string;
+    case: "trigger";
+  } | {
+    /**
+     * True: a spec of a project admin's own, which is given bound secrets too.
+     *
+     * @generated from field: bool admin_spec = 4;
+     */
+    value: boolean;
+    case: "adminSpec";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
@@ -1086,7 +1274,7 @@ export type OpenSecretsRequest = Message<"ck8s.repositories.v1.OpenSecretsReques
  * Use `create(OpenSecretsRequestSchema)` to create a new message.
  */
 export const OpenSecretsRequestSchema: GenMessage<OpenSecretsRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 33);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 38);
 
 /**
  * Secrets in the clear; never logged, never stored.
@@ -1100,6 +1288,13 @@ export type OpenSecretsResponse = Message<"ck8s.repositories.v1.OpenSecretsRespo
    * @generated from field: map<string, string> secrets = 1;
    */
   secrets: { [key: string]: string };
+
+  /**
+   * The names of secrets that are bound to other triggers.
+   *
+   * @generated from field: repeated string withheld_names = 2;
+   */
+  withheldNames: string[];
 };
 
 /**
@@ -1107,7 +1302,7 @@ export type OpenSecretsResponse = Message<"ck8s.repositories.v1.OpenSecretsRespo
  * Use `create(OpenSecretsResponseSchema)` to create a new message.
  */
 export const OpenSecretsResponseSchema: GenMessage<OpenSecretsResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 34);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 39);
 
 /**
  * Repositories, their webhook secrets, the secrets of their runs, and services.yaml. A repository is named by its id or
@@ -1218,6 +1413,27 @@ export const RepositoriesService: GenService<{
     methodKind: "unary";
     input: typeof SetSecretRequestSchema;
     output: typeof SetSecretResponseSchema;
+  },
+  /**
+   * Sets or removes a secret of a project, which runs of all its repositories may ask for by name. A repository's own
+   * secret of the same name wins.
+   *
+   * @generated from rpc ck8s.repositories.v1.RepositoriesService.SetProjectSecret
+   */
+  setProjectSecret: {
+    methodKind: "unary";
+    input: typeof SetProjectSecretRequestSchema;
+    output: typeof SetProjectSecretResponseSchema;
+  },
+  /**
+   * Lists the secrets of a project by name, never their values.
+   *
+   * @generated from rpc ck8s.repositories.v1.RepositoriesService.ListProjectSecrets
+   */
+  listProjectSecrets: {
+    methodKind: "unary";
+    input: typeof ListProjectSecretsRequestSchema;
+    output: typeof ListProjectSecretsResponseSchema;
   },
   /**
    * Seals again every stored secret of this service that is not sealed under the key ring's first key.

@@ -58,6 +58,7 @@ pub(super) async fn choose_repository(
 async fn find(client: &Client, name: &str) -> Result<RepositoryName, CliError> {
     let request = client.request(GetRepositoryRequest {
         repository: name.to_owned(),
+        project_ids: Vec::new(),
     });
     let response = client.repositories().get_repository(request).await;
     let repository = response
@@ -74,6 +75,7 @@ async fn find(client: &Client, name: &str) -> Result<RepositoryName, CliError> {
 async fn is_registered(client: &Client, named: &RepositoryName) -> Result<bool, CliError> {
     let request = client.request(GetRepositoryRequest {
         repository: named.full_name.clone(),
+        project_ids: Vec::new(),
     });
     match client
         .repositories()

@@ -13,6 +13,7 @@ use std::{path::PathBuf, time::Duration};
 use ck8s_proto::repositories::v1::RemoveRepositoryRequest;
 use clap::Subcommand;
 
+pub(super) use self::secret::print_secrets;
 use crate::{
     args::{Limit, duration},
     client::request_id,

@@ -13,9 +13,10 @@ pub(super) async fn get(
     repository: String,
 ) -> Result<Repository, CliError> {
     let what = format!("cannot get repository {repository}");
-    let request = connection
-        .client
-        .request(GetRepositoryRequest { repository });
+    let request = connection.client.request(GetRepositoryRequest {
+        repository,
+        project_ids: Vec::new(),
+    });
     let response = connection
         .client
         .repositories()
