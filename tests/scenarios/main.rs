@@ -3,6 +3,7 @@
 
 mod access_matrix;
 mod apps;
+mod attacks;
 mod bad_input;
 mod crash;
 mod duplicates;

@@ -7,6 +7,13 @@ use ck8s_runs::RunsConfig;
 use ck8s_sealing::KeyRing;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::limits;
+
+/// The part of the memory that connections may take.
+const CONNECTION_MEMORY_PART: u64 = 4;
+/// What a connection takes: its buffers and its task.
+const CONNECTION_BYTES: u64 = 16 * 1024;
+
 /// Settings of a server that have defaults.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Tuning")]
@@ -29,6 +36,13 @@ pub(crate) struct Tuning {
     /// Webhooks that one address may send in a second; 0: as many as it likes.
     #[arg(long, env = "CK8S_WEBHOOK_RATE", value_name = "N")]
     webhook_rate: Option<u32>,
+    /// The memory that this process may count on, for the budgets of what strangers send; by default the limit of its
+    /// control group, else the machine's memory.
+    #[arg(long, env = "CK8S_MEMORY_BYTES", value_name = "BYTES", value_parser = clap::value_parser!(u64).range(67_108_864..))]
+    memory_bytes: Option<u64>,
+    /// Connections to the public listener at once; by default as many as memory and open files allow.
+    #[arg(long, env = "CK8S_MAX_CONNECTIONS", value_name = "N", value_parser = clap::value_parser!(u32).range(16..))]
+    max_connections: Option<u32>,
     /// How long the public listener still answers when the process is told to end and is not ready any more, so that
     /// whoever sends to it has gone elsewhere before it closes.
     #[arg(
@@ -53,6 +67,16 @@ impl Tuning {
         if let Some(rate) = self.webhook_rate {
             config.webhook_rate = rate;
         }
+        if let Some(bytes) = self.memory_bytes.or_else(limits::memory_bytes) {
+            config.memory_bytes = bytes;
+        }
+        let by_memory = config.memory_bytes / CONNECTION_MEMORY_PART / CONNECTION_BYTES;
+        // The rest is for the database, other roles and files.
+        let by_files = limits::open_files() / 4 * 3;
+        let max = self
+            .max_connections
+            .map_or(by_memory.min(by_files), u64::from);
+        config.max_connections = usize::try_from(max).unwrap_or(usize::MAX);
         config
     }
 
@@ -159,6 +183,8 @@ mod tests {
             default_slots: Some(7),
             log_cap_bytes: None,
             webhook_rate: None,
+            memory_bytes: None,
+            max_connections: None,
             linger_ms: 0,
         };
         assert_eq!(tuning.runs([0; 32]).unwrap().default_slots, 7);

@@ -51,8 +51,8 @@ pub(crate) struct SignInOptions {
     #[arg(long, env = "CK8S_SIGNING_KEY_TTL_S", value_name = "SECONDS", default_value_t = 604_800,
         value_parser = clap::value_parser!(u64).range(60..))]
     signing_key_ttl_s: u64,
-    /// Sign-ins, refreshes and calls without a token of one address in a minute, for the role edge; 0: as many as it
-    /// likes.
+    /// Sign-ins, refreshes and calls without a token of one address in a minute, for the role edge, and, counted apart,
+    /// its calls with tokens that are nobody's; 0: as many as it likes.
     #[arg(long, env = "CK8S_SIGN_IN_RATE", value_name = "N")]
     sign_in_rate: Option<u32>,
     /// Proxies in front of the role edge whose X-Forwarded-For is believed: 10.0.0.0/8, or several.

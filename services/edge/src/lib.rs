@@ -6,6 +6,7 @@ mod console;
 mod error;
 mod probes;
 mod rate_limit;
+mod request_head;
 mod response;
 mod router;
 mod server;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use ck8s_rpc::{
+    ClientAddress,
     policy::Policy,
     rate::{Rate, subscriber},
     status,
@@ -15,8 +16,6 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 use tonic::body::Body;
 use tower::Service;
-
-use crate::client_address::ClientAddress;
 
 /// A service with the rate limit in front.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! Routes each request to what answers it: webhooks, gRPC, sign-in, probes, or the console.
 use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
 
-use ck8s_rpc::mesh::Services;
+use ck8s_rpc::{ClientAddress, mesh::Services};
 use http::{Method, Request, Response, header::CONTENT_TYPE};
 use hyper::body::Incoming;
 use ipnet::IpNet;
@@ -10,13 +10,8 @@ use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer, Service, ServiceExt};
 
 use crate::{
-    auth::AuthEndpoints,
-    client_address::{ClientAddress, client_address},
-    console, probes,
-    rate_limit::RateLimited,
-    response::CodeResponse,
-    version::Version,
-    webhook::WebhookEndpoint,
+    auth::AuthEndpoints, client_address::client_address, console, probes, rate_limit::RateLimited,
+    request_head, response::CodeResponse, version::Version, webhook::WebhookEndpoint,
 };
 
 /// The path of webhooks.
@@ -65,6 +60,9 @@ impl Router {
         mut request: Request<Incoming>,
         peer: IpAddr,
     ) -> Response<Body> {
+        if request_head::is_too_large(request.uri(), request.headers()) {
+            return request_head::refusal().into_response();
+        }
         let client = client_address(peer, request.headers(), &self.trusted_proxies);
         let path = request.uri().path();
         if path == WEBHOOKS_PATH {

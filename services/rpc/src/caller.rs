@@ -1,8 +1,12 @@
 //! Who calls. The guard layer puts a `Caller` into each request's extensions; handlers read it from there.
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use ck8s_types::{ProjectId, ProjectRole, RunId, SessionId, TokenId, UserId, WorkerId};
 use tonic::Request;
+
+/// The address from which somebody calls the public listener, as an extension of the request.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress(pub IpAddr);
 
 /// Who calls.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,4 +14,4 @@ pub mod rate;
 pub mod server;
 pub mod status;
 
-pub use caller::Caller;
+pub use caller::{Caller, ClientAddress};

@@ -5,6 +5,7 @@ use std::{collections::HashMap, fmt::Display, time::Duration};
 
 use bytes::Bytes;
 use ck8s_types::ProjectRole;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -16,6 +17,9 @@ const MAX_MESSAGE_BYTES: usize = 1_000;
 /// Bounds a value of the metadata, which may repeat the caller's words too: the longest name that is valid, an email
 /// address, fits.
 const MAX_METADATA_BYTES: usize = 256;
+
+/// Bounds a status in headers: what is made here stays below.
+const MAX_STATUS_BYTES: usize = 8 * 1024;
 
 /// A status with an `ErrorInfo`.
 #[must_use]
@@ -41,6 +45,27 @@ fn shortened(text: &str, max_bytes: usize) -> String {
     }
     let end = text.floor_char_boundary(max_bytes - '…'.len_utf8());
     format!("{}…", &text[..end])
+}
+
+/// Shortens the status in headers or trailers, if it is larger than any of this module: a library that writes its own
+/// may repeat the caller's words too.
+pub(crate) fn shorten(headers: &mut HeaderMap) {
+    let bytes = |name: HeaderName| headers.get(name).map_or(0, HeaderValue::len);
+    if bytes(Status::GRPC_MESSAGE) + bytes(Status::GRPC_STATUS_DETAILS) <= MAX_STATUS_BYTES {
+        return;
+    }
+    let Some(status) = Status::from_header_map(headers) else {
+        return;
+    };
+    let message = shortened(status.message(), MAX_MESSAGE_BYTES);
+    headers.remove(Status::GRPC_STATUS_DETAILS);
+    // Percent-encoding makes every message a header value.
+    if Status::new(status.code(), message)
+        .add_header(headers)
+        .is_err()
+    {
+        headers.remove(Status::GRPC_MESSAGE);
+    }
 }
 
 fn info(reason: &str, metadata: &[(&str, &str)]) -> ErrorDetails {
@@ -237,15 +262,13 @@ pub fn request_id_reused(id: ck8s_types::RequestId) -> Status {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderMap;
-
     use super::*;
 
     /// The bytes of a status on the wire.
     fn wire_bytes(status: &Status) -> usize {
         let mut headers = HeaderMap::new();
         status.add_header(&mut headers).unwrap();
-        headers.values().map(http::HeaderValue::len).sum()
+        headers.values().map(HeaderValue::len).sum()
     }
 
     #[test]
@@ -263,7 +286,11 @@ mod tests {
                 limited(&long, Duration::from_secs(1)),
                 error(Code::Aborted, "REASON", long.clone(), &[("user", &long)]),
             ] {
-                assert!(wire_bytes(&status) < 8 * 1024, "{}", wire_bytes(&status));
+                assert!(
+                    wire_bytes(&status) < MAX_STATUS_BYTES,
+                    "{}",
+                    wire_bytes(&status)
+                );
             }
         }
     }

@@ -13,7 +13,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::Readiness;
+use crate::{Readiness, connections};
 
 /// The buckets of latency histograms (`*_seconds`): from a call in memory to the longest deadline.
 const LATENCY_BUCKETS_SECONDS: &[f64] = &[
@@ -95,12 +95,8 @@ impl Admin {
                 handle.run_upkeep();
             }
         };
-        let serving =
-            axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned());
         tokio::select! {
-            done = serving.into_future() => if let Err(error) = done {
-                tracing::error!(%error, "the private listener ended");
-            },
+            () = connections::serve(listener, router, shutdown) => {}
             () = upkeep => {}
         }
     }

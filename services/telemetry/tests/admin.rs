@@ -32,6 +32,11 @@ async fn metrics_and_health_are_served_until_shutdown() {
         "{metrics}"
     );
 
+    let large = reqwest::Client::new()
+        .get(format!("{base}/healthz"))
+        .header("x-large", "x".repeat(100_000));
+    assert_eq!(large.send().await.unwrap().status(), 431);
+
     shutdown.cancel();
     serving.await.unwrap();
     assert!(reqwest::get(format!("{base}/healthz")).await.is_err());

@@ -69,7 +69,8 @@ impl Server {
         let routes =
             routes_with_standard(built.routes, &health).context("the contract's descriptor set")?;
         let role = options.roles.names().next().context("no role")?;
-        let identity = Arc::new(MeshIdentify::new(mesh.channel(role)));
+        let edge = options.sign_in.edge(options.tuning.edge())?;
+        let identity = MeshIdentify::new(mesh.channel(role)).with_failure_rate(edge.sign_in_rate);
         let pool = built.pools.first().cloned();
         let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let mut server = Self {
@@ -82,7 +83,7 @@ impl Server {
             stops,
             roles: options.roles,
         };
-        let guard = GuardLayer::new(policy, identity);
+        let guard = GuardLayer::new(policy, Arc::new(identity));
         server.report(ServingStatus::Serving).await;
         if let Some(at) = options.mesh.listen() {
             let certificates = certificates.context("a mesh listener has certificates")?;
@@ -90,7 +91,6 @@ impl Server {
         }
         server.serve_memory(&mesh, routes.clone(), guard.clone());
         if let Some(listener) = listener {
-            let edge = options.sign_in.edge(options.tuning.edge())?;
             let services = mesh.services(routes, &guard.public(), &guard.relay());
             server.serve_edge(
                 listener,

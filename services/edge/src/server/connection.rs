@@ -10,14 +10,20 @@ use hyper_util::{
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use super::{
+    activity::Activity, client_stream::ClientStream, connections::Place, counted_body::counted,
+};
 use crate::router::Router;
 
 /// Bounds how long the head of a request may take, and how long an idle connection is kept.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bounds how long an idle connection takes to end in order.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a silent HTTP/2 connection is pinged, and how long its answer may take.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
-/// Bounds the headers of a request in all.
-const MAX_HEAD_BYTES: u32 = 64 * 1024;
+/// Bounds what is read of a head: more than [`MAX_HEAD_BYTES`](crate::request_head::MAX_HEAD_BYTES), so that whoever
+/// sends a little too much reads why.
+const MAX_READ_HEAD_BYTES: u32 = 64 * 1024;
 /// Bounds the streams of one connection: a worker has a few, a proxy many.
 const MAX_STREAMS: u32 = 1_024;
 /// The HTTP/2 window of a stream: large enough for a body not to wait for it, small enough for ten thousand workers.
@@ -38,6 +44,7 @@ pub(super) struct Signals {
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
     pub(super) peer: IpAddr,
+    pub(super) place: Place,
     pub(super) router: Router,
     pub(super) signals: Signals,
 }
@@ -48,13 +55,17 @@ impl Connection {
         let Self {
             stream,
             peer,
+            place,
             router,
             signals: Signals { draining, shutdown },
         } = self;
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
         }
+        let activity = place.activity.clone();
+        let counting = activity.clone();
         let service = service_fn(move |request| {
+            let mut under_way = counting.begin();
             let (router, draining) = (router.clone(), draining.clone());
             async move {
                 let is_kept_alive = request.version() < Version::HTTP_2;
@@ -65,16 +76,24 @@ impl Connection {
                     let headers = response.headers_mut();
                     headers.insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                Ok::<_, Infallible>(response)
+                under_way.answered();
+                Ok::<_, Infallible>(counted(response, under_way))
             }
         });
         let builder = builder();
-        let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let stream = TokioIo::new(ClientStream::new(stream, activity.clone()));
+        let mut serving = std::pin::pin!(builder.serve_connection(stream, service));
         let ended = tokio::select! {
             ended = serving.as_mut() => ended,
             () = shutdown.cancelled() => {
                 serving.as_mut().graceful_shutdown();
                 serving.await
+            }
+            () = activity.end.cancelled() => return,
+            () = idle_for_too_long(&activity) => {
+                serving.as_mut().graceful_shutdown();
+                let closed = tokio::time::timeout(CLOSE_TIMEOUT, serving).await;
+                closed.unwrap_or(Ok(()))
             }
         };
         if let Err(error) = ended {
@@ -83,12 +102,23 @@ impl Connection {
     }
 }
 
+/// Returns when the connection has had no request under way for too long.
+async fn idle_for_too_long(activity: &Activity) {
+    while let Some(left) = IDLE_TIMEOUT
+        .checked_sub(activity.idle().unwrap_or_default())
+        .filter(|left| !left.is_zero())
+    {
+        tokio::time::sleep(left).await;
+    }
+}
+
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT);
+        .header_read_timeout(IDLE_TIMEOUT)
+        .max_buf_size(MAX_READ_HEAD_BYTES as usize);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -97,6 +127,6 @@ fn builder() -> Builder<TokioExecutor> {
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(MAX_HEAD_BYTES);
+        .max_header_list_size(MAX_READ_HEAD_BYTES);
     builder
 }

@@ -1,5 +1,9 @@
 //! The public listener: accepts connections, and lets those that are under way end at the shutdown.
+mod activity;
+mod client_stream;
 mod connection;
+mod connections;
+mod counted_body;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -11,7 +15,10 @@ use ck8s_rpc::{
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::connection::{Connection, Signals};
+use self::{
+    connection::{Connection, Signals},
+    connections::Connections,
+};
 use crate::{
     EdgeConfig, EdgeError,
     auth::AuthEndpoints,
@@ -22,6 +29,8 @@ use crate::{
 
 /// Bounds how long requests that are under way may take after the shutdown began.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// The part of the process's memory that unfinished heads may take.
+const HEAD_MEMORY_PART: u64 = 16;
 /// The pause after an accept that failed (no file descriptor is left): other connections may end meanwhile.
 const ACCEPT_RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -43,6 +52,7 @@ pub struct EdgeDeps<F> {
 pub struct Edge {
     listener: TcpListener,
     router: Router,
+    connections: Connections,
     signals: Signals,
 }
 
@@ -63,8 +73,14 @@ impl Edge {
         let rate = Arc::new(Rate::per_minute(config.sign_in_rate));
         let ingress = IngressClient::start(deps.channel.clone());
         let readiness = deps.readiness;
+        let max_heads = usize::try_from(config.memory_bytes / HEAD_MEMORY_PART);
+        let connections = Connections::new(
+            config.max_connections,
+            max_heads.unwrap_or(usize::MAX),
+            &config.trusted_proxies,
+        );
         let router = Router::new(RouterParts {
-            webhooks: WebhookEndpoint::new(ingress, config.webhook_rate),
+            webhooks: WebhookEndpoint::new(ingress, config.webhook_rate, config.memory_bytes),
             auth: AuthEndpoints::new(deps.channel, config.public_url, rate.clone()),
             grpc: RateLimited::new(deps.services, deps.policy, rate),
             readiness: Arc::new(move || Box::pin(readiness())),
@@ -74,6 +90,7 @@ impl Edge {
         let edge = Self {
             listener: deps.listener,
             router,
+            connections,
             signals: Signals {
                 draining: config.draining,
                 shutdown,
@@ -94,9 +111,15 @@ impl Edge {
             };
             match accepted {
                 Ok((stream, peer)) => {
+                    let Some(place) = self.connections.admit(peer.ip()) else {
+                        tracing::debug!(%peer, "a connection was refused: all are busy");
+                        metrics::counter!("ck8s_edge_connections_refused_total").increment(1);
+                        continue;
+                    };
                     let connection = Connection {
                         stream,
                         peer: peer.ip(),
+                        place,
                         router: self.router.clone(),
                         signals: self.signals.clone(),
                     };

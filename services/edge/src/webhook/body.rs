@@ -1,14 +1,21 @@
-//! Reads a body within its bounds: its size, the time that it takes, and the memory of all bodies.
+//! Reads a body within its bounds: its size, the time that it takes, its speed, and the memory of all bodies.
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Frame, Incoming};
+use tokio::time::Instant;
 
-use super::memory_budget::{MemoryBudget, MemoryShare};
+use super::memory_budget::MemoryShare;
 
 /// Bounds how long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often it is checked that a body makes progress.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+/// The least of a body that arrives in that time, unless it ends: a tenth of what the slowest honest line brings.
+const MIN_PROGRESS_BYTES: usize = 64 * 1024;
+/// The first room for a body that comes in pieces; it doubles as they come, so that announcing much takes nothing.
+const FIRST_ROOM_BYTES: usize = 256 * 1024;
 /// Bounds what is read and thrown away of a refused body, so that its client reads the answer instead of a reset. More
 /// than anybody sends by mistake.
 const MAX_DISCARDED_BYTES: usize = 64 * 1024 * 1024;
@@ -25,17 +32,14 @@ pub(super) enum BodyError {
     OutOfMemory,
 }
 
-/// Reads a body and returns it with its share of the memory.
+/// Reads a body into its share of the memory, and returns it.
 pub(super) async fn read(
     body: &mut Incoming,
     max_bytes: usize,
-    budget: &MemoryBudget,
-) -> Result<(Bytes, MemoryShare), BodyError> {
-    let mut share = budget.share();
-    let bytes = tokio::time::timeout(BODY_TIMEOUT, collect(body, max_bytes, &mut share)).await;
-    bytes
-        .unwrap_or(Err(BodyError::Timeout))
-        .map(|bytes| (bytes, share))
+    share: &mut MemoryShare,
+) -> Result<Bytes, BodyError> {
+    let bytes = tokio::time::timeout(BODY_TIMEOUT, collect(body, max_bytes, share)).await;
+    bytes.unwrap_or(Err(BodyError::Timeout))
 }
 
 async fn collect(
@@ -46,25 +50,32 @@ async fn collect(
     // Most bodies arrive in one piece, which is kept as it is.
     let mut whole = Bytes::new();
     let mut pieces = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| BodyError::Incomplete)?.into_data() else {
+    let mut progress = Progress::begin();
+    while let Some(frame) = progress.next(body).await? {
+        let Ok(data) = frame.into_data() else {
             continue;
         };
-        if whole.len() + pieces.len() + data.len() > max_bytes {
+        let have = whole.len() + pieces.len();
+        if have + data.len() > max_bytes {
             return Err(BodyError::TooLarge);
         }
-        share.grow(data.len()).map_err(|_| BodyError::OutOfMemory)?;
-        if whole.is_empty() && pieces.is_empty() {
+        let grown = share.grow(data.len()).await;
+        if grown.map_err(|_| BodyError::OutOfMemory)? {
+            // That it waited is not its doing.
+            progress = Progress::begin();
+        }
+        if have == 0 {
             whole = data;
             continue;
         }
-        if pieces.is_empty() {
+        if pieces.capacity() < have + data.len() {
             let left = usize::try_from(body.size_hint().lower())
-                .unwrap_or(0)
+                .unwrap_or(max_bytes)
                 .min(max_bytes);
-            pieces.reserve(whole.len() + data.len() + left);
-            pieces.extend_from_slice(&std::mem::take(&mut whole));
+            let room = left.min(FIRST_ROOM_BYTES.max(have));
+            pieces.reserve(whole.len() + data.len() + room);
         }
+        pieces.extend_from_slice(&std::mem::take(&mut whole));
         pieces.extend_from_slice(&data);
     }
     Ok(if pieces.is_empty() {
@@ -72,6 +83,37 @@ async fn collect(
     } else {
         pieces.freeze()
     })
+}
+
+/// What of a body has arrived since it was checked last.
+struct Progress {
+    bytes: usize,
+    until: Instant,
+}
+
+impl Progress {
+    fn begin() -> Self {
+        Self {
+            bytes: 0,
+            until: Instant::now() + PROGRESS_INTERVAL,
+        }
+    }
+
+    /// Returns the next frame of a body that is not too slow.
+    async fn next(&mut self, body: &mut Incoming) -> Result<Option<Frame<Bytes>>, BodyError> {
+        loop {
+            match tokio::time::timeout_at(self.until, body.frame()).await {
+                Ok(None) => return Ok(None),
+                Ok(Some(frame)) => {
+                    let frame = frame.map_err(|_| BodyError::Incomplete)?;
+                    self.bytes += frame.data_ref().map_or(0, Bytes::len);
+                    return Ok(Some(frame));
+                }
+                Err(_) if self.bytes < MIN_PROGRESS_BYTES => return Err(BodyError::Timeout),
+                Err(_) => *self = Self::begin(),
+            }
+        }
+    }
 }
 
 /// Reads the rest of a body and throws it away, within bounds.

@@ -1,24 +1,31 @@
 //! Answers webhooks: checks each request, reads its body, and hands it to ingress.
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use ck8s_proto::ingress::v1::{IngestOutcome, IngestResult, Webhook};
 use ck8s_rpc::rate::{Rate, subscriber, whole_seconds};
 use http::{Method, Request, Response, StatusCode, header::EXPECT, request::Parts};
 use hyper::body::Incoming;
+use moka::sync::Cache;
 use tonic::body::Body;
 
 use super::{
     body::{self, BodyError},
     headers::{self, WebhookHeaders},
     ingress_client::IngressClient,
-    memory_budget::MemoryBudget,
+    memory_budget::{MemoryBudget, Standing},
 };
 use crate::response::CodeResponse;
 
 /// Bounds a body: GitHub's own limit.
 const MAX_BODY_BYTES: usize = 25 * 1024 * 1024;
-/// Bounds all bodies in memory.
-const MAX_MEMORY_BYTES: usize = 512 * 1024 * 1024;
+/// The part of the process's memory that all bodies may take: ingress holds another copy of those that it works on.
+const MEMORY_PART: u64 = 4;
+/// What all bodies may take in a process that has hardly any memory: one of the largest fits into each address's share.
+const MIN_BUDGET_BYTES: usize = 4 * MAX_BODY_BYTES;
+/// How long an address is proven after its last genuine webhook.
+const PROVEN_TTL: Duration = Duration::from_secs(24 * 3600);
+/// Bounds the addresses that are remembered as proven. A provider sends from a few hundred.
+const MAX_PROVEN_ADDRESSES: u64 = 10_000;
 /// After these answers the rest of a body is not read: it does not come, or too much of it does.
 const WITHOUT_DISCARD: [StatusCode; 2] =
     [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
@@ -28,15 +35,22 @@ pub(crate) struct WebhookEndpoint {
     ingress: IngressClient,
     budget: MemoryBudget,
     rate: Rate<IpAddr>,
+    /// The addresses that a genuine webhook came from lately.
+    proven: Cache<IpAddr, ()>,
 }
 
 impl WebhookEndpoint {
-    /// `rate` bounds the webhooks of one address per second; 0: no limit.
-    pub(crate) fn new(ingress: IngressClient, rate: u32) -> Self {
+    /// `rate` bounds the webhooks of one address per second; 0: no limit. `memory_bytes` is the process's memory.
+    pub(crate) fn new(ingress: IngressClient, rate: u32, memory_bytes: u64) -> Self {
+        let budget = usize::try_from(memory_bytes / MEMORY_PART).unwrap_or(usize::MAX);
         Self {
             ingress,
-            budget: MemoryBudget::new(MAX_MEMORY_BYTES),
+            budget: MemoryBudget::new(budget.max(MIN_BUDGET_BYTES)),
             rate: Rate::per_second(rate),
+            proven: Cache::builder()
+                .max_capacity(MAX_PROVEN_ADDRESSES)
+                .time_to_idle(PROVEN_TTL)
+                .build(),
         }
     }
 
@@ -78,6 +92,7 @@ impl WebhookEndpoint {
         if head.method != Method::POST {
             return Err(CodeResponse::method_not_allowed("POST"));
         }
+        let client = subscriber(client);
         self.check_rate(client)?;
         let headers = headers?;
         if headers
@@ -87,8 +102,10 @@ impl WebhookEndpoint {
             return Err(body_error(BodyError::TooLarge));
         }
         headers.check_content_type()?;
-        let read = body::read(body, MAX_BODY_BYTES, &self.budget).await;
-        let (bytes, share) = read.map_err(body_error)?;
+        let standing = self.standing(client);
+        let mut share = self.budget.share(client, standing);
+        let read = body::read(body, MAX_BODY_BYTES, &mut share).await;
+        let bytes = read.map_err(body_error)?;
         let webhook = Webhook {
             provider: "github".to_owned(),
             event: headers.event,
@@ -98,13 +115,25 @@ impl WebhookEndpoint {
             content_type: headers.content_type,
         };
         let result = self.ingress.ingest(webhook, share).await;
-        result.map(outcome).map_err(|error| {
+        let result = result.map_err(|error| {
             CodeResponse::unavailable(&format!("{error}; send it again, it is stored once"))
-        })
+        })?;
+        if standing == Standing::Unproven && is_genuine(&result) {
+            self.proven.insert(client, ());
+        }
+        Ok(outcome(result))
+    }
+
+    fn standing(&self, client: IpAddr) -> Standing {
+        // Reading it keeps it.
+        match self.proven.get(&client) {
+            Some(()) => Standing::Proven,
+            None => Standing::Unproven,
+        }
     }
 
     fn check_rate(&self, client: IpAddr) -> Result<(), CodeResponse> {
-        let Err(wait) = self.rate.check(subscriber(client)) else {
+        let Err(wait) = self.rate.check(client) else {
             return Ok(());
         };
         let message = "too many webhooks from this address; send it again later";
@@ -114,6 +143,14 @@ impl WebhookEndpoint {
             ..limited
         })
     }
+}
+
+/// Whether the webhook had a valid signature.
+fn is_genuine(result: &IngestResult) -> bool {
+    matches!(
+        result.outcome(),
+        IngestOutcome::Accepted | IngestOutcome::Duplicate
+    )
 }
 
 fn outcome(result: IngestResult) -> CodeResponse {

@@ -104,6 +104,59 @@ async fn one_port_speaks_both_versions_of_http() {
 }
 
 #[tokio::test]
+async fn a_large_head_is_refused_and_the_connection_stays() {
+    let edge = edge().await;
+    let mut stream = TcpStream::connect(edge.address).await.expect("connected");
+    for (bytes, status) in [(20_000, 200), (40_000, 431), (20_000, 200)] {
+        let value = "x".repeat(bytes);
+        let head = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx-large: {value}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.expect("an answer");
+        assert_eq!(answer, *format!("HTTP/1.1 {status}").as_bytes());
+        read_rest(&mut stream).await;
+    }
+    // Nobody reads so much to the end.
+    let value = "x".repeat(400_000);
+    let head = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx-large: {value}\r\n\r\n");
+    let answer = edge.raw(head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let many: String = (0..2_000).map(|n| format!("x-{n}: \r\n")).collect();
+    let head = format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{many}\r\n");
+    let answer = edge.raw(head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+}
+
+/// Reads what is left of a response that has arrived.
+async fn read_rest(stream: &mut TcpStream) {
+    let mut rest = Vec::new();
+    while !rest.ends_with(b"}") {
+        let read = stream.read_buf(&mut rest).await.expect("read");
+        assert!(read > 0, "the connection stays");
+    }
+}
+
+#[tokio::test]
+async fn a_large_head_over_http2_is_refused_and_others_go_on() {
+    let edge = edge().await;
+    let stream = TcpStream::connect(edge.address).await.expect("connected");
+    let (mut send, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .expect("HTTP/2");
+    tokio::spawn(connection);
+    for (bytes, status) in [(20_000, 200), (40_000, 431), (70_000, 431), (20_000, 200)] {
+        let request = edge
+            .request(Method::GET, "/healthz")
+            .header("x-large", "x".repeat(bytes))
+            .body(Full::new(Bytes::new()))
+            .expect("a request");
+        let response = send.send_request(request).await.expect("an answer");
+        assert_eq!(response.status(), status, "{bytes}");
+    }
+}
+
+#[tokio::test]
 async fn a_draining_edge_still_answers_and_asks_for_another_connection() {
     let draining = CancellationToken::new();
     let config = EdgeConfig {

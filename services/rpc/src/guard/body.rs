@@ -75,17 +75,17 @@ impl HttpBody for GuardedBody {
             return Poll::Ready(Some(Ok(this.cut(&status))));
         }
         let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(inner).poll_frame(cx)));
-        let Ok(polled) = polled else {
+        let Ok(mut polled) = polled else {
             let status = status::internal(&"a stream panicked");
             return Poll::Ready(Some(Ok(this.cut(&status))));
         };
-        match &polled {
+        match &mut polled {
             Poll::Ready(Some(Ok(frame))) => {
-                if let Some(status) = frame
-                    .trailers_ref()
-                    .and_then(|t| t.get(Status::GRPC_STATUS))
-                {
-                    this.observation.end(Code::from_bytes(status.as_bytes()));
+                if let Some(trailers) = frame.trailers_mut() {
+                    status::shorten(trailers);
+                    if let Some(status) = trailers.get(Status::GRPC_STATUS) {
+                        this.observation.end(Code::from_bytes(status.as_bytes()));
+                    }
                 }
             }
             Poll::Ready(Some(Err(status))) => this.observation.end(status.code()),
@@ -97,6 +97,49 @@ impl HttpBody for GuardedBody {
 
     fn is_end_stream(&self) -> bool {
         self.inner.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+}
+
+/// What gRPC puts in front of each message.
+const FRAME_HEADER_BYTES: usize = 5;
+
+/// A request with a message of so many bytes at most. A larger one ends with an error before it is in memory.
+pub(super) struct BoundedBody {
+    inner: Body,
+    left: usize,
+}
+
+impl BoundedBody {
+    pub(super) fn new(inner: Body, max_message_bytes: usize) -> Self {
+        Self {
+            inner,
+            left: max_message_bytes + FRAME_HEADER_BYTES,
+        }
+    }
+}
+
+impl HttpBody for BoundedBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let polled = std::task::ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        if let Some(Ok(frame)) = &polled {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            let Some(left) = self.left.checked_sub(bytes) else {
+                let status = status::invalid("request", "it is too large");
+                return Poll::Ready(Some(Err(status)));
+            };
+            self.left = left;
+        }
+        Poll::Ready(polled)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
     }
 }
 

@@ -39,16 +39,16 @@ impl TokenWatch {
         let mut checked = Instant::now();
         loop {
             ticks.tick().await;
-            match self.identity.identify(self.bearer.expose()).await {
+            match self.identity.identify(self.bearer.expose(), None).await {
                 Ok(caller) if caller.has_rights_of(&self.caller) => checked = Instant::now(),
                 Ok(_) => return status::access_changed(),
                 Err(IdentifyError::Unknown) => return status::token_ended(),
-                Err(cause @ IdentifyError::Unavailable)
+                Err(cause @ (IdentifyError::Unavailable | IdentifyError::TooMany(_)))
                     if checked.elapsed() > UNCHECKED_TIMEOUT =>
                 {
                     return status::unavailable("authentication", &cause);
                 }
-                Err(IdentifyError::Unavailable) => {}
+                Err(IdentifyError::Unavailable | IdentifyError::TooMany(_)) => {}
             }
         }
     }

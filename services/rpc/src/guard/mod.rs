@@ -25,13 +25,13 @@ use tracing::Instrument;
 
 use self::{
     bearer::Bearer,
-    body::{Ending, GuardedBody, StoppableBody},
+    body::{BoundedBody, Ending, GuardedBody, StoppableBody},
     denials::Denials,
     observe::Observation,
 };
 use crate::{
     Caller,
-    caller::SignedIn,
+    caller::{ClientAddress, SignedIn},
     deadline,
     identify::{Identify, IdentifyError},
     mesh::MeshPeer,
@@ -182,7 +182,7 @@ impl GuardLayer {
         ResBody: hyper::body::Body<Data = Bytes> + Send + 'static,
         ResBody::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let (mut parts, mut body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let method = self.policy.method(parts.uri.path());
         let streaming = method.is_some_and(|m| m.streaming);
         let observation = Observation::start(method.map(|m| m.path.clone()));
@@ -200,13 +200,11 @@ impl GuardLayer {
         parts.extensions.insert(review.access.clone());
         parts.extensions.insert(caller);
         let stop = streaming.then(CancellationToken::new);
-        if let Some(stop) = &stop {
-            body = Body::new(StoppableBody::new(body, stop.clone()));
-        }
+        let body = self.bounded(parts.uri.path(), body, stop.as_ref());
         let request = Request::from_parts(parts, body);
         let span = observation.span();
         let handled = AssertUnwindSafe(async move { inner.call(request).await }).catch_unwind();
-        let response = tokio::select! {
+        let mut response = tokio::select! {
             biased;
             handled = handled.instrument(span) => match handled {
                 Ok(response) => response?,
@@ -218,7 +216,9 @@ impl GuardLayer {
             self.record_denial(review.person, &review.path);
         }
         if let Some(status) = response.headers().get(Status::GRPC_STATUS) {
-            observation.finish(Code::from_bytes(status.as_bytes()));
+            let code = Code::from_bytes(status.as_bytes());
+            status::shorten(response.headers_mut());
+            observation.finish(code);
             return Ok(response.map(Body::new));
         }
         if review.access.is_unchecked() && self.position != Position::Relay {
@@ -230,6 +230,17 @@ impl GuardLayer {
         }
         let ending = stop.map(|stop| Ending { when: ending, stop });
         Ok(response.map(|body| Body::new(GuardedBody::new(Body::new(body), observation, ending))))
+    }
+
+    /// Returns the body of a request as the handler may read it: not too much of it, and not after `stop`.
+    fn bounded(&self, path: &str, mut body: Body, stop: Option<&CancellationToken>) -> Body {
+        if let Some(max) = self.policy.max_message_bytes(path) {
+            body = Body::new(BoundedBody::new(body, max));
+        }
+        if let Some(stop) = stop {
+            body = Body::new(StoppableBody::new(body, stop.clone()));
+        }
+        body
     }
 
     /// Records in the audit trail that a person may not do this.
@@ -314,7 +325,8 @@ impl GuardLayer {
             return Ok(nobody());
         }
         let bearer = Bearer::of(&request.headers).ok_or_else(status::unauthenticated)?;
-        match self.identity.identify(bearer.expose()).await {
+        let from = request.extensions.get::<ClientAddress>().map(|from| from.0);
+        match self.identity.identify(bearer.expose(), from).await {
             Ok(caller) => Ok(Identified {
                 caller,
                 bearer: Some(bearer),
@@ -323,6 +335,10 @@ impl GuardLayer {
             Err(cause @ IdentifyError::Unavailable) => {
                 Err(status::unavailable("authentication", &cause))
             }
+            Err(IdentifyError::TooMany(wait)) => Err(status::limited(
+                "calls with unknown tokens from this address",
+                wait,
+            )),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Whose a bearer token is: AuthService and RunsService say it over the mesh, and it is cached for less than half a
-//! second.
-use std::{sync::Arc, time::Duration};
+//! second. Made-up tokens are counted by address, and cost others little.
+mod unproven;
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use ck8s_proto::{
@@ -13,6 +15,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tonic::{Code, Status};
 
+use self::unproven::{DEFAULT_FAILURE_RATE, TokenHash, UnprovenTokens};
 use crate::{
     Caller,
     caller::{Credential, Projects, SignedIn},
@@ -23,7 +26,7 @@ use crate::{
 /// How long a token's caller is cached. A revoked token is refused, and its open streams end, within twice this: that
 /// is to be within a second.
 pub(crate) const CACHE_TTL: Duration = Duration::from_millis(400);
-/// Bounds the tokens that are cached: a flood of made-up tokens takes no more memory.
+/// Bounds the tokens that are cached. Made-up ones are not among them.
 const MAX_CACHED_TOKENS: u64 = 10_000;
 /// No API token is longer; a longer one is not worth a call.
 const MAX_TOKEN_BYTES: usize = 200;
@@ -41,27 +44,27 @@ pub enum IdentifyError {
     /// The service that owns the token did not response.
     #[error("tokens cannot be checked now")]
     Unavailable,
+    /// Too many unknown tokens came from the same address. It may come back after this.
+    #[error("too many unknown tokens")]
+    TooMany(Duration),
 }
 
 /// Says whose a bearer token is.
 #[async_trait]
 pub trait Identify: Send + Sync {
-    /// Returns whose `bearer` (the token alone) is.
-    async fn identify(&self, bearer: &str) -> Result<Caller, IdentifyError>;
+    /// Returns whose `bearer` (the token alone) is. `from` is the address that sent it, where strangers can.
+    async fn identify(&self, bearer: &str, from: Option<IpAddr>) -> Result<Caller, IdentifyError>;
 
     /// Records that a person was refused, if that can be done.
     async fn denied(&self, user_id: UserId, method: &str);
 }
 
-/// The SHA-256 of a token: the cache holds no tokens.
-type TokenHash = [u8; 32];
-
 /// Asks the services that own the tokens. Concurrent requests with one token ask once.
 pub struct MeshIdentify {
     auth: AuthServiceClient<Channel>,
     runs: RunsServiceClient<Channel>,
-    /// None: nobody's token.
-    cache: Cache<TokenHash, Option<Caller>>,
+    callers: Cache<TokenHash, Caller>,
+    unproven: UnprovenTokens,
 }
 
 impl MeshIdentify {
@@ -72,17 +75,47 @@ impl MeshIdentify {
         Self {
             auth: AuthServiceClient::new(channel.clone()),
             runs: RunsServiceClient::new(channel),
-            cache: Cache::builder()
+            callers: Cache::builder()
                 .max_capacity(MAX_CACHED_TOKENS)
                 .time_to_live(CACHE_TTL)
                 .build(),
+            unproven: UnprovenTokens::new(DEFAULT_FAILURE_RATE, CACHE_TTL),
         }
     }
 
-    async fn ask(&self, bearer: &str) -> Result<Option<Caller>, IdentifyError> {
+    /// With so many unknown tokens of one address in a minute, a third of them at once; 0: no limit.
+    #[must_use]
+    pub fn with_failure_rate(self, failure_rate: u32) -> Self {
+        Self {
+            unproven: UnprovenTokens::new(failure_rate, CACHE_TTL),
+            ..self
+        }
+    }
+
+    /// Looks a token up, and remembers whether it is somebody's.
+    async fn look_up(&self, bearer: &str, hash: TokenHash) -> Result<Caller, IdentifyError> {
+        let _place = match self.unproven.is_proven(&hash) {
+            true => None,
+            false => Some(
+                self.unproven
+                    .place()
+                    .await
+                    .ok_or(IdentifyError::Unavailable)?,
+            ),
+        };
+        let looked_up = self.ask(bearer).await;
+        match &looked_up {
+            Ok(_) => self.unproven.prove(hash),
+            Err(IdentifyError::Unknown) => self.unproven.refute(hash),
+            Err(IdentifyError::Unavailable | IdentifyError::TooMany(_)) => {}
+        }
+        looked_up
+    }
+
+    async fn ask(&self, bearer: &str) -> Result<Caller, IdentifyError> {
         match tokio::time::timeout(IDENTIFY_TIMEOUT, self.ask_owner(bearer)).await {
-            Ok(Ok(caller)) => Ok(caller),
-            Ok(Err(status)) if means_unknown(status.code()) => Ok(None),
+            Ok(Ok(caller)) => caller.ok_or(IdentifyError::Unknown),
+            Ok(Err(status)) if means_unknown(status.code()) => Err(IdentifyError::Unknown),
             Ok(Err(status)) => {
                 tracing::warn!(code = ?status.code(), message = status.message(), "a token cannot be checked");
                 Err(IdentifyError::Unavailable)
@@ -175,15 +208,30 @@ fn could_be_ours(bearer: &str) -> bool {
 
 #[async_trait]
 impl Identify for MeshIdentify {
-    async fn identify(&self, bearer: &str) -> Result<Caller, IdentifyError> {
-        if !could_be_ours(bearer) {
-            return Err(IdentifyError::Unknown);
+    async fn identify(&self, bearer: &str, from: Option<IpAddr>) -> Result<Caller, IdentifyError> {
+        let could_be_ours = could_be_ours(bearer);
+        let hash = match could_be_ours {
+            true => Sha256::digest(bearer).into(),
+            false => TokenHash::default(),
+        };
+        if could_be_ours && let Some(caller) = self.callers.get(&hash).await {
+            return Ok(caller);
         }
-        let hash = Sha256::digest(bearer).into();
-        let caller = self.cache.try_get_with(hash, self.ask(bearer)).await;
-        caller
-            .map_err(|error| *error)?
-            .ok_or(IdentifyError::Unknown)
+        if let Some(wait) = self.unproven.wait(from)
+            && !self.unproven.is_proven(&hash)
+        {
+            return Err(IdentifyError::TooMany(wait));
+        }
+        let identified = if !could_be_ours || self.unproven.is_unknown(&hash) {
+            Err(IdentifyError::Unknown)
+        } else {
+            let looked_up = self.callers.try_get_with(hash, self.look_up(bearer, hash));
+            looked_up.await.map_err(|error| *error)
+        };
+        if identified == Err(IdentifyError::Unknown) {
+            self.unproven.count(from);
+        }
+        identified
     }
 
     async fn denied(&self, user_id: UserId, method: &str) {

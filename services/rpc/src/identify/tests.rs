@@ -3,6 +3,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ck8s_proto::policy::v1::ProjectRole as Role;
 use ck8s_types::{ProjectId, ProjectRole, SessionId, TokenId};
+use http_body_util::StreamBody;
+use hyper::body::Frame;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -121,31 +123,120 @@ fn only_what_could_be_a_token_is_looked_up() {
     }
 }
 
+/// A mesh on which auth knows these tokens, and how often it was asked.
+struct Auth {
+    mesh: Mesh,
+    calls: Arc<AtomicUsize>,
+    down: CancellationToken,
+}
+
+impl Auth {
+    fn knowing(tokens: &'static [&str]) -> Self {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = calls.clone();
+        let answer = move |request: axum::extract::Request| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async move {
+                let body = axum::body::to_bytes(request.into_body(), 10_000)
+                    .await
+                    .unwrap();
+                let text = String::from_utf8_lossy(&body);
+                if !tokens.iter().any(|token| text.contains(token)) {
+                    return Status::unauthenticated("nobody's").into_http();
+                }
+                let admin = auth::AuthenticateResponse {
+                    kind: auth::TokenKind::Admin.into(),
+                    name: "me".to_owned(),
+                    ..Default::default()
+                };
+                let message = prost::Message::encode_to_vec(&admin);
+                let mut frame = vec![0; 4];
+                frame.push(u8::try_from(message.len()).unwrap());
+                frame.extend(message);
+                let mut trailers = http::HeaderMap::new();
+                Status::new(Code::Ok, "").add_header(&mut trailers).unwrap();
+                let ok = Frame::trailers(trailers);
+                let frames = [Frame::data(bytes::Bytes::from(frame)), ok].map(Ok::<_, Status>);
+                let body = StreamBody::new(futures::stream::iter(frames));
+                http::Response::builder()
+                    .header("content-type", "application/grpc")
+                    .body(axum::body::Body::new(body))
+                    .unwrap()
+            }
+        };
+        let (mesh, down) = (Mesh::new(), CancellationToken::new());
+        let (served, stop) = (mesh.clone(), down.clone());
+        let routes = axum::Router::new().fallback(answer).into();
+        tokio::spawn(async move {
+            let none = tower::layer::util::Identity::new();
+            served.serve(routes, none, stop).await.unwrap();
+        });
+        Self { mesh, calls, down }
+    }
+
+    fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Auth {
+    fn drop(&mut self) {
+        self.down.cancel();
+    }
+}
+
 #[tokio::test]
 async fn concurrent_requests_with_one_token_ask_once() {
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = calls.clone();
-    let refuse = move |_: axum::extract::Request| {
-        counted.fetch_add(1, Ordering::Relaxed);
-        async { Status::unauthenticated("nobody's").into_http::<axum::body::Body>() }
-    };
-    let mesh = Mesh::new();
-    let down = CancellationToken::new();
-    let serving = tokio::spawn({
-        let (mesh, down) = (mesh.clone(), down.clone());
-        let routes = axum::Router::new().fallback(refuse).into();
-        async move {
-            let none = tower::layer::util::Identity::new();
-            mesh.serve(routes, none, down).await
-        }
-    });
-    let identify = MeshIdentify::new(mesh.channel("edge"));
-    let same = futures::future::join_all((0..10).map(|_| identify.identify("ck8s_adm_x"))).await;
+    let auth = Auth::knowing(&[]);
+    let identify = MeshIdentify::new(auth.mesh.channel("edge"));
+    let ask = |token| identify.identify(token, None);
+    let same = futures::future::join_all((0..10).map(|_| ask("ck8s_adm_x"))).await;
     assert!(same.iter().all(|r| *r == Err(IdentifyError::Unknown)));
-    assert_eq!(calls.load(Ordering::Relaxed), 1);
-    let other = identify.identify("ck8s_adm_y").await;
-    assert_eq!(other, Err(IdentifyError::Unknown));
-    assert_eq!(calls.load(Ordering::Relaxed), 2);
-    down.cancel();
-    serving.await.unwrap().unwrap();
+    assert_eq!(auth.calls(), 1);
+    assert_eq!(ask("ck8s_adm_y").await, Err(IdentifyError::Unknown));
+    assert_eq!(auth.calls(), 2);
+}
+
+#[tokio::test]
+async fn unknown_tokens_are_counted_by_address_and_a_proven_one_goes_on() {
+    let auth = Auth::knowing(&["ck8s_adm_good"]);
+    let identify = MeshIdentify::new(auth.mesh.channel("edge")).with_failure_rate(30);
+    let (bad, other) = (
+        Some("192.0.2.1".parse().unwrap()),
+        Some("192.0.2.2".parse().unwrap()),
+    );
+    identify.identify("ck8s_adm_good", bad).await.unwrap();
+    for n in 0..11 {
+        let made_up = format!("ck8s_adm_{n}");
+        let unknown = identify.identify(&made_up, bad).await;
+        assert_eq!(unknown, Err(IdentifyError::Unknown), "{n}");
+    }
+    let asked = auth.calls();
+    for made_up in ["ck8s_adm_x", "ck8s_adm_0", "not a token"] {
+        let refused = identify.identify(made_up, bad).await;
+        assert!(
+            matches!(refused, Err(IdentifyError::TooMany(_))),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(auth.calls(), asked, "nobody is asked");
+    // Others are not counted with it, and neither is a token that was somebody's there.
+    let unknown = identify.identify("ck8s_adm_x", other).await;
+    assert_eq!(unknown, Err(IdentifyError::Unknown));
+    identify.callers.invalidate_all();
+    identify.identify("ck8s_adm_good", bad).await.unwrap();
+}
+
+#[tokio::test]
+async fn made_up_tokens_do_not_fill_the_cache() {
+    let auth = Auth::knowing(&["ck8s_adm_good"]);
+    let identify = MeshIdentify::new(auth.mesh.channel("edge"));
+    for n in 0..300 {
+        let _ = identify.identify(&format!("ck8s_adm_{n}"), None).await;
+    }
+    identify.callers.run_pending_tasks().await;
+    assert_eq!(identify.callers.entry_count(), 0);
+    identify.identify("ck8s_adm_good", None).await.unwrap();
+    identify.callers.run_pending_tasks().await;
+    assert_eq!(identify.callers.entry_count(), 1);
 }

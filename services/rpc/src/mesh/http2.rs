@@ -5,8 +5,6 @@ use http::HeaderMap;
 
 /// The largest message between roles: a webhook of 25 MB and what stands around it.
 pub const MAX_MESSAGE_BYTES: usize = 32 * 1024 * 1024;
-/// The largest message of a method that strangers may call: what a sign-in needs is far smaller.
-pub(super) const MAX_STRANGER_MESSAGE_BYTES: usize = 64 * 1024;
 /// The HTTP/2 windows: the largest message may be under way without waiting for the reader.
 pub(super) const WINDOW_BYTES: u32 = 32 * 1024 * 1024;
 /// The largest HTTP/2 frame: fewer of them for large messages.
@@ -21,12 +19,18 @@ const MAX_CALL_HEADER_BYTES: usize = 48 * 1024;
 /// What HTTP/2 counts for each header besides its name and value.
 const HEADER_OVERHEAD_BYTES: usize = 32;
 
-/// Whether a call with these headers can be made on a connection that it shares with others.
-pub(super) fn fit(headers: &HeaderMap) -> bool {
+/// Returns the size of headers as HTTP/2 counts it.
+#[must_use]
+pub fn header_bytes(headers: &HeaderMap) -> usize {
     let size = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
         name.as_str().len() + value.len() + HEADER_OVERHEAD_BYTES
     };
-    headers.iter().map(size).sum::<usize>() <= MAX_CALL_HEADER_BYTES
+    headers.iter().map(size).sum()
+}
+
+/// Whether a call with these headers can be made on a connection that it shares with others.
+pub(super) fn fit(headers: &HeaderMap) -> bool {
+    header_bytes(headers) <= MAX_CALL_HEADER_BYTES
 }
 
 #[cfg(test)]

@@ -12,12 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{service::Routes, transport::Server};
 use tower::Layer;
 
-use super::{
-    GrpcService, MeshError,
-    http2::{KEEP_ALIVE_INTERVAL, MAX_HEADER_BYTES},
-    serve::serve,
-    stream::MeshStream,
-};
+use super::{GrpcService, MeshError, http2::KEEP_ALIVE_INTERVAL, serve::serve, stream::MeshStream};
 
 /// Bounds how long a handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,8 +44,7 @@ where
     let incoming = ReceiverStream::new(incoming).map(Ok::<_, io::Error>);
     let server = Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL * 4))
-        .http2_keepalive_timeout(Some(KEEP_ALIVE_INTERVAL * 4))
-        .http2_max_header_list_size(MAX_HEADER_BYTES);
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_INTERVAL * 4));
     serve(incoming, server, routes, layer, shutdown).await
 }
 

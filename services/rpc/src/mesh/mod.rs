@@ -39,7 +39,7 @@ use self::{
 pub use self::{
     channel::Channel,
     connect::Dial,
-    http2::MAX_MESSAGE_BYTES,
+    http2::{MAX_MESSAGE_BYTES, header_bytes},
     identity::MeshPeer,
     listen::listen,
     name::{Name, NameError, names},

@@ -1,12 +1,10 @@
 //! The roles of other processes, by the services that they serve.
 use std::{collections::HashMap, sync::Arc};
 
-use ck8s_proto::policy::v1::Caller;
-
 use super::{
     Peer,
     call::{CallKind, CallPlan},
-    http2::{MAX_MESSAGE_BYTES, MAX_STRANGER_MESSAGE_BYTES},
+    http2::MAX_MESSAGE_BYTES,
 };
 use crate::policy::Policy;
 
@@ -77,13 +75,10 @@ impl Remotes {
     /// How the method at this path is called, and how large its message may be: small where strangers may call it.
     pub(super) fn call_plan(&self, path: &str) -> CallPlan {
         let policy = self.policy.as_ref();
-        let is_open = policy.is_some_and(|policy| policy.lists(path, Caller::Anonymous));
+        let bound = policy.and_then(|policy| policy.max_message_bytes(path));
         CallPlan {
             kind: self.call_kind(path),
-            max_message_bytes: match is_open {
-                true => MAX_STRANGER_MESSAGE_BYTES,
-                false => MAX_MESSAGE_BYTES,
-            },
+            max_message_bytes: bound.unwrap_or(MAX_MESSAGE_BYTES),
         }
     }
 }

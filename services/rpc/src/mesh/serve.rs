@@ -10,7 +10,7 @@ use tonic::{body::Body, service::Routes, transport::Server};
 use tower::{Layer, Service};
 
 use super::{
-    http2::{MAX_FRAME_BYTES, WINDOW_BYTES},
+    http2::{MAX_FRAME_BYTES, MAX_HEADER_BYTES, WINDOW_BYTES},
     stream::MeshStream,
 };
 
@@ -63,6 +63,7 @@ where
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
         .max_frame_size(MAX_FRAME_BYTES)
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
         .max_concurrent_streams(None)
         .layer(layer)
         .add_routes(routes)

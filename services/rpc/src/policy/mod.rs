@@ -22,6 +22,8 @@ const REFLECTION: [&str; 2] = [
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
+/// The largest message of a method that strangers may call: what a sign-in needs is far smaller.
+const MAX_STRANGER_MESSAGE_BYTES: usize = 64 * 1024;
 /// Our own packages: each of their methods must have a rule.
 const OURS: &str = "ck8s.";
 
@@ -181,6 +183,14 @@ impl Policy {
     pub fn admits_strangers(&self, grpc_path: &str) -> bool {
         self.lists(grpc_path, pb::Caller::Anonymous)
             && self.method(grpc_path).is_some_and(|m| !m.open)
+    }
+
+    /// Bounds the message of a method that strangers, or probes without a token, may call: nobody has looked at who
+    /// calls. None: the method has no bound of its own.
+    pub(crate) fn max_message_bytes(&self, grpc_path: &str) -> Option<usize> {
+        let is_open = self.method(grpc_path).is_some_and(|m| m.open);
+        let is_small = is_open || self.lists(grpc_path, pb::Caller::Anonymous);
+        is_small.then_some(MAX_STRANGER_MESSAGE_BYTES)
     }
 
     /// Whether the rule names this kind of caller, whatever else it asks of them.

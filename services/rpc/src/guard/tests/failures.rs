@@ -48,6 +48,48 @@ async fn a_stream_that_panics_ends_with_internal() {
     assert_eq!(body.trailers().unwrap()["grpc-status"], "13");
 }
 
+/// The reflection of the library repeats what it was asked for, and a client takes 16 KiB of headers.
+#[tokio::test]
+async fn a_long_error_of_a_library_does_not_end_the_connection_of_others() {
+    let (_, channel) = serve_tcp(Table::with(&[("ck8s_adm_good", admin())])).await;
+    let mut reflection = ServerReflectionClient::new(channel);
+    let (asking, known) = reflect(Some("ck8s_adm_good"));
+    asking.send(list_services()).await.unwrap();
+    let opened = reflection.server_reflection_info(known).await.unwrap();
+    let mut others = opened.into_inner();
+    others.message().await.unwrap().unwrap();
+
+    let (ask, known) = reflect(Some("ck8s_adm_good"));
+    let symbol = MessageRequest::FileContainingSymbol("x".repeat(100_000));
+    let long = ServerReflectionRequest {
+        message_request: Some(symbol),
+        ..list_services()
+    };
+    ask.send(long).await.unwrap();
+    let opened = reflection.server_reflection_info(known).await;
+    let refused = match opened {
+        Ok(opened) => opened.into_inner().message().await.unwrap_err(),
+        Err(status) => status,
+    };
+    assert_eq!(refused.code(), Code::NotFound, "{:.200}", refused.message());
+    assert!(refused.message().len() < 2_000);
+    asking.send(list_services()).await.unwrap();
+    others.message().await.unwrap().expect("the stream goes on");
+}
+
+#[tokio::test]
+async fn a_method_that_strangers_may_call_takes_no_large_message() {
+    let (_, channel) = serve_tcp(Table::with(&[])).await;
+    let mut health = HealthClient::new(channel);
+    let service = |bytes: usize| HealthCheckRequest {
+        service: "x".repeat(bytes),
+    };
+    let small = health.check(service(60_000)).await.unwrap_err();
+    assert_eq!(small.code(), Code::NotFound, "{small:?}");
+    let large = health.check(service(70_000)).await.unwrap_err();
+    assert_eq!(large.code(), Code::InvalidArgument, "{large:?}");
+}
+
 #[tokio::test]
 async fn inside_grpc_web_a_refusal_is_a_grpc_web_answer() {
     let router = echo_routes()

@@ -6,7 +6,11 @@ mod identity;
 mod on_the_mesh;
 mod streams;
 
-use std::{collections::HashMap, net::SocketAddr, time::Duration};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use ck8s_types::{ProjectId, ProjectRole, RunId, TokenId, UserId};
 use http::{HeaderValue, StatusCode};
@@ -58,7 +62,7 @@ impl Table {
 
 #[async_trait::async_trait]
 impl Identify for Table {
-    async fn identify(&self, bearer: &str) -> Result<Caller, IdentifyError> {
+    async fn identify(&self, bearer: &str, _: Option<IpAddr>) -> Result<Caller, IdentifyError> {
         if self.down.load(std::sync::atomic::Ordering::SeqCst) {
             return Err(IdentifyError::Unavailable);
         }
