@@ -130,6 +130,9 @@ pub struct HookDelivery {
     /// The receiver answered the latest attempt with a success.
     #[prost(bool, tag = "5")]
     pub succeeded: bool,
+    /// The result of the latest attempt, in the provider's words.
+    #[prost(string, tag = "6")]
+    pub status: ::prost::alloc::string::String,
 }
 /// services.yaml, checked and with its defaults filled in.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -561,16 +564,19 @@ pub struct RedeliverHookDeliveriesRequest {
     /// The provider's ids of the attempts.
     #[prost(string, repeated, tag = "2")]
     pub attempt_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Until when all deliveries were compared; unset if some were not.
+    /// Until when every delivery arrived or is kept as missing by the caller; unset: as before.
     #[prost(message, optional, tag = "3")]
     pub until: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// The provider's answers.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RedeliverHookDeliveriesResponse {
-    /// The attempts that the provider refused to repeat now. If there are any, `until` is not noted.
+    /// The attempts that the provider does not repeat now. If there are any, `until` is not noted.
     #[prost(string, repeated, tag = "1")]
     pub later_attempt_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Why it repeats none of these now, one reason for each, in the same order.
+    #[prost(string, repeated, tag = "2")]
+    pub reasons: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A webhook secret to replace.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1372,7 +1378,8 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Asks the provider to deliver again what did not arrive, and notes until when all deliveries were compared.
+        /// Asks the provider to deliver again what did not arrive, and notes until when every delivery arrived or is kept as
+        /// missing.
         pub async fn redeliver_hook_deliveries(
             &mut self,
             request: impl tonic::IntoRequest<super::RedeliverHookDeliveriesRequest>,
@@ -1585,7 +1592,8 @@ pub mod repositories_service_server {
             tonic::Response<super::ListHookDeliveriesResponse>,
             tonic::Status,
         >;
-        /// Asks the provider to deliver again what did not arrive, and notes until when all deliveries were compared.
+        /// Asks the provider to deliver again what did not arrive, and notes until when every delivery arrived or is kept as
+        /// missing.
         async fn redeliver_hook_deliveries(
             &self,
             request: tonic::Request<super::RedeliverHookDeliveriesRequest>,

@@ -1,4 +1,6 @@
 //! Conversions between the contract's messages and the domain types.
+use std::iter;
+
 use ck8s_proto::{ingress::v1 as pb, repositories::v1 as repositories, runs::v1 as runs};
 use ck8s_rpc::convert::{moment, spec_from_pb, spec_to_pb, timestamp, trigger_to_pb};
 use ck8s_types::RunId;
@@ -7,7 +9,7 @@ use crate::domain::{
     delivery::{Delivery, DeliveryState},
     delivery_notice::DeliveryNotice,
     event::WriteAccessSource,
-    hook_delivery::{HookDelivery, HookLog, HookLogPage, Redelivery},
+    hook_delivery::{HookDelivery, HookLog, HookLogPage, Redelivery, RefusedRedelivery},
     rejection::Rejection,
     repository::{Repository, WebhookSecrets},
     run_request::PendingRun,
@@ -138,8 +140,23 @@ fn hook_delivery(delivery: repositories::HookDelivery) -> HookDelivery {
     HookDelivery {
         delivery_key: delivery.delivery_id,
         attempt_id: delivery.attempt_id,
+        event: delivery.event,
+        status: delivery.status,
         time: delivery.time.and_then(|at| moment("time", &at).ok()),
     }
+}
+
+pub(crate) fn refused_redeliveries(
+    answer: repositories::RedeliverHookDeliveriesResponse,
+) -> Vec<RefusedRedelivery> {
+    // An older service gives no reasons.
+    let reasons = answer.reasons.into_iter().chain(iter::repeat_with(|| {
+        "the provider does not answer".to_owned()
+    }));
+    let refused = answer.later_attempt_ids.into_iter().zip(reasons);
+    refused
+        .map(|(attempt_id, reason)| RefusedRedelivery { attempt_id, reason })
+        .collect()
 }
 
 pub(crate) fn redeliver_request(

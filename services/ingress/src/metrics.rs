@@ -1,5 +1,5 @@
 //! The metrics of this service, counted per batch and not per webhook.
-use metrics::{counter, histogram};
+use metrics::{counter, gauge, histogram};
 
 use crate::domain::{
     delivery::{DeliveryOutcome, DeliveryState},
@@ -48,4 +48,21 @@ pub(crate) fn repaired(number: usize) {
     if number > 0 {
         counter!("ck8s_ingress_repaired_total").increment(number as u64);
     }
+}
+
+/// Sets how many deliveries are missing: not asked for successfully yet, and asked for again.
+pub(crate) fn deliveries_missing(missing: usize, asked_again: usize) {
+    for (state, number) in [("missing", missing), ("asked_again", asked_again)] {
+        gauge!("ck8s_ingress_missing_deliveries", "state" => state).set(number as f64);
+    }
+}
+
+/// Counts the missing deliveries that arrived.
+pub(crate) fn deliveries_recovered(number: usize) {
+    counter!("ck8s_ingress_recovered_total").increment(number as u64);
+}
+
+/// Counts the missing deliveries that were given up.
+pub(crate) fn deliveries_given_up(number: usize) {
+    counter!("ck8s_ingress_given_up_total").increment(number as u64);
 }

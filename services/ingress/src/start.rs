@@ -51,6 +51,17 @@ impl Ingress {
     /// Starts the service and its tasks.
     #[must_use]
     pub fn start(deps: IngressDeps, config: IngressConfig, shutdown: CancellationToken) -> Self {
+        let (ingress, recovery) = Self::without_recovery(deps, config, shutdown.clone());
+        tokio::spawn(recovery::run(recovery, shutdown));
+        ingress
+    }
+
+    /// Starts the service and its tasks but for the recovery, whose rounds the caller makes.
+    pub(crate) fn without_recovery(
+        deps: IngressDeps,
+        config: IngressConfig,
+        shutdown: CancellationToken,
+    ) -> (Self, Recovery) {
         let IngressDeps { pool, channel } = deps;
         let IngressConfig { platform_secret } = config;
         let repositories = RepositoryCache::new(channel.clone());
@@ -71,16 +82,14 @@ impl Ingress {
             repositories.clone(),
             shutdown.clone(),
         ));
-        tokio::spawn(retention::run(pool.clone(), shutdown.clone()));
+        tokio::spawn(retention::run(pool.clone(), shutdown));
         let recovery = Recovery::new(pool.clone(), HookDeliveries::new(channel));
-        tokio::spawn(recovery::run(recovery, shutdown));
         let verifier = Verifier::new(platform_secret.as_ref());
-        Self {
-            grpc: IngressGrpc {
-                ingest: Ingest::new(repositories, verifier, writer, notices),
-                deliveries: Deliveries::new(pool, reprocessor),
-            },
-        }
+        let grpc = IngressGrpc {
+            ingest: Ingest::new(repositories, verifier, writer, notices),
+            deliveries: Deliveries::new(pool, reprocessor),
+        };
+        (Self { grpc }, recovery)
     }
 
     /// Returns the gRPC service.

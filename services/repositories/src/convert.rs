@@ -152,6 +152,7 @@ pub(crate) fn hook_delivery(delivery: HookDelivery) -> pb::HookDelivery {
         event: delivery.event,
         time: Some(timestamp(delivery.at)),
         succeeded: delivery.succeeded,
+        status: delivery.status,
     }
 }
 

@@ -8,7 +8,11 @@ closed_set!(
         AccessDenied = "access.denied",
         /// A delivery could not become a run.
         DeliveryFailed = "delivery.failed",
-        /// A delivery that never arrived was fetched from the provider.
+        /// A delivery that did not arrive will not be asked for any more.
+        DeliveryGivenUp = "delivery.given_up",
+        /// A delivery did not arrive, and is asked for again.
+        DeliveryMissed = "delivery.missed",
+        /// A delivery that had not arrived is here.
         DeliveryRecovered = "delivery.recovered",
         /// A delivery is handled again.
         DeliveryReplayed = "delivery.replayed",

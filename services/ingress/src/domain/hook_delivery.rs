@@ -9,6 +9,9 @@ pub(crate) struct HookDelivery {
     pub(crate) delivery_key: String,
     /// The provider's id of this attempt.
     pub(crate) attempt_id: String,
+    pub(crate) event: String,
+    /// How the attempt ended, in the provider's words.
+    pub(crate) status: String,
     pub(crate) time: Option<OffsetDateTime>,
 }
 
@@ -35,6 +38,13 @@ pub(crate) struct HookLogPage {
 pub(crate) struct Redelivery {
     pub(crate) repository_id: RepositoryId,
     pub(crate) attempt_ids: Vec<String>,
-    /// Everything up to this moment was looked for; none: not everything was.
+    /// Everything up to this moment arrived or is kept as missing; none: nothing new is known.
     pub(crate) complete_until: Option<OffsetDateTime>,
+}
+
+/// An attempt that the provider does not repeat now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct RefusedRedelivery {
+    pub(crate) attempt_id: String,
+    pub(crate) reason: String,
 }

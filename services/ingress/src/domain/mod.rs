@@ -7,6 +7,7 @@ pub(crate) mod event;
 pub(crate) mod headers;
 pub(crate) mod hook_delivery;
 pub(crate) mod matching;
+pub(crate) mod missing_delivery;
 pub(crate) mod payload;
 pub(crate) mod rejection;
 pub(crate) mod repository;

@@ -7,12 +7,13 @@ use ck8s_proto::repositories::v1::{
 };
 use ck8s_rpc::mesh::Channel;
 use ck8s_types::{ProjectId, RepositoryId};
+use tonic::Code;
 
 use super::unavailable::repositories_unavailable;
 use crate::{
     convert,
     domain::{
-        hook_delivery::{HookLogPage, Redelivery},
+        hook_delivery::{HookLogPage, Redelivery, RefusedRedelivery},
         unavailable::ServiceUnavailable,
     },
 };
@@ -46,11 +47,11 @@ impl HookDeliveries {
         convert::hook_log_page(page.into_inner()).map_err(ServiceUnavailable::repositories)
     }
 
-    /// Has the provider deliver again. Returns the ids of the attempts that it did not accept now.
+    /// Has the provider deliver again. Returns the attempts that it does not repeat now.
     pub(crate) async fn redeliver(
         &self,
         redelivery: Redelivery,
-    ) -> Result<Vec<String>, ServiceUnavailable> {
+    ) -> Result<Vec<RefusedRedelivery>, ServiceUnavailable> {
         let request = convert::redeliver_request(redelivery);
         let answer = self
             .provider
@@ -58,20 +59,23 @@ impl HookDeliveries {
             .redeliver_hook_deliveries(request)
             .await;
         let answer = answer.map_err(|s| repositories_unavailable(&s))?;
-        Ok(answer.into_inner().later_attempt_ids)
+        Ok(convert::refused_redeliveries(answer.into_inner()))
     }
 
-    /// Returns the project of a repository, and the repository's owner/name.
+    /// Returns the project of a repository, and the repository's owner/name; its id, if it was removed meanwhile.
     pub(crate) async fn project_and_name(
         &self,
         repository: RepositoryId,
     ) -> Result<(Option<ProjectId>, String), ServiceUnavailable> {
         let repository = repository.to_string();
         let request = GetRepositoryRequest {
-            repository,
+            repository: repository.clone(),
             project_ids: Vec::new(),
         };
         let answer = self.repositories.clone().get_repository(request).await;
+        if answer.as_ref().is_err_and(|s| s.code() == Code::NotFound) {
+            return Ok((None, repository));
+        }
         let answer = answer.map_err(|s| repositories_unavailable(&s))?;
         let repository = answer.into_inner().repository.unwrap_or_default();
         Ok((repository.project_id.parse().ok(), repository.full_name))

@@ -1,6 +1,7 @@
 //! All SQL of this service: free functions that take a connection. Rows stay here.
 pub(crate) mod deliveries;
 pub(crate) mod delivery_keys;
+pub(crate) mod missing_deliveries;
 pub(crate) mod request_ids;
 pub(crate) mod waiting;
 

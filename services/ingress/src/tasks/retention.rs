@@ -1,10 +1,11 @@
-//! Deletes what nobody needs any more: answered requests, and the keys of deliveries that went with their partition.
+//! Deletes what nobody needs any more: answered requests, the keys of deliveries that went with their partition, and
+//! missing deliveries whose search is over.
 use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{delivery_keys, request_ids::REQUESTS};
+use crate::store::{delivery_keys, missing_deliveries, request_ids::REQUESTS};
 
 /// The pause between rounds: one round reads the keys' table once.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(12 * 3_600);
@@ -15,6 +16,7 @@ const START_DELAY: Duration = Duration::from_secs(600);
 struct RetentionOutcome {
     requests: u64,
     keys: u64,
+    missing: u64,
 }
 
 /// Runs rounds until shutdown.
@@ -27,8 +29,12 @@ pub(crate) async fn run(pool: PgPool, shutdown: CancellationToken) {
     {
         pause = RETENTION_INTERVAL;
         match delete_old(&pool).await {
-            Ok(RetentionOutcome { requests, keys }) => {
-                tracing::debug!(requests, keys, "old rows were deleted");
+            Ok(RetentionOutcome {
+                requests,
+                keys,
+                missing,
+            }) => {
+                tracing::debug!(requests, keys, missing, "old rows were deleted");
             }
             Err(error) => tracing::warn!(%error, "old rows were not deleted"),
         }
@@ -40,5 +46,6 @@ async fn delete_old(pool: &PgPool) -> sqlx::Result<RetentionOutcome> {
     Ok(RetentionOutcome {
         requests: REQUESTS.sweep(&mut conn).await?,
         keys: delivery_keys::delete_old(&mut conn).await?,
+        missing: missing_deliveries::delete_old(&mut conn).await?,
     })
 }

@@ -31,6 +31,15 @@ pub(crate) struct HookDelivery {
     pub at: OffsetDateTime,
     /// Whether any attempt came through.
     pub succeeded: bool,
+    /// The result of the latest attempt, in the provider's words.
+    pub status: String,
+}
+
+/// An attempt that the provider does not repeat now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RefusedRedelivery {
+    pub attempt_id: String,
+    pub reason: String,
 }
 
 /// The deliveries that one repository's hook tried to make.
@@ -48,7 +57,8 @@ pub(crate) struct ListedDeliveries {
     pub deliveries: Vec<HookDelivery>,
 }
 
-/// Joins the attempts of each delivery: its latest attempt counts, and one success is enough. Returns the oldest first.
+/// Joins the attempts of each delivery, newest first: its latest attempt counts (of those within one second the one
+/// that is listed first), and one success is enough. Returns the oldest first.
 pub(crate) fn by_delivery(
     attempts: impl IntoIterator<Item = DeliveryAttempt>,
 ) -> Vec<HookDelivery> {
@@ -62,12 +72,14 @@ pub(crate) fn by_delivery(
                 event: String::new(),
                 at: OffsetDateTime::UNIX_EPOCH,
                 succeeded: false,
+                status: String::new(),
             });
         delivery.succeeded |= attempt.succeeded;
-        if attempt.at >= delivery.at {
+        if attempt.at > delivery.at {
             delivery.at = attempt.at;
             delivery.attempt_id = attempt.id;
             delivery.event = attempt.event;
+            delivery.status = attempt.status;
         }
     }
     let mut deliveries: Vec<_> = deliveries.into_values().collect();
@@ -95,6 +107,7 @@ mod tests {
         let attempts = vec![
             attempt("3", "a", 60, true),
             attempt("2", "b", 80, false),
+            attempt("0", "a", 60, false),
             attempt("1", "a", 90, false),
         ];
         let deliveries = by_delivery(attempts);

@@ -19,8 +19,15 @@ pub(super) async fn call(
     }
     let until = redeliver.until.as_ref();
     let until = until.map(|until| convert::moment("until", until));
-    let later_attempt_ids = repositories
+    let refused = repositories
         .redeliver(repository, &redeliver.attempt_ids, until.transpose()?)
         .await?;
-    Ok(pb::RedeliverHookDeliveriesResponse { later_attempt_ids })
+    let (later_attempt_ids, reasons) = refused
+        .into_iter()
+        .map(|refused| (refused.attempt_id, refused.reason))
+        .unzip();
+    Ok(pb::RedeliverHookDeliveriesResponse {
+        later_attempt_ids,
+        reasons,
+    })
 }

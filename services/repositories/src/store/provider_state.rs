@@ -216,7 +216,7 @@ pub(crate) async fn next_with_hook(
     Ok(id.map(RepositoryId::from))
 }
 
-/// Notes that every delivery up to then was looked for.
+/// Notes that every delivery up to then arrived or is kept as missing.
 pub(crate) async fn set_recovered_until(
     conn: &mut PgConnection,
     repository: RepositoryId,

@@ -1,5 +1,5 @@
 //! Storing new deliveries.
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ck8s_types::{DeliveryId, RunId};
 
@@ -7,7 +7,10 @@ use super::{
     super::{deliveries, delivery_keys, waiting},
     world,
 };
-use crate::domain::delivery::{DeliveryState, NewDelivery};
+use crate::domain::{
+    delivery::{DeliveryState, NewDelivery},
+    missing_delivery::Arrival,
+};
 
 #[tokio::test]
 async fn a_batch_stores_each_key_once() {
@@ -75,9 +78,13 @@ async fn a_key_that_one_repository_used_is_free_for_every_other() {
 
     let mut conn = world.pool.acquire().await.expect("a connection");
     world.settle(ids[1], DeliveryState::Failed, None).await;
-    for (repository, has_arrived) in [(world.repository, true), (other, false)] {
-        let arrived = delivery_keys::arrived(&mut conn, repository, &["a", "b"]).await;
-        assert_eq!(arrived.expect("read").contains("a"), has_arrived);
+    for (repository, arrival) in [
+        (world.repository, Arrival::Arrived),
+        (other, Arrival::Failed),
+    ] {
+        let arrivals = delivery_keys::arrivals(&mut conn, repository, &["a", "b"]).await;
+        let expected = HashMap::from([("a".to_owned(), arrival)]);
+        assert_eq!(arrivals.expect("read"), expected);
     }
     let keys: Vec<_> = all.iter().map(NewDelivery::delivery_key).collect();
     let revived = waiting::revive_failed(&mut conn, &keys).await;
@@ -96,8 +103,8 @@ async fn what_an_older_program_stored_has_arrived() {
         .execute(&mut *conn)
         .await
         .expect("as an older program writes it");
-    let arrived = delivery_keys::arrived(&mut conn, world.repository, &["a"]).await;
-    assert_eq!(arrived.expect("read").len(), 1);
+    let arrivals = delivery_keys::arrivals(&mut conn, world.repository, &["a"]).await;
+    assert_eq!(arrivals.expect("read").len(), 1);
 }
 
 #[tokio::test]
