@@ -6,6 +6,7 @@ mod body;
 mod call_end;
 mod denials;
 mod observe;
+mod unreadable;
 
 use std::{
     panic::AssertUnwindSafe,
@@ -215,6 +216,9 @@ impl GuardLayer {
         if review.access.was_refused() {
             self.record_denial(review.person, &review.path);
         }
+        if let Some(status) = unreadable::refusal(response.headers()) {
+            return Ok(observation.refused(status));
+        }
         if let Some(status) = response.headers().get(Status::GRPC_STATUS) {
             let code = Code::from_bytes(status.as_bytes());
             status::shorten(response.headers_mut());
@@ -222,11 +226,7 @@ impl GuardLayer {
             return Ok(response.map(Body::new));
         }
         if review.access.is_unchecked() && self.position != Position::Relay {
-            let fault = format_args!(
-                "the handler of {} did not check what its caller may see",
-                review.path
-            );
-            return Ok(observation.refused(status::internal(&fault)));
+            return Ok(observation.refused(unchecked(&review.path)));
         }
         let ending = stop.map(|stop| Ending { when: ending, stop });
         Ok(response.map(|body| Body::new(GuardedBody::new(Body::new(body), observation, ending))))
@@ -341,6 +341,13 @@ impl GuardLayer {
             )),
         }
     }
+}
+
+/// Returns the status of a handler that forgot what its caller may see.
+fn unchecked(path: &str) -> Status {
+    status::internal(&format_args!(
+        "the handler of {path} did not check what its caller may see"
+    ))
 }
 
 /// Returns the status of a handler that panicked. Its message is logged, not sent.

@@ -112,3 +112,38 @@ async fn inside_grpc_web_a_refusal_is_a_grpc_web_answer() {
         assert_eq!(response.headers()["grpc-status"], code, "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_the_callers_fault() {
+    let (_, health) = tonic_health::server::health_reporter();
+    let router = Routes::new(health)
+        .into_axum_router()
+        .layer(guard(Table::with(&[])))
+        .layer(tonic_web::GrpcWebLayer::new());
+    let messages: [(&str, &[u8]); 6] = [
+        ("application/grpc", b""),
+        ("application/grpc", b"\0\0\0\0\x05ab"),
+        ("application/grpc", b"\x07\0\0\0\0"),
+        ("application/grpc", b"\0\0\0\0\x02\xff\xff"),
+        ("application/grpc-web+proto", b"\0\0\0\0\x02\xff\xff"),
+        ("application/grpc-web-text+proto", b"!!!!"),
+    ];
+    for (content_type, message) in messages {
+        let request = Request::post("http://test/grpc.health.v1.Health/Check")
+            .version(http::Version::HTTP_2)
+            .header("content-type", content_type)
+            .body(axum::body::Body::from(message))
+            .unwrap();
+        let response = tower::ServiceExt::oneshot(router.clone(), request)
+            .await
+            .unwrap();
+        let status = Status::from_header_map(response.headers()).unwrap();
+        assert_eq!(
+            status.code(),
+            Code::InvalidArgument,
+            "{message:?} {status:?}"
+        );
+        let reason = status.get_details_error_info().map(|info| info.reason);
+        assert_eq!(reason.as_deref(), Some("MESSAGE_INVALID"));
+    }
+}
