@@ -327,7 +327,7 @@ fn is_host(text: &str) -> bool {
             Ok(IpAddr::V6(_)) => 128,
             Err(_) => return false,
         };
-        return bits.parse::<u8>().is_ok_and(|bits| bits <= max_bits);
+        return is_digits(bits) && bits.parse::<u8>().is_ok_and(|bits| bits <= max_bits);
     }
     let Some((host, port)) = text.rsplit_once(':') else {
         return false;
@@ -340,5 +340,11 @@ fn is_host(text: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    host.len() <= 253 && host.split('.').all(name) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    let is_port = is_digits(port) && port.parse::<u16>().is_ok_and(|port| port > 0);
+    host.len() <= 253 && host.split('.').all(name) && is_port
+}
+
+/// Returns whether a text is digits alone: Rust's numbers may have a sign.
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }

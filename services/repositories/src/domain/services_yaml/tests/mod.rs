@@ -389,6 +389,14 @@ fn errors_of_run_say_what_is_wrong() {
             "egress[0]: \"a:0\" is not a host with its port (name:port), nor a CIDR",
         ),
         (
+            "egress: ['a:+80']",
+            "egress[0]: \"a:+80\" is not a host with its port (name:port), nor a CIDR",
+        ),
+        (
+            "egress: [10.0.0.0/+8]",
+            "egress[0]: \"10.0.0.0/+8\" is not a host with its port (name:port), nor a CIDR",
+        ),
+        (
             "egress: [10.0.0.0/33]",
             "egress[0]: \"10.0.0.0/33\" is not a host with its port (name:port), nor a CIDR",
         ),
