@@ -14,4 +14,4 @@ mod tasks;
 
 pub use config::{AuthConfig, CertificateConfig, OAuthConfig, SignInConfig};
 pub use error::{AuthError, SignInError, StartError};
-pub use service::{AdminGrant, Auth, Bootstrap};
+pub use service::{AccessTokenReading, AdminGrant, Auth, Bootstrap, read_access_token};

@@ -13,4 +13,5 @@ mod store;
 mod tasks;
 
 pub use config::IngressConfig;
+pub use pipeline::reading::{PayloadReading, WebhookReading, read_webhook};
 pub use start::{Ingress, IngressDeps};

@@ -76,7 +76,7 @@ pub(crate) fn resolved_repository(resolved: ResolvedRepository) -> pb::ResolvedR
     }
 }
 
-fn services(services: &Services) -> pb::Services {
+pub(crate) fn services(services: &Services) -> pb::Services {
     pb::Services {
         triggers: services.triggers.iter().cloned().map(trigger).collect(),
     }

@@ -11,4 +11,4 @@ mod tasks;
 
 pub use config::{ManagedProvider, RepositoriesConfig, RepositoriesDeps};
 pub use error::Error;
-pub use service::Repositories;
+pub use service::{Repositories, read_services};

@@ -125,6 +125,7 @@ fn arrows_never_turn_back() {
             let sees_all = [
                 "ck8s",
                 "ck8s-generator",
+                "ck8s-fuzz",
                 "ck8s-tests",
                 "ck8s-load",
                 "ck8s-tidy",

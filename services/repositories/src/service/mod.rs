@@ -32,14 +32,15 @@ mod reseal;
 mod resolve;
 mod rotate_credential;
 mod rotate_webhook_secret;
+mod services_reading;
 mod set_secret;
 mod update;
 mod verify_key_ring;
 
-pub use self::repositories::Repositories;
 pub(crate) use self::{
     add::AddRepository, delete_old::DeletedRows, may_write::ProviderUser,
     open_secrets::OpenSecrets, pending_changes::RecoveryOutcome, project_secrets::SetProjectSecret,
     provider::Provider, report::ReportingOutcome, rotate_webhook_secret::RotateWebhookSecret,
     services_file::SyncOutcome, set_secret::SetSecret, update::UpdateRepository,
 };
+pub use self::{repositories::Repositories, services_reading::read_services};

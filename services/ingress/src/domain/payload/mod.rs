@@ -186,6 +186,15 @@ impl<'a> Payload<'a> {
         account_type == "Bot" || self.sender_login().ends_with("[bot]")
     }
 
+    /// Returns how many elements the longest of its lists has.
+    pub(crate) fn longest_list(&self) -> usize {
+        let labels = [&self.issue, &self.pull_request]
+            .into_iter()
+            .filter_map(|subject| subject.0.as_ref())
+            .map(|subject| subject.labels.0.len());
+        labels.chain([self.commits.0.len()]).max().unwrap_or(0)
+    }
+
     /// Returns the pull request or the issue.
     pub(crate) fn subject(&self) -> Option<&Subject<'a>> {
         self.pull_request.0.as_ref().or(self.issue.0.as_ref())

@@ -1,0 +1,59 @@
+//! What the pipeline's first steps make of a webhook, without its signature, a database or another service: the
+//! entrance for whoever wants to see what bytes from outside are taken for, above all the fuzzers (tests/fuzz).
+use ck8s_proto::{ingress::v1 as pb, repositories::v1::ResolvedRepository, runs::v1::RunSpec};
+use ck8s_rpc::convert::spec_to_pb;
+
+use super::envelope;
+use crate::{
+    convert,
+    domain::{matching, payload::Payload},
+};
+
+/// A webhook as it was read.
+#[derive(Clone, Debug)]
+pub struct WebhookReading {
+    /// GitHub's id of the repository, read before the signature is checked.
+    pub envelope_repository_id: Option<u64>,
+    /// The payload, read afterwards; none: the body is not a payload.
+    pub payload: Option<PayloadReading>,
+    /// Whether the signature has the right form.
+    pub has_signature: bool,
+}
+
+/// A payload as it was read.
+#[derive(Clone, Debug)]
+pub struct PayloadReading {
+    /// GitHub's id of the repository.
+    pub repository_id: Option<u64>,
+    /// The elements of its longest list.
+    pub longest_list: usize,
+    /// What it asks to run, or the reason why nothing runs.
+    pub run: Result<RunSpec, String>,
+}
+
+/// Reads a webhook as the pipeline does, but for the check of its signature, and matches it against this repository's
+/// triggers.
+///
+/// # Errors
+/// The code of the rejection, or `REPOSITORY_INVALID`.
+pub fn read_webhook(
+    webhook: pb::Webhook,
+    repository: ResolvedRepository,
+) -> Result<WebhookReading, &'static str> {
+    let webhook = convert::webhook(webhook);
+    let (_, repository) = convert::repository(repository).map_err(|_| "REPOSITORY_INVALID")?;
+    let envelope = envelope::read_now(&webhook).map_err(|rejection| rejection.code())?;
+    let payload = Payload::parse(&webhook.body).ok().map(|payload| {
+        let run = matching::run_request(Some(&repository), &webhook.event, &payload);
+        PayloadReading {
+            repository_id: payload.repository_id(),
+            longest_list: payload.longest_list(),
+            run: run.map(|request| spec_to_pb(request.run.spec)),
+        }
+    });
+    Ok(WebhookReading {
+        envelope_repository_id: envelope.repository_id,
+        payload,
+        has_signature: envelope.signature.is_some(),
+    })
+}
