@@ -49,3 +49,11 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
         _ => false,
     }
 }
+
+/// Whether a text cannot be stored, because it holds a NUL character: the caller sent it.
+#[must_use]
+pub fn is_unstorable(error: &sqlx::Error) -> bool {
+    // 22021: not in the encoding. 22P05: an escape in JSON that no text can hold.
+    let code = error.as_database_error().and_then(|db| db.code());
+    code.is_some_and(|code| matches!(&*code, "22021" | "22P05"))
+}

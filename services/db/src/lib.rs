@@ -11,6 +11,6 @@ pub mod request_ids;
 #[cfg(feature = "test")]
 pub mod test;
 
-pub use error::{DbError, is_retryable, is_unavailable};
+pub use error::{DbError, is_retryable, is_unavailable, is_unstorable};
 pub use lock::Lock;
 pub use pool::{ServiceRole, connect, connect_owner, connect_writer, ping};

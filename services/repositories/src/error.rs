@@ -200,6 +200,7 @@ impl From<Error> for Status {
             Error::Database(e) if ck8s_db::is_unavailable(&e) || ck8s_db::is_retryable(&e) => {
                 status::unavailable("the database", &e)
             }
+            Error::Database(e) if ck8s_db::is_unstorable(&e) => status::unstorable(),
             Error::Database(e) => status::internal(&e),
             Error::Seal(e) => status::internal(&e),
             Error::Open(e) => status::internal(&e),

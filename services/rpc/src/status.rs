@@ -122,6 +122,13 @@ pub fn exists(kind: &str, id: impl Display) -> Status {
     )
 }
 
+/// INVALID_ARGUMENT: a text holds what no text of the database can. The database does not say which one.
+#[must_use]
+pub fn unstorable() -> Status {
+    let message = "a text of the request holds a NUL character, which no name has";
+    error(Code::InvalidArgument, "TEXT_INVALID", message, &[])
+}
+
 /// ABORTED: somebody else was first; read again, then decide.
 #[must_use]
 pub fn aborted(reason: &str, message: impl Into<String>) -> Status {

@@ -152,6 +152,7 @@ impl From<AuthError> for Status {
             AuthError::Database(cause) if ck8s_db::is_unavailable(&cause) => {
                 status::unavailable("the database", &cause)
             }
+            AuthError::Database(cause) if ck8s_db::is_unstorable(&cause) => status::unstorable(),
             AuthError::Database(cause) if ck8s_db::is_retryable(&cause) => {
                 tracing::debug!(%cause, "a transaction conflicted with another");
                 conflict()
