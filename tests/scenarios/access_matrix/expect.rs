@@ -43,9 +43,9 @@ impl Expected {
             }
         };
         match &caller.kind {
-            CallerKind::Bad => Self::Unauthenticated,
-            CallerKind::Anonymous if lists(Kinds::Anonymous) => Self::Anything,
-            CallerKind::Anonymous => Self::Unauthenticated,
+            // What strangers may call, a token that is not valid keeps nobody from.
+            CallerKind::Anonymous | CallerKind::Bad if lists(Kinds::Anonymous) => Self::Anything,
+            CallerKind::Anonymous | CallerKind::Bad => Self::Unauthenticated,
             CallerKind::Admin if lists(Kinds::Admin) => Self::good(request),
             CallerKind::Admin => Self::Denied("NOT_ALLOWED"),
             CallerKind::Worker => may(lists(Kinds::Worker)),

@@ -52,7 +52,7 @@ async fn no_secret_of_a_whole_session_is_in_any_log_or_in_the_database() {
     keep("a revoked token", &made);
 
     // Failures are logged too: a provider that fails, and a token that is used twice.
-    github.world().switch_on("/user", Fault::Status(500), 1);
+    github.world().switch_on("/user", Fault::Status(500), 3);
     assert_eq!(sign_in(&mut Browser::new(), &world).await.status, 502);
     let mut thief = Browser::new();
     thief.cookies = stolen;

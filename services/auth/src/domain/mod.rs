@@ -22,7 +22,7 @@ pub(crate) use person::{Membership, Person};
 pub(crate) use project::{DeletionPreview, Project, ProjectContents, checked_name, checked_slug};
 pub(crate) use return_to::checked_return_to;
 pub(crate) use scope::Scope;
-pub(crate) use secret::{Hash, Secret, hash};
+pub(crate) use secret::{Hash, Salt, Secret, hash};
 pub(crate) use session::{REFRESH_TOKEN_PREFIX, Session, SignInMethod};
 pub(crate) use sign_in::{AuthorizationCallback, BrowserSignIn, DevicePoll, DeviceSignIn};
 pub(crate) use signing_key::{NewKeyPair, PublicKey, SigningKey, SigningKeyId, jwks};

@@ -20,6 +20,17 @@ pub enum SignInError {
     /// The provider does not answer, or its answer cannot be decoded. The text is for the log.
     #[error("the provider: {0}")]
     ProviderUnavailable(String),
+    /// The provider refuses a request.
+    #[error("the provider refuses {what}: status {status}")]
+    ProviderRefused {
+        /// What was asked for.
+        what: &'static str,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The provider failed in this way after the person had confirmed a sign-in on a device.
+    #[error("the provider {0} after the confirmation")]
+    Interrupted(&'static str),
     /// The state is unknown, used, expired, or another browser's.
     #[error("the state is not valid")]
     StateRefused,
@@ -56,6 +67,15 @@ pub enum SignInError {
 }
 
 impl SignInError {
+    /// Returns whether the same sign-in may succeed later: its provider is away, or limits requests, or its operator
+    /// has to act.
+    pub(crate) fn can_be_retried(&self) -> bool {
+        matches!(
+            self,
+            Self::ProviderUnavailable(_) | Self::TooMany { .. } | Self::Misconfigured(_)
+        )
+    }
+
     /// Returns the reason if a person was refused; none for all other errors.
     pub(crate) fn refusal_reason(&self) -> Option<&'static str> {
         match self {
@@ -91,11 +111,12 @@ impl SignInError {
             Self::NoProvider => {
                 "sign-in with GitHub is not set up here: the operator can set CK8S_GITHUB_CLIENT_ID, CK8S_GITHUB_CLIENT_SECRET and CK8S_PUBLIC_URL"
             }
-            Self::Misconfigured(_) => {
-                "the provider refuses this server: its operator must check the OAuth app's id, secret and callback"
-            }
             Self::SessionRefused => "the session is over: sign in again",
-            Self::ProviderUnavailable(_) | Self::TooMany { .. } => "",
+            Self::Misconfigured(_)
+            | Self::ProviderRefused { .. }
+            | Self::Interrupted(_)
+            | Self::ProviderUnavailable(_)
+            | Self::TooMany { .. } => "",
         }
     }
 }
@@ -118,7 +139,13 @@ impl From<SignInError> for Status {
                     error,
                     "the provider refuses this server: CK8S_GITHUB_CLIENT_ID, CK8S_GITHUB_CLIENT_SECRET"
                 );
-                status::precondition("SIGN_IN_MISCONFIGURED", words)
+                misconfigured(error)
+            }
+            SignInError::ProviderRefused { what, status } => provider_refused(what, *status),
+            SignInError::Interrupted(how) => {
+                let message =
+                    format!("the identity provider {how} after you had confirmed: start again");
+                status::aborted("SIGN_IN_INTERRUPTED", message)
             }
             SignInError::ProviderUnavailable(cause) => {
                 status::unavailable("the identity provider", cause)
@@ -127,4 +154,37 @@ impl From<SignInError> for Status {
             _ => status::error(Code::Unauthenticated, "SESSION_REFUSED", words, &[]),
         }
     }
+}
+
+/// The provider names its error; it is what the operator looks for.
+fn misconfigured(error: &str) -> Status {
+    let help = match error {
+        "device_flow_disabled" => "enable the OAuth app's device flow",
+        "application_suspended" => "ask why the OAuth app is suspended",
+        _ => "check the OAuth app's id, secret and callback",
+    };
+    let message =
+        format!("the identity provider refuses this server ({error}): its operator must {help}");
+    let reason = "SIGN_IN_MISCONFIGURED";
+    status::error(
+        Code::FailedPrecondition,
+        reason,
+        message,
+        &[("error", error)],
+    )
+}
+
+fn provider_refused(what: &str, code: u16) -> Status {
+    tracing::error!(what, code, "the provider refuses a request of this server");
+    let code = code.to_string();
+    let message = format!(
+        "the identity provider refuses {what} with status {code}: the OAuth app, or a rule of the organization there, may not allow it; ask the operator of this server"
+    );
+    let metadata = [("what", what), ("status", code.as_str())];
+    status::error(
+        Code::FailedPrecondition,
+        "PROVIDER_REFUSED",
+        message,
+        &metadata,
+    )
 }

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
 use super::{
-    http,
+    http::{self, ProviderResponse},
     responses::{DeviceResponse, EmailResponse, TokenResponse, UserResponse},
 };
 use crate::{
@@ -15,6 +15,8 @@ use crate::{
     error::SignInError,
 };
 
+/// Where codes are exchanged for access tokens.
+const TOKEN_PATH: &str = "/login/oauth/access_token";
 /// The scopes that we ask for: the account and its addresses.
 const SCOPES: &str = "read:user user:email";
 /// The polling interval of RFC 8628 where the provider gives none.
@@ -27,6 +29,13 @@ const MAX_DEVICE_CODE_TTL_SECONDS: u64 = 3600;
 const MAX_LOGIN_CHARS: usize = 200;
 /// How much of an error's name is shown.
 const MAX_ERROR_CHARS: usize = 60;
+/// The most pages of addresses that are read, of a hundred each.
+const MAX_EMAIL_PAGES: u32 = 10;
+/// What is asked for, as people read it.
+const TOKEN: &str = "an access token";
+const DEVICE: &str = "a device code";
+const ACCOUNT: &str = "the account";
+const ADDRESSES: &str = "the account's addresses";
 
 /// The client of an OAuth app.
 #[derive(Debug)]
@@ -112,11 +121,17 @@ impl OAuthClient {
             ("code_verifier", verifier.expose_secret()),
             ("grant_type", "authorization_code"),
         ];
-        let response: TokenResponse = self.post_form("/login/oauth/access_token", &form).await?;
-        match response.token() {
+        let answer: ProviderResponse<TokenResponse> =
+            self.post_form(TOKEN, TOKEN_PATH, &form).await?;
+        match answer.value.token() {
             Ok(token) => Ok(token),
+            // The request before was not answered, and may have spent the code.
+            Err("bad_verification_code" | "invalid_grant") if answer.is_repeated => {
+                let why = "the code was spent without an answer";
+                Err(SignInError::ProviderUnavailable(why.to_owned()))
+            }
             Err("bad_verification_code" | "invalid_grant") => Err(SignInError::CodeRefused),
-            Err(error) => Err(SignInError::Misconfigured(error_name(error))),
+            Err(error) => Err(refusal(error)),
         }
     }
 
@@ -126,8 +141,8 @@ impl OAuthClient {
             ("client_id", self.config.client_id.as_str()),
             ("scope", SCOPES),
         ];
-        let response: DeviceResponse = self.post_form("/login/device/code", &form).await?;
-        match response {
+        let answer = self.post_form(DEVICE, "/login/device/code", &form).await?;
+        match answer.value {
             DeviceResponse::Started(started) => Ok(DeviceAuthorization {
                 device_code: started.device_code.into(),
                 user_code: started.user_code,
@@ -140,9 +155,7 @@ impl OAuthClient {
                         .clamp(1, MAX_POLL_SECONDS),
                 ),
             }),
-            DeviceResponse::Refused { error } => {
-                Err(SignInError::Misconfigured(error_name(&error)))
-            }
+            DeviceResponse::Refused { error } => Err(refusal(&error)),
         }
     }
 
@@ -156,27 +169,32 @@ impl OAuthClient {
             ("device_code", device_code.expose_secret()),
             ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
         ];
-        let response: TokenResponse = self.post_form("/login/oauth/access_token", &form).await?;
-        match response.token() {
+        let answer: ProviderResponse<TokenResponse> =
+            self.post_form(TOKEN, TOKEN_PATH, &form).await?;
+        match answer.value.token() {
             Ok(token) => Ok(DevicePollOutcome::Confirmed(token)),
             Err("authorization_pending") => Ok(DevicePollOutcome::Pending),
             Err("slow_down") => Ok(DevicePollOutcome::SlowDown {
-                interval_seconds: response.interval.unwrap_or(0).clamp(0, 60),
+                interval_seconds: answer.value.interval.unwrap_or(0).clamp(0, 60),
             }),
-            Err("access_denied") => Err(SignInError::AccessDenied),
+            // The request before was not answered, and may have spent the code.
+            Err("incorrect_device_code" | "bad_verification_code") if answer.is_repeated => {
+                Err(SignInError::Interrupted("did not answer"))
+            }
             Err("expired_token" | "incorrect_device_code" | "bad_verification_code") => {
                 Err(SignInError::DeviceCodeRefused)
             }
-            Err(error) => Err(SignInError::Misconfigured(error_name(error))),
+            Err(error) => Err(refusal(error)),
         }
     }
 
     /// Returns the account that an access token belongs to, with its addresses.
     pub(crate) async fn identity(&self, token: &SecretString) -> Result<Identity, SignInError> {
         let (user, emails) = tokio::try_join!(
-            self.get::<UserResponse>("/user", token),
-            self.get::<Vec<EmailResponse>>("/user/emails?per_page=100", token),
+            self.get::<UserResponse>(ACCOUNT, "/user", token),
+            self.emails(token),
         )?;
+        let user = user.value;
         let email = |response: EmailResponse| Email {
             address: response.email,
             verified: response.verified,
@@ -189,32 +207,63 @@ impl OAuthClient {
         })
     }
 
+    /// Returns all addresses of the account.
+    async fn emails(&self, token: &SecretString) -> Result<Vec<EmailResponse>, SignInError> {
+        let mut emails = Vec::new();
+        for page in 1..=MAX_EMAIL_PAGES {
+            let path = format!("/user/emails?per_page=100&page={page}");
+            let answer = self.get::<Vec<EmailResponse>>(ADDRESSES, &path, token);
+            let answer = answer.await?;
+            emails.extend(answer.value);
+            if !answer.has_next_page {
+                return Ok(emails);
+            }
+        }
+        tracing::warn!(
+            read = emails.len(),
+            "an account has more addresses than are read"
+        );
+        Ok(emails)
+    }
+
     async fn post_form<T: DeserializeOwned>(
         &self,
+        what: &'static str,
         path: &str,
         form: &[(&str, &str)],
-    ) -> Result<T, SignInError> {
+    ) -> Result<ProviderResponse<T>, SignInError> {
         let url = format!("{}{path}", self.config.url);
         let request = self.http.post(url).form(form);
-        http::send(path, request.header(header::ACCEPT, "application/json")).await
+        http::send(what, request.header(header::ACCEPT, "application/json")).await
     }
 
     async fn get<T: DeserializeOwned>(
         &self,
+        what: &'static str,
         path: &str,
         token: &SecretString,
-    ) -> Result<T, SignInError> {
+    ) -> Result<ProviderResponse<T>, SignInError> {
         let url = format!("{}{path}", self.config.api_url);
         let request = self.http.get(url).bearer_auth(token.expose_secret());
         let request = request.header(header::ACCEPT, "application/vnd.github+json");
-        http::send(path, request).await
+        http::send(what, request).await
     }
 }
 
-/// Returns the name of an OAuth error, shortened and without special characters.
-fn error_name(error: &str) -> String {
-    let plain = error
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || *c == '_');
-    plain.take(MAX_ERROR_CHARS).collect()
+/// Returns what an OAuth error means: the person's decision, a failure of the provider, or a refusal of this server.
+/// Its name is shown shortened and without special characters.
+pub(crate) fn refusal(error: &str) -> SignInError {
+    match error {
+        "access_denied" => SignInError::AccessDenied,
+        "unverified_user_email" => SignInError::AddressNotVerified,
+        "server_error" | "temporarily_unavailable" => {
+            SignInError::ProviderUnavailable(error.to_owned())
+        }
+        _ => {
+            let plain = error
+                .chars()
+                .filter(|c| c.is_ascii_alphanumeric() || *c == '_');
+            SignInError::Misconfigured(plain.take(MAX_ERROR_CHARS).collect())
+        }
+    }
 }

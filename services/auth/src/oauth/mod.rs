@@ -4,4 +4,4 @@ mod client;
 mod http;
 mod responses;
 
-pub(crate) use client::{DevicePollOutcome, OAuthClient};
+pub(crate) use client::{DevicePollOutcome, OAuthClient, refusal};

@@ -11,13 +11,12 @@ use crate::{
         checked_return_to,
     },
     error::{AuthError, SignInError},
+    oauth,
     store::sign_ins::{self, NewBrowserSignIn},
 };
 
 /// How long a person has at the provider's page.
 const SIGN_IN_TTL: Duration = Duration::from_secs(600);
-/// How much of the provider's error is logged.
-const MAX_ERROR_CHARS: usize = 60;
 
 impl Auth {
     /// Starts a sign-in.
@@ -58,29 +57,24 @@ impl Auth {
         callback: AuthorizationCallback<'_>,
     ) -> Result<(Session, String), AuthError> {
         let sign_in = self.sign_in()?;
-        let oauth = sign_in.oauth()?;
+        let client = sign_in.oauth()?;
         let state = domain::hash(callback.state);
         let browser = domain::hash(callback.browser_secret);
         let mut conn = self.pool.acquire().await?;
         let taken = sign_ins::take_browser(&mut conn, &state, &browser).await?;
         drop(conn);
         let (sealed, return_to) = taken.ok_or(SignInError::StateRefused)?;
-        match callback.error {
-            "" => {}
-            "access_denied" => {
+        if !callback.error.is_empty() {
+            let refusal = oauth::refusal(callback.error);
+            if matches!(refusal, SignInError::AccessDenied) {
                 self.record_decline(SignInMethod::Browser).await?;
-                return Err(SignInError::AccessDenied.into());
             }
-            error => {
-                let plain = error.chars().filter(char::is_ascii_graphic);
-                let error = plain.take(MAX_ERROR_CHARS).collect();
-                return Err(SignInError::Misconfigured(error).into());
-            }
+            return Err(refusal.into());
         }
         let row = sign_ins::associated_data(&state);
         let verifier = sign_in.config.key_ring.open_text(&row, &sealed)?;
-        let token = oauth.exchange_code(callback.code, &verifier).await?;
-        let identity = oauth.identity(&token).await?;
+        let token = client.exchange_code(callback.code, &verifier).await?;
+        let identity = client.identity(&token).await?;
         drop(token);
         let session = self.admit(&identity, SignInMethod::Browser, None).await?;
         Ok((session, return_to))

@@ -59,13 +59,27 @@ impl Auth {
                 let slower = sign_ins::slow_down(&mut conn, &hash, interval_seconds).await?;
                 Ok(pending(slower.ok_or(SignInError::DeviceCodeRefused)?))
             }
-            Ok(DevicePollOutcome::Confirmed(token)) => {
-                let identity = oauth.identity(&token).await?;
-                drop(token);
-                let method = SignInMethod::Device;
-                let session = self.admit(&identity, method, Some(&hash)).await?;
-                Ok(DevicePoll::SignedIn(Box::new(session)))
-            }
+            Ok(DevicePollOutcome::Confirmed(token)) => match oauth.identity(&token).await {
+                Ok(identity) => {
+                    drop(token);
+                    let method = SignInMethod::Device;
+                    let session = self.admit(&identity, method, Some(&hash)).await?;
+                    Ok(DevicePoll::SignedIn(Box::new(session)))
+                }
+                // The provider's code is spent, and its token is stored nowhere: another poll would not help.
+                Err(error) => {
+                    tracing::warn!(%error, "a confirmed sign-in cannot go on");
+                    let error = match error {
+                        SignInError::ProviderRefused { .. } => error,
+                        SignInError::TooMany { .. } => {
+                            SignInError::Interrupted("limited this server's requests")
+                        }
+                        _ => SignInError::Interrupted("did not answer"),
+                    };
+                    self.end_device_sign_in(&hash, &error).await?;
+                    Err(error.into())
+                }
+            },
             Err(error) => {
                 self.end_device_sign_in(&hash, &error).await?;
                 Err(error.into())
@@ -76,7 +90,7 @@ impl Auth {
     /// Deletes a sign-in that the person declined or that the provider ended, and records a decline.
     async fn end_device_sign_in(&self, code: &Hash, error: &SignInError) -> Result<(), AuthError> {
         let declined = matches!(error, SignInError::AccessDenied);
-        if !declined && !matches!(error, SignInError::DeviceCodeRefused) {
+        if error.can_be_retried() {
             return Ok(());
         }
         let taken = sign_ins::take_device(&mut *self.pool.acquire().await?, code).await?;

@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 use super::auth::Auth;
 use crate::{
     domain::{
-        self, Claims, Person, REFRESH_TOKEN_PREFIX, Scope, Secret, Session, SignInMethod,
+        self, Claims, Person, REFRESH_TOKEN_PREFIX, Salt, Scope, Secret, Session, SignInMethod,
         SigningKey,
     },
     error::{AuthError, SignInError},
@@ -60,10 +60,13 @@ impl Auth {
     ) -> Result<Session, AuthError> {
         let id = SessionId::new();
         sessions::insert(conn, id, user, method).await?;
-        self.issue_tokens(conn, key, user, id).await
+        let refresh_token = Secret::generate(REFRESH_TOKEN_PREFIX);
+        let times = sessions::insert_refresh(conn, id, &refresh_token.hash()).await?;
+        self.tokens(key, user, id, RefreshToken::new(refresh_token, times))
     }
 
-    /// Spends a refresh token and returns the session's next tokens.
+    /// Spends a refresh token and returns the session's next tokens. A client that lost the answer may ask again for a
+    /// few seconds, and gets the same refresh token, unless that was spent.
     pub(crate) async fn refresh_session(&self, token: &str) -> Result<Session, AuthError> {
         let sign_in = self.sign_in()?;
         let key = self.signing_key().await?;
@@ -74,21 +77,31 @@ impl Auth {
             return Err(SignInError::SessionRefused.into());
         };
         let allowed = sign_in.refresh_rate.check(session.id);
-        match sessions::spend(&mut tx, &hash).await? {
-            SpendOutcome::Spent => {}
-            SpendOutcome::Expired => return Err(SignInError::SessionRefused.into()),
-            SpendOutcome::Reused => {
-                end_after_reuse(&mut tx, &session).await?;
-                tx.commit().await?;
-                return Err(SignInError::SessionRefused.into());
+        let salt = rand::random();
+        let next = match sessions::spend(&mut tx, &hash, &salt).await? {
+            SpendOutcome::Spent => {
+                let next = successor(token, &salt)?;
+                let times = sessions::insert_refresh(&mut tx, session.id, &next.hash()).await?;
+                Some(RefreshToken::new(next, times))
             }
-        }
+            SpendOutcome::Expired => return Err(SignInError::SessionRefused.into()),
+            SpendOutcome::JustSpent(salt) => {
+                let next = successor(token, &salt)?;
+                let times = sessions::find_unspent(&mut tx, session.id, &next.hash()).await?;
+                times.map(|times| RefreshToken::new(next, times))
+            }
+            SpendOutcome::Reused => None,
+        };
+        let Some(next) = next else {
+            end_after_reuse(&mut tx, &session).await?;
+            tx.commit().await?;
+            return Err(SignInError::SessionRefused.into());
+        };
         allowed.map_err(|wait| SignInError::TooMany {
             what: "refreshes of this session",
             wait,
         })?;
-        let next = self.issue_tokens(&mut tx, &key, session.user_id, session.id);
-        let next = next.await?;
+        let next = self.tokens(&key, session.user_id, session.id, next)?;
         tx.commit().await?;
         Ok(next)
     }
@@ -111,17 +124,20 @@ impl Auth {
         Ok(tx.commit().await?)
     }
 
-    async fn issue_tokens(
+    /// Returns a session's tokens: a refresh token, and a new access token.
+    fn tokens(
         &self,
-        conn: &mut PgConnection,
         key: &SigningKey,
         user: UserId,
         id: SessionId,
+        refresh: RefreshToken,
     ) -> Result<Session, AuthError> {
         let config = &self.sign_in()?.config;
-        let refresh_token = Secret::generate(REFRESH_TOKEN_PREFIX);
-        let (now, refresh_expires_at) =
-            sessions::insert_refresh(conn, id, &refresh_token.hash()).await?;
+        let RefreshToken {
+            secret,
+            now,
+            expires_at,
+        } = refresh;
         let ttl = i64::try_from(config.access_token_ttl.as_secs()).unwrap_or(0);
         let claims = Claims::new(&config.issuer, user, id, now.unix_timestamp(), ttl);
         let access_token = key.sign(&claims).ok_or(AuthError::SecretCreation)?;
@@ -130,10 +146,32 @@ impl Auth {
             id,
             access_token,
             access_expires_at: issued_at + Duration::seconds(ttl),
-            refresh_token,
-            refresh_expires_at,
+            refresh_token: secret,
+            refresh_expires_at: expires_at,
         })
     }
+}
+
+/// A refresh token for the answer.
+struct RefreshToken {
+    secret: Secret,
+    /// The current time.
+    now: OffsetDateTime,
+    expires_at: OffsetDateTime,
+}
+
+impl RefreshToken {
+    fn new(secret: Secret, (now, expires_at): (OffsetDateTime, OffsetDateTime)) -> Self {
+        Self {
+            secret,
+            now,
+            expires_at,
+        }
+    }
+}
+
+fn successor(token: &str, salt: &Salt) -> Result<Secret, AuthError> {
+    Secret::successor(REFRESH_TOKEN_PREFIX, token, salt).ok_or(AuthError::SecretCreation)
 }
 
 async fn end(conn: &mut PgConnection, session: Option<LockedSession>) -> Result<(), AuthError> {

@@ -3,7 +3,7 @@ use ck8s_types::{SessionId, UserId};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use crate::domain::{Hash, SignInMethod};
+use crate::domain::{Hash, Salt, SignInMethod};
 
 /// Stores a session, which lasts thirty days at most. Returns the current time.
 pub(crate) async fn insert(
@@ -97,6 +97,9 @@ pub(crate) async fn lock(
     }))
 }
 
+/// For how long the token that was spent last is answered again: as long as a client tries again whose answer was lost.
+const LEEWAY_SECONDS: f64 = 20.0;
+
 /// The result of spending a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SpendOutcome {
@@ -104,24 +107,59 @@ pub(crate) enum SpendOutcome {
     Spent,
     /// The token had expired.
     Expired,
+    /// The token was spent just now, and its successor was made with this salt.
+    JustSpent(Salt),
     /// The token was spent before.
     Reused,
 }
 
-/// Spends a refresh token of a session that this transaction has locked.
-pub(crate) async fn spend(conn: &mut PgConnection, hash: &Hash) -> sqlx::Result<SpendOutcome> {
+/// Spends a refresh token of a session that this transaction has locked. `salt` makes its successor.
+pub(crate) async fn spend(
+    conn: &mut PgConnection,
+    hash: &Hash,
+    salt: &Salt,
+) -> sqlx::Result<SpendOutcome> {
     let in_time = sqlx::query_scalar!(
-        r#"UPDATE auth.refresh_tokens SET spent_at = now() WHERE hash = $1 AND spent_at IS NULL
+        r#"UPDATE auth.refresh_tokens SET spent_at = now(), successor_salt = $2 WHERE hash = $1 AND spent_at IS NULL
            RETURNING expires_at > now() AS "in_time!""#,
         hash.as_slice(),
+        salt.as_slice(),
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    match in_time {
+        Some(true) => return Ok(SpendOutcome::Spent),
+        Some(false) => return Ok(SpendOutcome::Expired),
+        None => {}
+    }
+    let salt = sqlx::query_scalar!(
+        r#"SELECT successor_salt AS "salt!" FROM auth.refresh_tokens
+           WHERE hash = $1 AND spent_at > now() - make_interval(secs => $2) AND successor_salt IS NOT NULL"#,
+        hash.as_slice(),
+        LEEWAY_SECONDS,
     )
     .fetch_optional(conn)
     .await?;
-    Ok(match in_time {
-        Some(true) => SpendOutcome::Spent,
-        Some(false) => SpendOutcome::Expired,
-        None => SpendOutcome::Reused,
-    })
+    let salt = salt.and_then(|salt| Salt::try_from(salt).ok());
+    Ok(salt.map_or(SpendOutcome::Reused, SpendOutcome::JustSpent))
+}
+
+/// Returns the current time and the time at which a session's refresh token expires; none if it was spent or has
+/// expired.
+pub(crate) async fn find_unspent(
+    conn: &mut PgConnection,
+    session: SessionId,
+    hash: &Hash,
+) -> sqlx::Result<Option<(OffsetDateTime, OffsetDateTime)>> {
+    let row = sqlx::query!(
+        r#"SELECT now() AS "now!", expires_at FROM auth.refresh_tokens
+           WHERE hash = $1 AND session_id = $2 AND spent_at IS NULL AND expires_at > now()"#,
+        hash.as_slice(),
+        session.uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| (row.now, row.expires_at)))
 }
 
 /// Why a session ended.

@@ -287,7 +287,7 @@ async fn a_decline_and_an_outage_of_the_provider_are_reported() {
 
     let started = begin(&server, "").await;
     let (code, state) = github.authorize(&started.authorize_url).await;
-    github.world().switch_on("", Fault::Status(502), 1);
+    github.world().switch_on("", Fault::Status(502), 3);
     let request = pb::FinishSignInRequest {
         code,
         state,
@@ -301,6 +301,91 @@ async fn a_decline_and_an_outage_of_the_provider_are_reported() {
         "{}",
         away.message()
     );
+}
+
+#[tokio::test]
+async fn what_the_provider_refuses_is_told_as_what_it_is() {
+    let (server, github) = start().await;
+    server.allow("ada@example.com").await;
+    for (error, code, why, words) in [
+        (
+            "redirect_uri_mismatch",
+            Code::FailedPrecondition,
+            "SIGN_IN_MISCONFIGURED",
+            "redirect_uri_mismatch",
+        ),
+        (
+            "unverified_user_email",
+            Code::PermissionDenied,
+            "ADDRESS_NOT_VERIFIED",
+            "verify it",
+        ),
+        (
+            "temporarily_unavailable",
+            Code::Unavailable,
+            "UNAVAILABLE",
+            "identity provider",
+        ),
+    ] {
+        let started = begin(&server, "").await;
+        let (_, state) = github.authorize(&started.authorize_url).await;
+        let request = pb::FinishSignInRequest {
+            state,
+            browser_secret: started.browser_secret,
+            error: error.into(),
+            ..Default::default()
+        };
+        let refused = finish(&server, request).await.unwrap_err();
+        assert_eq!((refused.code(), reason(&refused).as_str()), (code, why));
+        assert!(refused.message().contains(words), "{}", refused.message());
+    }
+    // The provider repeats our token in its words: they are not shown.
+    for (path, fault, why, words) in [
+        ("/user", Fault::Echo(401), "PROVIDER_REFUSED", "status 401"),
+        (
+            "/user/emails",
+            Fault::Status(403),
+            "PROVIDER_REFUSED",
+            "addresses",
+        ),
+        (
+            "/user",
+            Fault::Secondary(429, Some(7)),
+            "RATE_LIMITED",
+            "7 s",
+        ),
+        (
+            "/user",
+            Fault::Spent(std::time::Duration::from_secs(90)),
+            "RATE_LIMITED",
+            "come back",
+        ),
+    ] {
+        github.world().switch_on(path, fault, 1);
+        let refused = sign_in(&server, &github).await.unwrap_err();
+        assert_eq!(reason(&refused), why, "{path} {fault:?}: {refused:?}");
+        assert!(refused.message().contains(words), "{}", refused.message());
+        for (what, secret) in github.world().secrets() {
+            assert!(!refused.message().contains(&secret), "{what}");
+        }
+    }
+    assert!(sign_in(&server, &github).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_address_behind_a_hundred_others_counts() {
+    let (server, github) = start().await;
+    server.allow("last@example.com").await;
+    let many = (0..240).fold(
+        Account::new(583_231, "ada", "ada@example.com"),
+        |account, n| account.and(&format!("a{n}@example.com"), true),
+    );
+    set_account(&github, many.and("last@example.com", true));
+    sign_in(&server, &github).await.unwrap();
+    let world = github.world();
+    let pages = world.calls.iter();
+    let pages = pages.filter(|call| call.path.ends_with("/user/emails"));
+    assert_eq!(pages.count(), 3);
 }
 
 #[tokio::test]

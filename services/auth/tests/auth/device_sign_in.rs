@@ -150,7 +150,8 @@ async fn an_outage_of_the_provider_can_be_retried() {
     let (server, github) = start().await;
     server.allow("ada@example.com").await;
     let started = begin(&server).await;
-    github.world().switch_on("", Fault::Status(502), 2);
+    // Each request is made three times.
+    github.world().switch_on("", Fault::Status(502), 6);
     wait(&server).await;
     let away = poll(&server, &started.device_code).await.unwrap_err();
     assert_eq!(away.code(), Code::Unavailable);
@@ -168,4 +169,56 @@ async fn an_outage_of_the_provider_can_be_retried() {
             .session
             .is_some()
     );
+}
+
+#[tokio::test]
+async fn one_failure_of_the_provider_after_the_confirmation_is_asked_again() {
+    let (server, github) = start().await;
+    server.allow("ada@example.com").await;
+    for path in ["/user", "/user/emails", "/login/oauth/access_token"] {
+        let started = begin(&server).await;
+        decide(&github, &started, true);
+        github.world().switch_on(path, Fault::Status(502), 1);
+        wait(&server).await;
+        let polled = poll(&server, &started.device_code).await.unwrap();
+        assert!(polled.session.is_some(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_after_the_confirmation_is_named_and_ends_the_sign_in() {
+    let (server, github) = start().await;
+    server.allow("ada@example.com").await;
+    let three_times = |fault| (fault, 3);
+    for ((fault, times), code, why, words) in [
+        (
+            three_times(Fault::Status(502)),
+            Code::Aborted,
+            "SIGN_IN_INTERRUPTED",
+            "did not answer",
+        ),
+        (
+            (Fault::Secondary(429, Some(7)), 1),
+            Code::Aborted,
+            "SIGN_IN_INTERRUPTED",
+            "limited",
+        ),
+        (
+            (Fault::Status(403), 1),
+            Code::FailedPrecondition,
+            "PROVIDER_REFUSED",
+            "the account's addresses with status 403",
+        ),
+    ] {
+        let started = begin(&server).await;
+        decide(&github, &started, true);
+        github.world().switch_on("/user/emails", fault, times);
+        wait(&server).await;
+        let failed = poll(&server, &started.device_code).await.unwrap_err();
+        assert_eq!((failed.code(), reason(&failed).as_str()), (code, why));
+        assert!(failed.message().contains("identity provider"));
+        assert!(failed.message().contains(words), "{}", failed.message());
+        let over = poll(&server, &started.device_code).await.unwrap_err();
+        assert_eq!(reason(&over), "DEVICE_CODE_REFUSED");
+    }
 }

@@ -68,19 +68,69 @@ async fn the_reuse_of_a_refresh_token_ends_the_session() {
 }
 
 #[tokio::test]
-async fn of_concurrent_refreshes_at_most_one_succeeds_and_the_session_ends() {
+async fn concurrent_refreshes_get_the_same_refresh_token() {
     let (server, session) = signed_in().await;
     let tries = (0..8).map(|_| refresh(&server, &session.refresh_token));
     let answers = futures::future::join_all(tries).await;
-    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
-    assert!(!lives(&server, &session).await);
-    assert_eq!(
-        server
-            .text("SELECT count(*)::text FROM auth.refresh_tokens")
-            .await,
-        "2"
-    );
+    let next: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    for one in &next {
+        assert_eq!(one.refresh_token, next[0].refresh_token);
+        assert_eq!(one.refresh_expire_time, next[0].refresh_expire_time);
+        assert!(lives(&server, one).await);
+    }
+    let tokens = "SELECT count(*)::text FROM auth.refresh_tokens";
+    assert_eq!(server.text(tokens).await, "2");
+    assert_eq!(server.events("session.reused").await, 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_given_again_until_its_token_is_used() {
+    let (server, first) = signed_in().await;
+    let second = refresh(&server, &first.refresh_token).await.unwrap();
+    let again = refresh(&server, &first.refresh_token).await.unwrap();
+    assert_eq!(again.refresh_token, second.refresh_token);
+    let third = refresh(&server, &second.refresh_token).await.unwrap();
+    // The second token may come again now. The first one is a copy: its successor was used.
+    let again = refresh(&server, &second.refresh_token).await.unwrap();
+    assert_eq!(again.refresh_token, third.refresh_token);
+    assert!(lives(&server, &third).await);
+    let copied = refresh(&server, &first.refresh_token).await.unwrap_err();
+    assert_eq!(reason(&copied), "SESSION_REFUSED");
+    assert!(!lives(&server, &third).await);
     assert_eq!(server.events("session.reused").await, 1);
+}
+
+#[tokio::test]
+async fn a_spent_token_that_comes_late_ends_the_session() {
+    let (server, first) = signed_in().await;
+    let second = refresh(&server, &first.refresh_token).await.unwrap();
+    server
+        .sql("UPDATE auth.refresh_tokens SET spent_at = spent_at - interval '21 seconds'")
+        .await;
+    assert!(refresh(&server, &first.refresh_token).await.is_err());
+    assert!(!lives(&server, &second).await);
+    assert!(refresh(&server, &second.refresh_token).await.is_err());
+    assert_eq!(server.events("session.reused").await, 1);
+}
+
+#[tokio::test]
+async fn repeated_refreshes_count_and_end_with_the_session() {
+    let (server, first) = signed_in().await;
+    refresh(&server, &first.refresh_token).await.unwrap();
+    let limited = loop {
+        if let Err(status) = refresh(&server, &first.refresh_token).await {
+            break status;
+        }
+    };
+    assert_eq!(limited.code(), Code::ResourceExhausted);
+    assert!(lives(&server, &first).await);
+    let request = pb::SignOutRequest {
+        refresh_token: first.refresh_token.clone(),
+    };
+    server.auth_client().sign_out(request).await.unwrap();
+    let over = refresh(&server, &first.refresh_token).await.unwrap_err();
+    assert_eq!(reason(&over), "SESSION_REFUSED");
+    assert_eq!(server.events("session.reused").await, 0);
 }
 
 #[tokio::test]
@@ -105,6 +155,26 @@ async fn sign_out_ends_all_tokens_of_the_session() {
         .unwrap();
     assert_eq!(server.events("session.ended").await, 1);
     assert_eq!(server.events("session.reused").await, 0);
+}
+
+#[tokio::test]
+async fn sign_out_needs_the_refresh_token_alone() {
+    const STALE: &str = "eyJhbGciOiJFZERTQSJ9.e30.c3RhbGU";
+    let (server, session) = signed_in().await;
+    let request = pb::SignOutRequest {
+        refresh_token: session.refresh_token.clone(),
+    };
+    let request = with_bearer(STALE, request);
+    server.auth_client().sign_out(request).await.unwrap();
+    assert!(!lives(&server, &session).await);
+    // Without one, the access token must be valid.
+    let request = with_bearer(STALE, pb::SignOutRequest::default());
+    let refused = server.auth_client().sign_out(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    // A stale token opens nothing that strangers may not do.
+    let request = with_bearer(STALE, pb::WhoAmIRequest {});
+    let refused = server.auth_client().who_am_i(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
 }
 
 #[tokio::test]

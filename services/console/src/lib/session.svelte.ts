@@ -33,8 +33,8 @@ function storedToken(): string | undefined {
 }
 
 /**
- * Runs the work while no other tab runs any. Locks exist in secure contexts only: without them two tabs may clash, and
- * one has to sign in again.
+ * Runs the work while no other tab runs any. Locks exist in secure contexts only: without them two tabs may renew at
+ * once, and get the same token.
  */
 function withLock<T>(work: () => Promise<T>): Promise<T> {
   if (!("locks" in navigator)) return work();

@@ -331,6 +331,10 @@ impl GuardLayer {
                 caller,
                 bearer: Some(bearer),
             }),
+            // What strangers may do, a token that has ended prevents nobody from.
+            Err(IdentifyError::Unknown) if self.policy.admits_strangers(request.uri.path()) => {
+                Ok(nobody())
+            }
             Err(IdentifyError::Unknown) => Err(status::unauthenticated()),
             Err(cause @ IdentifyError::Unavailable) => {
                 Err(status::unavailable("authentication", &cause))

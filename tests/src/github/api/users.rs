@@ -1,7 +1,7 @@
 //! Accounts: `GET /user`, `GET /user/emails` and `GET /users/{login}`.
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     response::{IntoResponse, Response},
 };
 use http::{
@@ -11,7 +11,13 @@ use http::{
 use serde_json::json;
 
 use super::shapes;
-use crate::github::{Shared, accounts::Account, lock, response::api_error, world::GitHubWorld};
+use crate::github::{
+    Shared,
+    accounts::Account,
+    lock,
+    response::{api_error, fields},
+    world::GitHubWorld,
+};
 
 /// The scopes that show addresses.
 const EMAIL_SCOPES: [&str; 2] = ["user:email", "user"];
@@ -43,8 +49,12 @@ pub(super) async fn somebody(
 }
 
 /// GET: the addresses of the token's owner.
-pub(super) async fn emails(State(world): State<Shared>, headers: HeaderMap) -> Response {
-    let world = lock(&world);
+pub(super) async fn emails(
+    State(world): State<Shared>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let mut world = lock(&world);
     let (person, may) = match asker(&world, &headers) {
         Ok(asker) => asker,
         Err(refused) => return *refused,
@@ -53,7 +63,7 @@ pub(super) async fn emails(State(world): State<Shared>, headers: HeaderMap) -> R
         let why = "Resource not accessible by this token: it lacks the scope user:email";
         return api_error(StatusCode::FORBIDDEN, why);
     }
-    let shown = person.emails.iter().map(|email| {
+    let all = person.emails.iter().map(|email| {
         json!({
             "email": email.email,
             "verified": email.verified,
@@ -61,7 +71,9 @@ pub(super) async fn emails(State(world): State<Shared>, headers: HeaderMap) -> R
             "visibility": email.primary.then_some("private"),
         })
     });
-    Json(shown.collect::<Vec<_>>()).into_response()
+    let all = all.collect();
+    let query = fields(query.unwrap_or_default().as_bytes());
+    world.paged("/user/emails", &query, all)
 }
 
 /// Returns the token's owner, and whether the token may read their addresses.
