@@ -140,6 +140,7 @@ async fn a_session_that_ended_elsewhere_says_what_to_do() {
         )
         .await;
     assert_eq!(spent.status, 401, "only a cookie is accepted: {spent:?}");
+    cli.age();
     assert_eq!(cli.run(&["whoami"]).await.status, Some(0));
     let request = ck8s_proto::auth::v1::RefreshSessionRequest {
         refresh_token: copy.as_str().expect("a token").to_owned(),
@@ -190,4 +191,60 @@ async fn only_an_allowed_person_can_confirm_a_device() {
     assert_eq!(output.status, Some(0), "{output:?}");
     let output = cli.run(&["whoami", "-o", "json"]).await;
     assert_eq!(output.json()["caller"], "CALLER_ADMIN", "{output:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_asked_for_what_cannot_be_kept() {
+    let (github, world) = scene(vec![ada()], Setup::without_worker()).await;
+    database::allow(&world.owner, "ada@example.test", false).await;
+    let cli = Cli::new(&world.ready.url);
+    // A link to nowhere in the directory's place: even root cannot write there.
+    let place = cli.home().join("ck8s");
+    std::os::unix::fs::symlink("/nowhere/ck8s", &place).unwrap();
+    let output = cli.run(&["login"]).await;
+    assert_eq!(output.status, Some(1), "{output:?}");
+    assert!(output.err.contains("cannot write"), "{output:?}");
+    assert!(output.err.contains("XDG_CONFIG_HOME"), "{output:?}");
+    assert_eq!(github.world().asked("/login/device/code", 200), 0);
+
+    // A session that cannot be kept is not refreshed: its token would be spent for nothing.
+    std::fs::remove_file(&place).unwrap();
+    let login = cli.login(&[]).await;
+    assert!(github.world().decide_device(&login.user_code, "ada", true));
+    assert_eq!(login.end().await.status, Some(0));
+    cli.age();
+    let kept = cli.kept();
+    let lock = cli.credentials().with_file_name("credentials.lock");
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::create_dir(&lock).unwrap();
+    let output = cli.run(&["whoami"]).await;
+    assert_eq!(output.status, Some(1), "{output:?}");
+    assert_eq!(cli.kept(), kept);
+    std::fs::remove_dir(&lock).unwrap();
+    assert_eq!(cli.run(&["whoami"]).await.status, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_whose_answer_was_lost_does_not_end_the_session() {
+    let (github, world) = scene(vec![ada()], Setup::without_worker()).await;
+    database::allow(&world.owner, "ada@example.test", false).await;
+    let cli = Cli::new(&world.ready.url);
+    let login = cli.login(&[]).await;
+    assert!(github.world().decide_device(&login.user_code, "ada", true));
+    assert_eq!(login.end().await.status, Some(0));
+    cli.age();
+    // The token is spent, and the answer reaches nobody.
+    let request = ck8s_proto::auth::v1::RefreshSessionRequest {
+        refresh_token: cli.kept()["refresh_token"].as_str().unwrap().to_owned(),
+    };
+    let mut auth = Api::anonymous(&world.ready.url).auth();
+    let lost = auth.refresh_session(request);
+    let lost = lost.await.unwrap().into_inner().session.unwrap();
+    assert_eq!(cli.run(&["whoami"]).await.status, Some(0));
+    assert_eq!(cli.kept()["refresh_token"], lost.refresh_token);
+    assert!(
+        database::flow_events(&world.owner, "session.reused")
+            .await
+            .is_empty()
+    );
 }

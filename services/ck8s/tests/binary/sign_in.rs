@@ -66,15 +66,17 @@ async fn the_first_admin_comes_in_and_no_secret_is_logged() {
         .build()
         .unwrap();
     let login = browser.get(format!("{url}/auth/github/login"));
-    let login = login.send().await.unwrap();
-    let binding = cookie(&login, "ck8s_sign_in");
+    let login = login.header("host", "ck8s.example").send().await.unwrap();
     let page = login.headers()["location"].to_str().unwrap().to_owned();
     let (code, state) = github.authorize(&page).await;
+    let binding = login.headers()["set-cookie"].to_str().unwrap();
+    let (pair, _) = binding.split_once(';').unwrap();
+    let (_, binding) = pair.split_once('=').unwrap();
     let back = browser
         .get(format!(
             "{url}/auth/github/callback?code={code}&state={state}"
         ))
-        .header("cookie", format!("ck8s_sign_in={binding}"));
+        .header("cookie", pair);
     let back = back.send().await.unwrap();
     assert_eq!(back.status(), 303, "{}", back.text().await.unwrap());
     let first = cookie(&back, "ck8s_refresh");
@@ -111,7 +113,7 @@ async fn the_first_admin_comes_in_and_no_secret_is_logged() {
         ("GitHub's token", "gho_"),
         ("GitHub's code", &code),
         ("state", &state),
-        ("browser's secret", &binding),
+        ("browser's secret", binding),
         ("refresh token", &first),
         ("next refresh token", &second),
         ("access token", signature),

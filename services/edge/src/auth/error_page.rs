@@ -40,7 +40,16 @@ pub(super) struct ErrorPage<'a> {
 impl<'a> ErrorPage<'a> {
     /// The page about an error of the auth service.
     pub(super) fn new(cause: &'a Status) -> Self {
+        let reason = cause.get_details_error_info().map(|info| info.reason);
         let (status, title) = match cause.code() {
+            _ if matches!(
+                reason.as_deref(),
+                Some("PROVIDER_REFUSED" | "SIGN_IN_MISCONFIGURED")
+            ) =>
+            {
+                let title = "The identity provider refuses this server";
+                (StatusCode::BAD_GATEWAY, title)
+            }
             Code::PermissionDenied => (StatusCode::FORBIDDEN, "You are not signed in"),
             Code::InvalidArgument => (StatusCode::BAD_REQUEST, "This sign-in cannot go on"),
             Code::FailedPrecondition => (StatusCode::BAD_REQUEST, "Sign-in is not set up"),

@@ -3,6 +3,7 @@
 mod cookies;
 mod endpoints;
 mod error_page;
+mod finished;
 mod request;
 mod session;
 mod sign_in;

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, Request, StatusCode,
+    HeaderMap, Request, StatusCode, Uri,
     header::{CONTENT_TYPE, HOST, ORIGIN},
     request::Parts,
 };
@@ -81,9 +81,20 @@ fn is_from_own_page(head: &Parts, public_url: Option<&str>) -> bool {
             return false;
         }
     }
-    let host = head.headers.get(HOST).and_then(|value| value.to_str().ok());
-    let host = host.or(head.uri.authority().map(|authority| authority.as_str()));
-    host.is_some_and(|host| is_same_host(scheme, host, authority))
+    host(&head.headers, &head.uri).is_some_and(|host| is_same_host(scheme, host, authority))
+}
+
+/// Returns whether a browser sent this request to the public URL's host; so does one that names no host.
+pub(super) fn is_at<B>(request: &Request<B>, public_url: &str) -> bool {
+    let (scheme, rest) = public_url.split_once("://").unwrap_or(("http", public_url));
+    let public = rest.split('/').next().unwrap_or_default();
+    host(request.headers(), request.uri()).is_none_or(|host| is_same_host(scheme, host, public))
+}
+
+/// Returns the host that a request names.
+fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+    let host = headers.get(HOST).and_then(|value| value.to_str().ok());
+    host.or(uri.authority().map(|authority| authority.as_str()))
 }
 
 /// Returns whether two authorities are the same. The default port of the scheme does not matter: browsers leave it out.

@@ -11,7 +11,11 @@ use prost_types::Timestamp;
 use serde::{Deserialize, Serialize};
 use tonic::{Code, body::Body, metadata::MetadataValue};
 
-use super::{cookies::REFRESH, endpoints::AuthEndpoints, request};
+use super::{
+    cookies::{CookieSpec, REFRESH},
+    endpoints::AuthEndpoints,
+    request,
+};
 use crate::response::{CodeResponse, json};
 
 #[derive(Serialize)]
@@ -76,6 +80,11 @@ impl AuthEndpoints {
                 *response.status_mut() = StatusCode::NO_CONTENT;
                 let no_store = HeaderValue::from_static("no-store");
                 response.headers_mut().insert(CACHE_CONTROL, no_store);
+                for sign_in in CookieSpec::sign_ins(&head.headers) {
+                    if let Some(cleared) = sign_in.clear(self.cookie_transport()) {
+                        response.headers_mut().append(SET_COOKIE, cleared);
+                    }
+                }
                 self.without_session(response)
             }
         }

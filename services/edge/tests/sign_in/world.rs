@@ -28,6 +28,7 @@ pub(crate) struct World {
 
 /// A cookie that was set.
 pub(crate) struct SetCookie {
+    pub name: String,
     pub value: String,
     /// The attributes behind the value, in any order.
     pub attributes: BTreeSet<String>,
@@ -122,24 +123,41 @@ impl World {
         request.send().await.unwrap()
     }
 
-    /// Goes to the provider and back. Returns the answer to coming back.
-    pub(crate) async fn sign_in(&self, return_to: &str) -> Response {
-        let login = self
-            .get(&format!("/auth/github/login?return_to={return_to}"))
-            .await;
-        assert_eq!(login.status(), 303);
-        let browser = set_cookie(&login, "ck8s_sign_in").unwrap().value;
-        let (code, state) = self.github.authorize(&location(&login)).await;
-        self.callback(&format!("code={code}&state={state}"), &browser)
-            .await
+    /// Begins a sign-in at the public URL, in a browser with these cookies.
+    pub(crate) async fn login(&self, return_to: &str, cookies: &str) -> Response {
+        let url = self.url(&format!("/auth/github/login?return_to={return_to}"));
+        let request = self.browser.get(url).header("host", "ck8s.example");
+        request.header("cookie", cookies).send().await.unwrap()
     }
 
-    pub(crate) async fn callback(&self, query: &str, browser: &str) -> Response {
+    /// Goes to the provider and back. Returns the answer to coming back.
+    pub(crate) async fn sign_in(&self, return_to: &str) -> Response {
+        let (query, cookie) = self.authorized(return_to).await;
+        self.callback(&query, &cookie).await
+    }
+
+    /// Goes to the provider, which sends the browser back with this query. Returns the sign-in's cookie too.
+    pub(crate) async fn authorized(&self, return_to: &str) -> (String, String) {
+        let login = self.login(return_to, "").await;
+        assert_eq!(login.status(), 303);
+        let cookie = set_cookie(&login, "ck8s_sign_in_").unwrap().pair();
+        let (code, state) = self.github.authorize(&location(&login)).await;
+        (format!("code={code}&state={state}"), cookie)
+    }
+
+    /// Comes back from the provider, in a browser with these cookies.
+    pub(crate) async fn callback(&self, query: &str, cookies: &str) -> Response {
         let request = self
             .browser
             .get(self.url(&format!("/auth/github/callback?{query}")));
-        let request = request.header("cookie", format!("ck8s_sign_in={browser}"));
-        request.send().await.unwrap()
+        request.header("cookie", cookies).send().await.unwrap()
+    }
+}
+
+impl SetCookie {
+    /// Returns the cookie as a browser sends it.
+    pub(crate) fn pair(&self) -> String {
+        format!("{}={}", self.name, self.value)
     }
 }
 
@@ -169,16 +187,24 @@ pub(crate) fn location(response: &Response) -> String {
     response.headers()["location"].to_str().unwrap().to_owned()
 }
 
-/// Returns a cookie that a response sets.
+/// Returns the first cookie that a response sets whose name begins so.
 pub(crate) fn set_cookie(response: &Response, name: &str) -> Option<SetCookie> {
+    set_cookies(response)
+        .into_iter()
+        .find(|cookie| cookie.name.starts_with(name))
+}
+
+/// Returns the cookies that a response sets.
+pub(crate) fn set_cookies(response: &Response) -> Vec<SetCookie> {
     let all = response.headers().get_all("set-cookie").iter();
-    all.filter_map(|value| {
-        let rest = value.to_str().unwrap().strip_prefix(&format!("{name}="))?;
-        let (value, attributes) = rest.split_once("; ").unwrap();
-        Some(SetCookie {
+    let cookie = |text: &str| {
+        let (pair, attributes) = text.split_once("; ").unwrap();
+        let (name, value) = pair.split_once('=').unwrap();
+        SetCookie {
+            name: name.to_owned(),
             value: value.to_owned(),
             attributes: attributes.split("; ").map(str::to_owned).collect(),
-        })
-    })
-    .next()
+        }
+    };
+    all.map(|value| cookie(value.to_str().unwrap())).collect()
 }
