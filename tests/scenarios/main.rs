@@ -26,3 +26,4 @@ mod secrets;
 mod sign_in;
 mod smoke;
 mod stale;
+mod terminal;

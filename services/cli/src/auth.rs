@@ -19,15 +19,16 @@ use tonic::{Code, Status, body::Body, codegen::Service, transport::Channel};
 
 use crate::{
     credentials::{CredentialStore, SessionTokens, StoredCredential},
-    error::CliError,
+    error::{CliError, ExitStatus},
     target::Credential,
 };
 
 /// An access token that expires within this many seconds is refreshed before a call, so that it does not expire during
 /// the call.
 const REFRESH_AHEAD_SECONDS: i64 = 60;
-/// Bounds a refresh, and with it how long another command waits for the lock.
-const REFRESH_TIMEOUT: Duration = Duration::from_secs(20);
+/// Bounds one attempt to refresh. A second attempt must end within the 20 s for which the server answers a spent token
+/// again, so that an answer that was lost does not end the session.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(8);
 
 type StdError = Box<dyn Error + Send + Sync>;
 
@@ -174,16 +175,15 @@ impl StoredSession {
         {
             return Ok(stored);
         }
-        let mut request = tonic::Request::new(RefreshSessionRequest {
-            refresh_token: stored.refresh_token,
-        });
-        request.set_timeout(REFRESH_TIMEOUT);
-        let answer = AuthServiceClient::new(channel.clone())
-            .refresh_session(request)
-            .await;
-        match answer {
-            Ok(answer) => {
-                let tokens: SessionTokens = answer.into_inner().session.unwrap_or_default().into();
+        locked
+            .check_writable()
+            .map_err(|error| Status::unknown(error.to_string()))?;
+        let mut next = refresh(channel, &stored.refresh_token).await;
+        if next.as_ref().is_err_and(is_lost) {
+            next = refresh(channel, &stored.refresh_token).await;
+        }
+        match next {
+            Ok(tokens) => {
                 locked
                     .renew(&self.url, tokens.clone())
                     .map_err(|error| Status::unknown(error.to_string()))?;
@@ -198,6 +198,22 @@ impl StoredSession {
             Err(status) => Err(status),
         }
     }
+}
+
+/// Gets the next tokens for a refresh token.
+async fn refresh(channel: &Channel, refresh_token: &str) -> Result<SessionTokens, Status> {
+    let mut request = tonic::Request::new(RefreshSessionRequest {
+        refresh_token: refresh_token.to_owned(),
+    });
+    request.set_timeout(REFRESH_TIMEOUT);
+    let mut client = AuthServiceClient::new(channel.clone());
+    let answer = client.refresh_session(request).await?.into_inner();
+    Ok(answer.session.unwrap_or_default().into())
+}
+
+/// Returns whether no answer came, so that the server may have spent the token.
+fn is_lost(status: &Status) -> bool {
+    ExitStatus::from(status) == ExitStatus::Unavailable
 }
 
 async fn forward(mut channel: Channel, request: Request<Body>) -> Result<Response<Body>, StdError> {

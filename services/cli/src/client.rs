@@ -12,6 +12,7 @@ use ck8s_proto::{
     },
     runs::v1::runs_service_client::RunsServiceClient,
 };
+use http::Uri;
 use tonic::{
     Request,
     transport::{ClientTlsConfig, Endpoint},
@@ -20,7 +21,8 @@ use uuid::Uuid;
 
 use crate::{
     auth::AuthChannel,
-    error::{CliError, ExitStatus, ResponseExt as _},
+    error::{CliError, ExitStatus, ResponseExt as _, root_cause},
+    proxy::{Proxy, with_port},
     target::Target,
 };
 
@@ -41,35 +43,28 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Connects to a server.
+    /// Connects to a server, through the proxy that the environment names for it.
     pub(crate) async fn connect(target: &Target) -> Result<Self, CliError> {
-        let what = format!("cannot connect to {}", target.url);
-        let wrong = |why: &dyn Error| {
-            CliError::usage(&what, root_cause(why), "give --url http(s)://host:port")
+        let uri = target.url.parse::<Uri>();
+        let proxy = Proxy::of(&uri.map_err(|e| wrong_address(target, &e))?);
+        let endpoint = endpoint(target, proxy.is_some())?;
+        let connecting = async {
+            match &proxy {
+                Some(proxy) => proxy.connect(&endpoint).await,
+                None => Ok(endpoint.connect().await?),
+            }
         };
-        let mut endpoint = Endpoint::from_shared(target.url.clone())
-            .map_err(|e| wrong(&e))?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-            .keep_alive_timeout(KEEPALIVE_INTERVAL);
-        match endpoint.uri().scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                let tls = ClientTlsConfig::new().with_native_roots();
-                endpoint = endpoint.tls_config(tls).map_err(|e| wrong(&e))?;
-            }
-            _ => {
-                return Err(CliError::usage(
-                    &what,
-                    "neither http nor https",
-                    "see --url",
-                ));
-            }
-        }
-        let channel = endpoint
-            .connect()
-            .await
-            .map_err(|e| unreachable_server(&target.url, &e))?;
+        let late = |_| {
+            let seconds = CONNECT_TIMEOUT.as_secs();
+            Err(format!("there was no connection within {seconds} s").into())
+        };
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
+        let channel = connected
+            .unwrap_or_else(late)
+            .map_err(|error| match &proxy {
+                Some(proxy) => proxy.unreachable(&target.url, error.as_ref()),
+                None => unreachable_server(&target.url, error.as_ref()),
+            })?;
         Ok(Self {
             channel: AuthChannel::new(channel, &target.url, &target.credential)?,
         })
@@ -154,6 +149,36 @@ impl Client {
     }
 }
 
+fn endpoint(target: &Target, is_proxied: bool) -> Result<Endpoint, CliError> {
+    let url = if is_proxied {
+        with_port(&target.url)
+    } else {
+        target.url.clone()
+    };
+    let endpoint = Endpoint::from_shared(url).map_err(|e| wrong_address(target, &e))?;
+    let endpoint = endpoint
+        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_INTERVAL);
+    match endpoint.uri().scheme_str() {
+        Some("http") => Ok(endpoint),
+        Some("https") => {
+            let tls = ClientTlsConfig::new().with_native_roots();
+            endpoint
+                .tls_config(tls)
+                .map_err(|e| wrong_address(target, &e))
+        }
+        _ => {
+            let what = format!("cannot connect to {}", target.url);
+            Err(CliError::usage(what, "neither http nor https", "see --url"))
+        }
+    }
+}
+
+fn wrong_address(target: &Target, why: &dyn Error) -> CliError {
+    let what = format!("cannot connect to {}", target.url);
+    CliError::usage(what, root_cause(why), "give --url http(s)://host:port")
+}
+
 /// The projects' slugs, by id.
 pub(crate) struct ProjectSlugs(std::collections::HashMap<String, String>);
 
@@ -202,17 +227,10 @@ pub(crate) fn unreachable_server(url: &str, why: &dyn Error) -> CliError {
     )
 }
 
-/// Returns the innermost cause, which says most.
-pub(crate) fn root_cause(error: &dyn Error) -> String {
-    let mut error = error;
-    while let Some(inner) = error.source() {
-        error = inner;
-    }
-    error.to_string()
-}
-
 #[cfg(test)]
 mod tests {
+    use ck8s_proto::auth::v1::WhoAmIRequest;
+
     use super::*;
 
     #[tokio::test]
@@ -243,5 +261,21 @@ mod tests {
             .unwrap();
         assert_eq!(error.exit_status(), ExitStatus::Unavailable);
         assert!(error.to_string().contains("refused"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_says_nothing_is_unavailable() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let client = Client::connect(&Target::anonymous(&url)).await.unwrap();
+        let mut request = client.request(WhoAmIRequest {});
+        request.set_timeout(Duration::from_millis(100));
+        let silent = client.auth().who_am_i(request).await.unwrap_err();
+        let error = CliError::status("cannot say who you are", &silent);
+        assert_eq!(error.exit_status(), ExitStatus::Unavailable);
+        assert_eq!(
+            error.to_string(),
+            "cannot say who you are: the server did not answer in time; check the server with --url, then try again"
+        );
     }
 }

@@ -163,6 +163,18 @@ impl CredentialStore {
 }
 
 impl LockedStore {
+    /// Checks that a change can be stored, by storing what is there: before a person is asked for anything, and before
+    /// a refresh token is spent.
+    pub(crate) fn check_writable(&self) -> Result<(), CliError> {
+        let path = self.store.path();
+        let is_new = !path.exists();
+        self.write(&self.store.read()?)?;
+        if is_new {
+            fs::remove_file(&path).map_err(|error| unwritable(&path, &error))?;
+        }
+        Ok(())
+    }
+
     /// Stores the credential for a server, and makes that server the current one.
     pub(crate) fn set(&self, url: &str, credential: StoredCredential) -> Result<(), CliError> {
         let mut all = self.store.read()?;
@@ -241,6 +253,24 @@ mod tests {
         assert!(locked.remove("http://b").unwrap().is_none());
         assert!(store.read().unwrap().current.is_none());
         assert!(store.get("http://a").unwrap().is_some());
+    }
+
+    #[test]
+    fn a_store_that_cannot_be_written_to_says_so_beforehand() {
+        let root = tempfile::tempdir().unwrap();
+        let store = CredentialStore::in_dir(&root.path().join("ck8s"));
+        let locked = store.lock().unwrap();
+        locked.check_writable().unwrap();
+        assert!(!store.path().exists(), "nothing is stored yet");
+        // A directory in the file's place: even root cannot write there.
+        fs::create_dir_all(store.path().join("full")).unwrap();
+        let error = locked.check_writable().err().unwrap().to_string();
+        assert!(error.contains("credentials.json"), "{error}");
+        let file = root.path().join("file");
+        fs::write(&file, "").unwrap();
+        let below = CredentialStore::in_dir(&file.join("ck8s"));
+        let error = below.lock().err().unwrap().to_string();
+        assert!(error.contains("XDG_CONFIG_HOME"), "{error}");
     }
 
     #[test]

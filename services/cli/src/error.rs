@@ -1,5 +1,5 @@
 //! The error of a command: one line (what, why, what to do) and an exit status.
-use std::{fmt::Display, io, process::ExitCode};
+use std::{error::Error, fmt::Display, io, process::ExitCode};
 
 use tonic::{Code, Response, Status};
 use tonic_types::StatusExt;
@@ -19,7 +19,7 @@ pub(crate) enum ExitStatus {
     NotFound = 3,
     /// The token is missing, invalid, or gives too few rights.
     NotAllowed = 4,
-    /// The server cannot be reached now.
+    /// The server cannot be reached now, or does not answer.
     Unavailable = 5,
 }
 
@@ -36,8 +36,19 @@ impl From<Code> for ExitStatus {
             Code::InvalidArgument => Self::Usage,
             Code::NotFound => Self::NotFound,
             Code::Unauthenticated | Code::PermissionDenied => Self::NotAllowed,
-            Code::Unavailable | Code::DeadlineExceeded => Self::Unavailable,
+            // A call that its own time limit ended is canceled.
+            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => Self::Unavailable,
             _ => Self::Failed,
+        }
+    }
+}
+
+impl From<&Status> for ExitStatus {
+    /// A status with a source is not the server's: the connection failed, or no answer came.
+    fn from(status: &Status) -> Self {
+        match status.source() {
+            Some(_) => Self::Unavailable,
+            None => status.code().into(),
         }
     }
 }
@@ -91,7 +102,7 @@ impl CliError {
 
     /// Makes the error of a status that the server returned.
     pub(crate) fn status(what: impl Display, status: &Status) -> Self {
-        Self::new(status.code().into(), what, why(status), hint(status))
+        Self::new(status.into(), what, why(status), hint(status))
     }
 
     /// Returns the exit status.
@@ -126,8 +137,23 @@ impl<T> ResponseExt<T> for Result<Response<T>, Status> {
     }
 }
 
+/// Returns the innermost cause, which says most.
+pub(crate) fn root_cause(error: &dyn Error) -> String {
+    let mut error = error;
+    while let Some(inner) = error.source() {
+        error = inner;
+    }
+    error.to_string()
+}
+
 /// Returns the status's message, and each field violation that the message does not contain.
 fn why(status: &Status) -> String {
+    if let Some(cause) = status.source() {
+        return match root_cause(cause).as_str() {
+            "Timeout expired" => "the server did not answer in time".to_owned(),
+            cause => cause.to_owned(),
+        };
+    }
     let mut why = match status.message() {
         "" => format!("the server answered {:?}", status.code()),
         message => message.to_owned(),
@@ -143,6 +169,8 @@ fn why(status: &Status) -> String {
     why
 }
 
+const CHECK_SERVER: &str = "check the server with --url, then try again";
+
 /// Returns what the caller can do about it.
 fn hint(status: &Status) -> String {
     let reason = status
@@ -150,6 +178,7 @@ fn hint(status: &Status) -> String {
         .map(|info| info.reason)
         .unwrap_or_default();
     match status.code() {
+        _ if status.source().is_some() => CHECK_SERVER.to_owned(),
         Code::Unauthenticated => {
             "sign in with `ck8s login`, or set CK8S_TOKEN to a valid token".to_owned()
         }
@@ -167,7 +196,7 @@ fn hint(status: &Status) -> String {
             match delay {
                 Some(delay) => format!("try again in {} s", delay.as_secs().max(1)),
                 None if status.code() == Code::ResourceExhausted => "try again later".to_owned(),
-                None => "check the server with --url, then try again".to_owned(),
+                None => CHECK_SERVER.to_owned(),
             }
         }
         Code::Unimplemented => {
@@ -229,6 +258,7 @@ mod tests {
             (Code::PermissionDenied, 4),
             (Code::Unavailable, 5),
             (Code::DeadlineExceeded, 5),
+            (Code::Cancelled, 5),
             (Code::InvalidArgument, 2),
             (Code::FailedPrecondition, 1),
             (Code::Internal, 1),
@@ -242,6 +272,19 @@ mod tests {
                 "{code:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_failed_connection_is_unavailable_whatever_its_code() {
+        let reset = io::Error::new(io::ErrorKind::ConnectionReset, "reset by peer");
+        let status = Status::from_error(Box::new(reset));
+        assert_eq!(status.code(), Code::Unknown);
+        let error = CliError::status("cannot list runs", &status);
+        assert_eq!(error.exit_status(), ExitStatus::Unavailable);
+        assert_eq!(
+            error.to_string(),
+            "cannot list runs: reset by peer; check the server with --url, then try again"
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod error;
 mod json;
 mod options;
 mod output;
+mod proxy;
 mod ready_file;
 mod reconnect;
 mod spinner;

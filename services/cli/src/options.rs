@@ -107,14 +107,15 @@ impl GlobalOptions {
         let found = given
             .or(ready.as_ref().map(|r| r.url.as_str()))
             .or(stored.current.as_deref());
-        let url = base_url(found.ok_or_else(|| {
+        let found = found.ok_or_else(|| {
             CliError::usage(
                 "cannot choose a server",
                 "no --url, no CK8S_URL, no .ck8s/ready.json here or above, and nobody is signed in",
                 "run `ck8s up` in this directory or name a server",
             )
-        })?);
-        let ready = ready.filter(|r| base_url(&r.url) == url);
+        })?;
+        let url = base_url(found)?;
+        let ready = ready.filter(|r| base_url(&r.url).is_ok_and(|ready| ready == url));
         Ok((url, ready, stored))
     }
 }
@@ -126,13 +127,32 @@ fn env_token() -> Option<SecretString> {
     (!token.is_empty()).then(|| SecretString::from(token))
 }
 
-/// Returns an address without the slash at its end, and with `http://` if it has no scheme.
-fn base_url(url: &str) -> String {
+/// Returns a server's address without the slash at its end, and with `http://` if it has no scheme. The API has no
+/// prefix: an address with a path would be used without it.
+fn base_url(url: &str) -> Result<String, CliError> {
     let url = url.trim().trim_end_matches('/');
-    if url.contains("://") {
+    let url = if url.contains("://") {
         url.to_owned()
     } else {
         format!("http://{url}")
+    };
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest);
+    let host = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let (what, hint) = (
+        "cannot use the server's address",
+        "give http(s)://host:port",
+    );
+    if host.contains('@') {
+        // The address is not repeated: it may hold a password.
+        let why = "it holds a user or a password, and servers take a token";
+        return Err(CliError::usage(what, why, hint));
+    }
+    match authority.strip_prefix(host) {
+        None | Some("") => Ok(url),
+        Some(path) => {
+            let why = format!("ck8s serves no path, and {url} has {path}");
+            Err(CliError::usage(what, why, hint))
+        }
     }
 }
 
@@ -142,7 +162,7 @@ mod tests {
 
     use secrecy::ExposeSecret;
 
-    use crate::credentials::SessionTokens;
+    use crate::{credentials::SessionTokens, error::ExitStatus};
 
     use super::*;
 
@@ -178,6 +198,29 @@ mod tests {
             dir.path(),
         );
         assert!(matches!(there.credential, Credential::None) && there.ready.is_none());
+    }
+
+    #[test]
+    fn an_address_with_a_path_or_a_password_is_refused() {
+        for (url, base) in [
+            ("ck8s.example/", "http://ck8s.example"),
+            (" https://ck8s.example:8443// ", "https://ck8s.example:8443"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(base_url(url).unwrap(), base);
+        }
+        for (url, part) in [
+            ("https://ck8s.example/prefix", "has /prefix"),
+            ("ck8s.example/a/b/", "has /a/b"),
+            ("http://h?x=1", "has ?x=1"),
+            ("http://h#/runs", "has #/runs"),
+        ] {
+            let error = base_url(url).unwrap_err();
+            assert_eq!(error.exit_status(), ExitStatus::Usage);
+            assert!(error.to_string().contains(part), "{error}");
+        }
+        let error = base_url("https://ada:secret@h").unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{error}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What commands print: tables and lines for people, JSON and YAML for programs, notes on standard error.
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
@@ -7,7 +7,8 @@ use crate::{
     error::{CliError, ExitStatus},
     json::{ContractMessage, MessageJson},
     table::TextTable,
-    text::one_line,
+    terminal::TerminalFilter,
+    text::{escaped_json, has_controls, lines, one_line},
 };
 
 /// The format of the output.
@@ -42,7 +43,7 @@ impl Format {
         people: impl FnOnce() -> TextTable,
     ) -> Result<(), CliError> {
         match self {
-            Self::Table => print(&people().to_string()),
+            Self::Table => print_table(&people()),
             _ => self.print_value(&messages.iter().map(MessageJson::new).collect::<Vec<_>>()),
         }
     }
@@ -55,9 +56,9 @@ impl Format {
     ) -> Result<(), CliError> {
         match self {
             Self::Table => print(&people()),
-            Self::Json => print(&encoded(serde_json::to_string(&MessageJson::new(message)))?),
+            Self::Json => print_text(&json(serde_json::to_string(&MessageJson::new(message)))?),
             Self::Yaml => {
-                print("---")?;
+                print_text("---")?;
                 self.print_value(&MessageJson::new(message))
             }
         }
@@ -65,10 +66,14 @@ impl Format {
 
     /// Prints any value as YAML if that is the format, else as JSON.
     pub(crate) fn print_value(self, value: &impl Serialize) -> Result<(), CliError> {
-        match self {
-            Self::Yaml => print(encoded(serde_saphyr::to_string(value))?.trim_end()),
-            _ => print(&encoded(serde_json::to_string_pretty(value))?),
+        if self == Self::Yaml {
+            let yaml = encoded(serde_saphyr::to_string(value))?;
+            if !has_controls(&yaml) {
+                return print_text(yaml.trim_end());
+            }
+            // YAML's plain texts know no escapes. JSON's do, and JSON is YAML.
         }
+        print_text(&json(serde_json::to_string_pretty(value))?)
     }
 }
 
@@ -76,8 +81,21 @@ fn encoded<E: std::fmt::Display>(text: Result<String, E>) -> Result<String, CliE
     text.map_err(|e| CliError::new(ExitStatus::Failed, "cannot write the answer", e, ""))
 }
 
-/// Prints text, and a line break if it does not end with one.
+fn json(text: serde_json::Result<String>) -> Result<String, CliError> {
+    Ok(escaped_json(&encoded(text)?))
+}
+
+/// Prints text for people, without what could steer their terminal, and a line break if it does not end with one.
 pub(crate) fn print(text: &str) -> Result<(), CliError> {
+    print_text(&lines(text))
+}
+
+/// Prints a table. Its cells are safe, and its colors are ours.
+pub(crate) fn print_table(table: &TextTable) -> Result<(), CliError> {
+    print_text(&table.to_string())
+}
+
+fn print_text(text: &str) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     if !text.is_empty() && !text.ends_with('\n') {
@@ -86,11 +104,35 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
     Ok(out.flush()?)
 }
 
-/// Prints bytes as they are.
+/// Prints bytes of our own as they are.
 pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     out.write_all(bytes)?;
     Ok(out.flush()?)
+}
+
+/// Standard output for what the server keeps as it came: logs, payloads, services.yaml. A file or a pipe gets the bytes
+/// as they are, a terminal what can be shown of them.
+pub(crate) struct ForeignOutput {
+    filter: Option<TerminalFilter>,
+}
+
+impl ForeignOutput {
+    /// Begins it.
+    pub(crate) fn new() -> Self {
+        let is_terminal = io::stdout().is_terminal();
+        Self {
+            filter: is_terminal.then(TerminalFilter::default),
+        }
+    }
+
+    /// Prints the next bytes.
+    pub(crate) fn print(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        match &mut self.filter {
+            Some(filter) => print_bytes(filter.filter(bytes).as_bytes()),
+            None => print_bytes(bytes),
+        }
+    }
 }
 
 /// Prints a note on standard error: something a person should know that is not the result.
@@ -98,4 +140,19 @@ pub(crate) fn note(text: &str) {
     let line = format!("note: {}\n", one_line(text));
     // A closed standard error is no reason to stop.
     let _ = io::stderr().lock().write_all(line.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn yaml_with_controls_becomes_json_which_is_yaml() {
+        let value = serde_json::json!({ "title": "a\u{202e}b\u{9b}c" });
+        let yaml = serde_saphyr::to_string(&value).unwrap();
+        assert!(has_controls(&yaml), "{yaml}");
+        let json = json(serde_json::to_string_pretty(&value)).unwrap();
+        let read: serde_json::Value = serde_saphyr::from_str(&json).unwrap();
+        assert_eq!(read, value);
+    }
 }

@@ -1,8 +1,10 @@
 //! A spinner on standard error that shows that the command waits for a person; on a terminal only.
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     time::Duration,
 };
+
+use crate::terminal::stderr_redraws;
 
 /// How long each frame is shown.
 const FRAME_INTERVAL: Duration = Duration::from_millis(120);
@@ -17,7 +19,7 @@ pub(crate) struct Spinner {
 impl Spinner {
     /// Makes a spinner that says what the command waits for.
     pub(crate) fn new(text: &'static str) -> Self {
-        let shown = io::stderr().is_terminal();
+        let shown = stderr_redraws();
         Self { text, shown }
     }
 

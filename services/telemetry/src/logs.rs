@@ -60,11 +60,18 @@ pub fn init_logs(default: LogFormat) -> Result<(), LogError> {
         LogFormat::Text => registry
             .with(
                 fmt::layer()
-                    .with_ansi(std::io::stderr().is_terminal())
+                    .with_ansi(has_color())
                     .with_target(false)
                     .with_writer(std::io::stderr),
             )
             .try_init(),
     };
     done.map_err(|_| LogError::Twice)
+}
+
+/// Returns whether standard error takes colors: <https://no-color.org>, and `TERM=dumb` says that it takes none.
+fn has_color() -> bool {
+    let is_unset = |name: &str| env::var_os(name).is_none_or(|value| value.is_empty());
+    let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+    std::io::stderr().is_terminal() && is_unset("NO_COLOR") && !is_dumb
 }

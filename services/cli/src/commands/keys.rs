@@ -83,5 +83,5 @@ async fn rotate(connection: &Connection) -> Result<(), CliError> {
             result.idle_key_ids.join(", "),
         ]);
     }
-    output::print(&rows.to_string())
+    output::print_table(&rows)
 }

@@ -40,6 +40,8 @@ pub(crate) async fn run(login: Login, options: &GlobalOptions) -> Result<ExitSta
         let why = "there is no directory to keep a session in";
         CliError::usage(WHAT, why, "set HOME or XDG_CONFIG_HOME, or use CK8S_TOKEN")
     })?;
+    // Nobody is asked for what cannot be kept.
+    store.lock()?.check_writable()?;
     let (stored, credential) = match &options.token_file {
         Some(_) if login.device => {
             let why = "--device and --token-file are two ways to sign in";
@@ -148,7 +150,7 @@ fn retry_interval(status: &Status, interval: Duration) -> Option<Duration> {
         .get_details_retry_info()
         .and_then(|info| info.retry_delay);
     match status.code() {
-        Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted => {
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::ResourceExhausted => {
             Some(delay.unwrap_or(interval).max(interval))
         }
         _ => None,
@@ -173,6 +175,7 @@ fn refusal(status: &Status) -> CliError {
         Code::InvalidArgument | Code::Unauthenticated => {
             (ExitStatus::NotAllowed, "run `ck8s login` again")
         }
+        Code::Aborted => (ExitStatus::Unavailable, "run `ck8s login` again"),
         Code::FailedPrecondition => (
             ExitStatus::Failed,
             "use an API token: `ck8s login --token-file F`",

@@ -2,6 +2,7 @@
 pub(crate) mod completion;
 pub(crate) mod delivery;
 pub(crate) mod keys;
+pub(crate) mod list_filter;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod member;

@@ -4,8 +4,8 @@ use clap::{Args, ValueEnum};
 
 use super::show;
 use crate::{
-    args::Limit,
     client::collect_pages,
+    commands::list_filter::ListFilter,
     connection::Connection,
     error::{CliError, ResponseExt as _},
     table::{TextTable, age},
@@ -14,18 +14,12 @@ use crate::{
 /// The filter of a list.
 #[derive(Args, Clone, Debug)]
 pub struct List {
-    /// The project's id or slug; without it, all.
-    #[arg(long)]
-    pub project: Option<String>,
-    /// The repository's id or owner/name; without it, all.
-    #[arg(long)]
-    pub repo: Option<String>,
+    /// Whose, and how many.
+    #[command(flatten)]
+    pub filter: ListFilter,
     /// Only in this state.
     #[arg(long, value_enum)]
     pub state: Option<State>,
-    /// How many.
-    #[command(flatten)]
-    pub limit: Limit,
 }
 
 /// The state of a delivery.
@@ -53,22 +47,15 @@ impl From<State> for DeliveryState {
 }
 
 pub(super) async fn run(connection: &Connection, args: List) -> Result<(), CliError> {
-    let project_id = connection
-        .client
-        .project_id(args.project.as_deref())
-        .await?;
-    let repository_id = connection
-        .client
-        .repository_id(args.repo.as_deref())
-        .await?;
+    let ids = args.filter.ids(&connection.client).await?;
     let state = args
         .state
         .map_or(DeliveryState::Unspecified, DeliveryState::from);
     let mut service = connection.client.ingress();
-    let deliveries = collect_pages(args.limit.limit, async |page_size, page_token| {
+    let deliveries = collect_pages(args.filter.limit.limit, async |page_size, page_token| {
         let request = ListDeliveriesRequest {
-            project_id: project_id.clone(),
-            repository_id: repository_id.clone(),
+            project_id: ids.project_id.clone(),
+            repository_id: ids.repository_id.clone(),
             state: state.into(),
             page_size,
             page_token,

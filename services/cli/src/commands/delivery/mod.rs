@@ -20,7 +20,7 @@ use crate::{
     connection::Connection,
     error::{CliError, ExitStatus, ResponseExt as _},
     options::GlobalOptions,
-    output,
+    output::ForeignOutput,
 };
 
 /// The verbs about deliveries.
@@ -72,7 +72,7 @@ pub(crate) async fn run(
                 .await
                 .context(what)?;
             if payload {
-                output::print_bytes(&response.payload)?;
+                ForeignOutput::new().print(&response.payload)?;
             } else {
                 show::print(&connection, &response.delivery.unwrap_or_default())?;
             }

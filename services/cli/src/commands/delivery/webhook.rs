@@ -6,8 +6,9 @@ use serde::Deserialize;
 
 use super::{payload::Payload, signature};
 use crate::{
-    client::{root_cause, unreachable_server},
-    error::{CliError, ExitStatus},
+    client::unreachable_server,
+    error::{CliError, ExitStatus, root_cause},
+    proxy::Proxy,
 };
 
 /// Bounds a request to the server's plain HTTP; GitHub itself waits 10 s.
@@ -86,12 +87,16 @@ fn foreign_response(status: reqwest::StatusCode) -> WebhookResponse {
     }
 }
 
-/// Makes a client of the server's plain HTTP; it follows no redirects.
+/// Makes a client of the server's plain HTTP; it follows no redirects, and uses the same proxy as every command.
 pub(crate) fn http_client(url: &str) -> Result<reqwest::Client, CliError> {
     let mut client = reqwest::Client::builder()
         .timeout(HTTP_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none());
-    if url.starts_with("http:") {
+    let proxy = url.parse().ok().and_then(|url| Proxy::of(&url));
+    if proxy.is_none() {
+        client = client.no_proxy();
+    }
+    if url.starts_with("http:") && !proxy.is_some_and(|proxy| proxy.has_tls()) {
         // Plain HTTP needs no root certificates, and the machine may have none.
         client = client.tls_certs_only([]);
     }

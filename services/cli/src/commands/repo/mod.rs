@@ -20,7 +20,7 @@ use crate::{
     connection::Connection,
     error::{CliError, ExitStatus, ResponseExt as _},
     options::GlobalOptions,
-    output,
+    output::{self, ForeignOutput},
 };
 
 /// The verbs about repositories.
@@ -118,7 +118,11 @@ pub(crate) async fn run(verb: RepoVerb, options: &GlobalOptions) -> Result<ExitS
         } => {
             let repository = show::get(&connection, repository).await?;
             if services {
-                output::print(&repository.services_text)?;
+                let mut text = repository.services_text;
+                if !text.is_empty() && !text.ends_with('\n') {
+                    text.push('\n');
+                }
+                ForeignOutput::new().print(text.as_bytes())?;
             } else {
                 show::print(&connection, &repository)?;
             }

@@ -4,8 +4,8 @@ use clap::{Args, ValueEnum};
 
 use super::show;
 use crate::{
-    args::Limit,
     client::collect_pages,
+    commands::list_filter::ListFilter,
     connection::Connection,
     error::{CliError, ResponseExt as _},
     table::{TextTable, age, elapsed},
@@ -17,18 +17,12 @@ const MAX_TITLE_CHARS: usize = 40;
 /// The filter of a list.
 #[derive(Args, Clone, Debug)]
 pub struct List {
-    /// The project's id or slug; without it, all.
-    #[arg(long)]
-    pub project: Option<String>,
-    /// The repository's id or owner/name; without it, all.
-    #[arg(long)]
-    pub repo: Option<String>,
+    /// Whose, and how many.
+    #[command(flatten)]
+    pub filter: ListFilter,
     /// Only in this state; may be given again.
     #[arg(long, value_enum)]
     pub state: Vec<State>,
-    /// How many.
-    #[command(flatten)]
-    pub limit: Limit,
 }
 
 /// The state of a run.
@@ -59,24 +53,17 @@ impl From<State> for RunState {
 }
 
 pub(super) async fn run(connection: &Connection, args: List) -> Result<(), CliError> {
-    let project_id = connection
-        .client
-        .project_id(args.project.as_deref())
-        .await?;
-    let repository_id = connection
-        .client
-        .repository_id(args.repo.as_deref())
-        .await?;
+    let ids = args.filter.ids(&connection.client).await?;
     let states: Vec<i32> = args
         .state
         .iter()
         .map(|state| RunState::from(*state).into())
         .collect();
     let mut service = connection.client.runs();
-    let runs = collect_pages(args.limit.limit, async |page_size, page_token| {
+    let runs = collect_pages(args.filter.limit.limit, async |page_size, page_token| {
         let request = ListRunsRequest {
-            project_id: project_id.clone(),
-            repository_id: repository_id.clone(),
+            project_id: ids.project_id.clone(),
+            repository_id: ids.repository_id.clone(),
             states: states.clone(),
             page_size,
             page_token,

@@ -1,10 +1,16 @@
-//! `ck8s run logs`: prints the bytes as they were stored, and resumes where a broken stream ended.
+//! `ck8s run logs`: prints the bytes as they were stored (to a terminal, their text), and resumes where a broken
+//! stream ended.
 use ck8s_proto::runs::v1::{GetRunRequest, LogChunk, ReadLogRequest};
 use clap::Args;
 use tonic::Status;
 
 use super::show::has_ended;
-use crate::{connection::Connection, error::CliError, output, reconnect::Reconnect};
+use crate::{
+    connection::Connection,
+    error::CliError,
+    output::{self, ForeignOutput},
+    reconnect::Reconnect,
+};
 
 /// Which log to print.
 #[derive(Args, Clone, Debug)]
@@ -23,6 +29,7 @@ pub struct Logs {
 struct Position {
     request: ReadLogRequest,
     truncated: bool,
+    output: ForeignOutput,
 }
 
 pub(crate) async fn run(connection: &Connection, args: Logs) -> Result<(), CliError> {
@@ -40,6 +47,7 @@ pub(crate) async fn run(connection: &Connection, args: Logs) -> Result<(), CliEr
     let mut position = Position {
         request,
         truncated: false,
+        output: ForeignOutput::new(),
     };
     let mut reconnect = Reconnect::new();
     loop {
@@ -78,7 +86,8 @@ async fn print_stream(
         };
         reconnect.message_received();
         for chunk in &response.chunks {
-            output::print_bytes(position.advance(chunk))?;
+            let fresh = position.advance(chunk);
+            position.output.print(fresh)?;
         }
         if response.truncated && !position.truncated {
             position.truncated = true;
@@ -137,6 +146,7 @@ mod tests {
         let mut position = Position {
             request,
             truncated: false,
+            output: ForeignOutput::new(),
         };
         let chunk = |attempt, offset, data: &'static str| LogChunk {
             attempt,

@@ -2,9 +2,9 @@
 use serde::Deserialize;
 
 use crate::{
-    client::{root_cause, unreachable_server},
+    client::unreachable_server,
     commands::delivery,
-    error::{CliError, ExitStatus},
+    error::{CliError, ExitStatus, root_cause},
 };
 
 /// The checks of a server by plain GETs.
