@@ -27,3 +27,4 @@ mod sign_in;
 mod smoke;
 mod stale;
 mod terminal;
+mod triggers;

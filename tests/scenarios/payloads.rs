@@ -59,7 +59,14 @@ async fn every_github_example_becomes_a_run_or_is_ignored_with_a_reason() {
     for (event, payload) in &examples {
         let mut ours = payload.clone();
         if ours["repository"].is_object() {
+            let id = ours["repository"]["id"].take();
             ours["repository"]["id"] = REPOSITORY.into();
+            // What is the example's own repository is ours.
+            if let Some(head) = ours.pointer_mut("/pull_request/head/repo/id")
+                && *head == id
+            {
+                *head = REPOSITORY.into();
+            }
         }
         // An event without a repository is signed with the platform's secret.
         let secret = if ours["repository"].is_object() {

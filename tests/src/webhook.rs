@@ -106,6 +106,7 @@ pub fn labeled(repository: i64, full_name: &str, number: i64, label: &str) -> Va
         "issue": {
             "id": number, "number": number, "title": format!("Issue {number}"), "state": "open",
             "labels": [{"id": 1, "name": label}], "user": {"login": "octocat", "id": 2, "type": "User"},
+            "author_association": "OWNER",
         },
         "repository": {"id": repository, "full_name": full_name, "default_branch": "main"},
         "sender": {"login": "octocat", "id": 2, "type": "User"},

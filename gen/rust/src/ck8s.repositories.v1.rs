@@ -167,7 +167,7 @@ pub struct Trigger {
     /// Globs for the files that a push changed; empty: any.
     #[prost(string, repeated, tag = "7")]
     pub paths: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Bots may trigger; otherwise they are refused.
+    /// Any bot that acts in the repository itself may trigger; otherwise only those of allowed_bots.
     #[prost(bool, tag = "8")]
     pub allow_bots: bool,
     /// What runs.
@@ -179,6 +179,12 @@ pub struct Trigger {
     /// Globs for files that do not count.
     #[prost(string, repeated, tag = "11")]
     pub paths_ignore: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Bots that may trigger: their logins at the provider, or their ids there.
+    #[prost(string, repeated, tag = "12")]
+    pub allowed_bots: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What it does with code of another repository.
+    #[prost(enumeration = "ForkPolicy", tag = "13")]
+    pub forks: i32,
 }
 /// Where a repository lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -275,6 +281,43 @@ impl Standing {
             "STANDING_OK" => Some(Self::Ok),
             "STANDING_WRONG" => Some(Self::Wrong),
             "STANDING_UNKNOWN" => Some(Self::Unknown),
+            _ => None,
+        }
+    }
+}
+/// What a trigger does with code of another repository: of a fork, or of a repository that is gone or not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ForkPolicy {
+    /// Never sent; counts as DENY.
+    Unspecified = 0,
+    /// Nothing runs, unless a person with write access asks for the very commit by a command.
+    Deny = 1,
+    /// It runs, without secrets.
+    Allow = 2,
+    /// It runs with secrets.
+    AllowWithSecrets = 3,
+}
+impl ForkPolicy {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "FORK_POLICY_UNSPECIFIED",
+            Self::Deny => "FORK_POLICY_DENY",
+            Self::Allow => "FORK_POLICY_ALLOW",
+            Self::AllowWithSecrets => "FORK_POLICY_ALLOW_WITH_SECRETS",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FORK_POLICY_UNSPECIFIED" => Some(Self::Unspecified),
+            "FORK_POLICY_DENY" => Some(Self::Deny),
+            "FORK_POLICY_ALLOW" => Some(Self::Allow),
+            "FORK_POLICY_ALLOW_WITH_SECRETS" => Some(Self::AllowWithSecrets),
             _ => None,
         }
     }
@@ -515,15 +558,18 @@ pub struct MayWriteRequest {
     /// The repository's id.
     #[prost(string, tag = "1")]
     pub repository_id: ::prost::alloc::string::String,
-    /// The person's name at the provider.
+    /// The person's name at the provider; empty: only the head is asked for.
     #[prost(string, tag = "2")]
     pub login: ::prost::alloc::string::String,
     /// The provider's own id of the person, which survives a rename; empty if it is not known.
     #[prost(string, tag = "3")]
     pub external_id: ::prost::alloc::string::String,
+    /// The pull request whose head is asked for; 0: none.
+    #[prost(int64, tag = "4")]
+    pub pull_request: i64,
 }
 /// What the provider says.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MayWriteResponse {
     /// The person may write.
     #[prost(bool, tag = "1")]
@@ -531,6 +577,31 @@ pub struct MayWriteResponse {
     /// The person is ck8s itself: the actor of its credential.
     #[prost(bool, tag = "2")]
     pub is_own_actor: bool,
+    /// The pull request's head at this moment; unset: it was not asked for, or the person may not write.
+    #[prost(message, optional, tag = "3")]
+    pub head: ::core::option::Option<PullRequestHead>,
+}
+/// The commit that a pull request offers, and where it is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PullRequestHead {
+    /// The commit.
+    #[prost(string, tag = "1")]
+    pub commit_sha: ::prost::alloc::string::String,
+    /// Its branch, in its own repository.
+    #[prost(string, tag = "2")]
+    pub r#ref: ::prost::alloc::string::String,
+    /// The provider's id of that repository; empty: it is gone.
+    #[prost(string, tag = "3")]
+    pub repository_external_id: ::prost::alloc::string::String,
+    /// Its owner/name; empty: it is gone.
+    #[prost(string, tag = "4")]
+    pub repository_name: ::prost::alloc::string::String,
+    /// The branch that the pull request goes to.
+    #[prost(string, tag = "5")]
+    pub base_ref: ::prost::alloc::string::String,
+    /// When anything about the pull request last changed; unset: the provider does not say.
+    #[prost(message, optional, tag = "6")]
+    pub update_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Repositories whose hooks are asked about: all that ck8s manages.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -734,6 +805,19 @@ pub struct ResolvedRepository {
     /// When the last of the secrets ends; unset: never.
     #[prost(message, optional, tag = "3")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The account that ck8s acts as there: what it does triggers nothing. Unset: there is no credential.
+    #[prost(message, optional, tag = "4")]
+    pub actor: ::core::option::Option<Actor>,
+}
+/// An account at a provider.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Actor {
+    /// The provider's own id, which survives a rename; empty: it is not known.
+    #[prost(string, tag = "1")]
+    pub external_id: ::prost::alloc::string::String,
+    /// Its name there.
+    #[prost(string, tag = "2")]
+    pub login: ::prost::alloc::string::String,
 }
 /// Secrets to open: of the repository or, where it has none of the name, of its project.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1318,7 +1402,8 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Asks the provider whether a person may write to a repository. FAILED_PRECONDITION: ck8s has no credential for it.
+        /// Asks the provider whether a person may write to a repository, and what a pull request's head is now.
+        /// FAILED_PRECONDITION: ck8s has no credential for it.
         pub async fn may_write(
             &mut self,
             request: impl tonic::IntoRequest<super::MayWriteRequest>,
@@ -1576,7 +1661,8 @@ pub mod repositories_service_server {
             tonic::Response<super::NoteDeliveryResponse>,
             tonic::Status,
         >;
-        /// Asks the provider whether a person may write to a repository. FAILED_PRECONDITION: ck8s has no credential for it.
+        /// Asks the provider whether a person may write to a repository, and what a pull request's head is now.
+        /// FAILED_PRECONDITION: ck8s has no credential for it.
         async fn may_write(
             &self,
             request: tonic::Request<super::MayWriteRequest>,

@@ -87,6 +87,12 @@ pub struct RunTrigger {
     /// The provider's id of the comment that it came with; empty: none.
     #[prost(string, tag = "11")]
     pub comment_id: ::prost::alloc::string::String,
+    /// The repository of the commit (owner/name) if it is another one: a fork, or `unknown`; empty: the run's own.
+    #[prost(string, tag = "12")]
+    pub head_repository: ::prost::alloc::string::String,
+    /// The run gets no secrets: its code comes from another repository, and nobody vouched for it.
+    #[prost(bool, tag = "13")]
+    pub secrets_withheld: bool,
 }
 /// One run.
 #[derive(Clone, PartialEq, ::prost::Message)]

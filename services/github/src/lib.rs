@@ -16,6 +16,7 @@ mod path;
 mod permission_check;
 mod permissions;
 mod provider;
+mod pull_requests;
 mod rate_limit;
 mod repositories;
 mod request;

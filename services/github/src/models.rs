@@ -99,6 +99,30 @@ pub(crate) struct Commit {
 }
 
 #[derive(Deserialize)]
+pub(crate) struct PullRequest {
+    pub head: PullRequestEnd,
+    pub base: PullRequestEnd,
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub updated_at: Option<OffsetDateTime>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct PullRequestEnd {
+    #[serde(rename = "ref")]
+    pub branch: String,
+    pub sha: String,
+    /// Null if the repository is gone.
+    #[serde(default)]
+    pub repo: Option<PullRequestRepository>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct PullRequestRepository {
+    pub id: i64,
+    pub full_name: String,
+}
+
+#[derive(Deserialize)]
 pub(crate) struct Comment {
     pub id: i64,
     #[serde(default)]

@@ -92,3 +92,8 @@ pub(crate) const LIST_PULL_REQUESTS: Operation = Operation {
     permission: PULL_REQUESTS,
     resource: "pull requests to show",
 };
+pub(crate) const GET_PULL_REQUEST: Operation = Operation {
+    action: "read pull requests",
+    permission: PULL_REQUESTS,
+    resource: "such pull request",
+};

@@ -2,7 +2,7 @@
 use async_trait::async_trait;
 use ck8s_provider::{
     Actor, CommitStatus, Credential, DeliveryAttempt, FileLookup, Hook, HookSpec,
-    MissingPermission, ProviderError, Quota, Remote, RepositoryProvider, Thread,
+    MissingPermission, ProviderError, PullRequestHead, Quota, Remote, RepositoryProvider, Thread,
 };
 use time::OffsetDateTime;
 
@@ -49,6 +49,15 @@ impl RepositoryProvider for GitHub {
         login: &str,
     ) -> Result<bool, ProviderError> {
         Self::may_write(self, credential, repository, login).await
+    }
+
+    async fn pull_request_head(
+        &self,
+        credential: &Credential,
+        repository: &Remote,
+        number: i64,
+    ) -> Result<PullRequestHead, ProviderError> {
+        Self::pull_request_head(self, credential, repository, number).await
     }
 
     async fn list_hooks(

@@ -3,19 +3,23 @@ use std::iter;
 
 use ck8s_proto::{ingress::v1 as pb, repositories::v1 as repositories, runs::v1 as runs};
 use ck8s_rpc::convert::{moment, spec_from_pb, spec_to_pb, timestamp, trigger_to_pb};
-use ck8s_types::RunId;
+use ck8s_types::{RepositoryId, RunId};
 
 use crate::domain::{
     delivery::{Delivery, DeliveryState},
     delivery_notice::DeliveryNotice,
-    event::WriteAccessSource,
+    event::{Actor, WriteAccessSource},
+    forks::ForkPolicy,
+    head::PullRequestHead,
     hook_delivery::{HookDelivery, HookLog, HookLogPage, Redelivery, RefusedRedelivery},
+    origin::OtherRepository,
     rejection::Rejection,
     repository::{Repository, WebhookSecrets},
     run_request::PendingRun,
     signature::WebhookSecret,
-    trigger::{GlobFilter, Trigger},
+    trigger::{AllowedBots, GlobFilter, Trigger},
     webhook::{Webhook, WebhookOutcome},
+    write_access::ProviderQuestion,
 };
 
 /// Converts a resolved repository. Returns it with its id at the provider, or what is wrong with the message.
@@ -42,10 +46,11 @@ pub(crate) fn repository(
             .collect(),
         full_name: repository.full_name,
         secrets,
-        write_access: if has_credential {
-            WriteAccessSource::Provider
-        } else {
-            WriteAccessSource::Payload
+        write_access: match has_credential {
+            true => WriteAccessSource::Provider {
+                actor: actor(resolved.actor.unwrap_or_default()),
+            },
+            false => WriteAccessSource::Payload,
         },
     };
     Ok((external_id, converted))
@@ -64,7 +69,19 @@ fn secrets(resolved: &repositories::ResolvedRepository) -> WebhookSecrets {
     }
 }
 
+fn actor(actor: repositories::Actor) -> Actor {
+    Actor {
+        id: actor.external_id.parse().ok(),
+        login: actor.login,
+    }
+}
+
 fn trigger(trigger: repositories::Trigger, default_branch: &str) -> Trigger {
+    let forks = match trigger.forks() {
+        repositories::ForkPolicy::Unspecified | repositories::ForkPolicy::Deny => ForkPolicy::Deny,
+        repositories::ForkPolicy::Allow => ForkPolicy::Allow,
+        repositories::ForkPolicy::AllowWithSecrets => ForkPolicy::AllowWithSecrets,
+    };
     let branches =
         GlobFilter::for_branches(trigger.branches, trigger.branches_ignore, default_branch);
     let paths = GlobFilter::for_paths(trigger.paths, trigger.paths_ignore);
@@ -78,7 +95,11 @@ fn trigger(trigger: repositories::Trigger, default_branch: &str) -> Trigger {
         comment: trigger.comment,
         branches: branches.unwrap_or_default(),
         paths: paths.unwrap_or_default(),
-        allow_bots: trigger.allow_bots,
+        bots: AllowedBots {
+            any: trigger.allow_bots,
+            named: trigger.allowed_bots,
+        },
+        forks,
         spec: fault.map_or(spec, Err),
     }
 }
@@ -104,6 +125,38 @@ pub(crate) fn created_run(result: runs::CreateRunResult) -> Result<RunId, String
         .run_id
         .parse::<RunId>()
         .map_err(|_| "the runs service named no run".to_owned())
+}
+
+pub(crate) fn may_write_request(
+    repository: RepositoryId,
+    question: &ProviderQuestion,
+) -> repositories::MayWriteRequest {
+    let sender = question.sender.as_ref();
+    let id = sender.and_then(|sender| sender.id);
+    let number = question.pull_request.unwrap_or_default();
+    repositories::MayWriteRequest {
+        repository_id: repository.to_string(),
+        login: sender
+            .map(|sender| sender.login.clone())
+            .unwrap_or_default(),
+        external_id: id.map(|id| id.to_string()).unwrap_or_default(),
+        // The largest number is refused: no pull request has it.
+        pull_request: i64::try_from(number).unwrap_or(i64::MAX),
+    }
+}
+
+pub(crate) fn pull_request_head(head: repositories::PullRequestHead) -> PullRequestHead {
+    let updated_at = head.update_time.as_ref();
+    PullRequestHead {
+        commit: head.commit_sha,
+        branch: head.r#ref,
+        base_branch: head.base_ref,
+        repository: OtherRepository {
+            id: head.repository_external_id.parse().ok(),
+            full_name: head.repository_name,
+        },
+        updated_at: updated_at.and_then(|at| moment("update_time", at).ok()),
+    }
 }
 
 pub(crate) fn note_delivery_request(notice: DeliveryNotice) -> repositories::NoteDeliveryRequest {

@@ -6,8 +6,8 @@ use crate::{
     credential::Credential,
     error::ProviderError,
     types::{
-        Actor, CommitStatus, DeliveryAttempt, FileLookup, Hook, HookSpec, MissingPermission, Quota,
-        Remote, Thread,
+        Actor, CommitStatus, DeliveryAttempt, FileLookup, Hook, HookSpec, MissingPermission,
+        PullRequestHead, Quota, Remote, Thread,
     },
 };
 
@@ -51,6 +51,14 @@ pub trait RepositoryProvider: Send + Sync {
         repository: &Remote,
         login: &str,
     ) -> Result<bool, ProviderError>;
+
+    /// Returns the head of a pull request as it is now.
+    async fn pull_request_head(
+        &self,
+        credential: &Credential,
+        repository: &Remote,
+        number: i64,
+    ) -> Result<PullRequestHead, ProviderError>;
 
     /// Returns the repository's hooks that post to this URL.
     async fn list_hooks(

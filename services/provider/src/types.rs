@@ -121,6 +121,30 @@ pub struct Thread {
     pub number: i64,
 }
 
+/// The commit that a pull request offers, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullRequestHead {
+    /// The commit.
+    pub commit: String,
+    /// Its branch, in its own repository.
+    pub branch: String,
+    /// Its repository; none: it is gone.
+    pub repository: Option<HeadRepository>,
+    /// The branch that the pull request goes to.
+    pub base_branch: String,
+    /// When anything about the pull request last changed; none: the provider does not say.
+    pub updated_at: Option<OffsetDateTime>,
+}
+
+/// The repository of a pull request's head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeadRepository {
+    /// The provider's id.
+    pub external_id: String,
+    /// `owner/name`.
+    pub full_name: String,
+}
+
 /// How many requests a credential may still make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {

@@ -1,6 +1,6 @@
 //! Converts between the messages of the contract and the types of the service.
 use ck8s_proto::{repositories::v1 as pb, runs::v1 as runs};
-use ck8s_provider::Credential;
+use ck8s_provider::{Credential, PullRequestHead};
 use ck8s_rpc::{
     convert::{moment, reason_from_pb, spec_to_pb, state_from_pb, timestamp, trigger_from_pb},
     status,
@@ -17,7 +17,7 @@ use crate::{
         report::ReportedRun,
         repository::{CredentialKind, RepositoryView, ResolvedRepository},
         run_secret::{Binding, RunOrigin, RunSecret},
-        services_yaml::{Services, Trigger},
+        services_yaml::{ForkPolicy, Services, Trigger},
     },
     error::Error,
 };
@@ -66,6 +66,11 @@ pub(crate) fn repository(view: RepositoryView) -> pb::Repository {
 
 /// A resolved repository for the wire, without the text of its services.yaml.
 pub(crate) fn resolved_repository(resolved: ResolvedRepository) -> pb::ResolvedRepository {
+    let provider = &resolved.view.repository.provider;
+    let actor = provider.credential.is_some().then(|| pb::Actor {
+        external_id: provider.actor_id.clone().unwrap_or_default(),
+        login: provider.actor_login.clone().unwrap_or_default(),
+    });
     let mut repository = repository(resolved.view);
     repository.services_text.clear();
     let secrets = resolved.webhook_secrets.iter();
@@ -73,6 +78,7 @@ pub(crate) fn resolved_repository(resolved: ResolvedRepository) -> pb::ResolvedR
         repository: Some(repository),
         webhook_secrets: secrets.map(|s| s.expose_secret().to_owned()).collect(),
         expire_time: resolved.expires_at.map(timestamp),
+        actor,
     }
 }
 
@@ -92,6 +98,13 @@ fn trigger(trigger: Trigger) -> pb::Trigger {
         branches: trigger.branches,
         paths: trigger.paths,
         allow_bots: trigger.allow_bots,
+        allowed_bots: trigger.allowed_bots,
+        forks: match trigger.forks {
+            ForkPolicy::Deny => pb::ForkPolicy::Deny,
+            ForkPolicy::Allow => pb::ForkPolicy::Allow,
+            ForkPolicy::AllowWithSecrets => pb::ForkPolicy::AllowWithSecrets,
+        }
+        .into(),
         spec: Some(spec_to_pb(trigger.spec)),
         branches_ignore: trigger.branches_ignore,
         paths_ignore: trigger.paths_ignore,
@@ -121,6 +134,22 @@ pub(crate) fn run_origin(origin: Option<pb::open_secrets_request::Origin>) -> Ru
         Some(Origin::Trigger(name)) => RunOrigin::Trigger(name),
         Some(Origin::AdminSpec(true)) => RunOrigin::AdminSpec,
         Some(Origin::AdminSpec(false)) | None => RunOrigin::Spec,
+    }
+}
+
+/// A pull request's head for the wire.
+pub(crate) fn pull_request_head(head: PullRequestHead) -> pb::PullRequestHead {
+    let (external_id, name) = head
+        .repository
+        .map(|repository| (repository.external_id, repository.full_name))
+        .unwrap_or_default();
+    pb::PullRequestHead {
+        commit_sha: head.commit,
+        r#ref: head.branch,
+        repository_external_id: external_id,
+        repository_name: name,
+        base_ref: head.base_branch,
+        update_time: head.updated_at.map(timestamp),
     }
 }
 

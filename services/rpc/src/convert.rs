@@ -200,6 +200,8 @@ pub fn trigger_to_pb(trigger: RunTrigger) -> pb::RunTrigger {
         url: trigger.url,
         arguments: trigger.arguments,
         comment_id: trigger.comment_id,
+        head_repository: trigger.head_repository,
+        secrets_withheld: trigger.secrets_withheld,
     }
 }
 
@@ -219,5 +221,7 @@ pub fn trigger_from_pb(trigger: pb::RunTrigger) -> RunTrigger {
         arguments: trigger.arguments,
         comment_id: trigger.comment_id,
         admin_spec: false,
+        head_repository: trigger.head_repository,
+        secrets_withheld: trigger.secrets_withheld,
     }
 }

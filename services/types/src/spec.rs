@@ -254,6 +254,12 @@ pub struct RunTrigger {
     /// Never on the wire.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub admin_spec: bool,
+    /// The repository of the commit if it is another one, a fork; empty: the run's own.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub head_repository: String,
+    /// The run gets no secrets: its code comes from another repository, and nobody vouched for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub secrets_withheld: bool,
 }
 
 #[cfg(test)]

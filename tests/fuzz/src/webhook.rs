@@ -141,5 +141,6 @@ fn repository() -> ResolvedRepository {
         }),
         webhook_secrets: Vec::new(),
         expire_time: None,
+        actor: None,
     }
 }

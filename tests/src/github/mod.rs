@@ -25,7 +25,7 @@ mod world;
 
 pub use accounts::{Account, App, Email};
 pub use fault_types::{Fault, Moment};
-pub use repository::{Attempt, Comment, Hook, Repository, Status};
+pub use repository::{Attempt, Comment, Hook, PullRequest, Repository, Status};
 pub use requests::{Call, Exchange};
 pub use server::GitHub;
 pub use token::Installation;

@@ -25,6 +25,8 @@ pub struct Repository {
     pub branches: BTreeMap<String, String>,
     /// Issues and pull requests, by number.
     pub threads: BTreeSet<u64>,
+    /// Its pull requests, by number; each is a thread too.
+    pub pull_requests: BTreeMap<u64, PullRequest>,
     /// Its webhooks.
     pub hooks: Vec<Hook>,
     /// Every status that was set, oldest first.
@@ -33,6 +35,23 @@ pub struct Repository {
     pub comments: Vec<Comment>,
     /// Commit → its files: path → text.
     pub(crate) trees: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// A pull request: what it offers, and where to.
+#[derive(Clone, Debug)]
+pub struct PullRequest {
+    /// The branch that it offers, in its own repository.
+    pub branch: String,
+    /// The commit at the head of that branch.
+    pub commit: String,
+    /// The id of that repository; none if it is gone.
+    pub repository: Option<u64>,
+    /// The branch that it goes to.
+    pub base: String,
+    /// The id of the user who opened it.
+    pub by: u64,
+    /// When anything about it last changed, in seconds since 1970.
+    pub updated_at: i64,
 }
 
 /// A webhook.
@@ -122,6 +141,7 @@ impl Repository {
             roles: BTreeMap::new(),
             branches: BTreeMap::new(),
             threads: BTreeSet::new(),
+            pull_requests: BTreeMap::new(),
             hooks: Vec::new(),
             statuses: Vec::new(),
             comments: Vec::new(),
@@ -150,6 +170,13 @@ impl Repository {
     pub fn thread(mut self, number: u64) -> Self {
         self.threads.insert(number);
         self
+    }
+
+    /// Opens a pull request of this number, or replaces it. Its commit is one of this repository's then, as at GitHub.
+    pub fn open_pull_request(&mut self, number: u64, pull_request: PullRequest) {
+        self.threads.insert(number);
+        self.trees.entry(pull_request.commit.clone()).or_default();
+        self.pull_requests.insert(number, pull_request);
     }
 
     /// Commits files, and deletes those without a text. Returns the commit's id.

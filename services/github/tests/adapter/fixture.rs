@@ -3,7 +3,10 @@ use std::time::Duration;
 
 use ck8s_github::{GitHub as Client, GitHubConfig};
 use ck8s_provider::{Credential, Remote, RepositoryProvider};
-use ck8s_tests::{Account, GitHub, GitHubWorld, github::Repository};
+use ck8s_tests::{
+    Account, GitHub, GitHubWorld,
+    github::{PullRequest, Repository},
+};
 
 use crate::api_description;
 
@@ -39,15 +42,28 @@ pub(crate) fn config() -> GitHubConfig {
     }
 }
 
+/// Returns a pull request of Bob's, of a branch of this repository.
+pub(crate) fn pull_request(repository: Option<u64>) -> PullRequest {
+    PullRequest {
+        branch: "topic".to_owned(),
+        commit: "c".repeat(40),
+        repository,
+        base: "main".to_owned(),
+        by: 8,
+        updated_at: 1_800_000_000,
+    }
+}
+
 impl Fixture {
     pub(crate) async fn start() -> Self {
-        let repository = Repository::new(APP, "acme/app")
+        let mut repository = Repository::new(APP, "acme/app")
             .with("ada", "admin")
             .with("bob", "write")
             .with("mae", "maintain")
             .with("tim", "triage")
             .file("services.yaml", "version: 1\n")
             .thread(5);
+        repository.open_pull_request(6, pull_request(Some(APP)));
         let person = |id, login: &str| Account::new(id, login, &format!("{login}@example.test"));
         let world = GitHubWorld::new("http://127.0.0.1/callback")
             .with(person(ADA, "ada"))

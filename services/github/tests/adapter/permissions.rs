@@ -175,6 +175,41 @@ async fn the_role_decides_who_may_write() {
 }
 
 #[tokio::test]
+async fn the_head_of_a_pull_request_is_read_with_its_repository() {
+    let fixture = Fixture::start().await;
+    let head = async || {
+        let client = &fixture.client;
+        client
+            .pull_request_head(&fixture.ada, &fixture.remote, 6)
+            .await
+    };
+    let own = head().await.unwrap();
+    assert_eq!(own.commit, "c".repeat(40));
+    assert_eq!(
+        (own.branch.as_str(), own.base_branch.as_str()),
+        ("topic", "main")
+    );
+    assert_eq!(
+        own.repository.unwrap().external_id,
+        crate::fixture::APP.to_string()
+    );
+    let updated_at = own.updated_at.unwrap();
+    assert_eq!(updated_at.unix_timestamp(), 1_800_000_000);
+    let gone = crate::fixture::pull_request(None);
+    fixture
+        .github
+        .world()
+        .repository(crate::fixture::APP)
+        .open_pull_request(6, gone);
+    assert_eq!(head().await.unwrap().repository, None);
+    let missing = fixture
+        .client
+        .pull_request_head(&fixture.ada, &fixture.remote, 7)
+        .await;
+    assert_eq!(missing, Err(ProviderError::NotFound("such pull request")));
+}
+
+#[tokio::test]
 async fn the_account_of_a_credential_is_read_once() {
     let fixture = Fixture::start().await;
     for _ in 0..2 {

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// All operations that the client uses.
-const OPERATIONS: [&str; 22] = [
+const OPERATIONS: [&str; 23] = [
     "DELETE /repos/{owner}/{repo}/hooks/{hook_id}",
     "GET /app",
     "GET /repos/{owner}/{repo}",
@@ -21,6 +21,7 @@ const OPERATIONS: [&str; 22] = [
     "GET /repos/{owner}/{repo}/issues",
     "GET /repos/{owner}/{repo}/issues/{issue_number}/comments",
     "GET /repos/{owner}/{repo}/pulls",
+    "GET /repos/{owner}/{repo}/pulls/{pull_number}",
     "GET /user",
     "GET /users/{username}",
     "PATCH /repos/{owner}/{repo}/hooks/{hook_id}",
@@ -57,6 +58,7 @@ async fn call_everything(fixture: &Fixture, credential: &ck8s_provider::Credenti
     note(client.find_repository(credential, "acme/app").await.err());
     note(client.actor(credential).await.err());
     note(client.may_write(credential, remote, "bob").await.err());
+    note(client.pull_request_head(credential, remote, 6).await.err());
     let hook = client.create_hook(credential, remote, &spec).await;
     let id = hook
         .as_ref()

@@ -1,19 +1,39 @@
 //! The concurrency group of a run: a template of services.yaml, filled in for one event.
-use ck8s_types::RunTrigger;
 use sha2::{Digest, Sha256};
 
-use super::event::WebhookEvent;
+use super::{origin::OtherRepository, reference::Reference};
 
 /// Bounds a concurrency group; the contract of the runs service sets it.
 const MAX_GROUP_BYTES: usize = 200;
 
-/// Fills in a template and shortens the result where it is too long.
-pub(super) fn fill(template: &str, trigger: &RunTrigger, event: WebhookEvent<'_>) -> String {
-    shorten(&substitute(template, trigger, event))
+/// What the placeholders stand for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GroupValues<'a> {
+    /// owner/name.
+    pub(super) repository: &'a str,
+    pub(super) event: &'a str,
+    /// 0: none.
+    pub(super) number: i64,
+    pub(super) reference: Reference<'a>,
+    /// The branch that was pushed to, or that a pull request goes to.
+    pub(super) branch: &'a str,
+    /// Whose code runs, if it is another repository's.
+    pub(super) other: Option<&'a OtherRepository>,
+}
+
+/// Fills in a template and shortens the result where it is too long. A fork has groups of its own, whatever the
+/// template says: what somebody pushes there must neither end nor hold up a run of ours.
+pub(super) fn fill(template: &str, values: GroupValues<'_>) -> String {
+    let group = substitute(template, values);
+    shorten(&match values.other {
+        None => group,
+        Some(OtherRepository { id: Some(id), .. }) => format!("fork:{id}:{group}"),
+        Some(OtherRepository { id: None, .. }) => format!("fork:unknown:{group}"),
+    })
 }
 
 /// Replaces the placeholders in one pass: a value that was filled in is never read as a placeholder itself.
-fn substitute(template: &str, trigger: &RunTrigger, event: WebhookEvent<'_>) -> String {
+fn substitute(template: &str, values: GroupValues<'_>) -> String {
     let mut filled = String::with_capacity(template.len() + 40);
     let mut rest = template;
     while let Some(at) = rest.find('{') {
@@ -24,12 +44,12 @@ fn substitute(template: &str, trigger: &RunTrigger, event: WebhookEvent<'_>) -> 
             break;
         };
         match &from[..=end] {
-            "{repository}" => filled.push_str(event.repository),
-            "{number}" if trigger.number != 0 => filled.push_str(&trigger.number.to_string()),
+            "{repository}" => filled.push_str(values.repository),
+            "{number}" if values.number != 0 => filled.push_str(&values.number.to_string()),
             "{number}" => {}
-            "{ref}" => filled.push_str(&trigger.git_ref),
-            "{branch}" => filled.push_str(event.branch().unwrap_or_default()),
-            "{event}" => filled.push_str(event.name),
+            "{ref}" => filled.push_str(&values.reference.distinct_name()),
+            "{branch}" => filled.push_str(values.branch),
+            "{event}" => filled.push_str(values.event),
             other => filled.push_str(other),
         }
         rest = &from[end + 1..];

@@ -3,10 +3,14 @@ use ck8s_types::{DeliveryId, ProjectId, RepositoryId};
 
 use super::{
     event::WriteAccessSource,
+    head::PullRequestHead,
     repository::Repository,
     triggered_run::TriggeredRun,
-    write_access::{Sender, SenderAllowance},
+    write_access::{ProviderQuestion, Sender},
 };
+
+/// The reason why nothing runs where the provider did not state a head that it was asked for.
+const NO_HEAD: &str = "needs the pull request's head, which the provider does not state";
 
 /// The run that a delivery asks for, and the repository that it belongs to.
 #[derive(Clone, Debug)]
@@ -16,29 +20,38 @@ pub(crate) struct RunRequest {
     /// owner/name.
     pub(crate) repository_name: String,
     pub(crate) run: TriggeredRun,
-    /// Set if the provider must say first whether this sender may write.
-    pub(crate) sender: Option<Sender>,
+    /// Set if the provider must be asked first.
+    pub(crate) question: Option<ProviderQuestion>,
 }
 
 impl RunRequest {
     pub(crate) fn new(repository: &Repository, run: TriggeredRun) -> Self {
-        let ask_provider = repository.write_access == WriteAccessSource::Provider;
-        let sender = ask_provider.then(|| Sender {
+        let has_provider = matches!(repository.write_access, WriteAccessSource::Provider { .. });
+        let sender = (has_provider && run.needs_write_access).then(|| Sender {
             id: run.sender_id,
             login: run.trigger.actor.clone(),
-            allowance: if run.is_by_bot {
-                SenderAllowance::AnyBot
-            } else {
-                SenderAllowance::Writers
-            },
         });
+        let pull_request = run.head.as_ref().map(|head| head.number);
+        let is_asked = sender.is_some() || pull_request.is_some();
         Self {
             project_id: repository.project_id,
             repository_id: repository.id,
             repository_name: repository.full_name.clone(),
             run,
-            sender,
+            question: is_asked.then_some(ProviderQuestion {
+                sender,
+                pull_request,
+            }),
         }
+    }
+
+    /// Pins the run to the head that was asked for, if one was, or returns why nothing runs.
+    pub(crate) fn settle(&mut self, head: Option<&PullRequestHead>) -> Result<(), String> {
+        let Some(question) = self.run.head.take() else {
+            return Ok(());
+        };
+        let head = head.ok_or_else(|| NO_HEAD.to_owned())?;
+        self.run.pin(&question, head, &self.repository_name)
     }
 }
 

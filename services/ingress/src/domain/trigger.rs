@@ -2,6 +2,13 @@
 use ck8s_types::RunSpec;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
+use super::{
+    event::WebhookEvent,
+    forks::{ForkPolicy, ForkRules},
+    origin::{self, Origin},
+    payload::User,
+};
+
 /// Stands for the default branch among globs for branches.
 const DEFAULT_BRANCH: &str = "$default";
 
@@ -22,10 +29,50 @@ pub(crate) struct Trigger {
     pub(crate) branches: GlobFilter,
     /// The files that a push changed.
     pub(crate) paths: GlobFilter,
-    /// Whether bots may trigger.
-    pub(crate) allow_bots: bool,
+    /// The bots that may trigger.
+    pub(crate) bots: AllowedBots,
+    /// What it does with code of another repository.
+    pub(crate) forks: ForkPolicy,
     /// What runs, or why it cannot run.
     pub(crate) spec: Result<RunSpec, String>,
+}
+
+impl Trigger {
+    /// Returns what decides about code of another repository when this event matches.
+    pub(crate) fn fork_rules(&self, event: WebhookEvent<'_>) -> ForkRules {
+        // Without a provider the head is not known, and nobody can vouch for it.
+        let is_head_known =
+            event.has_provider() || !matches!(origin::of(event), Origin::PullRequest(_));
+        let bot = event.payload.sender().filter(|sender| sender.is_bot());
+        let action = event.payload.action.as_str();
+        ForkRules {
+            policy: self.forks,
+            is_command: is_head_known
+                && !self.comment.is_empty()
+                && matches!(action, "created" | "submitted")
+                && bot.is_none(),
+            is_unnamed_bot: bot.is_some_and(|bot| !self.bots.names(bot)),
+        }
+    }
+}
+
+/// The bots that may trigger without write access.
+#[derive(Debug, Default)]
+pub(crate) struct AllowedBots {
+    /// Any bot that acts in the repository itself.
+    pub(crate) any: bool,
+    /// Logins, and ids as digits.
+    pub(crate) named: Vec<String>,
+}
+
+impl AllowedBots {
+    /// Returns whether a bot is named.
+    pub(crate) fn names(&self, bot: &User<'_>) -> bool {
+        let is_id = |name: &str| bot.id.0.is_some_and(|id| name.parse() == Ok(id));
+        self.named
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(bot.login.as_str()) || is_id(name))
+    }
 }
 
 /// Globs to include and globs to exclude.

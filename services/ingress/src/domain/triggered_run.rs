@@ -1,7 +1,17 @@
 //! The run that a trigger asks for: what runs, with its concurrency group filled in, and the event behind it.
 use ck8s_types::{RunSpec, RunTrigger};
 
-use super::{concurrency_group, event::WebhookEvent, text::sanitize, trigger::Trigger};
+use super::{
+    concurrency_group::{self, GroupValues},
+    event::WebhookEvent,
+    forks::Secrets,
+    head::{HeadOwner, HeadQuestion, PullRequestHead},
+    origin::{self, Origin, OtherRepository},
+    reference::Reference,
+    sender_rights::{self, SenderRights},
+    text::sanitize,
+    trigger::Trigger,
+};
 
 /// Bounds a title, in characters: it is part of a run's row and of every list of runs.
 const MAX_TITLE_CHARS: usize = 300;
@@ -17,28 +27,96 @@ pub(crate) struct TriggeredRun {
     pub(crate) trigger: RunTrigger,
     /// What runs.
     pub(crate) spec: RunSpec,
-    /// Whether a bot caused the event; the trigger allows bots then.
-    pub(crate) is_by_bot: bool,
+    /// Whether the provider must say that the sender may write: neither the event nor the trigger makes it needless.
+    pub(crate) needs_write_access: bool,
     /// The provider's id of the account that caused the event.
     pub(crate) sender_id: Option<u64>,
+    /// The pull request whose head must be asked for. Until then the concurrency group is a template.
+    pub(crate) head: Option<HeadQuestion>,
 }
 
 impl TriggeredRun {
     /// Builds the run that this trigger asks for when this event matches it.
     pub(super) fn new(trigger: &Trigger, spec: &RunSpec, event: WebhookEvent<'_>) -> Self {
-        let run_trigger = run_trigger(trigger, event);
-        let mut spec = spec.clone();
-        if let Some(template) = &spec.concurrency_group {
-            let group = concurrency_group::fill(template, &run_trigger, event);
-            spec.concurrency_group = Some(group);
+        let mut run = Self {
+            trigger: run_trigger(trigger, event),
+            spec: spec.clone(),
+            needs_write_access: needs_write_access(event),
+            sender_id: event.payload.sender().and_then(|sender| sender.id.0),
+            head: None,
+        };
+        let other = match origin::of(event) {
+            Origin::Own => None,
+            Origin::Other(other) => Some(other),
+            Origin::PullRequest(number) if event.has_provider() => {
+                run.head = Some(HeadQuestion::new(number, trigger, event));
+                return run;
+            }
+            Origin::PullRequest(_) => Some(OtherRepository::default()),
+        };
+        if let Some(other) = &other {
+            // Matching has admitted it; what it has not is denied.
+            let secrets = trigger.fork_rules(event).admit(other);
+            run.belongs_to(other, secrets.unwrap_or(Secrets::Withheld));
         }
-        Self {
-            trigger: run_trigger,
-            spec,
-            is_by_bot: event.payload.is_by_bot(),
-            sender_id: event.payload.sender_id(),
-        }
+        run.fill_group(GroupValues {
+            repository: event.repository,
+            event: event.name,
+            number: run.trigger.number,
+            reference: Reference::of(event),
+            branch: event.branch().unwrap_or_default(),
+            other: other.as_ref(),
+        });
+        run
     }
+
+    /// Pins the run to a pull request's head that was asked for, or returns why nothing runs on it.
+    pub(super) fn pin(
+        &mut self,
+        question: &HeadQuestion,
+        head: &PullRequestHead,
+        repository: &str,
+    ) -> Result<(), String> {
+        let other = match question.judge(head)? {
+            HeadOwner::Own => None,
+            HeadOwner::Other(other, secrets) => {
+                self.belongs_to(&other, secrets);
+                Some(other)
+            }
+        };
+        self.trigger.commit_sha = field(&head.commit);
+        self.trigger.git_ref = field(&head.branch);
+        let event = self.trigger.event.clone();
+        self.fill_group(GroupValues {
+            repository,
+            event: &event,
+            number: self.trigger.number,
+            reference: Reference::Branch(&head.branch),
+            branch: &head.base_branch,
+            other: other.as_ref(),
+        });
+        Ok(())
+    }
+
+    /// Records that the code is another repository's.
+    fn belongs_to(&mut self, other: &OtherRepository, secrets: Secrets) {
+        self.trigger.head_repository = field(other.name());
+        self.trigger.secrets_withheld = secrets == Secrets::Withheld;
+    }
+
+    fn fill_group(&mut self, values: GroupValues<'_>) {
+        let template = self.spec.concurrency_group.take();
+        self.spec.concurrency_group =
+            template.map(|template| concurrency_group::fill(&template, values));
+    }
+}
+
+/// A bot got here because the trigger allows it.
+fn needs_write_access(event: WebhookEvent<'_>) -> bool {
+    let sender = event.payload.sender();
+    sender.is_none_or(|sender| {
+        !sender.is_bot() && sender_rights::of(event, sender) != SenderRights::Write
+    })
 }
 
 fn field(text: &str) -> String {
@@ -54,17 +132,20 @@ fn run_trigger(trigger: &Trigger, event: WebhookEvent<'_>) -> RunTrigger {
         actor: field(payload.sender_login()),
         ..RunTrigger::default()
     };
+    built.git_ref = field(Reference::of(event).name());
     add_subject(&mut built, event);
     add_comment(&mut built, trigger, event);
-    if built.git_ref.is_empty() {
-        let git_ref = payload.git_ref.as_str();
-        let short = git_ref
-            .strip_prefix("refs/heads/")
-            .or_else(|| git_ref.strip_prefix("refs/tags/"));
-        built.git_ref = field(short.unwrap_or(git_ref));
-    }
     if event.name == "push" {
         add_push(&mut built, event);
+    }
+    if let Some(release) = &payload.release.0 {
+        built.title = sanitize(release.name.as_str(), MAX_TITLE_CHARS);
+        built.url = field(release.html_url.as_str());
+    }
+    if let Some(run) = &payload.workflow_run.0 {
+        built.commit_sha = field(run.head_sha.as_str());
+        built.title = sanitize(run.display_title.as_str(), MAX_TITLE_CHARS);
+        built.url = field(run.html_url.as_str());
     }
     if built.url.is_empty() {
         let repository = payload.repository.0.as_ref();
@@ -86,24 +167,20 @@ fn add_subject(built: &mut RunTrigger, event: WebhookEvent<'_>) {
     built.title = sanitize(subject.title.as_str(), MAX_TITLE_CHARS);
     built.url = field(subject.html_url.as_str());
     if let Some(head) = &subject.head.0 {
-        built.git_ref = field(head.name.as_str());
         built.commit_sha = field(head.sha.as_str());
     }
 }
 
 /// Adds the comment's address, and the arguments of its command.
 fn add_comment(built: &mut RunTrigger, trigger: &Trigger, event: WebhookEvent<'_>) {
-    let Some(comment) = &event.payload.comment.0 else {
+    let Some(comment) = event.payload.comment() else {
         return;
     };
     built.url = field(comment.html_url.as_str());
     let id = comment.id.0.filter(|_| event.name == "issue_comment");
     built.comment_id = id.map(|id| id.to_string()).unwrap_or_default();
     if !trigger.comment.is_empty() {
-        let body = comment.body.as_str().trim_start();
-        let rest = body
-            .strip_prefix(trigger.comment.as_str())
-            .unwrap_or_default();
+        let rest = comment.arguments(&trigger.comment).unwrap_or_default();
         built.arguments = sanitize(rest.trim(), MAX_ARGUMENTS_CHARS);
     }
 }

@@ -1,7 +1,7 @@
-//! The sender of a delivery, and whether the provider grants them write access.
+//! The sender of a delivery and the pull request that it is about: what is asked of the provider, and its answer.
 use time::OffsetDateTime;
 
-use super::unavailable::ServiceUnavailable;
+use super::{head::PullRequestHead, unavailable::ServiceUnavailable};
 
 /// The account whose write access decides whether a trigger may run.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -10,23 +10,25 @@ pub(crate) struct Sender {
     pub(crate) id: Option<u64>,
     /// The account's name at the provider.
     pub(crate) login: String,
-    pub(crate) allowance: SenderAllowance,
 }
 
-/// What a trigger asks of its sender.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum SenderAllowance {
-    /// The sender must have write access.
-    Writers,
-    /// The sender is a bot, and the trigger allows bots: write access is not needed.
-    AnyBot,
+/// What must be asked of the provider before a run is created.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct ProviderQuestion {
+    /// The account that must have write access; none: it needs none.
+    pub(crate) sender: Option<Sender>,
+    /// The number of the pull request whose head must be known; none: no head matters.
+    pub(crate) pull_request: Option<u64>,
 }
 
-/// Whether a sender may trigger what takes write access.
+/// What the provider answers.
 #[derive(Clone, Debug)]
 pub(crate) enum WriteAccess {
-    /// The sender may.
-    Granted,
+    /// The sender may write, or needs not to.
+    Granted {
+        /// The head of the pull request that was asked for.
+        head: Option<PullRequestHead>,
+    },
     /// The sender may not, for this reason.
     Denied(String),
     /// The provider does not answer until somebody changes something, for this reason.

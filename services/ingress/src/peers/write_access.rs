@@ -1,8 +1,9 @@
-//! Asks the provider of a repository, through the repositories service, whether senders may write there.
+//! Asks the provider of a repository, through the repositories service, whether senders may write there, and for the
+//! heads of pull requests.
 use std::collections::{HashMap, HashSet};
 
 use ck8s_proto::repositories::v1::{
-    MayWriteRequest, MayWriteResponse, repositories_service_client::RepositoriesServiceClient,
+    MayWriteResponse, repositories_service_client::RepositoriesServiceClient,
 };
 use ck8s_rpc::mesh::Channel;
 use ck8s_types::RepositoryId;
@@ -12,15 +13,18 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::unavailable::repositories_unavailable;
-use crate::domain::{
-    unavailable::ServiceUnavailable,
-    write_access::{Sender, SenderAllowance, WriteAccess},
+use crate::{
+    convert,
+    domain::{
+        unavailable::ServiceUnavailable,
+        write_access::{ProviderQuestion, Sender, WriteAccess},
+    },
 };
 
 /// Bounds the repositories whose providers are asked at once: one slow provider must not hold up the others.
 const MAX_CONCURRENT_REPOSITORIES: usize = 16;
 
-/// What is known of the write access of one sender, or which service could not be asked.
+/// What the provider answers, or which service could not be asked.
 type Checked = Result<WriteAccess, ServiceUnavailable>;
 
 /// The client of `MayWrite`; a clone is the same client.
@@ -36,19 +40,22 @@ impl WriteAccessClient {
         }
     }
 
-    /// Checks many senders, each once, and several repositories at once. When a provider does not answer for one
-    /// sender, it is not asked about the other senders of that repository.
+    /// Asks many questions, each once, and about several repositories at once. When a provider does not answer one, it
+    /// is not asked the others about that repository.
     pub(crate) async fn check_all(
         &self,
-        senders: impl Iterator<Item = (RepositoryId, Sender)>,
-    ) -> HashMap<(RepositoryId, Sender), Checked> {
-        let mut by_repository: HashMap<RepositoryId, HashSet<Sender>> = HashMap::new();
-        for (repository, sender) in senders {
-            by_repository.entry(repository).or_default().insert(sender);
+        questions: impl Iterator<Item = (RepositoryId, ProviderQuestion)>,
+    ) -> HashMap<(RepositoryId, ProviderQuestion), Checked> {
+        let mut by_repository: HashMap<RepositoryId, HashSet<ProviderQuestion>> = HashMap::new();
+        for (repository, question) in questions {
+            by_repository
+                .entry(repository)
+                .or_default()
+                .insert(question);
         }
         let checks = by_repository
             .into_iter()
-            .map(|(repository, senders)| self.check_senders(repository, senders));
+            .map(|(repository, questions)| self.check_repository(repository, questions));
         let checked: Vec<_> = stream::iter(checks)
             .buffer_unordered(MAX_CONCURRENT_REPOSITORIES)
             .collect()
@@ -56,47 +63,46 @@ impl WriteAccessClient {
         checked.into_iter().flatten().collect()
     }
 
-    async fn check_senders(
+    async fn check_repository(
         &self,
         repository: RepositoryId,
-        senders: HashSet<Sender>,
-    ) -> Vec<((RepositoryId, Sender), Checked)> {
-        let mut checked = Vec::with_capacity(senders.len());
+        questions: HashSet<ProviderQuestion>,
+    ) -> Vec<((RepositoryId, ProviderQuestion), Checked)> {
+        let mut checked = Vec::with_capacity(questions.len());
         let mut unanswered: Option<Checked> = None;
-        for sender in senders {
+        for question in questions {
             let access = match &unanswered {
                 Some(unanswered) => Clone::clone(unanswered),
-                None => self.check(repository, &sender).await,
+                None => self.check(repository, &question).await,
             };
             if matches!(access, Err(_) | Ok(WriteAccess::Deferred { .. })) {
                 unanswered = Some(access.clone());
             }
-            checked.push(((repository, sender), access));
+            checked.push(((repository, question), access));
         }
         checked
     }
 
-    async fn check(&self, repository: RepositoryId, sender: &Sender) -> Checked {
-        let request = MayWriteRequest {
-            repository_id: repository.to_string(),
-            login: sender.login.clone(),
-            external_id: sender.id.map(|id| id.to_string()).unwrap_or_default(),
-        };
+    async fn check(&self, repository: RepositoryId, question: &ProviderQuestion) -> Checked {
+        let request = convert::may_write_request(repository, question);
         match self.client.clone().may_write(request).await {
-            Ok(response) => Ok(from_response(response.get_ref(), sender)),
+            Ok(response) => Ok(from_response(response.into_inner(), question)),
             Err(status) => from_status(&status),
         }
     }
 }
 
-fn from_response(response: &MayWriteResponse, sender: &Sender) -> WriteAccess {
-    let login = &sender.login;
-    if response.is_own_actor {
-        WriteAccess::Denied(format!("{login:?} is ck8s itself: nothing triggers itself"))
-    } else if response.may_write || sender.allowance == SenderAllowance::AnyBot {
-        WriteAccess::Granted
-    } else {
-        WriteAccess::Denied(format!("needs write access: {login:?} has none"))
+fn from_response(response: MayWriteResponse, question: &ProviderQuestion) -> WriteAccess {
+    match &question.sender {
+        Some(Sender { login, .. }) if response.is_own_actor => {
+            WriteAccess::Denied(format!("{login:?} is ck8s itself: nothing triggers itself"))
+        }
+        Some(Sender { login, .. }) if !response.may_write => {
+            WriteAccess::Denied(format!("needs write access: {login:?} has none"))
+        }
+        _ => WriteAccess::Granted {
+            head: response.head.map(convert::pull_request_head),
+        },
     }
 }
 

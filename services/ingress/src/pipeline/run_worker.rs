@@ -38,7 +38,7 @@ impl RunWorker {
         while let Some(batch) = batches.next().await {
             let (asking, plain): (Vec<_>, Vec<_>) = batch
                 .drain(..)
-                .partition(|pending| pending.request.sender.is_some());
+                .partition(|pending| pending.request.question.is_some());
             self.handle_aside(asking);
             self.handle(plain).await;
         }

@@ -1,4 +1,5 @@
-//! Sorts deliveries by the write access of their senders, as the provider states it.
+//! Sorts deliveries by the write access of their senders, as the provider states it, and pins runs to the heads of pull
+//! requests.
 use crate::{
     domain::{
         delivery::{DeliveryOutcome, MAX_REASON_CHARS, Postponement},
@@ -25,18 +26,18 @@ pub(super) struct CheckedSenders {
 
 /// Asks the providers about the senders of these deliveries.
 pub(super) async fn check(client: &WriteAccessClient, pending: Vec<PendingRun>) -> CheckedSenders {
-    let senders = pending.iter().filter_map(|p| {
-        let sender = p.request.sender.clone()?;
-        Some((p.request.repository_id, sender))
+    let questions = pending.iter().filter_map(|p| {
+        let question = p.request.question.clone()?;
+        Some((p.request.repository_id, question))
     });
-    let access = client.check_all(senders).await;
+    let access = client.check_all(questions).await;
     let mut checked = CheckedSenders::default();
     for pending in pending {
-        let Some(sender) = pending.request.sender.clone() else {
+        let Some(question) = pending.request.question.clone() else {
             checked.granted.push(pending);
             continue;
         };
-        match access.get(&(pending.request.repository_id, sender)) {
+        match access.get(&(pending.request.repository_id, question)) {
             Some(Ok(access)) => checked.add(pending, access),
             Some(Err(unavailable)) => checked.unavailable = Some(unavailable.clone()),
             None => {}
@@ -46,12 +47,18 @@ pub(super) async fn check(client: &WriteAccessClient, pending: Vec<PendingRun>) 
 }
 
 impl CheckedSenders {
-    fn add(&mut self, pending: PendingRun, access: &WriteAccess) {
+    fn add(&mut self, mut pending: PendingRun, access: &WriteAccess) {
         let id = pending.delivery_id;
-        let trigger = &pending.request.run.trigger.name;
+        let trigger = pending.request.run.trigger.name.clone();
         let explain = |reason: &str| format!("trigger {trigger:?}: {reason}");
         match access {
-            WriteAccess::Granted => self.granted.push(pending),
+            WriteAccess::Granted { head } => match pending.request.settle(head.as_ref()) {
+                Ok(()) => self.granted.push(pending),
+                Err(reason) => {
+                    let reason = format!("trigger {trigger:?} {reason}");
+                    self.refused.push(DeliveryOutcome::ignored(id, &reason));
+                }
+            },
             WriteAccess::Denied(reason) => {
                 let outcome = DeliveryOutcome::ignored(id, &explain(reason));
                 self.refused.push(outcome);

@@ -1,5 +1,5 @@
-//! Answers whether somebody at the provider may write to a repository.
-use ck8s_provider::ProviderError;
+//! Answers whether somebody at the provider may write to a repository, and what a pull request's head is.
+use ck8s_provider::{ProviderError, PullRequestHead};
 use ck8s_types::RepositoryId;
 use time::OffsetDateTime;
 
@@ -54,17 +54,33 @@ impl Repositories {
         })
     }
 
+    /// Returns the head of a pull request as it is now: it is never remembered.
+    pub(crate) async fn pull_request_head(
+        &self,
+        repository: RepositoryId,
+        number: i64,
+    ) -> Result<PullRequestHead, Error> {
+        let (repository, remote) = self.load_remote(repository).await?;
+        let ask = async || {
+            refuse_while_limited(&repository, &remote)?;
+            let api = remote.api();
+            api.pull_request_head(&remote.credential, &remote.remote, number)
+                .await
+        };
+        let head = ask().await;
+        if let Err(error) = &head {
+            self.note_provider_error(&repository, error).await;
+        }
+        head.map_err(Error::at("asking for the pull request's head"))
+    }
+
     async fn ask_provider(
         &self,
         repository: &Repository,
         remote: &RemoteRepository,
         login: &str,
     ) -> Result<bool, ProviderError> {
-        let now = OffsetDateTime::now_utc();
-        if let Some(until) = repository.provider.limited_until(now) {
-            let by = remote.api().name();
-            return Err(ProviderError::RateLimited { by, until });
-        }
+        refuse_while_limited(repository, remote)?;
         let answer = remote
             .api()
             .may_write(&remote.credential, &remote.remote, login)
@@ -74,4 +90,19 @@ impl Repositories {
         }
         answer
     }
+}
+
+/// Returns an error while the provider takes no requests.
+fn refuse_while_limited(
+    repository: &Repository,
+    remote: &RemoteRepository,
+) -> Result<(), ProviderError> {
+    let now = OffsetDateTime::now_utc();
+    repository
+        .provider
+        .limited_until(now)
+        .map_or(Ok(()), |until| {
+            let by = remote.api().name();
+            Err(ProviderError::RateLimited { by, until })
+        })
 }

@@ -27,6 +27,8 @@ pub(crate) async fn open_run_secrets(
     };
     let mut secrets = match (run.repository, run.spec.secrets.as_slice()) {
         (_, []) => BTreeMap::new(),
+        // Code of a fork: whatever its spec names, it gets its own token alone.
+        _ if run.trigger.secrets_withheld => BTreeMap::new(),
         (Some(repository), _) => engine.peers.secrets(repository, &run).await?,
         (None, _) => {
             let message = "a run without a repository has no secrets";

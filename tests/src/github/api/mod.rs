@@ -5,6 +5,7 @@ mod deliveries;
 mod gate;
 mod hooks;
 mod pages;
+mod pull_requests;
 mod quota;
 mod record;
 mod repositories;
@@ -56,7 +57,8 @@ fn repository() -> Router<Shared> {
         )
         .route("/statuses/{sha}", post(statuses::create))
         .route("/issues", get(threads::issues))
-        .route("/pulls", get(threads::pulls))
+        .route("/pulls", get(pull_requests::list))
+        .route("/pulls/{number}", get(pull_requests::one))
         .route(
             "/issues/{number}/comments",
             get(threads::list).post(threads::create),

@@ -46,11 +46,11 @@ fn api(world: &GitHubWorld) -> String {
     format!("{}{API}", world.url)
 }
 
-fn at(world: &GitHubWorld, repository: &Repository) -> String {
+pub(super) fn at(world: &GitHubWorld, repository: &Repository) -> String {
     format!("{}/repos/{}", api(world), repository.full_name)
 }
 
-fn page(world: &GitHubWorld, repository: &Repository) -> String {
+pub(super) fn page(world: &GitHubWorld, repository: &Repository) -> String {
     format!("{}/{}", world.url, repository.full_name)
 }
 
@@ -99,7 +99,7 @@ pub(super) fn simple_user(world: &GitHubWorld, person: &Account) -> Value {
 }
 
 /// A person by id; a deleted account is GitHub's ghost.
-fn by_id(world: &GitHubWorld, id: u64) -> Value {
+pub(super) fn by_id(world: &GitHubWorld, id: u64) -> Value {
     let ghost = || user_of(world, 10_137, "ghost");
     world
         .by_id(id)

@@ -1,4 +1,4 @@
-//! Issues and pull requests: comments and reactions. The lists of issues and pull requests are empty.
+//! Issues and pull requests: comments and reactions. The list of issues is empty.
 use axum::{
     Json,
     extract::{Path, RawQuery, State},
@@ -29,15 +29,6 @@ pub(super) async fn issues(
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     enter(&lock(&world), &headers, &named, &read("issues"))?;
-    Ok(Json(Vec::<Value>::new()).into_response())
-}
-
-pub(super) async fn pulls(
-    State(world): State<Shared>,
-    Path(named): Path<Named>,
-    headers: HeaderMap,
-) -> Result<Response, Refused> {
-    enter(&lock(&world), &headers, &named, &read("pull_requests"))?;
     Ok(Json(Vec::<Value>::new()).into_response())
 }
 

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ck8s/repositories/v1/repositories.proto.
  */
 export const file_ck8s_repositories_v1_repositories: GenFile = /*@__PURE__*/
-  fileDesc("CidjazhzL3JlcG9zaXRvcmllcy92MS9yZXBvc2l0b3JpZXMucHJvdG8SFGNrOHMucmVwb3NpdG9yaWVzLnYxIvEFCgpSZXBvc2l0b3J5EgoKAmlkGAEgASgJEhIKCnByb2plY3RfaWQYAiABKAkSMAoIcHJvdmlkZXIYAyABKA4yHi5jazhzLnJlcG9zaXRvcmllcy52MS5Qcm92aWRlchITCgtleHRlcm5hbF9pZBgEIAEoCRIRCglmdWxsX25hbWUYBSABKAkSFgoOZGVmYXVsdF9icmFuY2gYBiABKAkSFQoNc2VydmljZXNfdGV4dBgHIAEoCRIwCghzZXJ2aWNlcxgIIAEoCzIeLmNrOHMucmVwb3NpdG9yaWVzLnYxLlNlcnZpY2VzEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZXRhZxgLIAEoCRIUCgxzZWNyZXRfbmFtZXMYDCADKAkSPwobcHJldmlvdXNfc2VjcmV0X2V4cGlyZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI4CgpjcmVkZW50aWFsGA4gASgOMiQuY2s4cy5yZXBvc2l0b3JpZXMudjEuQ3JlZGVudGlhbEtpbmQSFQoNc2VydmljZXNfcGF0aBgPIAEoCRIYChBzZXJ2aWNlc19wcm9ibGVtGBAgASgJEhcKD3NlcnZpY2VzX2NvbW1pdBgRIAEoCRI3ChNzZXJ2aWNlc19jaGVja190aW1lGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdob29rX2lkGBMgASgJEhQKDGhvb2tfcHJvYmxlbRgUIAEoCRIuCgp3YWl0X3VudGlsGBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgdzZWNyZXRzGBYgAygLMhwuY2s4cy5yZXBvc2l0b3JpZXMudjEuU2VjcmV0IlkKBlNlY3JldBIMCgRuYW1lGAEgASgJEhAKCHRyaWdnZXJzGAIgAygJEi8KC3VwZGF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJDCgNBcHASDgoGYXBwX2lkGAEgASgJEhcKD2luc3RhbGxhdGlvbl9pZBgCIAEoCRITCgtwcml2YXRlX2tleRgDIAEoCSJtCgdGaW5kaW5nEg8KB3N1YmplY3QYASABKAkSMAoIc3RhbmRpbmcYAiABKA4yHi5jazhzLnJlcG9zaXRvcmllcy52MS5TdGFuZGluZxIPCgdtZXNzYWdlGAMgASgJEg4KBnJlbWVkeRgEIAEoCSKTAQoMSG9va0RlbGl2ZXJ5EhMKC2RlbGl2ZXJ5X2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAkSDQoFZXZlbnQYAyABKAkSKAoEdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJc3VjY2VlZGVkGAUgASgIEg4KBnN0YXR1cxgGIAEoCSI7CghTZXJ2aWNlcxIvCgh0cmlnZ2VycxgBIAMoCzIdLmNrOHMucmVwb3NpdG9yaWVzLnYxLlRyaWdnZXIi4QEKB1RyaWdnZXISDAoEbmFtZRgBIAEoCRINCgVldmVudBgCIAEoCRIPCgdhY3Rpb25zGAMgAygJEg4KBmxhYmVscxgEIAMoCRIPCgdjb21tZW50GAUgASgJEhAKCGJyYW5jaGVzGAYgAygJEg0KBXBhdGhzGAcgAygJEhIKCmFsbG93X2JvdHMYCCABKAgSIwoEc3BlYxgJIAEoCzIVLmNrOHMucnVucy52MS5SdW5TcGVjEhcKD2JyYW5jaGVzX2lnbm9yZRgKIAMoCRIUCgxwYXRoc19pZ25vcmUYCyADKAkqOQoIUHJvdmlkZXISGAoUUFJPVklERVJfVU5TUEVDSUZJRUQQABITCg9QUk9WSURFUl9HSVRIVUIQASplCg5DcmVkZW50aWFsS2luZBIfChtDUkVERU5USUFMX0tJTkRfVU5TUEVDSUZJRUQQABIZChVDUkVERU5USUFMX0tJTkRfVE9LRU4QARIXChNDUkVERU5USUFMX0tJTkRfQVBQEAIqXwoIU3RhbmRpbmcSGAoUU1RBTkRJTkdfVU5TUEVDSUZJRUQQABIPCgtTVEFORElOR19PSxABEhIKDlNUQU5ESU5HX1dST05HEAISFAoQU1RBTkRJTkdfVU5LTk9XThADYgZwcm90bzM", [file_ck8s_runs_v1_runs, file_google_protobuf_timestamp]);
+  fileDesc("CidjazhzL3JlcG9zaXRvcmllcy92MS9yZXBvc2l0b3JpZXMucHJvdG8SFGNrOHMucmVwb3NpdG9yaWVzLnYxIvEFCgpSZXBvc2l0b3J5EgoKAmlkGAEgASgJEhIKCnByb2plY3RfaWQYAiABKAkSMAoIcHJvdmlkZXIYAyABKA4yHi5jazhzLnJlcG9zaXRvcmllcy52MS5Qcm92aWRlchITCgtleHRlcm5hbF9pZBgEIAEoCRIRCglmdWxsX25hbWUYBSABKAkSFgoOZGVmYXVsdF9icmFuY2gYBiABKAkSFQoNc2VydmljZXNfdGV4dBgHIAEoCRIwCghzZXJ2aWNlcxgIIAEoCzIeLmNrOHMucmVwb3NpdG9yaWVzLnYxLlNlcnZpY2VzEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZXRhZxgLIAEoCRIUCgxzZWNyZXRfbmFtZXMYDCADKAkSPwobcHJldmlvdXNfc2VjcmV0X2V4cGlyZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI4CgpjcmVkZW50aWFsGA4gASgOMiQuY2s4cy5yZXBvc2l0b3JpZXMudjEuQ3JlZGVudGlhbEtpbmQSFQoNc2VydmljZXNfcGF0aBgPIAEoCRIYChBzZXJ2aWNlc19wcm9ibGVtGBAgASgJEhcKD3NlcnZpY2VzX2NvbW1pdBgRIAEoCRI3ChNzZXJ2aWNlc19jaGVja190aW1lGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdob29rX2lkGBMgASgJEhQKDGhvb2tfcHJvYmxlbRgUIAEoCRIuCgp3YWl0X3VudGlsGBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgdzZWNyZXRzGBYgAygLMhwuY2s4cy5yZXBvc2l0b3JpZXMudjEuU2VjcmV0IlkKBlNlY3JldBIMCgRuYW1lGAEgASgJEhAKCHRyaWdnZXJzGAIgAygJEi8KC3VwZGF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJDCgNBcHASDgoGYXBwX2lkGAEgASgJEhcKD2luc3RhbGxhdGlvbl9pZBgCIAEoCRITCgtwcml2YXRlX2tleRgDIAEoCSJtCgdGaW5kaW5nEg8KB3N1YmplY3QYASABKAkSMAoIc3RhbmRpbmcYAiABKA4yHi5jazhzLnJlcG9zaXRvcmllcy52MS5TdGFuZGluZxIPCgdtZXNzYWdlGAMgASgJEg4KBnJlbWVkeRgEIAEoCSKTAQoMSG9va0RlbGl2ZXJ5EhMKC2RlbGl2ZXJ5X2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAkSDQoFZXZlbnQYAyABKAkSKAoEdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJc3VjY2VlZGVkGAUgASgIEg4KBnN0YXR1cxgGIAEoCSI7CghTZXJ2aWNlcxIvCgh0cmlnZ2VycxgBIAMoCzIdLmNrOHMucmVwb3NpdG9yaWVzLnYxLlRyaWdnZXIiqAIKB1RyaWdnZXISDAoEbmFtZRgBIAEoCRINCgVldmVudBgCIAEoCRIPCgdhY3Rpb25zGAMgAygJEg4KBmxhYmVscxgEIAMoCRIPCgdjb21tZW50GAUgASgJEhAKCGJyYW5jaGVzGAYgAygJEg0KBXBhdGhzGAcgAygJEhIKCmFsbG93X2JvdHMYCCABKAgSIwoEc3BlYxgJIAEoCzIVLmNrOHMucnVucy52MS5SdW5TcGVjEhcKD2JyYW5jaGVzX2lnbm9yZRgKIAMoCRIUCgxwYXRoc19pZ25vcmUYCyADKAkSFAoMYWxsb3dlZF9ib3RzGAwgAygJEi8KBWZvcmtzGA0gASgOMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuRm9ya1BvbGljeSo5CghQcm92aWRlchIYChRQUk9WSURFUl9VTlNQRUNJRklFRBAAEhMKD1BST1ZJREVSX0dJVEhVQhABKmUKDkNyZWRlbnRpYWxLaW5kEh8KG0NSRURFTlRJQUxfS0lORF9VTlNQRUNJRklFRBAAEhkKFUNSRURFTlRJQUxfS0lORF9UT0tFThABEhcKE0NSRURFTlRJQUxfS0lORF9BUFAQAipfCghTdGFuZGluZxIYChRTVEFORElOR19VTlNQRUNJRklFRBAAEg8KC1NUQU5ESU5HX09LEAESEgoOU1RBTkRJTkdfV1JPTkcQAhIUChBTVEFORElOR19VTktOT1dOEAMqegoKRm9ya1BvbGljeRIbChdGT1JLX1BPTElDWV9VTlNQRUNJRklFRBAAEhQKEEZPUktfUE9MSUNZX0RFTlkQARIVChFGT1JLX1BPTElDWV9BTExPVxACEiIKHkZPUktfUE9MSUNZX0FMTE9XX1dJVEhfU0VDUkVUUxADYgZwcm90bzM", [file_ck8s_runs_v1_runs, file_google_protobuf_timestamp]);
 
 /**
  * A repository of a project.
@@ -434,7 +434,7 @@ export type Trigger = Message<"ck8s.repositories.v1.Trigger"> & {
   paths: string[];
 
   /**
-   * Bots may trigger; otherwise they are refused.
+   * Any bot that acts in the repository itself may trigger; otherwise only those of allowed_bots.
    *
    * @generated from field: bool allow_bots = 8;
    */
@@ -460,6 +460,20 @@ export type Trigger = Message<"ck8s.repositories.v1.Trigger"> & {
    * @generated from field: repeated string paths_ignore = 11;
    */
   pathsIgnore: string[];
+
+  /**
+   * Bots that may trigger: their logins at the provider, or their ids there.
+   *
+   * @generated from field: repeated string allowed_bots = 12;
+   */
+  allowedBots: string[];
+
+  /**
+   * What it does with code of another repository.
+   *
+   * @generated from field: ck8s.repositories.v1.ForkPolicy forks = 13;
+   */
+  forks: ForkPolicy;
 };
 
 /**
@@ -570,4 +584,45 @@ export enum Standing {
  */
 export const StandingSchema: GenEnum<Standing> = /*@__PURE__*/
   enumDesc(file_ck8s_repositories_v1_repositories, 2);
+
+/**
+ * What a trigger does with code of another repository: of a fork, or of a repository that is gone or not known.
+ *
+ * @generated from enum ck8s.repositories.v1.ForkPolicy
+ */
+export enum ForkPolicy {
+  /**
+   * Never sent; counts as DENY.
+   *
+   * @generated from enum value: FORK_POLICY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Nothing runs, unless a person with write access asks for the very commit by a command.
+   *
+   * @generated from enum value: FORK_POLICY_DENY = 1;
+   */
+  DENY = 1,
+
+  /**
+   * It runs, without secrets.
+   *
+   * @generated from enum value: FORK_POLICY_ALLOW = 2;
+   */
+  ALLOW = 2,
+
+  /**
+   * It runs with secrets.
+   *
+   * @generated from enum value: FORK_POLICY_ALLOW_WITH_SECRETS = 3;
+   */
+  ALLOW_WITH_SECRETS = 3,
+}
+
+/**
+ * Describes the enum ck8s.repositories.v1.ForkPolicy.
+ */
+export const ForkPolicySchema: GenEnum<ForkPolicy> = /*@__PURE__*/
+  enumDesc(file_ck8s_repositories_v1_repositories, 3);
 

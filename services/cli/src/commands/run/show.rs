@@ -33,6 +33,15 @@ pub(super) fn describe(run: &Run) -> String {
         ("Title", trigger.title),
         ("Actor", trigger.actor),
         ("Page", trigger.url),
+        ("Commit", trigger.commit_sha),
+        ("Code of", trigger.head_repository),
+        (
+            "Secrets",
+            match trigger.secrets_withheld {
+                true => "withheld: the code is another repository's".to_owned(),
+                false => String::new(),
+            },
+        ),
         ("Image", spec.image),
         ("Command", spec.command.join(" ")),
         ("Attempt", run.attempt.to_string()),

@@ -49,7 +49,7 @@ impl SentWebhook {
             "action": "labeled",
             "label": {"id": 1, "name": LABEL},
             "issue": {"id": 1, "number": 1, "title": "Smoke test", "state": "open",
-                "labels": [{"id": 1, "name": LABEL}], "user": user},
+                "labels": [{"id": 1, "name": LABEL}], "user": user, "author_association": "OWNER"},
             "repository": {"id": fixture.external_id, "name": name, "full_name": fixture.full_name,
                 "default_branch": "main", "owner": {"login": owner}},
             "sender": user,

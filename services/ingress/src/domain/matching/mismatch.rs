@@ -9,6 +9,7 @@ pub(super) enum Mismatch {
     Comment(String),
     Branch(String),
     Path(String),
+    Fork(String),
     Sender(String),
 }
 
@@ -22,7 +23,8 @@ impl Mismatch {
             Self::Comment(_) => 3,
             Self::Branch(_) => 4,
             Self::Path(_) => 5,
-            Self::Sender(_) => 6,
+            Self::Fork(_) => 6,
+            Self::Sender(_) => 7,
         }
     }
 
@@ -35,6 +37,7 @@ impl Mismatch {
             | Self::Comment(text)
             | Self::Branch(text)
             | Self::Path(text)
+            | Self::Fork(text)
             | Self::Sender(text) => Some(text),
         }
     }

@@ -23,7 +23,7 @@ pub(crate) fn run_request(
         name: event,
         payload,
         repository: &repository.full_name,
-        write_access: repository.write_access,
+        write_access: &repository.write_access,
     };
     match decide(&repository.triggers, event) {
         Decision::Run(run) => Ok(RunRequest::new(repository, *run)),

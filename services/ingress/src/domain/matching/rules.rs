@@ -2,15 +2,16 @@
 use super::{
     super::{
         event::{WebhookEvent, WriteAccessSource},
+        forks::ForkPolicy,
+        head,
+        origin::{self, Origin, OtherRepository},
         payload::{Payload, Subject},
+        sender_rights::{self, SenderRights},
         trigger::Trigger,
     },
     mismatch::Mismatch,
     wording::{any_of, quoted},
 };
-
-/// The associations of authors who have write access.
-const WRITERS: [&str; 3] = ["OWNER", "MEMBER", "COLLABORATOR"];
 
 /// Returns why the trigger does not match the event; none if it matches.
 pub(super) fn mismatch(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mismatch> {
@@ -22,12 +23,16 @@ pub(super) fn mismatch(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mis
         .or_else(|| comment(trigger, event.payload))
         .or_else(|| branch(trigger, event))
         .or_else(|| path(trigger, event.payload))
+        .or_else(|| fork(trigger, event))
         .or_else(|| sender(trigger, event))
 }
 
 fn action(trigger: &Trigger, payload: &Payload<'_>) -> Option<Mismatch> {
     let actual = payload.action.as_str();
-    let by_default = ["created"].map(str::to_owned);
+    let by_default = [match trigger.event.as_str() {
+        "pull_request_review" => "submitted".to_owned(),
+        _ => "created".to_owned(),
+    }];
     // A command is given once: editing or deleting its comment does not give it again, unless the trigger says so.
     let expected: &[String] = match trigger.actions.as_slice() {
         [] if trigger.comment.is_empty() => return None,
@@ -53,6 +58,8 @@ fn label(trigger: &Trigger, payload: &Payload<'_>) -> Option<Mismatch> {
             Vec::new()
         }
         Some(label) => vec![label.name.as_str()],
+        // The label itself was deleted, and GitHub does not name it.
+        None if payload.action.as_str() == "unlabeled" => Vec::new(),
         None => payload.subject().map(labels).unwrap_or_default(),
     };
     let is_expected = |name: &str| {
@@ -95,7 +102,7 @@ fn comment(trigger: &Trigger, payload: &Payload<'_>) -> Option<Mismatch> {
     if trigger.comment.is_empty() {
         return None;
     }
-    let body = payload.comment.0.as_ref().map_or("", |c| c.body.as_str());
+    let body = payload.comment().map_or("", |c| c.body.as_str());
     (body.split_whitespace().next() != Some(trigger.comment.as_str())).then(|| {
         Mismatch::Comment(format!(
             "wants a comment that starts with {:?}",
@@ -153,43 +160,50 @@ fn path(trigger: &Trigger, payload: &Payload<'_>) -> Option<Mismatch> {
     )))
 }
 
-fn sender(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mismatch> {
-    let payload = event.payload;
-    let login = payload.sender_login();
-    if !trigger.allow_bots && payload.is_by_bot() {
-        return Some(Mismatch::Sender(format!(
-            "does not allow bots, and {} is one",
-            quoted(login)
-        )));
-    }
-    if event.write_access == WriteAccessSource::Provider {
-        return None;
-    }
-    let association = match (&payload.comment.0, payload.subject()) {
-        (Some(comment), _) => comment.author_association.as_str(),
-        // Anybody may open an issue or a pull request, so what its author does to it needs write access too. GitHub
-        // itself asks for write access when somebody else sets a label or the like.
-        (None, Some(subject)) if is_author(subject, login) => {
-            match subject.author_association.as_str() {
-                "" => return None,
-                association => association,
-            }
+/// What is not known of a pull request's head is asked for later, if there is somebody to ask.
+fn fork(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mismatch> {
+    let rules = trigger.fork_rules(event);
+    let other = match origin::of(event) {
+        Origin::Own => return None,
+        Origin::Other(other) => other,
+        Origin::PullRequest(_) if event.has_provider() => return None,
+        Origin::PullRequest(number) if rules.policy == ForkPolicy::Deny => {
+            return Some(Mismatch::Fork(format!(
+                "needs the head of pull request {number}, for which nobody can be asked without a credential: add one, \
+                 or let the trigger say `forks: allow`"
+            )));
         }
-        _ => return None,
+        Origin::PullRequest(_) => OtherRepository::default(),
     };
-    (!WRITERS.contains(&association)).then(|| {
-        Mismatch::Sender(format!(
-            "needs write access: {} is {}",
-            quoted(login),
-            quoted(association)
-        ))
-    })
+    if rules.is_command
+        && let Err(problem) = head::check_commit(trigger, event)
+    {
+        return Some(Mismatch::Fork(problem));
+    }
+    rules.admit(&other).err().map(Mismatch::Fork)
 }
 
-fn is_author(subject: &Subject<'_>, login: &str) -> bool {
-    subject
-        .user
-        .0
-        .as_ref()
-        .is_some_and(|author| author.login.as_str() == login)
+fn sender(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mismatch> {
+    let Some(sender) = event.payload.sender() else {
+        return Some(Mismatch::Sender(
+            "needs to know who acted, and the delivery names nobody".to_owned(),
+        ));
+    };
+    let login = quoted(sender.login.as_str());
+    if let WriteAccessSource::Provider { actor } = event.write_access
+        && actor.is(sender)
+    {
+        let problem = format!("is not for {login}, which is ck8s itself: nothing triggers itself");
+        return Some(Mismatch::Sender(problem));
+    }
+    if sender.is_bot() {
+        return (!trigger.bots.any && !trigger.bots.names(sender))
+            .then(|| Mismatch::Sender(format!("does not allow bots, and {login} is one")));
+    }
+    match (event.write_access, sender_rights::of(event, sender)) {
+        (WriteAccessSource::Payload, SenderRights::Unknown(reason)) => {
+            Some(Mismatch::Sender(reason))
+        }
+        _ => None,
+    }
 }

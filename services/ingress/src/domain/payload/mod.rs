@@ -1,19 +1,26 @@
 //! The few fields of a GitHub payload that matter here, borrowed from the body.
+mod objects;
 mod repository_id;
 mod tolerant_json;
 
 use serde::Deserialize;
 
-pub(crate) use self::repository_id::repository_id;
-use self::tolerant_json::{FileNames, Flag, List, Number, Object, Text};
+use self::tolerant_json::{Flag, List, Object, Text};
+
+pub(crate) use self::{
+    objects::{
+        Branch, Comment, Commit, HeadRepository, Label, Release, Repository, Subject, User,
+        WorkflowRun,
+    },
+    repository_id::repository_id,
+    tolerant_json::Member,
+};
 
 /// Bounds the nesting of a body: other JSON readers refuse deeper ones too, no real payload comes near, and what is
 /// stored must be readable.
 const MAX_DEPTH: usize = 128;
 /// Bounds the commits of a push that are looked at. GitHub sends no more.
 const MAX_COMMITS: usize = 2_048;
-/// Bounds the labels of an issue or a pull request that are looked at. GitHub allows 100.
-const MAX_LABELS: usize = 256;
 
 /// The fields of a payload that matter.
 #[derive(Deserialize, Default, Debug)]
@@ -33,8 +40,18 @@ pub(crate) struct Payload<'a> {
     pub(crate) pull_request: Object<Subject<'a>>,
     #[serde(borrow)]
     pub(crate) comment: Object<Comment<'a>>,
+    #[serde(borrow)]
+    pub(crate) review: Object<Comment<'a>>,
+    #[serde(borrow)]
+    pub(crate) discussion: Object<Subject<'a>>,
+    #[serde(borrow)]
+    pub(crate) release: Object<Release<'a>>,
+    #[serde(borrow)]
+    pub(crate) workflow_run: Object<WorkflowRun<'a>>,
     #[serde(borrow, rename = "ref")]
     pub(crate) git_ref: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) ref_type: Text<'a>,
     #[serde(borrow)]
     pub(crate) after: Text<'a>,
     #[serde(borrow)]
@@ -44,96 +61,6 @@ pub(crate) struct Payload<'a> {
     pub(crate) head_commit: Object<Commit<'a>>,
     #[serde(borrow)]
     pub(crate) commits: List<Object<Commit<'a>>, MAX_COMMITS>,
-}
-
-/// The repository that the event belongs to.
-#[derive(Deserialize, Default, Debug)]
-#[serde(default)]
-pub(crate) struct Repository<'a> {
-    pub(crate) id: Number,
-    #[serde(borrow)]
-    pub(crate) html_url: Text<'a>,
-}
-
-/// An account.
-#[derive(Deserialize, Default, Debug)]
-#[serde(default)]
-pub(crate) struct User<'a> {
-    pub(crate) id: Number,
-    #[serde(borrow)]
-    pub(crate) login: Text<'a>,
-    #[serde(borrow, rename = "type")]
-    pub(crate) account_type: Text<'a>,
-}
-
-/// A label.
-#[derive(Deserialize, Default, Debug)]
-#[serde(default)]
-pub(crate) struct Label<'a> {
-    #[serde(borrow)]
-    pub(crate) name: Text<'a>,
-}
-
-/// An issue or a pull request.
-#[derive(Deserialize, Default, Debug)]
-#[serde(default)]
-pub(crate) struct Subject<'a> {
-    pub(crate) number: Number,
-    #[serde(borrow)]
-    pub(crate) title: Text<'a>,
-    #[serde(borrow)]
-    pub(crate) html_url: Text<'a>,
-    #[serde(borrow)]
-    pub(crate) labels: List<Object<Label<'a>>, MAX_LABELS>,
-    #[serde(borrow)]
-    pub(crate) author_association: Text<'a>,
-    #[serde(borrow)]
-    pub(crate) user: Object<User<'a>>,
-    #[serde(borrow)]
-    pub(crate) base: Object<Branch<'a>>,
-    #[serde(borrow)]
-    pub(crate) head: Object<Branch<'a>>,
-}
-
-/// One end of a pull request.
-#[derive(Deserialize, Default, Debug)]
-#[serde(default)]
-pub(crate) struct Branch<'a> {
-    #[serde(borrow, rename = "ref")]
-    pub(crate) name: Text<'a>,
-    #[serde(borrow)]
-    pub(crate) sha: Text<'a>,
-}
-
-/// A comment on anything.
-#[derive(Deserialize, Default, Debug)]
-#[serde(default)]
-pub(crate) struct Comment<'a> {
-    pub(crate) id: Number,
-    #[serde(borrow)]
-    pub(crate) body: Text<'a>,
-    #[serde(borrow)]
-    pub(crate) html_url: Text<'a>,
-    #[serde(borrow)]
-    pub(crate) author_association: Text<'a>,
-}
-
-/// A commit of a push.
-#[derive(Deserialize, Default, Debug)]
-#[serde(default)]
-pub(crate) struct Commit<'a> {
-    #[serde(borrow)]
-    pub(crate) id: Text<'a>,
-    #[serde(borrow)]
-    pub(crate) message: Text<'a>,
-    #[serde(borrow)]
-    pub(crate) url: Text<'a>,
-    #[serde(borrow)]
-    pub(crate) added: FileNames<'a>,
-    #[serde(borrow)]
-    pub(crate) modified: FileNames<'a>,
-    #[serde(borrow)]
-    pub(crate) removed: FileNames<'a>,
 }
 
 /// The reason why a body is not a payload.
@@ -163,27 +90,20 @@ impl<'a> Payload<'a> {
         self.repository.0.as_ref()?.id.0
     }
 
-    /// Returns GitHub's id of the account that caused the event.
-    pub(crate) fn sender_id(&self) -> Option<u64> {
-        self.sender.0.as_ref()?.id.0
+    /// Returns the account that caused the event; none if GitHub names none.
+    pub(crate) fn sender(&self) -> Option<&User<'a>> {
+        let sender = self.sender.0.as_ref();
+        sender.filter(|sender| !sender.login.as_str().is_empty())
     }
 
     /// Returns the name of the account that caused the event; empty if it is missing.
     pub(crate) fn sender_login(&self) -> &str {
-        self.sender
-            .0
-            .as_ref()
-            .map_or("", |user| user.login.as_str())
+        self.sender().map_or("", |user| user.login.as_str())
     }
 
-    /// Returns whether a bot caused the event.
-    pub(crate) fn is_by_bot(&self) -> bool {
-        let account_type = self
-            .sender
-            .0
-            .as_ref()
-            .map_or("", |user| user.account_type.as_str());
-        account_type == "Bot" || self.sender_login().ends_with("[bot]")
+    /// Returns the comment or the review: what a command stands in.
+    pub(crate) fn comment(&self) -> Option<&Comment<'a>> {
+        self.comment.0.as_ref().or(self.review.0.as_ref())
     }
 
     /// Returns how many elements the longest of its lists has.

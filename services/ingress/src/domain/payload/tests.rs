@@ -1,5 +1,5 @@
 //! Reading payloads: expected fields, fields of another type, and bodies that are no payload.
-use super::*;
+use super::{tolerant_json::FileNames, *};
 
 #[test]
 fn known_fields_are_read_and_all_others_skipped() {

@@ -28,6 +28,17 @@ pub(crate) struct Flag(pub(crate) bool);
 #[derive(Clone, Debug)]
 pub(crate) struct Object<T>(pub(crate) Option<T>);
 
+/// An object whose absence means another thing than a null.
+#[derive(Clone, Default, Debug)]
+pub(crate) enum Member<T> {
+    /// The payload does not have it.
+    #[default]
+    Missing,
+    /// It is null, or no object.
+    Null,
+    Object(T),
+}
+
 /// An array, of which at most `MAX` elements are read; empty if absent.
 #[derive(Clone, Debug)]
 pub(crate) struct List<T, const MAX: usize>(pub(crate) Vec<T>);
@@ -213,6 +224,13 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         input.deserialize_any(ObjectVisitor(PhantomData))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Member<T> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let object = Object::deserialize(input)?;
+        Ok(object.0.map_or(Self::Null, Self::Object))
     }
 }
 

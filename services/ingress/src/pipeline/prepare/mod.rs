@@ -94,7 +94,7 @@ fn notice(
 ) -> Option<DeliveryNotice> {
     let proves_rotation = repository.secrets.proves_rotation(&webhook.body, signature);
     let is_of_interest = matches!(webhook.event.as_str(), "ping" | "push" | "repository");
-    let has_credential = repository.write_access == WriteAccessSource::Provider;
+    let has_credential = matches!(repository.write_access, WriteAccessSource::Provider { .. });
     let branch = payload.git_ref.as_str().strip_prefix("refs/heads/");
     (has_credential && (is_of_interest || proves_rotation)).then(|| DeliveryNotice {
         repository_id: repository.id,

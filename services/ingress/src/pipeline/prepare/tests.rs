@@ -11,9 +11,10 @@ use sha2::Sha256;
 
 use super::{super::envelope, *};
 use crate::domain::{
+    forks::ForkPolicy,
     repository::WebhookSecrets,
     signature::WebhookSecret,
-    trigger::{GlobFilter, Trigger},
+    trigger::{AllowedBots, GlobFilter, Trigger},
 };
 
 const SECRET: &[u8] = b"the secret of the webhook";
@@ -112,7 +113,8 @@ fn repository() -> Repository {
         comment: String::new(),
         branches: GlobFilter::default(),
         paths: GlobFilter::default(),
-        allow_bots: false,
+        bots: AllowedBots::default(),
+        forks: ForkPolicy::default(),
         spec: Ok(RunSpec::default()),
     };
     let paths = GlobFilter::for_paths(vec!["src/**".to_owned()], Vec::new()).expect("a glob");

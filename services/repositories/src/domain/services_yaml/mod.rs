@@ -9,4 +9,4 @@ mod tests;
 mod tree;
 
 pub(crate) use parse::parse;
-pub(crate) use services::{Services, Trigger};
+pub(crate) use services::{ForkPolicy, Services, Trigger};

@@ -9,7 +9,7 @@ use super::{
     fields::{Field, Fields},
     parse_error::ParseError,
     run::Layer,
-    services::{Services, Trigger},
+    services::{ForkPolicy, Services, Trigger},
     tree::{self, Node, quoted},
 };
 
@@ -26,6 +26,7 @@ pub(crate) const ON_KEYS: &[&str] = &[
     "branches",
     "paths",
     "allow_bots",
+    "forks",
 ];
 /// Bounds the text: it is stored in a row and parsed in memory.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
@@ -127,6 +128,7 @@ fn trigger(
         Some(field) => field.word(is_command, "a command (one word that starts with /)")?,
         None => String::new(),
     };
+    let (allow_bots, allowed_bots) = bots(on.get("allow_bots"))?;
     Ok(Trigger {
         name,
         event,
@@ -137,9 +139,9 @@ fn trigger(
         branches_ignore,
         paths,
         paths_ignore,
-        allow_bots: on
-            .get("allow_bots")
-            .map_or(Ok(false), |field| field.bool())?,
+        allow_bots,
+        allowed_bots,
+        forks: forks(on.get("forks"))?,
         spec: spec(field, &fields, defaults, environments)?,
     })
 }
@@ -200,6 +202,31 @@ fn patterns(field: Option<Field<'_>>) -> Result<(Vec<String>, Vec<String>), Pars
 pub(crate) const NAME_RULE: &str =
     "a name (letters, digits, space, dot, dash, underscore; at most 100 characters)";
 
+/// Reads which bots may trigger: whether any may, and those that are named.
+fn bots(field: Option<Field<'_>>) -> Result<(bool, Vec<String>), ParseError> {
+    match field {
+        Some(field) if field.bool().is_ok() => Ok((field.bool()?, Vec::new())),
+        // 1 alone is meant as a boolean by whoever writes it.
+        Some(field) if field.number(0, u64::MAX).is_ok() => Err(field.error(BOT_PROBLEM)),
+        field => words(field, is_account, BOT_RULE).map(|names| (false, names)),
+    }
+}
+
+/// Reads what happens with code of another repository.
+fn forks(field: Option<Field<'_>>) -> Result<ForkPolicy, ParseError> {
+    let Some(field) = field else {
+        return Ok(ForkPolicy::default());
+    };
+    let word = field.text()?;
+    let policy = ForkPolicy::ALL.into_iter().find(|p| p.as_str() == word);
+    policy.ok_or_else(|| field.error("must be deny, allow or allow_with_secrets"))
+}
+
+/// What names a bot, in words.
+const BOT_RULE: &str = "the login or the id of a bot (dependabot[bot]); true stands for any bot";
+/// What is wrong with a single number.
+const BOT_PROBLEM: &str = "must be true, false, or a list of logins and ids of bots";
+
 fn is_name(text: &str) -> bool {
     (1..=100).contains(&text.len())
         && text.trim() == text
@@ -210,6 +237,20 @@ fn is_name(text: &str) -> bool {
 
 fn is_event(text: &str) -> bool {
     (1..=100).contains(&text.len()) && text.bytes().all(|b| b == b'_' || b.is_ascii_lowercase())
+}
+
+/// Reports whether a text may be the login or the id of an account. The words that YAML 1.1 takes for a boolean are
+/// none: whoever writes them means another thing.
+fn is_account(text: &str) -> bool {
+    let name = text.strip_suffix("[bot]").unwrap_or(text);
+    let is_boolean = ["true", "false", "yes", "no", "on", "off"]
+        .iter()
+        .any(|word| word.eq_ignore_ascii_case(text));
+    (1..=100).contains(&name.len())
+        && !is_boolean
+        && name
+            .bytes()
+            .all(|b| b == b'-' || b == b'_' || b.is_ascii_alphanumeric())
 }
 
 fn is_line(text: &str) -> bool {

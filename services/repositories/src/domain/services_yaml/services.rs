@@ -29,8 +29,37 @@ pub(crate) struct Trigger {
     pub paths: Vec<String>,
     /// Globs of what is ignored.
     pub paths_ignore: Vec<String>,
-    /// Whether bots may trigger.
+    /// Whether any bot that acts in the repository itself may trigger.
     pub allow_bots: bool,
+    /// Logins and ids of bots that may trigger.
+    pub allowed_bots: Vec<String>,
+    /// What it does with code of another repository.
+    pub forks: ForkPolicy,
     /// What runs; its concurrency group still holds placeholders.
     pub spec: RunSpec,
+}
+
+/// What a trigger does with code of another repository.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ForkPolicy {
+    /// Nothing runs, unless a person with write access asks for the very commit.
+    #[default]
+    Deny,
+    /// It runs, without secrets.
+    Allow,
+    /// It runs with secrets.
+    AllowWithSecrets,
+}
+
+impl ForkPolicy {
+    pub(crate) const ALL: [Self; 3] = [Self::Deny, Self::Allow, Self::AllowWithSecrets];
+
+    /// Returns the word of services.yaml.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Allow => "allow",
+            Self::AllowWithSecrets => "allow_with_secrets",
+        }
+    }
 }

@@ -66,6 +66,18 @@ fn a_removed_label_triggers_only_when_the_trigger_names_the_action() {
 }
 
 #[test]
+fn a_label_that_no_longer_exists_triggers_nothing() {
+    let mut gone = labeled("run:dev");
+    gone["action"] = json!("unlabeled");
+    gone.as_object_mut().expect("object").remove("label");
+    let dev = Trigger {
+        labels: texts(&["run:dev"]),
+        ..trigger("dev", "issues")
+    };
+    ignored(&[dev], "issues", &gone);
+}
+
+#[test]
 fn labels_match_in_upper_and_lower_case() {
     let dev = || {
         [Trigger {

@@ -1,5 +1,6 @@
 //! Every rule of matching, with payloads cut down to what the rule reads.
 mod comments;
+mod forks;
 mod labels;
 mod pushes;
 mod senders;
@@ -8,7 +9,12 @@ use ck8s_types::RunSpec;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::{event::WriteAccessSource, payload::Payload, trigger::GlobFilter};
+use crate::domain::{
+    event::{Actor, WriteAccessSource},
+    forks::ForkPolicy,
+    payload::Payload,
+    trigger::{AllowedBots, GlobFilter},
+};
 
 fn trigger(name: &str, event: &str) -> Trigger {
     Trigger {
@@ -19,7 +25,8 @@ fn trigger(name: &str, event: &str) -> Trigger {
         comment: String::new(),
         branches: GlobFilter::default(),
         paths: GlobFilter::default(),
-        allow_bots: false,
+        bots: AllowedBots::default(),
+        forks: ForkPolicy::default(),
         spec: Ok(RunSpec::default()),
     }
 }
@@ -29,6 +36,15 @@ fn texts(texts: &[&str]) -> Vec<String> {
 }
 
 fn decision(triggers: &[Trigger], event: &str, payload: &Value) -> Decision {
+    decision_with(triggers, event, payload, &WriteAccessSource::Payload)
+}
+
+fn decision_with(
+    triggers: &[Trigger],
+    event: &str,
+    payload: &Value,
+    write_access: &WriteAccessSource,
+) -> Decision {
     let body = payload.to_string();
     let payload = Payload::parse(body.as_bytes()).expect("a payload");
     decide(
@@ -37,7 +53,7 @@ fn decision(triggers: &[Trigger], event: &str, payload: &Value) -> Decision {
             name: event,
             payload: &payload,
             repository: "acme/shop",
-            write_access: WriteAccessSource::Payload,
+            write_access,
         },
     )
 }
@@ -66,7 +82,8 @@ fn labeled(label: &str) -> Value {
 
 fn comment(body: &str, association: &str) -> Value {
     json!({"action": "created", "sender": {"login": "mona", "type": "User"}, "issue": {"number": 3, "title": "T"},
-        "comment": {"body": body, "author_association": association, "html_url": "https://github.test/c/1"}})
+        "comment": {"body": body, "author_association": association, "user": {"login": "mona"},
+            "html_url": "https://github.test/c/1"}})
 }
 
 fn command() -> [Trigger; 1] {

@@ -96,7 +96,8 @@ fn a_push_that_deletes_a_branch_is_ignored() {
 fn a_pull_request_matches_by_its_base_branch() {
     let pull = |base: &str| {
         json!({"action": "opened", "number": 9, "sender": {"login": "mona"},
-            "pull_request": {"number": 9, "title": "P", "base": {"ref": base}, "head": {"ref": "topic", "sha": "fff"}}})
+            "pull_request": {"number": 9, "title": "P", "user": {"login": "mona"}, "author_association": "MEMBER",
+                "base": {"ref": base}, "head": {"ref": "topic", "sha": "fff"}}})
     };
     let on = || {
         [Trigger {

@@ -139,7 +139,38 @@ fn one_text_stands_for_a_list_of_one_and_exclusions_alone_keep_the_rest() {
     let trigger = only(&on("branches: '!wip/**'"));
     assert!(trigger.branches.is_empty());
     assert_eq!(trigger.branches_ignore, ["wip/**"]);
-    assert!(only(&on("allow_bots: true")).allow_bots);
+}
+
+#[test]
+fn forks_are_denied_unless_the_file_says_otherwise() {
+    for (line, policy) in [
+        ("paths: a", ForkPolicy::Deny),
+        ("forks: deny", ForkPolicy::Deny),
+        ("forks: allow", ForkPolicy::Allow),
+        ("forks: allow_with_secrets", ForkPolicy::AllowWithSecrets),
+    ] {
+        assert_eq!(only(&on(line)).forks, policy, "{line}");
+    }
+}
+
+#[test]
+fn bots_are_allowed_all_together_or_by_login_and_id() {
+    let bots = |line: &str| {
+        let trigger = only(&on(line));
+        (trigger.allow_bots, trigger.allowed_bots)
+    };
+    assert_eq!(bots("allow_bots: true"), (true, vec![]));
+    assert_eq!(bots("allow_bots: false"), (false, vec![]));
+    assert_eq!(bots("paths: a"), (false, vec![]));
+    let named = |names: &[&str]| (false, names.iter().map(|&n| n.to_owned()).collect());
+    assert_eq!(
+        bots("allow_bots: 'dependabot[bot]'"),
+        named(&["dependabot[bot]"])
+    );
+    assert_eq!(
+        bots("allow_bots: ['dependabot[bot]', 198982749, Copilot]"),
+        named(&["dependabot[bot]", "198982749", "Copilot"])
+    );
 }
 
 #[test]
@@ -162,7 +193,7 @@ fn unknown_keys_are_named_with_their_line_everywhere() {
     );
     assert_eq!(
         problem(&on("action: [x]")),
-        "line 6: unknown key \"action\" in triggers[0].on (known: event, actions, labels, comment, branches, paths, allow_bots)"
+        "line 6: unknown key \"action\" in triggers[0].on (known: event, actions, labels, comment, branches, paths, allow_bots, forks)"
     );
     assert_eq!(
         problem("version: 1\ntriggers:\n  - name: a\n    on: {event: push}\n    runs: {}\n"),
@@ -284,8 +315,22 @@ fn errors_of_on_say_what_is_wrong() {
         ),
         ("branches: ['a[']", "branches[0]: \"a[\" is not a glob"),
         ("paths: ['!']", "paths[0]: \"!\" is not a glob"),
-        ("allow_bots: yes", "allow_bots: must be true or false"),
-        ("allow_bots: 'true'", "allow_bots: must be true or false"),
+        (
+            "forks: always",
+            "forks: must be deny, allow or allow_with_secrets",
+        ),
+        (
+            "allow_bots: yes",
+            "allow_bots: \"yes\" is not the login or the id of a bot (dependabot[bot]); true stands for any bot",
+        ),
+        (
+            "allow_bots: ['a b']",
+            "allow_bots[0]: \"a b\" is not the login or the id of a bot (dependabot[bot]); true stands for any bot",
+        ),
+        (
+            "allow_bots: 1",
+            "allow_bots: must be true, false, or a list of logins and ids of bots",
+        ),
     ] {
         assert_eq!(problem(&on(line)), format!("line 6: triggers[0].on.{says}"));
     }

@@ -59,6 +59,10 @@ fn schema_and_parser_accept_and_refuse_the_same_files() {
         run("resources: {cpu: 2, memory: 512Mi}, concurrency: 'a {ref}'"),
         run("egress: ['a.b:443', 10.0.0.0/8], secrets: [A_B], timeouts: {running: 7d}"),
         on("actions: opened, branches: ['!a'], paths: a, comment: /run, allow_bots: false"),
+        on("allow_bots: 'dependabot[bot]', forks: allow"),
+        on("forks: deny"),
+        on("forks: allow_with_secrets"),
+        on("allow_bots: ['dependabot[bot]', 198982749, Copilot]"),
     ];
     for text in &good {
         assert!(parse(text).is_ok(), "{text}: {:?}", parse(text));
@@ -98,6 +102,11 @@ fn schema_and_parser_accept_and_refuse_the_same_files() {
         on("comment: run"),
         on("labels: ['']"),
         on("allow_bots: 1"),
+        on("allow_bots: 'yes'"),
+        on("allow_bots: ['a b']"),
+        on("allow_bots: []"),
+        on("forks: true"),
+        on("forks: Allow"),
     ];
     for text in &bad {
         assert!(parse(text).is_err(), "{text}");

@@ -1,0 +1,188 @@
+//! The objects within a payload, as far as they matter.
+use serde::Deserialize;
+
+use super::tolerant_json::{FileNames, Flag, List, Member, Number, Object, Text};
+
+/// Bounds the labels of an issue or a pull request that are looked at. GitHub allows 100.
+const MAX_LABELS: usize = 256;
+
+/// The repository that the event belongs to.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct Repository<'a> {
+    pub(crate) id: Number,
+    #[serde(borrow)]
+    pub(crate) html_url: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) owner: Object<User<'a>>,
+}
+
+/// An account.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct User<'a> {
+    pub(crate) id: Number,
+    #[serde(borrow)]
+    pub(crate) login: Text<'a>,
+    #[serde(borrow, rename = "type")]
+    pub(crate) account_type: Text<'a>,
+}
+
+impl User<'_> {
+    /// Returns whether the account is a bot.
+    pub(crate) fn is_bot(&self) -> bool {
+        self.account_type.as_str() == "Bot" || self.login.as_str().ends_with("[bot]")
+    }
+
+    /// Returns whether two descriptions are of the same account. Ids decide: a login may change, and be taken over.
+    pub(crate) fn is_same(&self, other: &User<'_>) -> bool {
+        match (self.id.0, other.id.0) {
+            (Some(one), Some(other)) => one == other,
+            _ => {
+                let login = self.login.as_str();
+                !login.is_empty() && login.eq_ignore_ascii_case(other.login.as_str())
+            }
+        }
+    }
+}
+
+/// A label.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct Label<'a> {
+    #[serde(borrow)]
+    pub(crate) name: Text<'a>,
+}
+
+/// An issue, a pull request or a discussion.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct Subject<'a> {
+    pub(crate) number: Number,
+    #[serde(borrow)]
+    pub(crate) title: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) html_url: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) labels: List<Object<Label<'a>>, MAX_LABELS>,
+    #[serde(borrow)]
+    pub(crate) author_association: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) user: Object<User<'a>>,
+    /// An issue that has it is a pull request.
+    pub(crate) pull_request: Object<PullRequestLink>,
+    /// Whether a pull request was merged.
+    pub(crate) merged: Flag,
+    #[serde(borrow)]
+    pub(crate) base: Object<Branch<'a>>,
+    #[serde(borrow)]
+    pub(crate) head: Object<Branch<'a>>,
+}
+
+/// The link from an issue to its pull request. Nothing in it matters.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct PullRequestLink {}
+
+/// One end of a pull request.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct Branch<'a> {
+    #[serde(borrow, rename = "ref")]
+    pub(crate) name: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) sha: Text<'a>,
+    /// owner:branch.
+    #[serde(borrow)]
+    pub(crate) label: Text<'a>,
+    /// The owner of its repository.
+    #[serde(borrow)]
+    pub(crate) user: Object<User<'a>>,
+    /// Null if the repository is gone.
+    #[serde(borrow)]
+    pub(crate) repo: Member<HeadRepository<'a>>,
+}
+
+/// The repository of a head.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct HeadRepository<'a> {
+    pub(crate) id: Number,
+    #[serde(borrow)]
+    pub(crate) full_name: Text<'a>,
+}
+
+/// A run of a workflow.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct WorkflowRun<'a> {
+    #[serde(borrow)]
+    pub(crate) head_branch: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) head_sha: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) display_title: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) html_url: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) head_repository: Member<HeadRepository<'a>>,
+}
+
+/// A comment on anything, or a review.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct Comment<'a> {
+    pub(crate) id: Number,
+    #[serde(borrow)]
+    pub(crate) body: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) html_url: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) author_association: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) user: Object<User<'a>>,
+    /// When it was written, as GitHub formats it.
+    #[serde(borrow)]
+    pub(crate) created_at: Text<'a>,
+    /// The commit that it speaks of.
+    #[serde(borrow)]
+    pub(crate) commit_id: Text<'a>,
+}
+
+impl Comment<'_> {
+    /// Returns what follows a command; none if the comment does not begin with it.
+    pub(crate) fn arguments(&self, command: &str) -> Option<&str> {
+        let body = self.body.as_str().trim_start();
+        body.strip_prefix(command)
+    }
+}
+
+/// A release.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct Release<'a> {
+    #[serde(borrow)]
+    pub(crate) tag_name: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) name: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) html_url: Text<'a>,
+}
+
+/// A commit of a push.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct Commit<'a> {
+    #[serde(borrow)]
+    pub(crate) id: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) message: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) url: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) added: FileNames<'a>,
+    #[serde(borrow)]
+    pub(crate) modified: FileNames<'a>,
+    #[serde(borrow)]
+    pub(crate) removed: FileNames<'a>,
+}
