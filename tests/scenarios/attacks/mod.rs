@@ -4,6 +4,7 @@ mod bodies;
 mod connections;
 mod frames;
 mod heads;
+mod roles_apart;
 mod tokens;
 
 use std::{
