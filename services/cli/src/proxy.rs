@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxys_password_is_in_no_error() {
+    fn a_password_of_a_proxy_is_in_no_error() {
         let matcher = Matcher::builder().all("http://user:secret@proxy:1").build();
         let proxy = Proxy::chosen(&matcher, &"https://far.example".parse().unwrap());
         let error = proxy

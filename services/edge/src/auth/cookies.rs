@@ -140,7 +140,10 @@ mod tests {
         let clear = sign_in.clear(Transport::Any).expect("a header");
         assert_eq!(
             clear,
-            "ck8s_sign_in_4ba69735ca53765e=; HttpOnly; SameSite=Lax; Path=/auth; Max-Age=0"
+            format!(
+                "{}=; HttpOnly; SameSite=Lax; Path=/auth; Max-Age=0",
+                sign_in.name
+            )
         );
         assert!(sign_in.set("a\nb", 1, Transport::Secure).is_none());
     }
