@@ -195,12 +195,15 @@ async fn the_head_of_a_pull_request_is_read_with_its_repository() {
     );
     let updated_at = own.updated_at.unwrap();
     assert_eq!(updated_at.unix_timestamp(), 1_800_000_000);
-    let gone = crate::fixture::pull_request(None);
-    fixture
-        .github
-        .world()
-        .repository(crate::fixture::APP)
-        .open_pull_request(6, gone);
+    {
+        let mut world = fixture.github.world();
+        // GitHub's description leaves it out that a head's repository may be gone: this exchange is not checked.
+        world.exchanges = None;
+        let gone = crate::fixture::pull_request(None);
+        world
+            .repository(crate::fixture::APP)
+            .open_pull_request(6, gone);
+    }
     assert_eq!(head().await.unwrap().repository, None);
     let missing = fixture
         .client

@@ -180,6 +180,7 @@ pub(super) fn repository(world: &GitHubWorld, of: &Repository, token: &Token) ->
         "has_projects": true,
         "has_wiki": true,
         "has_pages": false,
+        "has_downloads": true,
         "has_discussions": false,
         "pushed_at": CREATED_AT,
         "created_at": CREATED_AT,
