@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use ck8s_proto::{
-    repositories::v1::{Services, Trigger},
+    repositories::v1::{ForkPolicy, Services, Trigger},
     runs::v1::RunSpec,
 };
 use ck8s_repositories::read_services;
@@ -88,7 +88,16 @@ fn trigger(trigger: &Trigger) -> Value {
         "comment": trigger.comment,
         "branches": patterns(&trigger.branches, &trigger.branches_ignore),
         "paths": patterns(&trigger.paths, &trigger.paths_ignore),
-        "allow_bots": trigger.allow_bots,
+        "allow_bots": if trigger.allow_bots {
+            json!(true)
+        } else {
+            json!(trigger.allowed_bots)
+        },
+        "forks": match trigger.forks() {
+            ForkPolicy::Unspecified | ForkPolicy::Deny => "deny",
+            ForkPolicy::Allow => "allow",
+            ForkPolicy::AllowWithSecrets => "allow_with_secrets",
+        },
     });
     let spec = trigger.spec.as_ref().expect("a spec");
     json!({ "name": trigger.name, "on": without_empty(on), "run": run_of(spec) })
