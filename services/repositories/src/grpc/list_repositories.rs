@@ -1,14 +1,9 @@
 //! The method `ListRepositories`: decodes the request, calls the use case, encodes the response.
 use ck8s_proto::repositories::v1 as pb;
 use ck8s_rpc::{page, project_access};
-use prost::Message;
 use tonic::{Request, Status};
 
 use crate::{convert, domain::repository::RepositoryPage, service::Repositories};
-
-/// Bounds a page, which ends early where it would be larger: half of what a gRPC client takes unless it is told
-/// otherwise.
-const MAX_PAGE_BYTES: usize = 2 * 1024 * 1024;
 
 pub(super) async fn call(
     repositories: &Repositories,
@@ -25,19 +20,21 @@ pub(super) async fn call(
 }
 
 fn encode(page: RepositoryPage) -> pb::ListRepositoriesResponse {
-    let mut response = pb::ListRepositoriesResponse::default();
-    let (mut bytes, mut last, mut next) = (0, None, page.next);
-    for view in page.repositories {
-        let key = view.repository.page_key();
-        let repository = convert::repository(view);
-        bytes += repository.encoded_len();
-        if bytes > MAX_PAGE_BYTES && last.is_some() {
-            next = last;
-            break;
-        }
-        response.repositories.push(repository);
-        last = Some(key);
+    let mut keys: Vec<_> = page
+        .repositories
+        .iter()
+        .map(|view| view.repository.page_key())
+        .collect();
+    let views = page.repositories.into_iter();
+    let mut repositories: Vec<_> = views.map(convert::repository).collect();
+    let next = if page::shorten(&mut repositories) {
+        keys.truncate(repositories.len());
+        keys.pop()
+    } else {
+        page.next
+    };
+    pb::ListRepositoriesResponse {
+        repositories,
+        next_page_token: next.map(|key| page::encode(&key)).unwrap_or_default(),
     }
-    response.next_page_token = next.map(|key| page::encode(&key)).unwrap_or_default();
-    response
 }

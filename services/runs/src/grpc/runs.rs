@@ -32,11 +32,16 @@ pub(super) async fn list_runs(
     let before: Option<RunId> = page::decode("page_token", &request.page_token)?;
     let size = page::size(request.page_size)?;
     let list = service::list_runs(engine, &requester, project, filter, before, size).await?;
-    let last = list.runs.last().map(|run| page::encode(&run.id));
+    let (items, has_more) = (list.runs.items, list.runs.has_more);
+    let mut ids: Vec<RunId> = items.iter().map(|run| run.id).collect();
+    let mut runs: Vec<pb::Run> = items.into_iter().map(Into::into).collect();
+    let has_more = page::shorten(&mut runs) || has_more;
+    ids.truncate(runs.len());
+    let last = ids.pop().filter(|_| has_more);
     Ok(pb::ListRunsResponse {
-        next_page_token: last.unwrap_or_default(),
+        next_page_token: last.map(|id| page::encode(&id)).unwrap_or_default(),
         cursor: page::encode(&list.cursor),
-        runs: list.runs.items.into_iter().map(Into::into).collect(),
+        runs,
     })
 }
 
