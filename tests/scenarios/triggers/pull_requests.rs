@@ -86,7 +86,13 @@ async fn a_command_runs_on_the_head_of_its_pull_request_and_reports_there() {
     let other = say(FORKS_PULL_REQUEST, "/run ccccccc").await;
     let refused = run_of(&world, &other).await.unwrap_err();
     assert!(refused.contains("the head is ddddddd now"), "{refused}");
-    let named = say(FORKS_PULL_REQUEST, "/run ddddddd").await;
+    let short = say(FORKS_PULL_REQUEST, "/run ddddddd").await;
+    let refused = run_of(&world, &short).await.unwrap_err();
+    assert!(
+        refused.contains(&format!("name the whole commit ({newer})")),
+        "{refused}"
+    );
+    let named = say(FORKS_PULL_REQUEST, &format!("/run {newer}")).await;
     let run = run_of(&world, &named).await.unwrap();
     assert_eq!(run.trigger.unwrap().commit_sha, newer);
 }

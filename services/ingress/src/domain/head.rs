@@ -14,6 +14,9 @@ use super::{
 const MIN_COMMIT_DIGITS: usize = 7;
 /// The digits of a commit's SHA-256.
 const MAX_COMMIT_DIGITS: usize = 64;
+/// The digits of a whole name (SHA-1). Whoever pushes can make two commits whose names begin alike, but not two of one
+/// name: a shorter one proves nothing.
+const WHOLE_COMMIT_DIGITS: usize = 40;
 /// How many digits of a commit people are shown.
 const SHOWN_DIGITS: usize = 7;
 
@@ -76,21 +79,19 @@ impl HeadQuestion {
         Ok(HeadOwner::Other(head.repository.clone(), secrets))
     }
 
-    /// Checks that the head is the commit for which the command was given.
+    /// Checks that the head is the commit for which the command was given. What is not known to be older than the
+    /// command may be newer.
     fn check(&self, head: &PullRequestHead) -> Result<(), String> {
-        if let Some(named) = &self.named_commit {
-            return check_named(named, &head.commit);
+        if is_proven(self.named_commit.as_deref(), &head.commit)? {
+            return Ok(());
         }
-        let is_newer =
-            matches!((head.updated_at, self.asked_at), (Some(at), Some(asked)) if at > asked);
-        match is_newer {
-            true => Err(format!(
-                "refuses a head that may be newer than the command: pull request {} changed after the comment; give the \
-                 command again, and name the commit ({})",
-                self.number,
-                shown(&head.commit)
+        match (head.updated_at, self.asked_at) {
+            (Some(updated), Some(asked)) if updated <= asked => Ok(()),
+            _ => Err(format!(
+                "refuses a head that may be newer than the command: pull request {} may have changed since the comment; give \
+                 the command again, and name the whole commit ({})",
+                self.number, head.commit
             )),
-            false => Ok(()),
         }
     }
 }
@@ -103,13 +104,22 @@ pub(crate) fn check_commit(trigger: &Trigger, event: WebhookEvent<'_>) -> Result
     let Some(comment) = event.payload.comment() else {
         return Ok(());
     };
-    if let Some(named) = named_commit(trigger, comment) {
-        return check_named(&named, head);
+    if is_proven(named_commit(trigger, comment).as_deref(), head)? {
+        return Ok(());
     }
     match comment.commit_id.as_str() {
         "" => Ok(()),
         reviewed => check_named(reviewed, head),
     }
+}
+
+/// Returns whether the commit that a command names proves that it is for this head; an error if it is for another one.
+fn is_proven(named: Option<&str>, head: &str) -> Result<bool, String> {
+    let Some(named) = named else {
+        return Ok(false);
+    };
+    check_named(named, head)?;
+    Ok(named.len() >= WHOLE_COMMIT_DIGITS)
 }
 
 fn check_named(named: &str, head: &str) -> Result<(), String> {

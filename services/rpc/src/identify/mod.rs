@@ -41,7 +41,7 @@ pub enum IdentifyError {
     /// Nobody's: made up, expired or revoked.
     #[error("unknown token")]
     Unknown,
-    /// The service that owns the token did not response.
+    /// The service that owns the token did not respond.
     #[error("tokens cannot be checked now")]
     Unavailable,
     /// Too many unknown tokens came from the same address. It may come back after this.

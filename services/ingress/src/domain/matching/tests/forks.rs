@@ -5,11 +5,14 @@ use crate::domain::{
     run_request::RunRequest,
 };
 
+/// The head of the fork's pull request.
+const HEAD: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
 /// Returns a pull request of the member Mona, whose head is this repository.
 fn pull_request(repo: &Value) -> Value {
     json!({"action": "opened", "sender": {"login": "mona"}, "repository": {"id": 1},
         "pull_request": {"number": 9, "user": {"login": "mona"}, "author_association": "MEMBER", "base": {"ref": "main"},
-            "head": {"ref": "main", "sha": "aaaaaaaaaa", "repo": repo}}})
+            "head": {"ref": "main", "sha": HEAD, "repo": repo}}})
 }
 
 fn fork() -> Value {
@@ -157,7 +160,7 @@ fn any_bot_of_the_repository_is_none_of_a_fork() {
     assert!(!run(&any, "pull_request", &payload).trigger.secrets_withheld);
 }
 
-/// Returns a review with a command, by the member Mona, of the fork's commit `aaaaaaaaaa`.
+/// Returns a review with a command, by the member Mona, of the fork's commit `HEAD`.
 fn review(body: &str, commit: &str) -> Value {
     let mut payload = pull_request(&fork());
     payload["action"] = json!("submitted");
@@ -175,25 +178,34 @@ fn a_command_in_a_review_vouches_for_the_commit_that_was_reviewed() {
         }]
     };
     let event = "pull_request_review";
-    let triggered = run(&command(), event, &review("/run all", "aaaaaaaaaa")).trigger;
+    let triggered = run(&command(), event, &review("/run all", HEAD)).trigger;
     assert!(!triggered.secrets_withheld);
-    assert_eq!(triggered.commit_sha, "aaaaaaaaaa");
+    assert_eq!(triggered.commit_sha, HEAD);
     assert_eq!(triggered.arguments, "all");
     assert_eq!(triggered.url, "https://github.test/r/1");
-    run(&command(), event, &review("/run aaaaaaa", "bbbbbbbbbb"));
-    for (body, commit) in [("/run", "bbbbbbbbbb"), ("/run bbbbbbb", "aaaaaaaaaa")] {
+    run(
+        &command(),
+        event,
+        &review(&format!("/run {HEAD}"), "bbbbbbbbbb"),
+    );
+    let refused = [
+        ("/run", "bbbbbbbbbb"),
+        ("/run aaaaaaa", "bbbbbbbbbb"),
+        ("/run bbbbbbb", HEAD),
+    ];
+    for (body, commit) in refused {
         let reason = ignored(&command(), event, &review(body, commit));
         assert!(
             reason.contains("commit bbbbbbb, and the head is aaaaaaa now"),
             "{reason}"
         );
     }
-    let reason = ignored(&command(), event, &review("fine", "aaaaaaaaaa"));
+    let reason = ignored(&command(), event, &review("fine", HEAD));
     assert!(reason.contains("wants a comment"), "{reason}");
-    let mut stranger = review("/run", "aaaaaaaaaa");
+    let mut stranger = review("/run", HEAD);
     stranger["review"]["author_association"] = json!("NONE");
     ignored(&command(), event, &stranger);
-    let mut bot = review("/run", "aaaaaaaaaa");
+    let mut bot = review("/run", HEAD);
     bot["sender"] = json!({"login": "ci[bot]"});
     let named = [Trigger {
         bots: AllowedBots {
@@ -271,7 +283,7 @@ fn settled(trigger: Trigger, body: &str, head: &PullRequestHead) -> Result<Trigg
 fn head(id: u64, updated_at: &str) -> PullRequestHead {
     use time::{OffsetDateTime, format_description::well_known::Rfc3339};
     PullRequestHead {
-        commit: "cccccccccc".to_owned(),
+        commit: COMMIT.to_owned(),
         branch: "main".to_owned(),
         base_branch: "next".to_owned(),
         repository: OtherRepository {
@@ -282,6 +294,7 @@ fn head(id: u64, updated_at: &str) -> PullRequestHead {
     }
 }
 
+const COMMIT: &str = "cccccccccccccccccccccccccccccccccccccccc";
 const NOON: &str = "2026-11-27T12:00:00Z";
 const AFTERNOON: &str = "2026-11-27T12:00:01Z";
 
@@ -303,7 +316,7 @@ fn a_command_runs_on_the_head_of_that_moment_and_on_no_newer_one() {
             own.trigger.commit_sha.as_str(),
             own.trigger.git_ref.as_str()
         ),
-        ("cccccccccc", "main")
+        (COMMIT, "main")
     );
     assert_eq!(
         (
@@ -323,9 +336,17 @@ fn a_command_runs_on_the_head_of_that_moment_and_on_no_newer_one() {
     settled(grouped(), "/run", &head(0, NOON)).expect("its repository is gone, its commit is not");
 
     let refused = settled(grouped(), "/run", &head(88, AFTERNOON)).expect_err("may be newer");
-    assert!(refused.contains("name the commit (ccccccc)"), "{refused}");
-    settled(grouped(), "/run ccccccc", &head(88, AFTERNOON)).expect("it is named");
-    settled(grouped(), "/run CCCCCCCCCC now", &head(88, AFTERNOON)).expect("it is named");
+    assert!(
+        refused.contains(&format!("name the whole commit ({COMMIT})")),
+        "{refused}"
+    );
+    let whole = [COMMIT.to_owned(), format!("{} now", COMMIT.to_uppercase())];
+    for named in whole {
+        settled(grouped(), &format!("/run {named}"), &head(88, AFTERNOON)).expect("it is named");
+    }
+    settled(grouped(), "/run ccccccc", &head(88, AFTERNOON)).expect_err("others may begin alike");
+    settled(grouped(), "/run ccccccc", &head(88, NOON)).expect("it is the head of that moment");
+    settled(grouped(), "/run", &head(88, "")).expect_err("nobody knows when it changed");
     let refused = settled(grouped(), "/run ddddddd", &head(88, NOON)).expect_err("another one");
     assert!(
         refused.contains("commit ddddddd, and the head is ccccccc now"),
