@@ -83,7 +83,7 @@ impl Server {
             stops,
             roles: options.roles,
         };
-        let guard = GuardLayer::new(policy, Arc::new(identity));
+        let guard = GuardLayer::new(policy, Arc::new(identity)).with_memory(edge.memory_bytes);
         server.report(ServingStatus::Serving).await;
         if let Some(at) = options.mesh.listen() {
             let certificates = certificates.context("a mesh listener has certificates")?;

@@ -20,7 +20,8 @@ use crate::response::CodeResponse;
 const MAX_BODY_BYTES: usize = 25 * 1024 * 1024;
 /// The part of the process's memory that all bodies may take: ingress holds another copy of those that it works on.
 const MEMORY_PART: u64 = 4;
-/// What all bodies may take in a process that has hardly any memory: one of the largest fits into each address's share.
+/// What all bodies may take at least, but no more than half of the memory: one of the largest fits into each address's
+/// share.
 const MIN_BUDGET_BYTES: usize = 4 * MAX_BODY_BYTES;
 /// How long an address is proven after its last genuine webhook.
 const PROVEN_TTL: Duration = Duration::from_secs(24 * 3600);
@@ -42,10 +43,9 @@ pub(crate) struct WebhookEndpoint {
 impl WebhookEndpoint {
     /// `rate` bounds the webhooks of one address per second; 0: no limit. `memory_bytes` is the process's memory.
     pub(crate) fn new(ingress: IngressClient, rate: u32, memory_bytes: u64) -> Self {
-        let budget = usize::try_from(memory_bytes / MEMORY_PART).unwrap_or(usize::MAX);
         Self {
             ingress,
-            budget: MemoryBudget::new(budget.max(MIN_BUDGET_BYTES)),
+            budget: MemoryBudget::new(budget_bytes(memory_bytes), MAX_BODY_BYTES),
             rate: Rate::per_second(rate),
             proven: Cache::builder()
                 .max_capacity(MAX_PROVEN_ADDRESSES)
@@ -170,6 +170,13 @@ fn outcome(result: IngestResult) -> CodeResponse {
     }
 }
 
+/// Returns what all bodies may take in a process of so much memory.
+fn budget_bytes(memory_bytes: u64) -> usize {
+    let floor = u64::try_from(MIN_BUDGET_BYTES).unwrap_or(u64::MAX);
+    let bytes = (memory_bytes / MEMORY_PART).max(floor.min(memory_bytes / 2));
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
 fn body_error(error: BodyError) -> CodeResponse {
     match error {
         BodyError::TooLarge => CodeResponse::new(
@@ -190,5 +197,20 @@ fn body_error(error: BodyError) -> CodeResponse {
         BodyError::OutOfMemory => {
             CodeResponse::unavailable("too many webhooks at once; send it again")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_take_a_quarter_of_the_memory_and_never_more_than_half() {
+        let megabytes = |memory: u64| budget_bytes(memory << 20) >> 20;
+        assert_eq!(megabytes(2048), 512);
+        assert_eq!(megabytes(512), 128);
+        assert_eq!(megabytes(256), 100);
+        assert_eq!(megabytes(128), 64);
+        assert_eq!(megabytes(64), 32);
     }
 }

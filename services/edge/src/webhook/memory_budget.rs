@@ -15,7 +15,7 @@ const MAX_WAITING_BODIES: usize = 64;
 pub(super) enum Standing {
     /// It has. It may take all memory, half of it for one address.
     Proven,
-    /// It has not. All of those may take half of the memory, a quarter for one address.
+    /// It has not. All of those may take half of the memory, a quarter for one address; and one body in any case.
     Unproven,
 }
 
@@ -26,6 +26,8 @@ pub(super) struct MemoryBudget(Arc<Budget>);
 #[derive(Debug)]
 struct Budget {
     max_bytes: usize,
+    /// What an address may take however small its share is: one body.
+    min_share_bytes: usize,
     taken: Mutex<Taken>,
     freed: Notify,
 }
@@ -66,9 +68,11 @@ enum Lack {
 }
 
 impl MemoryBudget {
-    pub(super) fn new(max_bytes: usize) -> Self {
+    /// All bodies may take `max_bytes`. Each address may take `min_share_bytes` of them, if its share is less.
+    pub(super) fn new(max_bytes: usize, min_share_bytes: usize) -> Self {
         Self(Arc::new(Budget {
             max_bytes,
+            min_share_bytes,
             taken: Mutex::default(),
             freed: Notify::new(),
         }))
@@ -91,15 +95,19 @@ impl MemoryBudget {
 }
 
 impl Taken {
-    fn lack(&self, bytes: usize, share: &MemoryShare, max_bytes: usize) -> Option<Lack> {
+    fn lack(&self, bytes: usize, share: &MemoryShare, budget: &Budget) -> Option<Lack> {
+        let max_bytes = budget.max_bytes;
+        let at_least_one = |bytes: usize| bytes.max(budget.min_share_bytes);
         let own = self.by_address.get(&share.address).copied().unwrap_or(0) + bytes;
         let all = self.bytes + bytes;
         let unproven = self.unproven_bytes + bytes;
         let (own_max, is_others) = match share.standing {
-            Standing::Proven => (max_bytes / 2, all > max_bytes),
+            Standing::Proven => (at_least_one(max_bytes / 2), all > max_bytes),
             Standing::Unproven => (
-                max_bytes / 4,
-                all > max_bytes || unproven > max_bytes / 2 || self.waiting_for_others > 0,
+                at_least_one(max_bytes / 4),
+                all > max_bytes
+                    || unproven > at_least_one(max_bytes / 2)
+                    || self.waiting_for_others > 0,
             ),
         };
         if own > own_max {
@@ -136,7 +144,7 @@ impl MemoryShare {
     pub(super) async fn grow(&mut self, bytes: usize) -> Result<bool, OutOfBudget> {
         let lack = {
             let mut taken = self.budget.taken();
-            let lack = taken.lack(bytes, self, self.budget.0.max_bytes);
+            let lack = taken.lack(bytes, self, &self.budget.0);
             if lack.is_none() {
                 taken.take(bytes, self);
             }
@@ -163,7 +171,7 @@ impl MemoryShare {
             {
                 let mut taken = budget.taken();
                 place.leave(&mut taken);
-                match taken.lack(bytes, self, budget.0.max_bytes) {
+                match taken.lack(bytes, self, &budget.0) {
                     None => {
                         taken.take(bytes, self);
                         self.bytes += bytes;
@@ -263,7 +271,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_has_a_share_and_unproven_ones_have_half() {
-        let budget = MemoryBudget::new(16);
+        let budget = MemoryBudget::new(16, 1);
         let mut shares: Vec<_> = (0..3)
             .map(|n| budget.share(address(n), Standing::Unproven))
             .collect();
@@ -283,8 +291,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_body_fits_into_the_smallest_share() {
+        let budget = MemoryBudget::new(16, 10);
+        let mut first = budget.share(address(1), Standing::Unproven);
+        assert!(takes(&mut first, 10).await);
+        assert!(!takes(&mut first, 1).await);
+        let mut second = budget.share(address(2), Standing::Unproven);
+        assert!(!takes(&mut second, 1).await);
+        drop(first);
+        assert!(takes(&mut second, 10).await);
+        let mut proven = budget.share(address(3), Standing::Proven);
+        assert!(takes(&mut proven, 6).await);
+        assert!(!takes(&mut proven, 1).await);
+    }
+
+    #[tokio::test]
     async fn the_unproven_wait_behind_the_proven() {
-        let budget = MemoryBudget::new(16);
+        let budget = MemoryBudget::new(16, 1);
         let (mut one, mut two) = (
             budget.share(address(1), Standing::Proven),
             budget.share(address(2), Standing::Proven),
@@ -305,7 +328,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_longer_than_is_worth_it_and_only_so_many_wait() {
-        let budget = MemoryBudget::new(16);
+        let budget = MemoryBudget::new(16, 1);
         let mut first = budget.share(address(1), Standing::Unproven);
         assert!(takes(&mut first, 4).await);
         let one_more = || {

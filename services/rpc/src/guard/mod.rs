@@ -5,6 +5,7 @@ mod bearer;
 mod body;
 mod call_end;
 mod denials;
+mod message_budget;
 mod observe;
 mod unreadable;
 
@@ -28,6 +29,7 @@ use self::{
     bearer::Bearer,
     body::{BoundedBody, Ending, GuardedBody, StoppableBody},
     denials::Denials,
+    message_budget::{BudgetedBody, MessageBudget, MessageShare},
     observe::Observation,
 };
 use crate::{
@@ -62,6 +64,7 @@ pub struct GuardLayer {
     policy: Arc<Policy>,
     identity: Arc<dyn Identify>,
     denials: Arc<Denials>,
+    messages: MessageBudget,
     position: Position,
 }
 
@@ -73,8 +76,16 @@ impl GuardLayer {
             policy,
             identity,
             denials: Arc::default(),
+            messages: MessageBudget::of_memory(0),
             position: Position::Mesh,
         }
+    }
+
+    /// The same guard in a process that may use so much memory: a part of it is for the messages of all calls.
+    #[must_use]
+    pub fn with_memory(self, memory_bytes: u64) -> Self {
+        let messages = MessageBudget::of_memory(memory_bytes);
+        Self { messages, ..self }
     }
 
     /// The same guard behind a listener that strangers reach, before the services of this process.
@@ -201,7 +212,7 @@ impl GuardLayer {
         parts.extensions.insert(review.access.clone());
         parts.extensions.insert(caller);
         let stop = streaming.then(CancellationToken::new);
-        let body = self.bounded(parts.uri.path(), body, stop.as_ref());
+        let (body, _share) = self.bounded(parts.uri.path(), body, stop.as_ref());
         let request = Request::from_parts(parts, body);
         let span = observation.span();
         let handled = AssertUnwindSafe(async move { inner.call(request).await }).catch_unwind();
@@ -232,15 +243,23 @@ impl GuardLayer {
         Ok(response.map(|body| Body::new(GuardedBody::new(Body::new(body), observation, ending))))
     }
 
-    /// Returns the body of a request as the handler may read it: not too much of it, and not after `stop`.
-    fn bounded(&self, path: &str, mut body: Body, stop: Option<&CancellationToken>) -> Body {
+    /// Returns the body of a request as the handler may read it: not too much of it, and not after `stop`; and what it
+    /// takes of the memory for messages, to be held until the handler is done.
+    fn bounded(
+        &self,
+        path: &str,
+        body: Body,
+        stop: Option<&CancellationToken>,
+    ) -> (Body, Arc<MessageShare>) {
+        let share = self.messages.share();
+        let mut body = match stop {
+            None => Body::new(BudgetedBody::new(body, share.clone())),
+            Some(stop) => Body::new(StoppableBody::new(body, stop.clone())),
+        };
         if let Some(max) = self.policy.max_message_bytes(path) {
             body = Body::new(BoundedBody::new(body, max));
         }
-        if let Some(stop) = stop {
-            body = Body::new(StoppableBody::new(body, stop.clone()));
-        }
-        body
+        (body, share)
     }
 
     /// Records in the audit trail that a person may not do this.

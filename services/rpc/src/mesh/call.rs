@@ -152,7 +152,10 @@ async fn buffer(body: Body, max_message_bytes: usize) -> Result<Bytes, Status> {
     let bytes = Limited::new(body, max_message_bytes + FRAME_HEADER_BYTES)
         .collect()
         .await;
-    let bytes = bytes.map_err(|_| status::invalid("request", "it broke off, or is too large"))?;
+    let bytes = bytes.map_err(|error| match error.downcast::<Status>() {
+        Ok(refused) => *refused,
+        Err(_) => status::invalid("request", "it broke off, or is too large"),
+    })?;
     Ok(bytes.to_bytes())
 }
 

@@ -147,3 +147,48 @@ async fn a_message_that_cannot_be_read_is_the_callers_fault() {
         assert_eq!(reason.as_deref(), Some("MESSAGE_INVALID"));
     }
 }
+
+/// Each call's message is small enough; together they are not.
+#[tokio::test]
+async fn what_calls_hold_together_is_bounded_and_given_back() {
+    let (release, _) = tokio::sync::broadcast::channel::<()>(1);
+    let held = Arc::new(tokio::sync::Semaphore::new(0));
+    let (waits, holds) = (release.clone(), held.clone());
+    let handler = tower::service_fn(move |request: Request<Body>| {
+        let (mut released, holds) = (waits.subscribe(), holds.clone());
+        async move {
+            let status = match request.into_body().collect().await {
+                Ok(message) => {
+                    holds.add_permits(1);
+                    let _ = released.recv().await;
+                    drop(message);
+                    Status::new(Code::Ok, "")
+                }
+                Err(refused) => refused,
+            };
+            Ok::<_, std::convert::Infallible>(status.into_http::<Body>())
+        }
+    });
+    let guarded = guard(Table::with(&[("ck8s_adm_good", admin())])).layer(handler);
+    let call = || {
+        let mut call = request(ADMIN_ONLY, &[("authorization", "Bearer ck8s_adm_good")]);
+        let message = Bytes::from(vec![0; crate::mesh::MAX_MESSAGE_BYTES]);
+        *call.body_mut() = Body::new(http_body_util::Full::new(message));
+        let guarded = guarded.clone();
+        async move {
+            let response = tower::ServiceExt::oneshot(guarded, call).await.unwrap();
+            Status::from_header_map(response.headers()).unwrap().code()
+        }
+    };
+    let holders = [tokio::spawn(call()), tokio::spawn(call())];
+    let _both = held.acquire_many(2).await.unwrap();
+    assert_eq!(call().await, Code::Unavailable);
+    release.send(()).unwrap();
+    for holder in holders {
+        assert_eq!(holder.await.unwrap(), Code::Ok);
+    }
+    let next = tokio::spawn(call());
+    let _held = held.acquire().await.unwrap();
+    release.send(()).unwrap();
+    assert_eq!(next.await.unwrap(), Code::Ok);
+}
