@@ -4,7 +4,7 @@ use ck8s_proto::{
     repositories::v1::{SecretBinding, SetProjectSecretRequest, SetSecretRequest},
     runs::v1::{RetryRunRequest, Run, RunReason, RunSpec, RunState, StartRunRequest},
 };
-use ck8s_tests::{Api, Setup, World, new_id, person, script};
+use ck8s_tests::{Api, Setup, World, database::flow_events, new_id, person, script, until};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -142,8 +142,13 @@ async fn a_bound_secret_is_given_to_runs_of_its_triggers_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spec_of_ones_own_is_given_secrets_only_if_an_admin_starts_it() {
-    let (_world, writer, admin) = scene().await;
+    let (world, writer, admin) = scene().await;
     assert_takes_an_admin(start(&writer, own_spec(&["DEPLOY_KEY"])).await);
+    until("the refusal is on record", async || {
+        let denied = flow_events(&world.owner, "access.denied").await;
+        (!denied.is_empty()).then_some(())
+    })
+    .await;
     let run = start(&writer, own_spec(&[]))
         .await
         .expect("without secrets they may");

@@ -155,6 +155,17 @@ impl Access {
         }
     }
 
+    /// Returns whether the caller has at least this role in a project. If not, that counts as a refusal, which the guard
+    /// records: it is for what takes more than the method's own role.
+    #[must_use]
+    pub fn has_role(&self, project: ProjectId, role: ProjectRole) -> bool {
+        let has = self.role_in(project) >= Some(role);
+        if !has {
+            self.0.state.store(REFUSED, Relaxed);
+        }
+        has
+    }
+
     /// Whether a handler that must check the access did not: nobody knows whether the person may see the response.
     pub(crate) fn is_unchecked(&self) -> bool {
         self.0.must_check && self.0.state.load(Relaxed) == UNCHECKED

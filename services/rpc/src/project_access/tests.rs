@@ -51,6 +51,18 @@ fn a_project_of_others_is_missing_and_a_lesser_role_learns_which_is_needed() {
 }
 
 #[test]
+fn a_greater_role_than_the_methods_that_is_missing_is_a_refusal() {
+    let writes = ProjectId::new();
+    let person = person(None, &[(writes, ProjectRole::ReadWrite)]);
+    let access = Access::new(&person, Some(ProjectRole::ReadWrite));
+    assert!(access.project(writes, missing).is_ok());
+    assert!(access.has_role(writes, ProjectRole::ReadWrite));
+    assert!(!access.was_refused());
+    assert!(!access.has_role(writes, ProjectRole::Admin));
+    assert!(access.was_refused());
+}
+
+#[test]
 fn a_role_everywhere_is_in_every_project_and_not_outside() {
     let own = ProjectId::new();
     let person = person(Some(ProjectRole::Read), &[(own, ProjectRole::Admin)]);

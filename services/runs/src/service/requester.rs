@@ -53,8 +53,8 @@ impl Requester {
         trigger: &RunTrigger,
         spec: &RunSpec,
     ) -> Result<(), RunsError> {
-        let is_admin = self.access.role_in(project) >= Some(ProjectRole::Admin);
-        if !trigger.name.is_empty() || spec.secrets.is_empty() || is_admin {
+        let is_free = !trigger.name.is_empty() || spec.secrets.is_empty();
+        if is_free || self.access.has_role(project, ProjectRole::Admin) {
             return Ok(());
         }
         Err(RunsError::SecretsNeedAdmin(spec.secrets.clone()))
