@@ -51,7 +51,7 @@ pub(crate) async fn run(command: AdminCommand, token_file: Option<PathBuf>) -> R
             let path = token_file.context("which token? give --token-file")?;
             let text =
                 std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-            ensure(&name, &SecretString::from(text.trim())).await?;
+            ensure(&name, &SecretString::from(ck8s_cli::token_text(&text))).await?;
         }
         AdminCommand::Grant {
             email,

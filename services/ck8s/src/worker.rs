@@ -240,7 +240,7 @@ fn token(global: &GlobalOptions) -> Result<SecretString> {
         Some(path) => std::fs::read_to_string(path).with_context(|| path.display().to_string())?,
         None => std::env::var("CK8S_TOKEN").unwrap_or_default(),
     };
-    match text.trim() {
+    match ck8s_cli::token_text(&text) {
         "" => bail!(
             "no worker's token: give --token-file or set CK8S_TOKEN (make one with `ck8s token create`)"
         ),

@@ -10,6 +10,9 @@ use secrecy::SecretString;
 
 use crate::{error::CliError, output};
 
+/// What some editors write at the beginning of a text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// How many items a list shows.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Limit {
@@ -82,14 +85,15 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, CliError> {
     Ok(bytes)
 }
 
-/// Reads a secret from a file, or from standard input. Line breaks at the end are removed: editors add them.
+/// Reads a secret from a file, or from standard input. A byte order mark at its beginning and line breaks at its end
+/// are removed: editors add them.
 pub(crate) fn read_secret(path: Option<&PathBuf>) -> Result<String, CliError> {
     let path = path.map_or(Path::new("-"), PathBuf::as_path);
     if path == Path::new("-") && io::stdin().is_terminal() {
         output::note("reading the secret from the terminal; end it with Ctrl-D");
     }
     let text = read_text(path)?;
-    match text.trim_end_matches(['\r', '\n']) {
+    match without_byte_order_mark(&text).trim_end_matches(['\r', '\n']) {
         "" => Err(CliError::usage(
             "cannot use the secret",
             "it is empty",
@@ -99,10 +103,20 @@ pub(crate) fn read_secret(path: Option<&PathBuf>) -> Result<String, CliError> {
     }
 }
 
+/// Returns the token that a file holds: without a byte order mark, blanks and line breaks around it.
+#[must_use]
+pub fn token_text(text: &str) -> &str {
+    without_byte_order_mark(text).trim()
+}
+
+fn without_byte_order_mark(text: &str) -> &str {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
 /// Reads an API token from a file; `-` is standard input.
 pub(crate) fn read_token(path: &Path) -> Result<SecretString, CliError> {
     let text = read_text(path)?;
-    match text.trim() {
+    match token_text(&text) {
         "" => Err(CliError::usage(
             format!("cannot use {}", path.display()),
             "it is empty",
@@ -135,12 +149,19 @@ mod tests {
     }
 
     #[test]
-    fn line_breaks_at_the_end_of_a_secret_are_removed() {
+    fn what_editors_add_to_a_secret_is_removed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret");
-        std::fs::write(&path, "a\nb\r\n").unwrap();
-        assert_eq!(read_secret(Some(&path)).unwrap(), "a\nb");
-        std::fs::write(&path, "\n").unwrap();
-        assert!(read_secret(Some(&path)).is_err());
+        for text in ["a\nb\r\n", "\u{feff}a\nb\n"] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(read_secret(Some(&path)).unwrap(), "a\nb");
+        }
+        std::fs::write(&path, "\u{feff}ck8s_x\r\n").unwrap();
+        let token = read_token(&path).unwrap();
+        assert_eq!(secrecy::ExposeSecret::expose_secret(&token), "ck8s_x");
+        for empty in ["\n", "\u{feff}", "\u{feff}\r\n"] {
+            std::fs::write(&path, empty).unwrap();
+            assert!(read_secret(Some(&path)).is_err() && read_token(&path).is_err());
+        }
     }
 }

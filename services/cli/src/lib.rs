@@ -24,6 +24,7 @@ mod text;
 
 use std::{io::Write, process::ExitCode};
 
+pub use args::token_text;
 pub use commands::{
     completion::Completion,
     delivery::DeliveryVerb,

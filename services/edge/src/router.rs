@@ -14,7 +14,7 @@ use crate::{
     request_head, response::CodeResponse, version::Version, webhook::WebhookEndpoint,
 };
 
-/// The path of webhooks.
+/// The path of webhooks, with or without a slash at its end: people type it into a form.
 const WEBHOOKS_PATH: &str = "/api/v1/webhooks/github";
 
 /// Returns the names of what the process needs and lacks now.
@@ -65,7 +65,7 @@ impl Router {
         }
         let client = client_address(peer, request.headers(), &self.trusted_proxies);
         let path = request.uri().path();
-        if path == WEBHOOKS_PATH {
+        if path.strip_suffix('/').unwrap_or(path) == WEBHOOKS_PATH {
             return self.webhooks.handle(request, client).await;
         }
         if is_grpc(&request) {

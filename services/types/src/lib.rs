@@ -7,6 +7,7 @@ mod role;
 mod run_reason;
 mod run_state;
 mod spec;
+mod text;
 mod time;
 
 pub use closed_set::UnknownWord;
@@ -20,4 +21,5 @@ pub use role::ProjectRole;
 pub use run_reason::RunReason;
 pub use run_state::RunState;
 pub use spec::{Invalid, RunSpec, RunTrigger, Timeouts};
+pub use text::without_nul;
 pub use time::{from_unix_ms, now_ms};

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::text::without_nul;
+
 /// A value that is not valid, with the field that holds it.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 #[error("{field}: {problem}")]
@@ -260,6 +262,28 @@ pub struct RunTrigger {
     /// The run gets no secrets: its code comes from another repository, and nobody vouched for it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub secrets_withheld: bool,
+}
+
+impl RunTrigger {
+    /// Removes the NUL characters of its texts: a payload may hold anything, and a run does not fail because of it.
+    pub fn strip_nul(&mut self) {
+        let texts = [
+            &mut self.name,
+            &mut self.event,
+            &mut self.action,
+            &mut self.actor,
+            &mut self.title,
+            &mut self.git_ref,
+            &mut self.commit_sha,
+            &mut self.url,
+            &mut self.arguments,
+            &mut self.comment_id,
+            &mut self.head_repository,
+        ];
+        for text in texts {
+            *text = without_nul(text);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use ck8s_proto::runs::v1 as pb;
 use ck8s_rpc::convert::{reason_to_pb, spec_from_pb, state_to_pb};
-use ck8s_types::{Epoch, LeaseRef, RunId, now_ms};
+use ck8s_types::{Epoch, LeaseRef, RunId, now_ms, without_nul};
 
 use crate::domain::{Exit, Grant, GrantPurpose, WorkloadId};
 
@@ -86,9 +86,32 @@ fn trigger_env(run_id: RunId, project: &str, run: &pb::Run) -> BTreeMap<String, 
         ("CK8S_ARGUMENTS", trigger.arguments),
         ("CK8S_TITLE", trigger.title),
     ];
-    // A payload may hold a NUL; an environment cannot.
+    // An environment cannot hold a NUL.
     variables
         .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.replace('\0', "")))
+        .map(|(name, value)| (name.to_owned(), without_nul(&value)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_documentation_lists_the_variables_that_a_run_gets() {
+        let documentation = include_str!("../../../docs/services-yaml.md");
+        let (_, section) = documentation.split_once("## What a run is told").unwrap();
+        let rows = section
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `CK8S_"));
+        let documented: BTreeSet<String> = rows
+            .filter_map(|row| Some(format!("CK8S_{}", row.split_once('`')?.0)))
+            .collect();
+        let env = trigger_env(RunId::new(), "", &pb::Run::default());
+        // The executors add the server's address.
+        let given = env.into_keys().chain(["CK8S_URL".to_owned()]).collect();
+        assert_eq!(documented, given);
+    }
 }

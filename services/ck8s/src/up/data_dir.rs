@@ -106,7 +106,7 @@ impl DataDir {
     /// Reads a stored secret.
     pub(crate) fn stored(&self, name: &str) -> Result<Option<SecretString>> {
         match fs::read_to_string(self.path.join(name)) {
-            Ok(text) => Ok(Some(text.trim())
+            Ok(text) => Ok(Some(ck8s_cli::token_text(&text))
                 .filter(|text| !text.is_empty())
                 .map(SecretString::from)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

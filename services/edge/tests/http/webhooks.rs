@@ -15,6 +15,16 @@ async fn webhooks_must_be_posted() {
 }
 
 #[tokio::test]
+async fn a_slash_at_the_end_of_the_address_changes_nothing() {
+    let edge = edge().await;
+    let slash = format!("{WEBHOOKS}/");
+    let response = edge.send(edge.request(Method::POST, &slash), "{}").await;
+    check_refused(&response, 415, "CONTENT_TYPE_INVALID", "");
+    let response = edge.send(edge.request(Method::GET, &slash), "").await;
+    check_refused(&response, 405, "METHOD_NOT_ALLOWED", "");
+}
+
+#[tokio::test]
 async fn webhooks_must_be_json() {
     let edge = edge().await;
     for kind in [

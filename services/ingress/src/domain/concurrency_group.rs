@@ -1,4 +1,5 @@
 //! The concurrency group of a run: a template of services.yaml, filled in for one event.
+use ck8s_types::without_nul;
 use sha2::{Digest, Sha256};
 
 use super::{origin::OtherRepository, reference::Reference};
@@ -61,7 +62,7 @@ fn substitute(template: &str, values: GroupValues<'_>) -> String {
 /// Keeps the beginning of a group that is too long and replaces its end by a hash, so that different groups stay
 /// different.
 fn shorten(group: &str) -> String {
-    let group = group.replace('\0', "\u{fffd}");
+    let group = without_nul(group);
     if group.len() <= MAX_GROUP_BYTES {
         return group;
     }

@@ -1,4 +1,5 @@
 //! Text from outside, made fit to be stored.
+use ck8s_types::without_nul;
 
 /// Returns the text without NUL, which PostgreSQL refuses, and with at most so many characters.
 pub(crate) fn sanitize(text: &str, max_chars: usize) -> String {
@@ -6,5 +7,5 @@ pub(crate) fn sanitize(text: &str, max_chars: usize) -> String {
         .char_indices()
         .nth(max_chars)
         .map_or(text.len(), |(at, _)| at);
-    text[..end].replace('\0', "\u{fffd}")
+    without_nul(&text[..end])
 }

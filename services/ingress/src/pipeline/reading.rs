@@ -6,7 +6,7 @@ use ck8s_rpc::convert::spec_to_pb;
 use super::envelope;
 use crate::{
     convert,
-    domain::{matching, payload::Payload},
+    domain::{matching, payload::PayloadBody},
 };
 
 /// A webhook as it was read.
@@ -43,7 +43,8 @@ pub fn read_webhook(
     let webhook = convert::webhook(webhook);
     let (_, repository) = convert::repository(repository).map_err(|_| "REPOSITORY_INVALID")?;
     let envelope = envelope::read_now(&webhook).map_err(|rejection| rejection.code())?;
-    let payload = Payload::parse(&webhook.body).ok().map(|payload| {
+    let body = PayloadBody::new(&webhook.body[..]);
+    let payload = body.payload().ok().map(|payload| {
         let run = matching::run_request(Some(&repository), &webhook.event, &payload);
         PayloadReading {
             repository_id: payload.repository_id(),

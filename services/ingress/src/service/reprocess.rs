@@ -6,7 +6,7 @@ use crate::{
     domain::{
         delivery::{DeliveryOutcome, WaitingDelivery},
         matching,
-        payload::Payload,
+        payload::{Payload, PayloadBody},
         repository::{Claimants, Repository},
         run_request::{PendingRun, RunRequest},
         stored_body,
@@ -29,20 +29,23 @@ pub(crate) struct Reprocessor {
 /// A stored delivery with its raw body, or what is wrong with the stored one.
 struct StoredDelivery {
     delivery: WaitingDelivery,
-    body: Result<Vec<u8>, String>,
+    body: Result<PayloadBody<'static>, String>,
 }
 
 impl StoredDelivery {
     fn new(mut delivery: WaitingDelivery) -> Self {
         let body = stored_body::decompress(&std::mem::take(&mut delivery.payload));
-        Self { delivery, body }
+        Self {
+            delivery,
+            body: body.map(PayloadBody::new),
+        }
     }
 
     /// Returns the payload, or why it cannot be read.
     fn payload(&self) -> Result<Payload<'_>, String> {
         let unreadable = |cause: &str| format!("the stored payload cannot be read: {cause}");
         let body = self.body.as_ref().map_err(|cause| unreadable(cause))?;
-        Payload::parse(body).map_err(|_| unreadable("it is not JSON"))
+        body.payload().map_err(|_| unreadable("it is not JSON"))
     }
 
     /// Returns the provider's id of the repository.

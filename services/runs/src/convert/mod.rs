@@ -155,8 +155,7 @@ impl TryFrom<pb::NewRun> for DeliveryRun {
     fn try_from(new: pb::NewRun) -> Result<Self, Status> {
         let spec = storable_spec(new.spec.unwrap_or_default());
         let mut trigger = trigger_from_pb(new.trigger.unwrap_or_default());
-        // A payload may hold anything; a run does not fail because of it.
-        trigger.actor.retain(|c| c != '\0');
+        trigger.strip_nul();
         Ok(Self {
             delivery: id("delivery_id", &new.delivery_id)?,
             project: id("project_id", &new.project_id)?,

@@ -3,6 +3,7 @@ use std::pin::Pin;
 
 use ck8s_db::request_ids::RequestKey;
 use ck8s_rpc::{caller, convert::optional_id, project_access};
+use ck8s_types::without_nul;
 use prost::Message;
 use tokio_stream::Stream;
 use tonic::{Request, Status};
@@ -37,8 +38,5 @@ pub(super) fn optional(text: &str) -> Option<&str> {
 
 /// Reads a message for people: without NUL characters, which PostgreSQL refuses, and not longer than this.
 pub(super) fn message(text: &str, max_chars: usize) -> String {
-    text.chars()
-        .filter(|c| *c != '\0')
-        .take(max_chars)
-        .collect()
+    without_nul(text).chars().take(max_chars).collect()
 }

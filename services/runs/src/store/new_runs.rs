@@ -1,5 +1,5 @@
 //! New runs: the run, its first events, and its place in the queue or its lease, in one statement for many.
-use ck8s_types::{ProjectId, Slot};
+use ck8s_types::{ProjectId, RunTrigger, Slot};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -125,11 +125,22 @@ fn json(runs: &[NewRun]) -> Result<(Vec<String>, Vec<String>), RunsError> {
     let mut triggers = Vec::with_capacity(runs.len());
     let mut specs = Vec::with_capacity(runs.len());
     for run in runs {
-        // PostgreSQL's json takes no NUL character.
-        triggers.push(serde_json::to_string(&run.trigger)?.replace("\\u0000", ""));
+        triggers.push(trigger_json(&run.trigger)?);
         specs.push(serde_json::to_string(&run.spec)?);
     }
     Ok((triggers, specs))
+}
+
+/// Returns a trigger as JSON without NUL characters, which PostgreSQL's json does not take.
+fn trigger_json(trigger: &RunTrigger) -> Result<String, RunsError> {
+    let json = serde_json::to_string(trigger)?;
+    // The text may also be a backslash that somebody wrote.
+    if !json.contains("\\u0000") {
+        return Ok(json);
+    }
+    let mut trigger = trigger.clone();
+    trigger.strip_nul();
+    Ok(serde_json::to_string(&trigger)?)
 }
 
 fn column<T>(runs: &[NewRun], f: fn(&NewRun) -> T) -> Vec<T> {

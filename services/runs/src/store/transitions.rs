@@ -5,7 +5,7 @@
 //! habits of these statements keep it on the primary key all the same: `run_id = ANY(ARRAY[…])` can be looked up but
 //! not merged, and what else is compared (`epoch + 0`, `worker_id || ''`) fits no index. And no statement joins one
 //! list with another.
-use ck8s_types::{LeaseRef, ProjectId, Slot};
+use ck8s_types::{LeaseRef, ProjectId, Slot, without_nul};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -95,10 +95,7 @@ pub(crate) async fn finished(
     let c = columns(items.iter().map(|(h, _)| *h));
     let word =
         |f: fn(&Outcome) -> &'static str| items.iter().map(|(_, o)| f(o)).collect::<Vec<_>>();
-    let message: Vec<String> = items
-        .iter()
-        .map(|(_, o)| o.message.replace('\0', ""))
-        .collect();
+    let message: Vec<String> = items.iter().map(|(_, o)| without_nul(&o.message)).collect();
     let exit: Vec<Option<i32>> = items.iter().map(|(_, o)| o.exit_code).collect();
     sqlx::query!(
         r#"

@@ -1,5 +1,8 @@
 //! The few fields of a GitHub payload that matter here, borrowed from the body.
+mod body;
+mod known_members;
 mod objects;
+mod repair;
 mod repository_id;
 mod tolerant_json;
 
@@ -8,6 +11,7 @@ use serde::Deserialize;
 use self::tolerant_json::{Flag, List, Object, Text};
 
 pub(crate) use self::{
+    body::PayloadBody,
     objects::{
         Branch, Comment, Commit, HeadRepository, Label, Release, Repository, Subject, User,
         WorkflowRun,
@@ -75,7 +79,7 @@ pub(crate) enum PayloadError {
 }
 
 impl<'a> Payload<'a> {
-    /// Parses a body.
+    /// Parses a body that is valid JSON to every reader (`PayloadBody` takes others).
     pub(crate) fn parse(body: &'a [u8]) -> Result<Self, PayloadError> {
         if nested_too_deep(body) {
             return Err(PayloadError::Depth);

@@ -6,10 +6,12 @@ use serde::{
     Deserializer,
     de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
+use serde_json::value::RawValue;
 
 use super::{
     PayloadError,
-    tolerant_json::{Number, absent, absent_seq},
+    known_members::KeyIn,
+    tolerant_json::{absent, absent_seq},
 };
 
 /// Where the id lies.
@@ -54,15 +56,16 @@ impl<'de> Visitor<'de> for Find<'_> {
     type Value = bool;
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
-        let Some((key, path)) = self.path.split_first() else {
-            return Err(A::Error::custom("the number is an object"));
-        };
-        while let Some(is_on_path) = map.next_key_seed(IsKey(key))? {
+        let (key, path) = self.path.split_at(self.path.len().min(1));
+        let mut is_first = true;
+        while let Some(place) = map.next_key_seed(KeyIn(key))? {
             let found = &mut *self.found;
-            if !is_on_path {
+            // Of a key that is repeated the first counts, as in the payload.
+            if place.is_none() || !std::mem::take(&mut is_first) {
                 map.next_value::<IgnoredAny>()?;
             } else if path.is_empty() {
-                *found = map.next_value::<Number>()?.0;
+                // As it is written: a number may be too large for any type.
+                *found = map.next_value::<&RawValue>()?.get().parse().ok();
             } else {
                 map.next_value_seed(Find { path, found })?;
             }
@@ -81,27 +84,4 @@ impl<'de> Visitor<'de> for Find<'_> {
         visit_str(&str)
     );
     absent_seq!('de);
-}
-
-/// Whether a key is this one.
-struct IsKey(&'static str);
-
-impl<'de> DeserializeSeed<'de> for IsKey {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<bool, D::Error> {
-        input.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for IsKey {
-    type Value = bool;
-
-    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
-        Ok(key == self.0)
-    }
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
 }

@@ -98,16 +98,69 @@ fn the_repository_is_found_without_reading_the_rest() {
 }
 
 #[test]
-fn nothing_after_the_repository_is_read_and_no_body_names_two() {
+fn nothing_after_the_repository_is_read() {
     let cut = br#"{"issue":{"repository":{"id":5}},"repository":{"id":7,"#;
     assert_eq!(repository_id(cut), Ok(Some(7)));
     assert_eq!(Payload::parse(cut).err(), Some(PayloadError::Syntax));
-    for twice in [
-        &br#"{"repository":{"id":7},"repository":{"id":8}}"#[..],
-        br#"{"repository":{"id":7,"id":8}}"#,
-        br#"{"repository":[],"repository":{"id":8}}"#,
+}
+
+#[test]
+fn of_a_repeated_key_the_first_counts_before_the_signature_and_after_it() {
+    for (twice, expected) in [
+        (r#"{"repository":{"id":7},"repository":{"id":8}}"#, Some(7)),
+        (r#"{"repository":{"id":7,"id":8}}"#, Some(7)),
+        (r#"{"repository":{"id":"x","id":8}}"#, None),
+        (r#"{"repository":[],"repository":{"id":8}}"#, None),
+        (r#"{"repository":{"i\u0064":7,"id":8}}"#, Some(7)),
     ] {
-        assert_eq!(Payload::parse(twice).err(), Some(PayloadError::Syntax));
+        assert_eq!(repository_id(twice.as_bytes()), Ok(expected), "{twice}");
+        let payload = Payload::parse(twice.as_bytes()).expect(twice);
+        assert_eq!(payload.repository_id(), expected, "{twice}");
+    }
+    let action = br#"{"action":"opened","x":1,"action":"closed","x":2}"#;
+    let payload = Payload::parse(action).expect("a payload");
+    assert_eq!(payload.action.as_str(), "opened");
+}
+
+/// What other readers refuse: halves of surrogate pairs in texts and keys, and numbers that are too large.
+#[test]
+fn whatever_is_json_is_read_before_the_signature_and_after_it() {
+    for (body, id) in [
+        (r#"{"action":"cut \ud83d","repository":{"id":7}}"#, Some(7)),
+        (r#"{"\ud83d":1,"repository":{"\ude00":2,"id":7}}"#, Some(7)),
+        (
+            r#"{"issue":{"number":1e400},"repository":{"id":7}}"#,
+            Some(7),
+        ),
+        (
+            r#"{"issue":1e400,"label":"\ud83d","repository":{"id":7}}"#,
+            Some(7),
+        ),
+        (r#"{"repository":{"id":1e400}}"#, None),
+        (r#"{"repository":{"id":"\ud83d"}}"#, None),
+        (
+            r#"{"deleted":-1e999,"commits":["\ud83d",{"message":"\ud83d"}],"repository":{"id":7}}"#,
+            Some(7),
+        ),
+    ] {
+        assert_eq!(repository_id(body.as_bytes()), Ok(id), "{body}");
+        let body = PayloadBody::new(body.as_bytes());
+        let payload = body.payload().expect("a payload");
+        assert_eq!(payload.repository_id(), id, "{body:?}");
+    }
+    let body = PayloadBody::new(&br#"{"action":"cut \ud83d!","issue":{"title":"\u0000"}}"#[..]);
+    assert_eq!(
+        body.payload().expect("a payload").action.as_str(),
+        "cut \u{fffd}!"
+    );
+    for body in [
+        &b"{"[..],
+        br#"{"a":"\ud83d""#,
+        br#"{"a":01}"#,
+        b"{\"action\":\"\xff\"}",
+    ] {
+        let error = PayloadBody::new(body).payload().err();
+        assert_eq!(error, Some(PayloadError::Syntax), "{body:?}");
     }
 }
 
@@ -124,7 +177,7 @@ fn lists_and_escaped_texts_are_bounded() {
 
 #[test]
 fn file_names_are_read_one_by_one() {
-    let body = br#"{"head_commit":{"added":["a\u002frs",5,"b"],"modified":"c","removed":null}}"#;
+    let body = br#"{"head_commit":{"added":["a\u002frs",5,"\ud83d.rs",1e400,"b"],"modified":"c","removed":null}}"#;
     let payload = Payload::parse(body).expect("a payload");
     let commit = payload.head_commit.0.expect("a commit");
     let mut names = Vec::new();
@@ -133,7 +186,7 @@ fn file_names_are_read_one_by_one() {
         name == "b"
     });
     assert!(found);
-    assert_eq!(names, ["a/rs", "", "b"]);
+    assert_eq!(names, ["a/rs", "", "\u{fffd}.rs", "", "b"]);
     for list in [commit.modified, commit.removed, FileNames::default()] {
         assert!(!list.any(|_| true));
     }

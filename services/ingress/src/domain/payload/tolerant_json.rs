@@ -1,13 +1,15 @@
 //! JSON values that borrow from the body and tolerate surprises: a field of an unexpected type counts as absent,
-//! because a provider may change a payload and no delivery must be lost for it. Only a body that is not JSON is an
-//! error.
+//! because a provider may change a payload and no delivery must be lost for it. Of a repeated key the first counts.
+//! Only what no JSON reader takes is an error, and `repair` mends it if it is JSON.
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
+
+use super::{known_members::KnownMembers, repair::repair};
 
 /// Bounds a string that cannot be borrowed, because it has escapes: GitHub's longest comment has 65,536 characters.
 const MAX_OWNED_TEXT_BYTES: usize = 256 * 1024;
@@ -208,7 +210,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     type Value = Object<T>;
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(|object| Object(Some(object)))
+        T::deserialize(KnownMembers(map)).map(|object| Object(Some(object)))
     }
 
     absent!(
@@ -267,6 +269,15 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for List<T, MA
     }
 }
 
+/// Returns whether a name, as JSON, satisfies the condition.
+fn name(json: &str, mut condition: impl FnMut(&str) -> bool) -> bool {
+    if let Ok(name) = serde_json::from_str::<Text<'_>>(json) {
+        return condition(name.as_str());
+    }
+    let repaired = repair(json.as_bytes()).unwrap_or_default();
+    serde_json::from_slice::<Text<'_>>(&repaired).is_ok_and(|name| condition(name.as_str()))
+}
+
 /// Looks for a file name that satisfies a condition.
 struct AnyFileName<F>(F);
 
@@ -274,8 +285,8 @@ impl<'de, F: FnMut(&str) -> bool> Visitor<'de> for AnyFileName<F> {
     type Value = bool;
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Self::Value, A::Error> {
-        while let Some(name) = seq.next_element::<Text<'de>>()? {
-            if (self.0)(name.as_str()) {
+        while let Some(json) = seq.next_element::<&RawValue>()? {
+            if name(json.get(), &mut self.0) {
                 while seq.next_element::<IgnoredAny>()?.is_some() {}
                 return Ok(true);
             }

@@ -10,7 +10,7 @@ use crate::domain::{
     delivery_notice::DeliveryNotice,
     event::WriteAccessSource,
     matching,
-    payload::Payload,
+    payload::{Payload, PayloadBody},
     rejection::Rejection,
     repository::{Claimants, Repository},
     run_request::RunRequest,
@@ -59,7 +59,8 @@ fn prepare_now(
         signature,
         repository,
     } = verifier.verify(webhook, envelope, claimants)?;
-    let payload = Payload::parse(&webhook.body).map_err(Rejection::BodyNotJson)?;
+    let body = PayloadBody::new(&webhook.body[..]);
+    let payload = body.payload().map_err(Rejection::BodyNotJson)?;
     let (state, reason, run) = match matching::run_request(repository, &webhook.event, &payload) {
         Ok(run) => (DeliveryState::RunCreated, String::new(), Some(run)),
         Err(reason) => (DeliveryState::Ignored, reason, None),

@@ -70,6 +70,12 @@ async fn a_nul_character_in_a_trigger_does_not_stop_its_run() {
     let world = world().await;
     let mut run = world.new_run();
     run.trigger.title = "a\0b".to_owned();
+    // What somebody wrote with a backslash is no NUL character.
+    run.trigger.arguments = "\\u0000".to_owned();
+    run.trigger.url = "c\\\\u0000\0".to_owned();
     world.queue(&run).await;
-    assert_eq!(world.run(run.id).await.trigger.title, "ab");
+    let trigger = world.run(run.id).await.trigger;
+    assert_eq!(trigger.title, "ab");
+    assert_eq!(trigger.arguments, "\\u0000");
+    assert_eq!(trigger.url, "c\\\\u0000");
 }
