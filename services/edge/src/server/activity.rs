@@ -9,6 +9,8 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
+use super::frame_meter::earned_by_part;
+
 /// What a connection may send without a request and nobody counts: ordinary heads, and the frames of HTTP/2.
 const FREE_HEAD_BYTES: usize = 4 * 1024;
 /// The most that a connection holds of an unfinished head: one that is read in full, and what came with its end.
@@ -46,6 +48,8 @@ pub(super) struct Activity {
     idle_since: AtomicU64,
     idle_read: AtomicUsize,
     charged: AtomicUsize,
+    /// The control frames that responses have earned and the connection's meter has not seen yet.
+    earned_frames: AtomicU32,
     heads: Arc<HeadBudget>,
     /// Cancelled when the connection must end.
     pub(super) end: CancellationToken,
@@ -65,6 +69,7 @@ impl Activity {
             idle_since: AtomicU64::new(0),
             idle_read: AtomicUsize::new(0),
             charged: AtomicUsize::new(0),
+            earned_frames: AtomicU32::new(0),
             heads,
             end: CancellationToken::new(),
         }
@@ -103,6 +108,14 @@ impl Activity {
         Ok(())
     }
 
+    /// Returns the control frames that responses have earned since it was asked last.
+    pub(super) fn take_earned_frames(&self) -> u32 {
+        match self.earned_frames.load(Relaxed) {
+            0 => 0,
+            _ => self.earned_frames.swap(0, Relaxed),
+        }
+    }
+
     /// Returns how long it has been idle. None: a request is under way.
     pub(super) fn idle(&self) -> Option<Duration> {
         let since = Duration::from_millis(self.idle_since.load(Relaxed));
@@ -130,6 +143,12 @@ pub(super) struct RequestGuard {
 }
 
 impl RequestGuard {
+    /// A part of the response's body goes out.
+    pub(super) fn sends(&self, bytes: usize) {
+        let earned = earned_by_part(bytes);
+        self.activity.earned_frames.fetch_add(earned, Relaxed);
+    }
+
     /// The request has an answer; its body may still be under way.
     pub(super) fn answered(&mut self) {
         self.is_answered = true;

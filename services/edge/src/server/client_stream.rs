@@ -1,5 +1,5 @@
-//! The bytes of a connection: what a client sends without a request is counted, and one that takes nothing is not
-//! waited for.
+//! The bytes of a connection: what a client sends without a request is counted, one that floods with control frames is
+//! slowed down, and one that takes nothing is not waited for.
 use std::{
     io,
     pin::Pin,
@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use super::activity::Activity;
+use super::{activity::Activity, frame_meter::FrameMeter};
 
 /// Bounds how long a client may take nothing of what is sent to it.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,6 +23,9 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct ClientStream {
     stream: TcpStream,
     activity: Arc<Activity>,
+    meter: FrameMeter,
+    /// When reading goes on, while it sends control frames too fast.
+    paused: Option<Pin<Box<Sleep>>>,
     /// When it is no longer waited for, while it takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
 }
@@ -32,8 +35,23 @@ impl ClientStream {
         Self {
             stream,
             activity,
+            meter: FrameMeter::new(Instant::now()),
+            paused: None,
             stalled: None,
         }
+    }
+
+    /// Waits while the client sends control frames too fast.
+    fn keep_pace(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.meter.earn(self.activity.take_earned_frames());
+        while let Some(pause) = self.meter.pause(Instant::now()) {
+            let timer = self
+                .paused
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
+            std::task::ready!(timer.as_mut().poll(cx));
+            self.paused = None;
+        }
+        Poll::Ready(())
     }
 
     /// Passes on what became of a write, unless nothing could be written for too long.
@@ -62,9 +80,12 @@ impl AsyncRead for ClientStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        std::task::ready!(self.keep_pace(cx));
         let before = buf.filled().len();
         std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        let read = self.activity.read(buf.filled().len() - before);
+        let bytes = buf.filled().get(before..).unwrap_or_default();
+        self.meter.read(bytes);
+        let read = self.activity.read(bytes.len());
         Poll::Ready(read.map_err(|_| io::Error::other("too much came without a request")))
     }
 }

@@ -17,7 +17,7 @@ const SMALL_BODY_BYTES: u64 = 16 * 1024;
 /// A body that is under way.
 struct CountedBody {
     inner: Body,
-    _request: RequestGuard,
+    request: RequestGuard,
 }
 
 /// Keeps the request under way until the response has gone out; a small one goes at once.
@@ -26,12 +26,7 @@ pub(super) fn counted(response: Response<Body>, request: RequestGuard) -> Respon
     if exact.is_some_and(|bytes| bytes <= SMALL_BODY_BYTES) {
         return response;
     }
-    response.map(|inner| {
-        Body::new(CountedBody {
-            inner,
-            _request: request,
-        })
-    })
+    response.map(|inner| Body::new(CountedBody { inner, request }))
 }
 
 impl hyper::body::Body for CountedBody {
@@ -42,7 +37,13 @@ impl hyper::body::Body for CountedBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        Pin::new(&mut self.inner).poll_frame(cx)
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            self.request.sends(data.len());
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -4,6 +4,7 @@ mod client_stream;
 mod connection;
 mod connections;
 mod counted_body;
+mod frame_meter;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
