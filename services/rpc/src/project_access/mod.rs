@@ -155,8 +155,8 @@ impl Access {
         }
     }
 
-    /// Returns whether the caller has at least this role in a project. If not, that counts as a refusal, which the guard
-    /// records: it is for what takes more than the method's own role.
+    /// Returns whether the caller has at least this role in a project, for what takes more than the method's own role.
+    /// If not, that counts as a refusal, which the guard records.
     #[must_use]
     pub fn has_role(&self, project: ProjectId, role: ProjectRole) -> bool {
         let has = self.role_in(project) >= Some(role);
