@@ -9,7 +9,7 @@ use crate::{client::GitHub, models, operations, pagination::ListEntry, path, req
 /// The events that the webhooks of ck8s receive, and therefore those that services.yaml can name: what people do in a
 /// repository, and the ends of workflows. `status` is missing because ck8s itself sets statuses; so are the events that
 /// come for every job and every check of a commit.
-pub const HOOK_EVENTS: [&str; 16] = [
+pub const HOOK_EVENTS: [&str; 17] = [
     "commit_comment",
     "create",
     "delete",
@@ -18,6 +18,7 @@ pub const HOOK_EVENTS: [&str; 16] = [
     "issue_comment",
     "issues",
     "label",
+    "merge_group",
     "milestone",
     "pull_request",
     "pull_request_review",

@@ -84,9 +84,11 @@ fn trigger(trigger: repositories::Trigger, default_branch: &str) -> Trigger {
     };
     let branches =
         GlobFilter::for_branches(trigger.branches, trigger.branches_ignore, default_branch);
-    let paths = GlobFilter::for_paths(trigger.paths, trigger.paths_ignore);
+    let tags = GlobFilter::new(trigger.tags, trigger.tags_ignore);
+    let paths = GlobFilter::new(trigger.paths, trigger.paths_ignore);
     let spec = spec_from_pb(trigger.spec.unwrap_or_default()).map_err(|fault| fault.to_string());
-    let fault = branches.as_ref().err().or(paths.as_ref().err()).cloned();
+    let faults = [&branches, &tags, &paths].map(|globs| globs.as_ref().err());
+    let fault = faults.into_iter().flatten().next().cloned();
     Trigger {
         name: trigger.name,
         event: trigger.event,
@@ -94,7 +96,9 @@ fn trigger(trigger: repositories::Trigger, default_branch: &str) -> Trigger {
         labels: trigger.labels,
         comment: trigger.comment,
         branches: branches.unwrap_or_default(),
+        tags: tags.unwrap_or_default(),
         paths: paths.unwrap_or_default(),
+        honours_skip_markers: !trigger.ignores_skip_markers,
         bots: AllowedBots {
             any: trigger.allow_bots,
             named: trigger.allowed_bots,

@@ -108,6 +108,9 @@ fn trigger(trigger: Trigger) -> pb::Trigger {
         spec: Some(spec_to_pb(trigger.spec)),
         branches_ignore: trigger.branches_ignore,
         paths_ignore: trigger.paths_ignore,
+        ignores_skip_markers: trigger.ignores_skip_markers,
+        tags: trigger.tags,
+        tags_ignore: trigger.tags_ignore,
     }
 }
 

@@ -87,6 +87,8 @@ fn trigger(trigger: &Trigger) -> Value {
         "labels": trigger.labels,
         "comment": trigger.comment,
         "branches": patterns(&trigger.branches, &trigger.branches_ignore),
+        "tags": patterns(&trigger.tags, &trigger.tags_ignore),
+        "skip_markers": !trigger.ignores_skip_markers,
         "paths": patterns(&trigger.paths, &trigger.paths_ignore),
         "allow_bots": if trigger.allow_bots {
             json!(true)

@@ -43,18 +43,9 @@ impl Actor {
     }
 }
 
-impl<'a> WebhookEvent<'a> {
+impl WebhookEvent<'_> {
     /// Returns whether there is a provider to ask.
     pub(crate) fn has_provider(self) -> bool {
         matches!(self.write_access, WriteAccessSource::Provider { .. })
-    }
-
-    /// Returns the branch that was pushed to, or the base branch of a pull request.
-    pub(crate) fn branch(self) -> Option<&'a str> {
-        if self.name == "push" {
-            return self.payload.git_ref.as_str().strip_prefix("refs/heads/");
-        }
-        let base = self.payload.pull_request.0.as_ref()?.base.0.as_ref()?;
-        Some(base.name.as_str()).filter(|name| !name.is_empty())
     }
 }

@@ -3,6 +3,7 @@
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
+    command,
     event::WebhookEvent,
     forks::{ForkRules, Secrets},
     origin::OtherRepository,
@@ -98,11 +99,15 @@ impl HeadQuestion {
 
 /// Checks that a command is for the head that the delivery itself states: a review and its comments speak of a commit.
 pub(crate) fn check_commit(trigger: &Trigger, event: WebhookEvent<'_>) -> Result<(), String> {
-    let head = event.payload.pull_request.0.as_ref();
-    let head = head.and_then(|pull_request| pull_request.head.0.as_ref());
-    let head = head.map_or("", |head| head.sha.as_str());
     let Some(comment) = event.payload.comment() else {
         return Ok(());
+    };
+    let head = event.payload.pull_request.0.as_ref();
+    let head = head.and_then(|pull_request| pull_request.head.0.as_ref());
+    // A comment on a commit is about that one.
+    let head = match event.name {
+        "commit_comment" => comment.commit_id.as_str(),
+        _ => head.map_or("", |head| head.sha.as_str()),
     };
     if is_proven(named_commit(trigger, comment).as_deref(), head)? {
         return Ok(());
@@ -137,7 +142,7 @@ fn check_named(named: &str, head: &str) -> Result<(), String> {
 
 /// Returns the commit that a command names: its first argument, if it looks like one.
 fn named_commit(trigger: &Trigger, comment: &Comment<'_>) -> Option<String> {
-    let arguments = comment.arguments(&trigger.comment)?;
+    let arguments = command::arguments(comment.body.as_str(), &trigger.comment)?;
     let word = arguments.split_whitespace().next()?;
     let is_commit = (MIN_COMMIT_DIGITS..=MAX_COMMIT_DIGITS).contains(&word.len())
         && word.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -1,5 +1,6 @@
 //! Types and pure decisions: is a webhook well-formed, is it genuine, which run does it ask for. No async, SQL, wire
 //! types or clock.
+pub(crate) mod command;
 pub(crate) mod concurrency_group;
 pub(crate) mod delivery;
 pub(crate) mod delivery_notice;
@@ -18,6 +19,7 @@ pub(crate) mod repository;
 pub(crate) mod run_request;
 pub(crate) mod sender_rights;
 pub(crate) mod signature;
+pub(crate) mod skip_markers;
 pub(crate) mod stored_body;
 pub(crate) mod text;
 pub(crate) mod trigger;

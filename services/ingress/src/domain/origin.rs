@@ -5,9 +5,10 @@ use super::{
 };
 
 /// The events whose commit may be a fork's, without their saying so.
-const EVENTS_OF_ANY_COMMIT: [&str; 6] = [
+const EVENTS_OF_ANY_COMMIT: [&str; 7] = [
     "check_run",
     "check_suite",
+    "commit_comment",
     "deployment",
     "deployment_status",
     "status",

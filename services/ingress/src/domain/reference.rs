@@ -1,4 +1,4 @@
-//! What a delivery names in git: a branch or a tag.
+//! What a delivery names in git: a branch or a tag, and which of them triggers are asked for.
 use std::borrow::Cow;
 
 use super::event::WebhookEvent;
@@ -30,7 +30,10 @@ impl<'a> Reference<'a> {
         if let Some(run) = &payload.workflow_run.0 {
             return Self::Branch(run.head_branch.as_str());
         }
-        let name = payload.git_ref.as_str();
+        let name = match &payload.merge_group.0 {
+            Some(group) => group.head_ref.as_str(),
+            None => payload.git_ref.as_str(),
+        };
         if let Some(branch) = name.strip_prefix("refs/heads/") {
             return Self::Branch(branch);
         }
@@ -43,6 +46,35 @@ impl<'a> Reference<'a> {
             (name, "tag") => Self::Tag(name),
             (name, _) => Self::Other(name),
         }
+    }
+
+    /// Returns the tag that was pushed, made or released.
+    pub(crate) fn tag(event: WebhookEvent<'a>) -> Option<&'a str> {
+        match Self::of(event) {
+            Self::Tag(name) => Some(name).filter(|name| !name.is_empty()),
+            Self::None | Self::Branch(_) | Self::Other(_) => None,
+        }
+    }
+
+    /// Returns the branch that triggers are asked for: the one that was pushed to or made, that a workflow ran on, or
+    /// that a pull request goes to, directly or through the merge queue.
+    pub(crate) fn target_branch(event: WebhookEvent<'a>) -> Option<&'a str> {
+        let payload = event.payload;
+        let branch = match event.name {
+            "push" | "create" | "delete" | "workflow_run" => match Self::of(event) {
+                Self::Branch(name) => name,
+                Self::None | Self::Tag(_) | Self::Other(_) => return None,
+            },
+            "merge_group" => {
+                let base = payload.merge_group.0.as_ref()?.base_ref.as_str();
+                base.strip_prefix("refs/heads/").unwrap_or(base)
+            }
+            _ => {
+                let pull_request = payload.pull_request.0.as_ref()?;
+                pull_request.base.0.as_ref()?.name.as_str()
+            }
+        };
+        Some(branch).filter(|name| !name.is_empty())
     }
 
     /// Returns the short name.

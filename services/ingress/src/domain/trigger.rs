@@ -27,8 +27,12 @@ pub(crate) struct Trigger {
     pub(crate) comment: String,
     /// The branch that was pushed to, or the base branch of a pull request.
     pub(crate) branches: GlobFilter,
+    /// The tag that was pushed, made or released.
+    pub(crate) tags: GlobFilter,
     /// The files that a push changed.
     pub(crate) paths: GlobFilter,
+    /// Nothing runs for a commit whose message says so.
+    pub(crate) honours_skip_markers: bool,
     /// The bots that may trigger.
     pub(crate) bots: AllowedBots,
     /// What it does with code of another repository.
@@ -78,22 +82,28 @@ impl AllowedBots {
 /// Globs to include and globs to exclude.
 #[derive(Debug, Default)]
 pub(crate) struct GlobFilter {
-    /// The globs as they are written in the file, for people.
-    included: Vec<String>,
-    excluded: Vec<String>,
-    include: GlobSet,
-    exclude: GlobSet,
+    include: Globs,
+    exclude: Globs,
+    /// The default branch where a payload does not say it.
+    default_branch: String,
+}
+
+/// Globs, and whether the default branch is among them.
+#[derive(Debug, Default)]
+struct Globs {
+    /// As they are written in the file, for people.
+    texts: Vec<String>,
+    set: GlobSet,
+    has_default_branch: bool,
 }
 
 impl GlobFilter {
-    /// Compiles globs for file paths.
-    pub(crate) fn for_paths(included: Vec<String>, excluded: Vec<String>) -> Result<Self, String> {
-        let (include, exclude) = (compile(&included, None)?, compile(&excluded, None)?);
+    /// Compiles globs for file paths and tags.
+    pub(crate) fn new(included: Vec<String>, excluded: Vec<String>) -> Result<Self, String> {
         Ok(Self {
-            included,
-            excluded,
-            include,
-            exclude,
+            include: Globs::compile(included, false)?,
+            exclude: Globs::compile(excluded, false)?,
+            default_branch: String::new(),
         })
     }
 
@@ -103,45 +113,53 @@ impl GlobFilter {
         excluded: Vec<String>,
         default_branch: &str,
     ) -> Result<Self, String> {
-        let include = compile(&included, Some(default_branch))?;
-        let exclude = compile(&excluded, Some(default_branch))?;
         Ok(Self {
-            included,
-            excluded,
-            include,
-            exclude,
+            include: Globs::compile(included, true)?,
+            exclude: Globs::compile(excluded, true)?,
+            default_branch: default_branch.to_owned(),
         })
     }
 
     /// Returns whether there is no glob at all.
     pub(crate) fn is_empty(&self) -> bool {
-        self.included.is_empty() && self.excluded.is_empty()
+        self.include.texts.is_empty() && self.exclude.texts.is_empty()
     }
 
     /// Returns whether the text is included by a glob, or there are none to include, and excluded by no glob.
     pub(crate) fn matches(&self, text: &str) -> bool {
-        (self.included.is_empty() || self.include.is_match(text)) && !self.exclude.is_match(text)
+        self.matches_branch(text, None)
+    }
+
+    /// Does the same for a branch, where the payload says what the default branch is now.
+    pub(crate) fn matches_branch(&self, branch: &str, default_branch: Option<&str>) -> bool {
+        let is_default = branch == default_branch.unwrap_or(&self.default_branch);
+        (self.include.texts.is_empty() || self.include.matches(branch, is_default))
+            && !self.exclude.matches(branch, is_default)
     }
 
     /// Returns the globs as the file writes them; excluded ones begin with `!`.
     pub(crate) fn texts(&self) -> Vec<String> {
-        let excluded = self.excluded.iter().map(|glob| format!("!{glob}"));
-        self.included.iter().cloned().chain(excluded).collect()
+        let excluded = self.exclude.texts.iter().map(|glob| format!("!{glob}"));
+        self.include.texts.iter().cloned().chain(excluded).collect()
     }
 }
 
-fn compile(globs: &[String], default_branch: Option<&str>) -> Result<GlobSet, String> {
-    let mut set = GlobSetBuilder::new();
-    for glob in globs {
-        let text = match default_branch {
-            Some(branch) if glob == DEFAULT_BRANCH => globset::escape(branch),
-            _ => glob.clone(),
-        };
-        let glob = GlobBuilder::new(&text)
-            .literal_separator(true)
-            .build()
-            .map_err(|error| error.to_string())?;
-        set.add(glob);
+impl Globs {
+    fn compile(texts: Vec<String>, of_branches: bool) -> Result<Self, String> {
+        let is_default = |glob: &String| of_branches && glob == DEFAULT_BRANCH;
+        let mut set = GlobSetBuilder::new();
+        for text in texts.iter().filter(|glob| !is_default(glob)) {
+            let glob = GlobBuilder::new(text).literal_separator(true).build();
+            set.add(glob.map_err(|error| error.to_string())?);
+        }
+        Ok(Self {
+            set: set.build().map_err(|error| error.to_string())?,
+            has_default_branch: texts.iter().any(is_default),
+            texts,
+        })
     }
-    set.build().map_err(|error| error.to_string())
+
+    fn matches(&self, text: &str, is_default_branch: bool) -> bool {
+        (self.has_default_branch && is_default_branch) || self.set.is_match(text)
+    }
 }

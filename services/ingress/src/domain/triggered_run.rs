@@ -2,11 +2,13 @@
 use ck8s_types::{RunSpec, RunTrigger};
 
 use super::{
+    command,
     concurrency_group::{self, GroupValues},
     event::WebhookEvent,
     forks::Secrets,
     head::{HeadOwner, HeadQuestion, PullRequestHead},
     origin::{self, Origin, OtherRepository},
+    payload::{Commit, MergeGroup, Release},
     reference::Reference,
     sender_rights::{self, SenderRights},
     text::sanitize,
@@ -19,6 +21,10 @@ const MAX_TITLE_CHARS: usize = 300;
 const MAX_FIELD_CHARS: usize = 1_000;
 /// Bounds the arguments of a command, in characters: they become an environment variable of the workload.
 const MAX_ARGUMENTS_CHARS: usize = 8 * 1024;
+/// The digits of a commit's whole name: of SHA-1 and of SHA-256.
+const COMMIT_DIGITS: [usize; 2] = [40, 64];
+/// How many digits of a commit people are shown.
+const SHOWN_COMMIT_DIGITS: usize = 7;
 
 /// The run that a trigger asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,7 +70,7 @@ impl TriggeredRun {
             event: event.name,
             number: run.trigger.number,
             reference: Reference::of(event),
-            branch: event.branch().unwrap_or_default(),
+            branch: Reference::target_branch(event).unwrap_or_default(),
             other: other.as_ref(),
         });
         run
@@ -139,8 +145,10 @@ fn run_trigger(trigger: &Trigger, event: WebhookEvent<'_>) -> RunTrigger {
         add_push(&mut built, event);
     }
     if let Some(release) = &payload.release.0 {
-        built.title = sanitize(release.name.as_str(), MAX_TITLE_CHARS);
-        built.url = field(release.html_url.as_str());
+        add_release(&mut built, release);
+    }
+    if let Some(group) = &payload.merge_group.0 {
+        add_merge_group(&mut built, group);
     }
     if let Some(run) = &payload.workflow_run.0 {
         built.commit_sha = field(run.head_sha.as_str());
@@ -154,7 +162,7 @@ fn run_trigger(trigger: &Trigger, event: WebhookEvent<'_>) -> RunTrigger {
     built
 }
 
-/// Adds what an issue or a pull request says.
+/// Adds what an issue, a pull request or a discussion says.
 fn add_subject(built: &mut RunTrigger, event: WebhookEvent<'_>) {
     let Some(subject) = event.payload.subject() else {
         return;
@@ -180,8 +188,42 @@ fn add_comment(built: &mut RunTrigger, trigger: &Trigger, event: WebhookEvent<'_
     let id = comment.id.0.filter(|_| event.name == "issue_comment");
     built.comment_id = id.map(|id| id.to_string()).unwrap_or_default();
     if !trigger.comment.is_empty() {
-        let rest = comment.arguments(&trigger.comment).unwrap_or_default();
-        built.arguments = sanitize(rest.trim(), MAX_ARGUMENTS_CHARS);
+        let rest = command::arguments(comment.body.as_str(), &trigger.comment);
+        built.arguments = sanitize(rest.unwrap_or_default().trim(), MAX_ARGUMENTS_CHARS);
+    }
+    if event.name == "commit_comment" {
+        let commit = comment.commit_id.as_str();
+        built.commit_sha = field(commit);
+        built.title = format!(
+            "Commit {}",
+            field(commit.get(..SHOWN_COMMIT_DIGITS).unwrap_or(commit))
+        );
+    }
+}
+
+/// Adds the release's name, or that of its tag, and the commit if it is named.
+fn add_release(built: &mut RunTrigger, release: &Release<'_>) {
+    built.title = sanitize(
+        match release.name.as_str() {
+            "" => release.tag_name.as_str(),
+            name => name,
+        },
+        MAX_TITLE_CHARS,
+    );
+    built.url = field(release.html_url.as_str());
+    let target = release.target_commitish.as_str();
+    let is_commit = COMMIT_DIGITS.contains(&target.len())
+        && target.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_commit {
+        built.commit_sha = field(target);
+    }
+}
+
+/// Adds the commit that the merge queue asks about.
+fn add_merge_group(built: &mut RunTrigger, group: &MergeGroup<'_>) {
+    built.commit_sha = field(group.head_sha.as_str());
+    if let Some(commit) = &group.head_commit.0 {
+        built.title = first_line(commit);
     }
 }
 
@@ -191,9 +233,13 @@ fn add_push(built: &mut RunTrigger, event: WebhookEvent<'_>) {
     built.commit_sha = field(payload.after.as_str());
     built.url = field(payload.compare.as_str());
     if let Some(commit) = &payload.head_commit.0 {
-        let first_line = commit.message.as_str().lines().next().unwrap_or_default();
-        built.title = sanitize(first_line, MAX_TITLE_CHARS);
+        built.title = first_line(commit);
         built.commit_sha = field(commit.id.as_str());
         built.url = field(commit.url.as_str());
     }
+}
+
+fn first_line(commit: &Commit<'_>) -> String {
+    let line = commit.message.as_str().lines().next();
+    sanitize(line.unwrap_or_default(), MAX_TITLE_CHARS)
 }

@@ -9,6 +9,7 @@ pub(super) enum Mismatch {
     Comment(String),
     Branch(String),
     Path(String),
+    Skip(String),
     Fork(String),
     Sender(String),
 }
@@ -23,8 +24,9 @@ impl Mismatch {
             Self::Comment(_) => 3,
             Self::Branch(_) => 4,
             Self::Path(_) => 5,
-            Self::Fork(_) => 6,
-            Self::Sender(_) => 7,
+            Self::Skip(_) => 6,
+            Self::Fork(_) => 7,
+            Self::Sender(_) => 8,
         }
     }
 
@@ -37,6 +39,7 @@ impl Mismatch {
             | Self::Comment(text)
             | Self::Branch(text)
             | Self::Path(text)
+            | Self::Skip(text)
             | Self::Fork(text)
             | Self::Sender(text) => Some(text),
         }

@@ -1,17 +1,25 @@
 //! The rules of one trigger: each compares one property of the event with what the trigger asks for.
 use super::{
     super::{
+        command,
         event::{WebhookEvent, WriteAccessSource},
         forks::ForkPolicy,
         head,
         origin::{self, Origin, OtherRepository},
         payload::{Payload, Subject},
+        reference::Reference,
         sender_rights::{self, SenderRights},
+        skip_markers,
+        text::is_same_word,
         trigger::Trigger,
     },
     mismatch::Mismatch,
     wording::{any_of, quoted},
 };
+
+/// The event of GitHub's merge queue, and the account that acts for it.
+const MERGE_GROUP: &str = "merge_group";
+const MERGE_QUEUE: &str = "github-merge-queue[bot]";
 
 /// Returns why the trigger does not match the event; none if it matches.
 pub(super) fn mismatch(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mismatch> {
@@ -23,6 +31,7 @@ pub(super) fn mismatch(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mis
         .or_else(|| comment(trigger, event.payload))
         .or_else(|| branch(trigger, event))
         .or_else(|| path(trigger, event.payload))
+        .or_else(|| skip(trigger, event))
         .or_else(|| fork(trigger, event))
         .or_else(|| sender(trigger, event))
 }
@@ -31,11 +40,13 @@ fn action(trigger: &Trigger, payload: &Payload<'_>) -> Option<Mismatch> {
     let actual = payload.action.as_str();
     let by_default = [match trigger.event.as_str() {
         "pull_request_review" => "submitted".to_owned(),
+        MERGE_GROUP => "checks_requested".to_owned(),
         _ => "created".to_owned(),
     }];
     // A command is given once: editing or deleting its comment does not give it again, unless the trigger says so.
     let expected: &[String] = match trigger.actions.as_slice() {
-        [] if trigger.comment.is_empty() => return None,
+        // A group that left the queue has nothing to run on.
+        [] if trigger.comment.is_empty() && trigger.event != MERGE_GROUP => return None,
         [] => &by_default,
         actions => actions,
     };
@@ -66,7 +77,8 @@ fn label(trigger: &Trigger, payload: &Payload<'_>) -> Option<Mismatch> {
         trigger
             .labels
             .iter()
-            .any(|label| is_same_label(label, name))
+            // To GitHub, upper and lower case are the same.
+            .any(|label| is_same_word(label, name))
     };
     if actual.iter().any(|name| is_expected(name)) {
         return None;
@@ -88,29 +100,22 @@ fn labels<'a>(subject: &'a Subject<'_>) -> Vec<&'a str> {
         .collect()
 }
 
-/// Returns whether two names are the same label: to GitHub, upper and lower case are the same.
-fn is_same_label(one: &str, other: &str) -> bool {
-    let lower = |name: &str| {
-        name.chars()
-            .flat_map(char::to_lowercase)
-            .collect::<String>()
-    };
-    one == other || lower(one) == lower(other)
-}
-
 fn comment(trigger: &Trigger, payload: &Payload<'_>) -> Option<Mismatch> {
     if trigger.comment.is_empty() {
         return None;
     }
     let body = payload.comment().map_or("", |c| c.body.as_str());
-    (body.split_whitespace().next() != Some(trigger.comment.as_str())).then(|| {
-        Mismatch::Comment(format!(
-            "wants a comment that starts with {:?}",
-            trigger.comment
-        ))
-    })
+    command::arguments(body, &trigger.comment)
+        .is_none()
+        .then(|| {
+            Mismatch::Comment(format!(
+                "wants a comment that starts with {:?}",
+                trigger.comment
+            ))
+        })
 }
 
+/// Of a push, as in GitHub's own workflows, a trigger that names only branches is for no tag, and the other way round.
 fn branch(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mismatch> {
     let payload = event.payload;
     if event.name == "push" && payload.deleted.0 {
@@ -119,23 +124,27 @@ fn branch(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mismatch> {
             quoted(payload.git_ref.as_str())
         )));
     }
-    if trigger.branches.is_empty() {
+    let (branches, tags) = (&trigger.branches, &trigger.tags);
+    if branches.is_empty() && tags.is_empty() {
         return None;
     }
-    let expected = || any_of(&trigger.branches.texts());
-    match event.branch() {
-        None => Some(Mismatch::Branch(format!(
-            "wants branch {}, the delivery has none",
-            expected()
-        ))),
-        Some(branch) => (!trigger.branches.matches(branch)).then(|| {
-            Mismatch::Branch(format!(
-                "wants branch {}, got {}",
-                expected(),
-                quoted(branch)
-            ))
-        }),
-    }
+    let wants = [("branch", branches), ("tag", tags)]
+        .into_iter()
+        .filter(|(_, globs)| !globs.is_empty())
+        .map(|(kind, globs)| format!("{kind} {}", any_of(&globs.texts())))
+        .collect::<Vec<_>>()
+        .join(", or ");
+    let default_branch = event.payload.default_branch();
+    let (matches, got) = match (Reference::tag(event), Reference::target_branch(event)) {
+        (Some(tag), _) if !tags.is_empty() => (tags.matches(tag), format!("got {}", quoted(tag))),
+        (_, Some(branch)) if !branches.is_empty() => (
+            branches.matches_branch(branch, default_branch),
+            format!("got {}", quoted(branch)),
+        ),
+        (None, Some(branch)) => (false, format!("got branch {}", quoted(branch))),
+        _ => (false, "the delivery has none".to_owned()),
+    };
+    (!matches).then(|| Mismatch::Branch(format!("wants {wants}, {got}")))
 }
 
 fn path(trigger: &Trigger, payload: &Payload<'_>) -> Option<Mismatch> {
@@ -157,6 +166,16 @@ fn path(trigger: &Trigger, payload: &Payload<'_>) -> Option<Mismatch> {
     let expected = any_of(&trigger.paths.texts());
     Some(Mismatch::Path(format!(
         "wants a changed file in {expected}, none of {files} fits"
+    )))
+}
+
+fn skip(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mismatch> {
+    let commit = event.payload.head_commit.0.as_ref();
+    let commit = commit.filter(|_| trigger.honours_skip_markers && event.name == "push")?;
+    let marker = skip_markers::find(commit.message.as_str())?;
+    Some(Mismatch::Skip(format!(
+        "skips commits that ask for it, and the message says {marker:?}: push another commit, or let the trigger say \
+         `skip_markers: false`"
     )))
 }
 
@@ -196,7 +215,9 @@ fn sender(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mismatch> {
         let problem = format!("is not for {login}, which is ck8s itself: nothing triggers itself");
         return Some(Mismatch::Sender(problem));
     }
-    if sender.is_bot() {
+    // Only somebody with write access can put a pull request into the queue, in whose name GitHub acts then.
+    let is_merge_queue = event.name == MERGE_GROUP && sender.login.as_str() == MERGE_QUEUE;
+    if sender.is_bot() && !is_merge_queue {
         return (!trigger.bots.any && !trigger.bots.names(sender))
             .then(|| Mismatch::Sender(format!("does not allow bots, and {login} is one")));
     }

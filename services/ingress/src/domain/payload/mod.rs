@@ -13,8 +13,8 @@ use self::tolerant_json::{Flag, List, Object, Text};
 pub(crate) use self::{
     body::PayloadBody,
     objects::{
-        Branch, Comment, Commit, HeadRepository, Label, Release, Repository, Subject, User,
-        WorkflowRun,
+        Branch, Comment, Commit, HeadRepository, Label, MergeGroup, Release, Repository, Subject,
+        User, WorkflowRun,
     },
     repository_id::repository_id,
     tolerant_json::Member,
@@ -52,6 +52,8 @@ pub(crate) struct Payload<'a> {
     pub(crate) release: Object<Release<'a>>,
     #[serde(borrow)]
     pub(crate) workflow_run: Object<WorkflowRun<'a>>,
+    #[serde(borrow)]
+    pub(crate) merge_group: Object<MergeGroup<'a>>,
     #[serde(borrow, rename = "ref")]
     pub(crate) git_ref: Text<'a>,
     #[serde(borrow)]
@@ -112,16 +114,23 @@ impl<'a> Payload<'a> {
 
     /// Returns how many elements the longest of its lists has.
     pub(crate) fn longest_list(&self) -> usize {
-        let labels = [&self.issue, &self.pull_request]
+        let labels = [&self.issue, &self.pull_request, &self.discussion]
             .into_iter()
             .filter_map(|subject| subject.0.as_ref())
             .map(|subject| subject.labels.0.len());
         labels.chain([self.commits.0.len()]).max().unwrap_or(0)
     }
 
-    /// Returns the pull request or the issue.
+    /// Returns the pull request, the issue or the discussion.
     pub(crate) fn subject(&self) -> Option<&Subject<'a>> {
-        self.pull_request.0.as_ref().or(self.issue.0.as_ref())
+        let subjects = [&self.pull_request, &self.issue, &self.discussion];
+        subjects.into_iter().find_map(|subject| subject.0.as_ref())
+    }
+
+    /// Returns the repository's default branch; none if the payload does not say it.
+    pub(crate) fn default_branch(&self) -> Option<&str> {
+        let repository = self.repository.0.as_ref()?;
+        Some(repository.default_branch.as_str()).filter(|name| !name.is_empty())
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Repository<'a> {
     #[serde(borrow)]
     pub(crate) html_url: Text<'a>,
     #[serde(borrow)]
+    pub(crate) default_branch: Text<'a>,
+    #[serde(borrow)]
     pub(crate) owner: Object<User<'a>>,
 }
 
@@ -149,24 +151,35 @@ pub(crate) struct Comment<'a> {
     pub(crate) commit_id: Text<'a>,
 }
 
-impl Comment<'_> {
-    /// Returns what follows a command; none if the comment does not begin with it.
-    pub(crate) fn arguments(&self, command: &str) -> Option<&str> {
-        let body = self.body.as_str().trim_start();
-        body.strip_prefix(command)
-    }
-}
-
 /// A release.
 #[derive(Deserialize, Default, Debug)]
 #[serde(default)]
 pub(crate) struct Release<'a> {
     #[serde(borrow)]
     pub(crate) tag_name: Text<'a>,
+    /// The branch or the commit that the tag is made on, if it is not there yet.
+    #[serde(borrow)]
+    pub(crate) target_commitish: Text<'a>,
     #[serde(borrow)]
     pub(crate) name: Text<'a>,
     #[serde(borrow)]
     pub(crate) html_url: Text<'a>,
+}
+
+/// Pull requests that wait in the queue to be merged.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct MergeGroup<'a> {
+    /// The queue's own branch, in full.
+    #[serde(borrow)]
+    pub(crate) head_ref: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) head_sha: Text<'a>,
+    /// The branch that they go to, in full.
+    #[serde(borrow)]
+    pub(crate) base_ref: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) head_commit: Object<Commit<'a>>,
 }
 
 /// A commit of a push.

@@ -112,12 +112,14 @@ fn repository() -> Repository {
         labels: Vec::new(),
         comment: String::new(),
         branches: GlobFilter::default(),
+        tags: GlobFilter::default(),
         paths: GlobFilter::default(),
+        honours_skip_markers: true,
         bots: AllowedBots::default(),
         forks: ForkPolicy::default(),
         spec: Ok(RunSpec::default()),
     };
-    let paths = GlobFilter::for_paths(vec!["src/**".to_owned()], Vec::new()).expect("a glob");
+    let paths = GlobFilter::new(vec!["src/**".to_owned()], Vec::new()).expect("a glob");
     Repository {
         id: RepositoryId::new(),
         project_id: ProjectId::new(),

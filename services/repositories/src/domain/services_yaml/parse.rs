@@ -24,7 +24,9 @@ pub(crate) const ON_KEYS: &[&str] = &[
     "labels",
     "comment",
     "branches",
+    "tags",
     "paths",
+    "skip_markers",
     "allow_bots",
     "forks",
 ];
@@ -123,7 +125,9 @@ fn trigger(
     let on = fields.required("on")?.fields(ON_KEYS)?;
     let event = on.required("event")?.word(is_event, "an event's name")?;
     let (branches, branches_ignore) = patterns(on.get("branches"))?;
+    let (tags, tags_ignore) = patterns(on.get("tags"))?;
     let (paths, paths_ignore) = patterns(on.get("paths"))?;
+    let skip_markers = on.get("skip_markers").map_or(Ok(true), |f| f.bool())?;
     let comment = match on.get("comment") {
         Some(field) => field.word(is_command, "a command (one word that starts with /)")?,
         None => String::new(),
@@ -137,8 +141,11 @@ fn trigger(
         comment,
         branches,
         branches_ignore,
+        tags,
+        tags_ignore,
         paths,
         paths_ignore,
+        ignores_skip_markers: !skip_markers,
         allow_bots,
         allowed_bots,
         forks: forks(on.get("forks"))?,

@@ -25,10 +25,16 @@ pub(crate) struct Trigger {
     pub branches: Vec<String>,
     /// Globs of what is ignored.
     pub branches_ignore: Vec<String>,
+    /// Globs; empty: any, or none if branches are named.
+    pub tags: Vec<String>,
+    /// Globs of what is ignored.
+    pub tags_ignore: Vec<String>,
     /// Globs; empty: any.
     pub paths: Vec<String>,
     /// Globs of what is ignored.
     pub paths_ignore: Vec<String>,
+    /// Whether it runs for commits whose message asks for no run too.
+    pub ignores_skip_markers: bool,
     /// Whether any bot that acts in the repository itself may trigger.
     pub allow_bots: bool,
     /// Logins and ids of bots that may trigger.

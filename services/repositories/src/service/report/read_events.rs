@@ -40,7 +40,9 @@ impl Repositories {
                 repository,
                 trigger: &trigger.name,
                 commit: Some(trigger.commit_sha.as_str()).filter(|sha| !sha.is_empty()),
-                thread: Some(trigger.number).filter(|number| *number > 0),
+                // A discussion is no thread of the provider's issues, although it has a number as they do.
+                thread: Some(trigger.number)
+                    .filter(|number| *number > 0 && !trigger.event.starts_with("discussion")),
                 state: run.state.as_str(),
             };
             reports::request(&mut tx, &report).await?;

@@ -8,12 +8,30 @@ fn a_command_is_the_first_word_of_a_comment_and_the_rest_are_its_arguments() {
         ("/run all tests", "all tests"),
         (" \n/run\tall\r\nthe tests\n", "all\r\nthe tests"),
         ("/run \u{0000}x", "x"),
+        ("/Run all", "all"),
+        ("/RUN", ""),
+        ("   /run blanks", "blanks"),
+        ("\t\n /run", ""),
     ] {
         let triggered = run(&command(), "issue_comment", &comment(body, "OWNER")).trigger;
         assert_eq!(triggered.arguments, arguments, "{body:?}");
         assert_eq!(triggered.url, "https://github.test/c/1");
     }
-    for body in ["", "run", "/runner", "please /run", "`/run`"] {
+    let none = [
+        "",
+        "run",
+        "/runner",
+        "please /run",
+        "`/run`",
+        "> /run",
+        "    /run\n\nis what you type",
+        "\t/run",
+        "text\n\n    /run",
+        "\n\n  \t/run",
+        "```\n/run\n```",
+        "~~~\n/run\n~~~",
+    ];
+    for body in none {
         assert_eq!(
             ignored(&command(), "issue_comment", &comment(body, "OWNER")),
             "trigger \"command\" wants a comment that starts with \"/run\""

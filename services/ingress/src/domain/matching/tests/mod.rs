@@ -1,9 +1,11 @@
 //! Every rule of matching, with payloads cut down to what the rule reads.
 mod comments;
+mod events;
 mod forks;
 mod labels;
 mod pushes;
 mod senders;
+mod skip_markers;
 
 use ck8s_types::RunSpec;
 use serde_json::{Value, json};
@@ -24,7 +26,9 @@ fn trigger(name: &str, event: &str) -> Trigger {
         labels: Vec::new(),
         comment: String::new(),
         branches: GlobFilter::default(),
+        tags: GlobFilter::default(),
         paths: GlobFilter::default(),
+        honours_skip_markers: true,
         bots: AllowedBots::default(),
         forks: ForkPolicy::default(),
         spec: Ok(RunSpec::default()),

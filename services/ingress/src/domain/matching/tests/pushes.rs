@@ -5,8 +5,46 @@ fn branches(include: &[&str], exclude: &[&str]) -> GlobFilter {
     GlobFilter::for_branches(texts(include), texts(exclude), "main").expect("globs")
 }
 
+/// As in GitHub's own workflows: of a push, branches alone are for no tag, and tags alone for no branch.
+#[test]
+fn a_push_matches_by_its_tag() {
+    let on = |tags: &[&str], branches: &[&str]| {
+        let (ignore, take): (Vec<&str>, Vec<&str>) = tags.iter().partition(|t| t.starts_with('!'));
+        let ignore = ignore.iter().map(|tag| tag[1..].to_owned()).collect();
+        [Trigger {
+            tags: GlobFilter::new(texts(&take), ignore).expect("globs"),
+            branches: GlobFilter::for_branches(texts(branches), Vec::new(), "main").expect("globs"),
+            ..trigger("tag", "push")
+        }]
+    };
+    let (tag, branch) = (push("refs/tags/v1.2", &[]), push("refs/heads/main", &[]));
+    for (tags, branches, with_tag, with_branch) in [
+        (&["v*"][..], &[][..], true, false),
+        (&["w*"], &[], false, false),
+        (&["v*", "!v1*"], &[], false, false),
+        (&["!w*"], &[], true, false),
+        (&[], &["main"], false, true),
+        (&["v*"], &["main"], true, true),
+        (&["w*"], &["next"], false, false),
+        (&[], &[], true, true),
+    ] {
+        let triggers = on(tags, branches);
+        let is_run = |payload| matches!(decision(&triggers, "push", payload), Decision::Run(_));
+        assert_eq!(is_run(&tag), with_tag, "{tags:?} {branches:?}");
+        assert_eq!(is_run(&branch), with_branch, "{tags:?} {branches:?}");
+    }
+    assert_eq!(
+        ignored(&on(&["v*"], &["next"]), "push", &branch),
+        "trigger \"tag\" wants branch \"next\", or tag \"v*\", got \"main\""
+    );
+    assert_eq!(
+        ignored(&on(&["v*"], &[]), "push", &branch),
+        "trigger \"tag\" wants tag \"v*\", got branch \"main\""
+    );
+}
+
 fn paths(include: &[&str], exclude: &[&str]) -> GlobFilter {
-    GlobFilter::for_paths(texts(include), texts(exclude)).expect("globs")
+    GlobFilter::new(texts(include), texts(exclude)).expect("globs")
 }
 
 #[test]
@@ -65,6 +103,13 @@ fn a_push_matches_by_its_branch() {
         "push",
         &push("refs/heads/main", &[]),
     );
+    // The payload says what the default branch is now.
+    let mut renamed = push("refs/heads/trunk", &[]);
+    renamed["repository"] = json!({"default_branch": "trunk"});
+    run(&on(&["$default"], &[]), "push", &renamed);
+    ignored(&on(&[], &["$default"]), "push", &renamed);
+    renamed["ref"] = json!("refs/heads/main");
+    ignored(&on(&["$default"], &[]), "push", &renamed);
     assert_eq!(
         ignored(&on(&["**"], &[]), "push", &push("refs/tags/v1", &[])),
         "trigger \"push\" wants branch \"**\", the delivery has none"

@@ -142,6 +142,22 @@ fn one_text_stands_for_a_list_of_one_and_exclusions_alone_keep_the_rest() {
 }
 
 #[test]
+fn tags_stand_beside_branches_and_skip_markers_count_unless_the_file_says_otherwise() {
+    let trigger = only(&on("tags: [v*, '!v0*']"));
+    assert_eq!(
+        (trigger.tags, trigger.tags_ignore),
+        (vec!["v*".to_owned()], vec!["v0*".to_owned()])
+    );
+    assert!(!trigger.ignores_skip_markers);
+    assert!(only(&on("skip_markers: false")).ignores_skip_markers);
+    assert!(!only(&on("skip_markers: true")).ignores_skip_markers);
+    assert_eq!(
+        problem(&on("skip_markers: never")),
+        "line 6: triggers[0].on.skip_markers: must be true or false"
+    );
+}
+
+#[test]
 fn forks_are_denied_unless_the_file_says_otherwise() {
     for (line, policy) in [
         ("paths: a", ForkPolicy::Deny),
@@ -193,7 +209,7 @@ fn unknown_keys_are_named_with_their_line_everywhere() {
     );
     assert_eq!(
         problem(&on("action: [x]")),
-        "line 6: unknown key \"action\" in triggers[0].on (known: event, actions, labels, comment, branches, paths, allow_bots, forks)"
+        "line 6: unknown key \"action\" in triggers[0].on (known: event, actions, labels, comment, branches, tags, paths, skip_markers, allow_bots, forks)"
     );
     assert_eq!(
         problem("version: 1\ntriggers:\n  - name: a\n    on: {event: push}\n    runs: {}\n"),

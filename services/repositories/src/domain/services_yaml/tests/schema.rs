@@ -61,6 +61,7 @@ fn schema_and_parser_accept_and_refuse_the_same_files() {
         on("actions: opened, branches: ['!a'], paths: a, comment: /run, allow_bots: false"),
         on("allow_bots: 'dependabot[bot]', forks: allow"),
         on("forks: deny"),
+        on("tags: [v*, '!v0*'], skip_markers: false"),
         on("forks: allow_with_secrets"),
         on("allow_bots: ['dependabot[bot]', 198982749, Copilot]"),
     ];
@@ -106,6 +107,8 @@ fn schema_and_parser_accept_and_refuse_the_same_files() {
         on("allow_bots: ['a b']"),
         on("allow_bots: []"),
         on("forks: true"),
+        on("skip_markers: 'false'"),
+        on("tags: []"),
         on("forks: Allow"),
     ];
     for text in &bad {
