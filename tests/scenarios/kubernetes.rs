@@ -419,3 +419,38 @@ async fn no_job_and_no_pod_contains_a_secret() {
     }
     cluster.remove().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_installations_in_one_cluster_leave_each_other_alone() {
+    let Some(cluster) = Cluster::from_env().await else {
+        return;
+    };
+    let one = cluster.world(true).await;
+    let steady = pod("i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo line $i; sleep 0.3; done");
+    let steady = one.admin.start("acme", steady).await;
+    until_logged(&one, &steady.id, "line 2\n").await;
+    // The same prefix, the same project, an empty database: it sweeps as soon as its worker is connected.
+    let other = cluster.world(true).await;
+    for _ in 0..3 {
+        let run = other.admin.start("acme", pod("echo theirs")).await;
+        other
+            .admin
+            .ends(&run.id, RunState::Succeeded, RunReason::Completed)
+            .await;
+        let run = one.admin.start("acme", pod("echo ours")).await;
+        one.admin
+            .ends(&run.id, RunState::Succeeded, RunReason::Completed)
+            .await;
+    }
+    other.idle().await;
+    drop(other);
+    let ended = one
+        .admin
+        .ends(&steady.id, RunState::Succeeded, RunReason::Completed)
+        .await;
+    assert_eq!(ended.attempt, 1);
+    let expected: String = (1..=40).map(|i| format!("line {i}\n")).collect();
+    assert_eq!(one.admin.output(&steady.id).await, expected);
+    drop(one);
+    cluster.remove().await;
+}

@@ -703,7 +703,7 @@ pub struct HandedBack {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Drain {}
 /// The server accepts the worker.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Welcome {
     /// How long a lease lives without a heartbeat, in milliseconds.
     #[prost(int64, tag = "1")]
@@ -714,6 +714,10 @@ pub struct Welcome {
     /// The version of this protocol that is spoken: 1.
     #[prost(int32, tag = "3")]
     pub protocol_version: i32,
+    /// The installation, a UUID: what the worker makes in a cluster carries it, and the worker touches nothing else there.
+    /// Empty: the server is older than this field.
+    #[prost(string, tag = "4")]
+    pub installation_id: ::prost::alloc::string::String,
 }
 /// A lease.
 #[derive(Clone, PartialEq, ::prost::Message)]

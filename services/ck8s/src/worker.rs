@@ -100,7 +100,7 @@ pub(crate) struct WorkloadArgs {
     #[arg(long, env = "CK8S_KUBECONFIG", value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// Projects' namespaces are this and the project's slug.
-    #[arg(long, env = "CK8S_NAMESPACE_PREFIX", value_name = "PREFIX", default_value = ck8s_worker::DEFAULT_NAMESPACE_PREFIX)]
+    #[arg(long, env = "CK8S_NAMESPACE_PREFIX", value_name = "PREFIX", value_parser = namespace_prefix, default_value = ck8s_worker::DEFAULT_NAMESPACE_PREFIX)]
     namespace_prefix: String,
     /// The address at which runs reach the server. Without it, pods get none, and processes get --url unless that is
     /// the mesh.
@@ -115,6 +115,24 @@ pub(crate) struct WorkloadArgs {
         value_delimiter = ','
     )]
     egress_exceptions: Vec<IpNet>,
+}
+
+/// Bounds a prefix, so that a slug of 40 characters fits behind it into the 63 of a namespace.
+const MAX_NAMESPACE_PREFIX_LENGTH: usize = 20;
+
+/// Reads a prefix. An empty one would put the projects `default` and `kube-system` into the cluster's own namespaces.
+fn namespace_prefix(text: &str) -> Result<String, String> {
+    let fits = text.len() <= MAX_NAMESPACE_PREFIX_LENGTH
+        && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if fits && text != "kube-" {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "must be 1 to {MAX_NAMESPACE_PREFIX_LENGTH} characters of a-z, 0-9 and dash, begin with a letter or digit, and not be kube-: such as ck8s-"
+    ))
 }
 
 impl WorkloadArgs {
@@ -259,4 +277,20 @@ pub(crate) fn machine_worker_id() -> Result<WorkerId> {
         .collect();
     name.parse()
         .context("this machine's name cannot be a worker's id: give --id")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_that_makes_no_namespaces_of_its_own_is_refused() {
+        for prefix in ["ck8s-", "team1-", "x"] {
+            assert_eq!(namespace_prefix(prefix).as_deref(), Ok(prefix));
+        }
+        for prefix in ["", "-x", "Team-", "a.b", "kube-", &"x".repeat(21)] {
+            let refused = namespace_prefix(prefix).expect_err("is refused");
+            assert!(refused.contains("such as ck8s-"), "{refused}");
+        }
+    }
 }

@@ -20,7 +20,7 @@ pub(crate) fn lease_epoch(job: &impl ResourceExt) -> Option<Epoch> {
 }
 
 impl Cluster {
-    /// Adopts a workload. Returns whether there is one.
+    /// Adopts a workload. Returns whether there is one. Another installation's Job is none.
     ///
     /// # Errors
     /// [`KubeError::Superseded`] if a newer lease holds it.
@@ -31,8 +31,9 @@ impl Cluster {
                 .get_metadata_opt(&job.name())
                 .await
                 .map_err(|e| KubeError::from_api("looking for the Job", &e))?;
-            let Some(metadata) = metadata.filter(|m| m.metadata.deletion_timestamp.is_none())
-            else {
+            let Some(metadata) = metadata.filter(|m| {
+                m.metadata.deletion_timestamp.is_none() && self.installation().may_touch(m)
+            }) else {
                 return Ok(false);
             };
             match lease_epoch(&metadata) {

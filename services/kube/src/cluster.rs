@@ -2,8 +2,11 @@
 use std::{
     fmt::Display,
     path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
 };
 
+use ck8s_types::InstallationId;
 use k8s_openapi::api::{
     batch::v1::Job,
     core::v1::{Namespace, Pod, Secret},
@@ -14,15 +17,19 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 use moka::future::Cache;
-use tokio_util::sync::CancellationToken;
+use parking_lot::Mutex;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    egress_ceiling::EgressCeiling, error::KubeError, job_name::JobName, watch::ClusterWatch,
-    workload_view::WorkloadWatch,
+    egress_ceiling::EgressCeiling, error::KubeError, installation::Installation, job_name::JobName,
+    namespace_manifests::server_egress, watch::ClusterWatch, workload_view::WorkloadWatch,
 };
 
 /// Bounds the namespaces that are known to be complete. One that is forgotten is only made sure of again.
 const MAX_READY_NAMESPACES: u64 = 10_000;
+/// How long a namespace counts as complete: starts that come together share the check, and later ones find what
+/// somebody has removed meanwhile.
+const NAMESPACE_CHECK_LIFE: Duration = Duration::from_millis(250);
 
 /// How to reach a cluster, and the server from within it.
 #[derive(Clone, Debug, Default)]
@@ -46,10 +53,18 @@ pub struct Cluster {
     pub(crate) egress_ceiling: EgressCeiling,
     id: String,
     watch: ClusterWatch,
+    served: Arc<Mutex<Served>>,
+    shutdown: CancellationToken,
+}
+
+/// The installation that the process works for now, and the watches on what it made.
+struct Served {
+    installation: Installation,
+    _watches: Option<DropGuard>,
 }
 
 impl Cluster {
-    /// Connects to a cluster, and watches it until `shutdown`.
+    /// Connects to a cluster. What it watches, it watches until `shutdown`.
     ///
     /// # Errors
     /// [`KubeError::Unavailable`] if there is no usable configuration or the API server does not answer.
@@ -64,21 +79,58 @@ impl Cluster {
             .await
             .map_err(|e| KubeError::from_api("asking the API server for its version", &e))?;
         let id = cluster_id(&client).await?;
+        if let Some(url) = &options.server_url
+            && server_egress(url).is_none()
+        {
+            tracing::warn!(
+                url,
+                "a NetworkPolicy cannot name this host, so workloads may not reach it"
+            );
+        }
         tracing::info!(
             version = version.git_version,
             cluster = id,
             "connected to Kubernetes"
         );
-        let cluster = Self {
+        Ok(Self {
             client,
-            ready_namespaces: Cache::new(MAX_READY_NAMESPACES),
+            ready_namespaces: Cache::builder()
+                .max_capacity(MAX_READY_NAMESPACES)
+                .time_to_live(NAMESPACE_CHECK_LIFE)
+                .build(),
             server_url: options.server_url,
             egress_ceiling: options.egress_ceiling,
             id,
             watch: ClusterWatch::default(),
+            served: Arc::new(Mutex::new(Served {
+                installation: Installation::Unknown,
+                _watches: None,
+            })),
+            shutdown: shutdown.clone(),
+        })
+    }
+
+    /// Works for this installation from now on, and watches what it made: what another one made is left alone. None:
+    /// the server is older than the ids of installations. Without this call nothing of a workload is seen.
+    pub fn serve(&self, installation: Option<InstallationId>) {
+        let installation = Installation::from(installation);
+        let mut served = self.served.lock();
+        if served.installation == installation {
+            return;
+        }
+        let stop = self.shutdown.child_token();
+        self.watch.spawn(&self.client, installation, &stop);
+        *served = Served {
+            installation,
+            _watches: Some(stop.drop_guard()),
         };
-        cluster.watch.spawn(&cluster.client, shutdown);
-        Ok(cluster)
+        drop(served);
+        self.ready_namespaces.invalidate_all();
+    }
+
+    /// Returns the installation that this process works for.
+    pub(crate) fn installation(&self) -> Installation {
+        self.served.lock().installation
     }
 
     /// Returns the cluster's id, which differs from that of every other cluster. A Job can be adopted only from within

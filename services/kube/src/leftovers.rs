@@ -7,16 +7,20 @@ use kube::{
     api::{ListParams, ObjectList, PartialObjectMeta},
 };
 
-use crate::{cluster::Cluster, error::KubeError, job_name::JobName, labels::managed_selector};
+use crate::{cluster::Cluster, error::KubeError, job_name::JobName};
 
 impl Cluster {
-    /// Returns all workloads of which something is in the cluster: a Job, or a Secret or NetworkPolicy that lost its
-    /// Job. It does not matter which worker made it.
+    /// Returns all workloads of this installation of which something is in the cluster: a Job, or a Secret or
+    /// NetworkPolicy that lost its Job. It does not matter which worker made it. What carries no installation's id is
+    /// not among them: it may be another one's.
     ///
     /// # Errors
     /// [`KubeError::Unavailable`].
     pub async fn leftovers(&self) -> Result<Vec<JobName>, KubeError> {
-        let managed = ListParams::default().labels(&managed_selector());
+        let Some(selector) = self.installation().selector() else {
+            return Ok(Vec::new());
+        };
+        let managed = ListParams::default().labels(&selector);
         let jobs = Api::<Job>::all(self.client.clone());
         let secrets = Api::<Secret>::all(self.client.clone());
         let policies = Api::<NetworkPolicy>::all(self.client.clone());

@@ -9,6 +9,7 @@ use crate::{
     egress,
     egress_ceiling::EgressCeiling,
     error::KubeError,
+    installation::Installation,
     job_name::JobName,
     labels::{ATTEMPT, CONTAINER, LEASE_EPOCH, MANAGED_BY, MANAGER, RUN_ID, SERVICE_ACCOUNT},
 };
@@ -47,12 +48,18 @@ impl fmt::Debug for WorkloadSpec {
 }
 
 impl WorkloadSpec {
-    fn labels(&self) -> Value {
-        json!({RUN_ID: self.job.run_id.to_string(), ATTEMPT: self.job.attempt.to_string(), MANAGED_BY: MANAGER})
+    fn labels(&self, installation: Installation) -> Value {
+        let mut labels = json!({
+            RUN_ID: self.job.run_id.to_string(),
+            ATTEMPT: self.job.attempt.to_string(),
+            MANAGED_BY: MANAGER,
+        });
+        installation.mark(&mut labels);
+        labels
     }
 
     /// Returns the Secret with the run's secret values.
-    pub(crate) fn secret(&self) -> Value {
+    pub(crate) fn secret(&self, installation: Installation) -> Value {
         let data: BTreeMap<&str, &str> = self
             .secrets
             .iter()
@@ -60,7 +67,7 @@ impl WorkloadSpec {
             .collect();
         json!({
             "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
-            "metadata": {"name": self.job.name(), "namespace": self.job.namespace, "labels": self.labels()},
+            "metadata": {"name": self.job.name(), "namespace": self.job.namespace, "labels": self.labels(installation)},
             "stringData": data,
         })
     }
@@ -70,6 +77,7 @@ impl WorkloadSpec {
     pub(crate) fn network_policy(
         &self,
         ceiling: &EgressCeiling,
+        installation: Installation,
     ) -> Result<Option<Value>, KubeError> {
         let rules = egress::rules(&self.spec.egress, ceiling)?;
         if rules.is_empty() {
@@ -77,9 +85,9 @@ impl WorkloadSpec {
         }
         Ok(Some(json!({
             "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
-            "metadata": {"name": self.job.name(), "namespace": self.job.namespace, "labels": self.labels()},
+            "metadata": {"name": self.job.name(), "namespace": self.job.namespace, "labels": self.labels(installation)},
             "spec": {
-                "podSelector": {"matchLabels": self.labels()},
+                "podSelector": {"matchLabels": self.labels(installation)},
                 "policyTypes": ["Egress"],
                 "egress": rules,
             },
@@ -87,19 +95,19 @@ impl WorkloadSpec {
     }
 
     /// Returns the Job. It holds no secret.
-    pub(crate) fn job_manifest(&self) -> Value {
+    pub(crate) fn job_manifest(&self, installation: Installation) -> Value {
         let timeouts = self.spec.timeouts;
         json!({
             "apiVersion": "batch/v1", "kind": "Job",
             "metadata": {
-                "name": self.job.name(), "namespace": self.job.namespace, "labels": self.labels(),
+                "name": self.job.name(), "namespace": self.job.namespace, "labels": self.labels(installation),
                 "annotations": {LEASE_EPOCH: self.epoch.to_string()},
             },
             "spec": {
                 "backoffLimit": 0, "parallelism": 1, "completions": 1,
                 "activeDeadlineSeconds": i64::from(timeouts.pending) + i64::from(timeouts.running),
                 "ttlSecondsAfterFinished": JOB_TTL_SECONDS,
-                "template": {"metadata": {"labels": self.labels()}, "spec": self.pod()},
+                "template": {"metadata": {"labels": self.labels(installation)}, "spec": self.pod()},
             },
         })
     }
@@ -177,9 +185,11 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ck8s_types::RunId;
+    use ck8s_types::{InstallationId, RunId};
 
     use super::*;
+
+    const INSTALLATION: Installation = Installation::Unnamed;
 
     fn workload() -> WorkloadSpec {
         WorkloadSpec {
@@ -202,11 +212,14 @@ mod tests {
     #[test]
     fn the_job_is_restricted_and_holds_no_secret() {
         let workload = workload();
-        let job = workload.job_manifest();
+        let job = workload.job_manifest(INSTALLATION);
         let text = job.to_string();
         assert!(!text.contains("hunter22"));
         assert!(!format!("{workload:?}").contains("hunter22"));
-        assert_eq!(workload.secret()["stringData"]["KEY"], "hunter22");
+        assert_eq!(
+            workload.secret(INSTALLATION)["stringData"]["KEY"],
+            "hunter22"
+        );
         let pod = &job["spec"]["template"]["spec"];
         assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
         assert_eq!(pod["automountServiceAccountToken"], false);
@@ -229,7 +242,7 @@ mod tests {
         let text = "$$(KEY) $(KEY) $KEY $$ 5$";
         workload.spec.command = vec![text.to_owned()];
         workload.env = BTreeMap::from([("TEXT".to_owned(), text.to_owned())]);
-        let job = workload.job_manifest();
+        let job = workload.job_manifest(INSTALLATION);
         let container = &job["spec"]["template"]["spec"]["containers"][0];
         let escaped = "$$$$(KEY) $$(KEY) $$KEY $$$$ 5$$";
         assert_eq!(container["command"][0], escaped);
@@ -238,12 +251,34 @@ mod tests {
     }
 
     #[test]
+    fn everything_of_a_workload_is_marked_with_its_installation() {
+        let mut workload = workload();
+        workload.spec.egress = vec!["10.0.0.0/8:443".into()];
+        let id = InstallationId::new();
+        let installation = Installation::Named(id);
+        let policy = workload.network_policy(&EgressCeiling::default(), installation);
+        let policy = policy.expect("fits").expect("is there");
+        let job = workload.job_manifest(installation);
+        for labels in [
+            &workload.secret(installation)["metadata"]["labels"],
+            &policy["metadata"]["labels"],
+            &policy["spec"]["podSelector"]["matchLabels"],
+            &job["metadata"]["labels"],
+            &job["spec"]["template"]["metadata"]["labels"],
+        ] {
+            assert_eq!(labels["ck8s.io/installation"], id.to_string());
+        }
+    }
+
+    #[test]
     fn only_egress_makes_a_network_policy() {
         let mut workload = workload();
         let ceiling = EgressCeiling::default();
-        assert_eq!(workload.network_policy(&ceiling), Ok(None));
+        assert_eq!(workload.network_policy(&ceiling, INSTALLATION), Ok(None));
         workload.spec.egress = vec!["10.0.0.0/8:443".into()];
-        let policy = workload.network_policy(&ceiling).expect("fits");
+        let policy = workload
+            .network_policy(&ceiling, INSTALLATION)
+            .expect("fits");
         let policy = policy.expect("is there");
         assert_eq!(
             policy["spec"]["podSelector"]["matchLabels"][RUN_ID],

@@ -1,4 +1,5 @@
-//! A project's namespace: made once, with everything that isolates it from the others.
+//! A project's namespace, with everything that isolates it from the others. What somebody removed of it is made again
+//! before the next start.
 use std::time::Duration;
 
 use futures::future::try_join_all;
@@ -10,7 +11,8 @@ use crate::{
     cluster::Cluster,
     error::KubeError,
     namespace_manifests::{
-        QUOTA_NAME, limit_range, namespace, network_policy, quota, service_account,
+        QUOTA_NAME, default_policy, installation_policy, limit_range, namespace, quota,
+        service_account,
     },
 };
 
@@ -19,8 +21,8 @@ use crate::{
 const QUOTA_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Cluster {
-    /// Makes sure that a namespace and what belongs to it exist, once per process. Callers at the same time share the
-    /// work.
+    /// Makes sure that a namespace and what belongs to it exist and are as they should be. Starts that come together
+    /// share the work.
     pub(crate) async fn ensure_namespace(&self, name: &str) -> Result<(), KubeError> {
         self.ready_namespaces
             .try_get_with_by_ref(name, self.make_namespace(name))
@@ -28,33 +30,43 @@ impl Cluster {
             .map_err(|error| KubeError::clone(&error))
     }
 
-    /// Forgets a namespace that somebody may have removed: the next start makes it again.
-    pub(crate) async fn forget_namespace(&self, name: &str) {
-        self.ready_namespaces.invalidate(name).await;
-    }
-
     async fn make_namespace(&self, name: &str) -> Result<(), KubeError> {
         self.apply(None, &namespace(name), Conflict::Overwrite)
             .await?;
-        let parts = [
+        let mut parts = vec![
             (service_account(), Conflict::Overwrite),
-            (
-                network_policy(self.server_url.as_deref(), &self.egress_ceiling),
-                Conflict::Overwrite,
-            ),
+            (default_policy(), Conflict::Overwrite),
             (quota(), Conflict::Keep),
             (limit_range(), Conflict::Keep),
         ];
+        let policy = installation_policy(
+            self.installation(),
+            self.server_url.as_deref(),
+            &self.egress_ceiling,
+        );
+        parts.extend(policy.map(|policy| (policy, Conflict::Overwrite)));
         let apply = parts
             .iter()
             .map(|(manifest, conflict)| self.apply(Some(name), manifest, *conflict));
         try_join_all(apply).await?;
-        let quotas = Api::<ResourceQuota>::namespaced(self.client.clone(), name);
-        let counted = await_condition(quotas, QUOTA_NAME, |quota: Option<&ResourceQuota>| {
+        self.until_quota_is_counted(name).await
+    }
+
+    async fn until_quota_is_counted(&self, name: &str) -> Result<(), KubeError> {
+        let is_counted = |quota: Option<&ResourceQuota>| {
             quota
                 .and_then(|q| q.status.as_ref())
                 .is_some_and(|s| s.used.is_some())
-        });
+        };
+        let quotas = Api::<ResourceQuota>::namespaced(self.client.clone(), name);
+        let quota = quotas
+            .get_opt(QUOTA_NAME)
+            .await
+            .map_err(|e| KubeError::from_api("reading the quota", &e))?;
+        if is_counted(quota.as_ref()) {
+            return Ok(());
+        }
+        let counted = await_condition(quotas, QUOTA_NAME, is_counted);
         if tokio::time::timeout(QUOTA_TIMEOUT, counted).await.is_err() {
             tracing::warn!(namespace = name, "the quota was not counted in time");
         }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     egress_ceiling::EgressCeiling,
+    installation::Installation,
     labels::{MANAGED_BY, MANAGER, SERVICE_ACCOUNT},
 };
 
@@ -62,34 +63,63 @@ pub(crate) fn limit_range() -> Value {
 /// operator says so.
 const NODE_DNS_CACHE: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 20, 10));
 
-/// Denies all traffic but name resolution and, where its address can be named, the server.
-pub(crate) fn network_policy(server_url: Option<&str>, ceiling: &EgressCeiling) -> Value {
-    let dns = json!([{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]);
-    let mut resolvers = vec![
-        json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}),
-    ];
-    if ceiling.excepts(NODE_DNS_CACHE) {
-        resolvers.push(json!({"ipBlock": {"cidr": format!("{NODE_DNS_CACHE}/32")}}));
-    }
-    let mut egress = vec![json!({"to": resolvers, "ports": dns})];
-    if let Some(url) = server_url {
-        match server_egress(url) {
-            Some(rule) => egress.push(rule),
-            None => tracing::warn!(
-                url,
-                "a NetworkPolicy cannot name this host, so workloads may not reach it"
-            ),
-        }
-    }
+/// The name of the policy that denies all traffic but name resolution.
+pub(crate) const DEFAULT_POLICY_NAME: &str = "ck8s-default";
+
+/// Denies all traffic of all pods but name resolution. It is the same for all installations: they may share a
+/// namespace.
+pub(crate) fn default_policy() -> Value {
+    let resolvers = json!([
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}},
+    ]);
     json!({
-        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "ck8s-default"},
-        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "egress": egress},
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": DEFAULT_POLICY_NAME},
+        "spec": {
+            "podSelector": {}, "policyTypes": ["Ingress", "Egress"],
+            "egress": [{"to": resolvers, "ports": dns_ports()}],
+        },
     })
+}
+
+/// Allows the pods of one installation what its operator says: its server, where a policy can name the address, and the
+/// DNS cache of a node.
+pub(crate) fn installation_policy(
+    installation: Installation,
+    server_url: Option<&str>,
+    ceiling: &EgressCeiling,
+) -> Option<Value> {
+    let mut egress = Vec::new();
+    if ceiling.excepts(NODE_DNS_CACHE) {
+        let cache = json!([{"ipBlock": {"cidr": format!("{NODE_DNS_CACHE}/32")}}]);
+        egress.push(json!({"to": cache, "ports": dns_ports()}));
+    }
+    egress.extend(server_url.and_then(server_egress));
+    if egress.is_empty() {
+        return None;
+    }
+    let mut labels = json!({});
+    installation.mark(&mut labels);
+    Some(json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": installation_policy_name(installation), "labels": labels},
+        "spec": {"podSelector": {"matchLabels": labels}, "policyTypes": ["Egress"], "egress": egress},
+    }))
+}
+
+fn installation_policy_name(installation: Installation) -> String {
+    match installation {
+        Installation::Named(id) => format!("ck8s-server-{}", id.uuid().simple()),
+        Installation::Unknown | Installation::Unnamed => "ck8s-server".to_owned(),
+    }
+}
+
+fn dns_ports() -> Value {
+    json!([{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}])
 }
 
 /// Returns the egress rule for an address, or for the name of a Service (`<service>.<namespace>.svc`: every pod and
 /// port of that namespace). None for other names.
-fn server_egress(url: &str) -> Option<Value> {
+pub(crate) fn server_egress(url: &str) -> Option<Value> {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = authority.split(['/', '?']).next()?;
     let host = match authority.strip_prefix('[') {
@@ -109,18 +139,38 @@ fn server_egress(url: &str) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use ck8s_types::InstallationId;
+
     use super::*;
 
     #[test]
     fn a_dns_cache_on_the_node_is_reached_where_the_operator_says_so() {
-        let policy = network_policy(None, &EgressCeiling::default()).to_string();
-        assert!(!policy.contains("169.254."), "{policy}");
+        let installation = Installation::Named(InstallationId::new());
+        assert!(!default_policy().to_string().contains("169.254."));
+        let policy = installation_policy(installation, None, &EgressCeiling::default());
+        assert_eq!(policy, None);
         let exception = "169.254.20.10/32".parse().expect("a range");
         let ceiling = EgressCeiling::with_exceptions(vec![exception]).expect("fits");
-        let policy = network_policy(None, &ceiling);
+        let policy = installation_policy(installation, None, &ceiling).expect("is there");
         let rule = &policy["spec"]["egress"][0];
-        assert_eq!(rule["to"][1]["ipBlock"]["cidr"], "169.254.20.10/32");
+        assert_eq!(rule["to"][0]["ipBlock"]["cidr"], "169.254.20.10/32");
         assert_eq!(rule["ports"][0]["port"], 53);
+    }
+
+    #[test]
+    fn installations_in_one_namespace_do_not_write_each_others_policies() {
+        let policy = |id| {
+            let url = Some("http://10.244.0.1:8080");
+            let installation = Installation::Named(id);
+            installation_policy(installation, url, &EgressCeiling::default()).expect("is there")
+        };
+        let (one, other) = (InstallationId::new(), InstallationId::new());
+        assert_ne!(
+            policy(one)["metadata"]["name"],
+            policy(other)["metadata"]["name"]
+        );
+        let selected = &policy(one)["spec"]["podSelector"]["matchLabels"];
+        assert_eq!(selected["ck8s.io/installation"], one.to_string());
     }
 
     #[test]

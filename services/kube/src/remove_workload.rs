@@ -27,9 +27,19 @@ const START_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often to look at the pods where the watch brings no news.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
+/// What became of the Job of a workload that is to be removed.
+#[derive(PartialEq, Eq)]
+enum JobRemoval {
+    /// It is gone; its pods may still be there.
+    Gone,
+    /// It is another installation's.
+    Foreign,
+}
+
 impl Cluster {
     /// Removes the Job and its pods. Returns when no pod is left. Safe to repeat, also if nothing exists.
-    /// With the epoch of a lease, a Job that a newer lease has adopted is left alone.
+    /// With the epoch of a lease, a Job that a newer lease has adopted is left alone. So is all of another
+    /// installation's workload.
     ///
     /// # Errors
     /// [`KubeError::Superseded`], or [`KubeError::Unavailable`]: try again.
@@ -42,7 +52,9 @@ impl Cluster {
         let mut watch = self.watch(job);
         let name = job.name();
         // The Job is removed first, since it would create a new pod.
-        self.remove_job(job, epoch).await?;
+        if self.remove_job(job, epoch).await? == JobRemoval::Foreign {
+            return Ok(());
+        }
         let mut deletions = HashMap::new();
         loop {
             watch.mark_unchanged();
@@ -74,7 +86,8 @@ impl Cluster {
             .await
             .map_err(|e| KubeError::from_api("looking for pods", &e))?;
         let mut none_left = true;
-        for pod in left.items.iter().map(PodView::of) {
+        let ours = |pod: &&Pod| self.installation().may_touch(*pod);
+        for pod in left.items.iter().filter(ours).map(PodView::of) {
             let deletion = deletions.get(&pod.uid).copied();
             let never_starts =
                 pod.unstarted() && deletion.is_some_and(|time| time.elapsed() >= START_TIMEOUT);
@@ -95,7 +108,11 @@ impl Cluster {
         Ok(none_left)
     }
 
-    async fn remove_job(&self, job: &JobName, epoch: Option<Epoch>) -> Result<(), KubeError> {
+    async fn remove_job(
+        &self,
+        job: &JobName,
+        epoch: Option<Epoch>,
+    ) -> Result<JobRemoval, KubeError> {
         let (jobs, name) = (self.jobs(&job.namespace), job.name());
         loop {
             let metadata = jobs
@@ -103,8 +120,11 @@ impl Cluster {
                 .await
                 .map_err(|e| KubeError::from_api("looking for the Job", &e))?;
             let Some(metadata) = metadata else {
-                return Ok(());
+                return Ok(JobRemoval::Gone);
             };
+            if !self.installation().may_touch(&metadata) {
+                return Ok(JobRemoval::Foreign);
+            }
             if let (Some(epoch), Some(current)) = (epoch, lease_epoch(&metadata))
                 && current > epoch
             {
@@ -123,7 +143,10 @@ impl Cluster {
             };
             match jobs.delete(&name, &params).await {
                 Err(e) if is_conflict(&e) => {}
-                result => return ignore_not_found("removing the Job", result),
+                result => {
+                    ignore_not_found("removing the Job", result)?;
+                    return Ok(JobRemoval::Gone);
+                }
             }
         }
     }

@@ -33,20 +33,18 @@ impl Cluster {
     /// # Errors
     /// [`KubeError::Refused`] ends the run; [`KubeError::Superseded`] if a newer lease holds the Job.
     pub async fn start(&self, workload: &WorkloadSpec) -> Result<StartOutcome, KubeError> {
-        let policy = workload.network_policy(&self.egress_ceiling)?;
-        let job: Job = serde_json::from_value(workload.job_manifest())
+        let installation = self.installation();
+        let policy = workload.network_policy(&self.egress_ceiling, installation)?;
+        let job: Job = serde_json::from_value(workload.job_manifest(installation))
             .map_err(|e| KubeError::config(format!("the Job cannot be described: {e}")))?;
         let namespace = workload.job.namespace.as_str();
         self.ensure_namespace(namespace).await?;
         if workload.job.attempt > 1 {
             self.remove_earlier_attempts(&workload.job).await?;
         }
-        let secret = workload.secret();
-        let applied = self.apply(Some(namespace), &secret, Conflict::Overwrite);
-        if let Err(error) = applied.await {
-            self.forget_namespace(namespace).await;
-            return Err(error);
-        }
+        let secret = workload.secret(installation);
+        self.apply(Some(namespace), &secret, Conflict::Overwrite)
+            .await?;
         if let Some(policy) = &policy {
             self.apply(Some(namespace), policy, Conflict::Overwrite)
                 .await?;

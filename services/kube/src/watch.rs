@@ -1,8 +1,5 @@
 //! One watch on pods and one on Jobs for all runs of a worker. Each run sees its own part.
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use futures::{Stream, TryStreamExt};
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
@@ -15,8 +12,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    installation::Installation,
     job_name::JobName,
-    labels::managed_selector,
+    labels::{INSTALLATION, managed_selector},
     pod_view::PodView,
     workload_view::{JobView, WorkloadView, WorkloadWatch},
 };
@@ -26,21 +24,30 @@ use crate::{
 pub(crate) struct ClusterWatch(Arc<Mutex<HashMap<JobName, watch::Sender<WorkloadView>>>>);
 
 impl ClusterWatch {
-    /// Watches the cluster until `shutdown`.
-    pub(crate) fn spawn(&self, client: &Client, shutdown: &CancellationToken) {
-        let config = watcher::Config::default().labels(&managed_selector());
-        let pods = watcher(Api::<Pod>::all(client.clone()), config.clone()).default_backoff();
-        let jobs = watcher(Api::<Job>::all(client.clone()), config).default_backoff();
-        let (watch, stop) = (self.clone(), shutdown.clone());
-        tokio::spawn(async move {
-            stop.run_until_cancelled_owned(watch.follow_pods(pods))
-                .await
-        });
-        let (watch, stop) = (self.clone(), shutdown.clone());
-        tokio::spawn(async move {
-            stop.run_until_cancelled_owned(watch.follow_jobs(jobs))
-                .await
-        });
+    /// Watches what an installation made, until `stop`; and what carries no installation's id, since an older program
+    /// of this installation may have made it.
+    pub(crate) fn spawn(
+        &self,
+        client: &Client,
+        installation: Installation,
+        stop: &CancellationToken,
+    ) {
+        let selectors = match installation.selector() {
+            Some(ours) => vec![ours, format!("{},!{INSTALLATION}", managed_selector())],
+            None => vec![managed_selector()],
+        };
+        for selector in selectors {
+            let config = watcher::Config::default().labels(&selector);
+            let pods = watcher(Api::<Pod>::all(client.clone()), config.clone()).default_backoff();
+            let jobs = watcher(Api::<Job>::all(client.clone()), config).default_backoff();
+            let pods = self.clone().follow(pods, Self::apply_pod, Self::remove_pod);
+            let jobs = self.clone().follow(jobs, Self::apply_job, Self::remove_job);
+            let stop = stop.clone();
+            tokio::spawn(async move {
+                stop.run_until_cancelled(async { tokio::join!(pods, jobs) })
+                    .await
+            });
+        }
     }
 
     /// Returns the view of one workload.
@@ -70,41 +77,45 @@ impl ClusterWatch {
         });
     }
 
-    fn workloads(&self) -> Vec<(JobName, WorkloadView)> {
-        let workloads = self.0.lock();
-        workloads
-            .iter()
-            .map(|(name, sender)| (name.clone(), sender.borrow().clone()))
-            .collect()
-    }
-
-    async fn follow_pods(self, stream: impl Stream<Item = watcher::Result<watcher::Event<Pod>>>) {
+    /// Follows one stream of objects of one kind. What a new listing lacks, of all that this stream brought, is gone.
+    async fn follow<K: ResourceExt>(
+        self,
+        stream: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
+        apply: fn(&Self, &K),
+        remove: fn(&Self, &JobName, &str),
+    ) {
         let mut stream = std::pin::pin!(stream);
-        let mut listed = HashSet::new();
+        let (mut known, mut listed) = (HashMap::new(), HashMap::new());
+        let entry = |object: &K| Some((object.uid()?, JobName::of(object)?));
         loop {
             match stream.try_next().await {
                 Ok(Some(watcher::Event::Init)) => listed.clear(),
-                Ok(Some(watcher::Event::InitApply(pod))) => {
-                    listed.insert(pod.uid().unwrap_or_default());
-                    self.apply_pod(&pod);
+                Ok(Some(watcher::Event::InitApply(object))) => {
+                    listed.extend(entry(&object));
+                    apply(&self, &object);
                 }
                 Ok(Some(watcher::Event::InitDone)) => {
-                    for (job, view) in self.workloads() {
-                        for pod in view.pods.iter().filter(|p| !listed.contains(&p.uid)) {
-                            self.remove_pod(&job, &pod.uid);
+                    for (uid, job) in std::mem::replace(&mut known, listed.clone()) {
+                        if !listed.contains_key(&uid) {
+                            remove(&self, &job, &uid);
                         }
                     }
+                    self.drop_unused();
                 }
-                Ok(Some(watcher::Event::Apply(pod))) => self.apply_pod(&pod),
-                Ok(Some(watcher::Event::Delete(pod))) => {
-                    if let Some(job) = JobName::of(&pod) {
-                        self.apply_pod(&pod);
-                        self.remove_pod(&job, &pod.uid().unwrap_or_default());
+                Ok(Some(watcher::Event::Apply(object))) => {
+                    known.extend(entry(&object));
+                    apply(&self, &object);
+                }
+                Ok(Some(watcher::Event::Delete(object))) => {
+                    if let Some((uid, job)) = entry(&object) {
+                        known.remove(&uid);
+                        apply(&self, &object);
+                        remove(&self, &job, &uid);
                         self.drop_unused();
                     }
                 }
                 Ok(None) => return,
-                Err(error) => tracing::warn!(%error, "the watch on pods broke; it starts again"),
+                Err(error) => tracing::warn!(%error, "a watch on workloads broke; it starts again"),
             }
         }
     }
@@ -130,36 +141,6 @@ impl ClusterWatch {
             }
             at.is_some()
         });
-    }
-
-    async fn follow_jobs(self, stream: impl Stream<Item = watcher::Result<watcher::Event<Job>>>) {
-        let mut stream = std::pin::pin!(stream);
-        let mut listed = HashSet::new();
-        loop {
-            match stream.try_next().await {
-                Ok(Some(watcher::Event::Init)) => listed.clear(),
-                Ok(Some(watcher::Event::InitApply(job))) => {
-                    listed.insert(job.uid().unwrap_or_default());
-                    self.apply_job(&job);
-                }
-                Ok(Some(watcher::Event::InitDone)) => {
-                    for (name, view) in self.workloads() {
-                        if let Some(job) = view.job.filter(|j| !listed.contains(&j.uid)) {
-                            self.remove_job(&name, &job.uid);
-                        }
-                    }
-                }
-                Ok(Some(watcher::Event::Apply(job))) => self.apply_job(&job),
-                Ok(Some(watcher::Event::Delete(job))) => {
-                    if let Some(name) = JobName::of(&job) {
-                        self.remove_job(&name, &job.uid().unwrap_or_default());
-                        self.drop_unused();
-                    }
-                }
-                Ok(None) => return,
-                Err(error) => tracing::warn!(%error, "the watch on Jobs broke; it starts again"),
-            }
-        }
     }
 
     fn apply_job(&self, job: &Job) {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::RunsConfig,
-    engine::{self, Connections, Engine, Queues},
+    engine::{self, Connections, Engine, EngineParts, Queues},
     error::RunsError,
     grpc::{LeaseHandler, RunsHandler},
     peers::Peers,
@@ -51,8 +51,15 @@ impl Runs {
         let url = &deps.database_url;
         let connections = Connections::connect(url).await?;
         let pools = store::label_pools::all(&mut *deps.pool.acquire().await?).await?;
-        let peers = Peers::new(deps.channel);
-        let (engine, queues) = Engine::new(deps.pool, connections, peers, config, shutdown);
+        let installation = store::installation::ensure(&mut *deps.pool.acquire().await?).await?;
+        let parts = EngineParts {
+            pool: deps.pool,
+            connections,
+            peers: Peers::new(deps.channel),
+            installation,
+            config,
+        };
+        let (engine, queues) = Engine::new(parts, shutdown);
         engine.scheduler().add_pools(pools);
         let listener = Listener::connect(url, &[ck8s_db::notify_channels::RUNS])
             .await

@@ -95,6 +95,10 @@ uuid_id!(
     InstanceId, "instance"
 );
 uuid_id!(
+    /// An installation: everything that shares one database.
+    InstallationId, "installation"
+);
+uuid_id!(
     /// One life of a server process.
     ReplicaId, "replica"
 );

@@ -13,8 +13,8 @@ mod time;
 pub use closed_set::UnknownWord;
 pub use event::EventKind;
 pub use id::{
-    DeliveryId, InstanceId, InvalidId, ProjectId, ReplicaId, RepositoryId, RequestId, RunId,
-    SessionId, TokenId, UserId, WorkerId,
+    DeliveryId, InstallationId, InstanceId, InvalidId, ProjectId, ReplicaId, RepositoryId,
+    RequestId, RunId, SessionId, TokenId, UserId, WorkerId,
 };
 pub use lease::{Epoch, LeaseRef, Slot};
 pub use role::ProjectRole;

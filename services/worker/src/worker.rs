@@ -97,8 +97,14 @@ async fn run(
         shipper,
         drain: shutdown.clone(),
     });
-    tokio::spawn(tasks::sweep::run(Arc::clone(&context), end.clone()));
+    let connected = connection_state.subscribe();
+    tokio::spawn(tasks::sweep::run(
+        Arc::clone(&context),
+        connected,
+        end.clone(),
+    ));
     let stream = LeaseStream {
+        executor: Arc::clone(&context.executor),
         identity,
         connection,
         leases,

@@ -7,9 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ck8s_types::{Epoch, RunId, RunReason, RunSpec};
+use ck8s_types::{Epoch, InstallationId, RunId, RunReason, RunSpec};
 use ck8s_worker::{ExecutorError, Exit, Workload, WorkloadEvent, WorkloadRequest};
-use common::{Fixture, Lease, Log, end, kubernetes, request, running, spec, until, within};
+use common::{
+    Fixture, Lease, Log, end, kubernetes, kubernetes_of, request, running, spec, until, within,
+};
 
 fn kubectl(arguments: &[&str]) -> String {
     let kubeconfig = std::env::var_os("CK8S_TEST_KUBECONFIG").expect("a cluster");
@@ -387,6 +389,7 @@ async fn an_orphaned_secret_is_found_and_removed() {
         format!("ck8s.io/run-id={run}"),
         "ck8s.io/attempt=1".to_owned(),
         "ck8s.io/managed-by=ck8s".to_owned(),
+        format!("ck8s.io/installation={}", common::installation()),
     ];
     let mut arguments = vec!["label", "secret", &name, "--namespace", "ck8s-worker-test"];
     arguments.extend(labels.iter().map(String::as_str));
@@ -396,4 +399,102 @@ async fn an_orphaned_secret_is_found_and_removed() {
     remove(&fixture, &request).await;
     let found = fixture.executor.leftovers().await.expect("lists");
     assert!(!found.contains(&request.id));
+}
+
+#[tokio::test]
+async fn another_installation_does_not_touch_a_workload() {
+    let (Some(fixture), Some(other)) = (
+        kubernetes().await,
+        kubernetes_of(InstallationId::new()).await,
+    ) else {
+        return;
+    };
+    let (mut request, _lease) = request(spec("sleep 60"));
+    let log = Log::new();
+    let mut workload = fixture
+        .executor
+        .start(&request, &log.sink)
+        .await
+        .expect("starts");
+    running(&mut workload).await;
+    let before = pod_uids(&request);
+    let leftovers = async |fixture: &Fixture| {
+        let found = fixture.executor.leftovers().await.expect("lists");
+        found.contains(&request.id)
+    };
+    assert!(leftovers(&fixture).await);
+    assert!(
+        !leftovers(&other).await,
+        "it is not the other one's to sweep"
+    );
+    remove(&other, &request).await;
+    request.epoch = Epoch(2);
+    let adopted = other.executor.adopt(&request, &Log::new().sink).await;
+    assert!(adopted.expect("asks").is_none());
+    assert_eq!(pod_uids(&request), before);
+
+    // An older program marked nothing. Only a lease says whose its workloads are.
+    let selector = format!("ck8s.io/run-id={}", request.id.run_id);
+    let unmark = "label jobs,pods,secrets -n ck8s-worker-test ck8s.io/installation- -l";
+    let unmark: Vec<&str> = unmark.split(' ').chain([selector.as_str()]).collect();
+    kubectl(&unmark);
+    assert!(!leftovers(&fixture).await && !leftovers(&other).await);
+    drop(workload);
+    let newer = kubernetes().await.expect("a cluster");
+    let mut workload = adopt(&newer, &request, &Log::new()).await;
+    running(&mut workload).await;
+    assert_eq!(pod_uids(&request), before);
+    remove(&newer, &request).await;
+    assert_eq!(pod_uids(&request), "");
+}
+
+#[tokio::test]
+async fn what_isolates_a_namespace_is_made_again_before_the_next_start() {
+    let Some(fixture) = kubernetes().await else {
+        return;
+    };
+    let namespace = format!("ck8s-isolation-{}", std::process::id());
+    let started = async || {
+        let (mut request, _lease) = request(spec("true"));
+        request.id.project = namespace.trim_start_matches("ck8s-").to_owned();
+        let mut workload = fixture
+            .executor
+            .start(&request, &Log::new().sink)
+            .await
+            .expect("starts");
+        let exit = end(&mut workload).await.1.expect("ends");
+        assert_eq!(exit.reason, RunReason::Completed, "{}", exit.message);
+        remove(&fixture, &request).await;
+    };
+    started().await;
+    let parts =
+        "networkpolicy/ck8s-default,resourcequota/ck8s,limitrange/ck8s,serviceaccount/ck8s-run";
+    let parts: Vec<&str> = parts.split(',').collect();
+    let in_namespace =
+        |verb: &[&str], parts: &[&str]| kubectl(&[verb, &["-n", &namespace], parts].concat());
+    let open = r#"{"spec":{"egress":[{}]}}"#;
+    kubectl(&[
+        "patch",
+        "networkpolicy",
+        "ck8s-default",
+        "-n",
+        &namespace,
+        "--type=merge",
+        "-p",
+        open,
+    ]);
+    started().await;
+    let egress = [
+        "networkpolicy/ck8s-default",
+        "-o",
+        "jsonpath={.spec.egress}",
+    ];
+    assert!(
+        in_namespace(&["get"], &egress).contains("53"),
+        "an open policy is closed"
+    );
+    in_namespace(&["delete"], &parts);
+    started().await;
+    in_namespace(&["get", "-o", "name"], &parts);
+    kubectl(&["delete", "namespace", &namespace, "--wait=false"]);
 }

@@ -323,10 +323,12 @@ pub(crate) fn server_frame_to_pb(frame: ServerFrame) -> pb::LeaseResponse {
         ServerFrame::Welcome {
             lease_ttl,
             heartbeat_interval,
+            installation,
         } => Frame::Welcome(pb::Welcome {
             lease_ttl_ms: millis(lease_ttl),
             heartbeat_interval_ms: millis(heartbeat_interval),
             protocol_version: PROTOCOL_VERSION,
+            installation_id: installation.to_string(),
         }),
         ServerFrame::Grant(grant) => Frame::Grant(grant.into()),
         ServerFrame::Cancel { lease, reason } => Frame::Cancel(pb::Cancel {

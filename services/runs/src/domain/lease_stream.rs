@@ -1,7 +1,7 @@
 //! The frames of a worker's stream, in both directions, and the ways in which it ends.
 use std::time::Duration;
 
-use ck8s_types::{LeaseRef, RunReason, Slot, WorkerId};
+use ck8s_types::{InstallationId, LeaseRef, RunReason, Slot, WorkerId};
 use time::OffsetDateTime;
 
 use super::{Run, Transition};
@@ -16,6 +16,7 @@ pub(crate) enum ServerFrame {
     Welcome {
         lease_ttl: Duration,
         heartbeat_interval: Duration,
+        installation: InstallationId,
     },
     /// The worker holds a lease from now on.
     Grant(Grant),

@@ -1,7 +1,7 @@
 //! The engine: what the service's calls and tasks share.
 use std::sync::Arc;
 
-use ck8s_types::{ProjectId, ReplicaId, RunId, WorkerId};
+use ck8s_types::{InstallationId, ProjectId, ReplicaId, RunId, WorkerId};
 use parking_lot::{Mutex, MutexGuard};
 use sqlx::PgPool;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot};
@@ -35,6 +35,8 @@ pub(crate) struct Engine {
     pub connections: Connections,
     pub config: RunsConfig,
     pub replica: ReplicaId,
+    /// Whose servers these are: all that share the database.
+    pub installation: InstallationId,
     pub peers: Peers,
     pub feed: ChangeFeed,
     pub shutdown: CancellationToken,
@@ -53,6 +55,15 @@ pub(crate) struct Engine {
     notices: mpsc::UnboundedSender<ReplicaNotice>,
 }
 
+/// What an engine is made of.
+pub(crate) struct EngineParts {
+    pub pool: PgPool,
+    pub connections: Connections,
+    pub peers: Peers,
+    pub installation: InstallationId,
+    pub config: RunsConfig,
+}
+
 /// The receiving ends of the engine's queues, for its writers and tasks.
 pub(crate) struct Queues {
     pub creations: mpsc::Receiver<CreateRuns>,
@@ -65,13 +76,14 @@ pub(crate) struct Queues {
 
 impl Engine {
     /// Makes the engine, without its writers and tasks.
-    pub(crate) fn new(
-        pool: PgPool,
-        connections: Connections,
-        peers: Peers,
-        config: RunsConfig,
-        shutdown: CancellationToken,
-    ) -> (Arc<Self>, Queues) {
+    pub(crate) fn new(parts: EngineParts, shutdown: CancellationToken) -> (Arc<Self>, Queues) {
+        let EngineParts {
+            pool,
+            connections,
+            peers,
+            installation,
+            config,
+        } = parts;
         let (creations, creations_rx) = mpsc::channel(MAX_QUEUED_CREATIONS);
         let (transitions, transitions_rx) = (0..TRANSITION_WRITERS)
             .map(|_| mpsc::channel(MAX_QUEUED_TRANSITIONS))
@@ -84,6 +96,7 @@ impl Engine {
             connections,
             config,
             replica: ReplicaId::new(),
+            installation,
             peers,
             feed: ChangeFeed::default(),
             shutdown,

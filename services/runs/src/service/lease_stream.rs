@@ -84,6 +84,7 @@ async fn connect(engine: &Engine, connection: LeaseConnection) -> Result<StreamI
     session.send(ServerFrame::Welcome {
         lease_ttl: engine.config.lease_ttl,
         heartbeat_interval: engine.config.heartbeat_interval,
+        installation: engine.installation,
     });
     let held: HashSet<LeaseRef> = found.held.iter().map(|l| l.lease).collect();
     for lease in connection.leases.iter().filter(|l| !held.contains(l)) {

@@ -4,6 +4,7 @@ pub(crate) mod claim;
 mod decode;
 pub(crate) mod events;
 pub(crate) mod groups;
+pub(crate) mod installation;
 pub(crate) mod label_pools;
 pub(crate) mod lease_returns;
 pub(crate) mod leases;

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ck8s_types::Epoch;
+use ck8s_types::{Epoch, InstallationId};
 
 use super::workload::Workload;
 use crate::{
@@ -15,6 +15,10 @@ use crate::{
 pub trait Executor: Send + Sync {
     /// Whether a workload goes on when its worker is gone, so that another one can adopt it.
     fn outlives_worker(&self) -> bool;
+
+    /// Works for this installation from now on: only workloads that it started are touched. None: the server is older
+    /// than the ids of installations. Nothing is started, adopted or followed before.
+    fn serve(&self, installation: Option<InstallationId>);
 
     /// Returns the labels that follow from where workloads run. The label `cluster=<id>` bounds who may adopt them.
     fn labels(&self) -> Vec<String>;

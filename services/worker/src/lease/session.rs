@@ -9,7 +9,7 @@ use ck8s_proto::runs::v1::{
     Drain, Grant, Heartbeat, Hello, LeaseRequest, LeaseResponse, Welcome,
     lease_request::Frame as RequestFrame, lease_response::Frame as ResponseFrame,
 };
-use ck8s_types::{InstanceId, LeaseRef, WorkerId};
+use ck8s_types::{InstallationId, InstanceId, LeaseRef, WorkerId};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -87,6 +87,8 @@ pub(super) struct Session {
     heartbeats: VecDeque<SentHeartbeat>,
     last_sequence: i64,
     drain_sent: bool,
+    /// The installation that the server belongs to; none if the server is older than such ids.
+    pub(super) installation: Option<InstallationId>,
 }
 
 impl Session {
@@ -123,6 +125,7 @@ impl Session {
             heartbeats: VecDeque::new(),
             last_sequence: 0,
             drain_sent: false,
+            installation: welcome.installation_id.parse().ok(),
         })
     }
 

@@ -17,6 +17,7 @@ use crate::{
     connection::{Connection, ConnectionState},
     domain::Backoff,
     error::WorkerError,
+    executor::Executor,
 };
 
 /// The first wait before a reconnect, and the longest: short, because leases expire meanwhile.
@@ -30,6 +31,8 @@ pub(crate) struct LeaseStream {
     pub(crate) leases: Arc<LeaseTable>,
     /// Cancelled when the worker takes no more work.
     pub(crate) drain: CancellationToken,
+    /// Learns from each server's Welcome whose installation it works for.
+    pub(crate) executor: Arc<dyn Executor>,
     /// Set when a session begins and when it ends.
     pub(crate) connection_state: watch::Sender<ConnectionState>,
 }
@@ -51,6 +54,7 @@ impl LeaseStream {
                 Ok(mut session) => {
                     welcomed = true;
                     backoff.reset();
+                    self.executor.serve(session.installation);
                     self.connection_state
                         .send_replace(ConnectionState::Connected);
                     session.run(&mut on_grant).await

@@ -3,11 +3,15 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use ck8s_proto::runs::v1::FilterSweepableRequest;
 use thiserror::Error;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::{
-    connection::request, context::WorkerContext, domain::WorkloadId, error::ExecutorError,
+    connection::{ConnectionState, request},
+    context::WorkerContext,
+    domain::WorkloadId,
+    error::ExecutorError,
 };
 
 /// How often the sweep runs. Leftovers cost only space, so this need not be soon.
@@ -24,8 +28,16 @@ enum SweepError {
     Server(#[from] Status),
 }
 
-/// Sweeps now and every minute.
-pub(crate) async fn run(context: Arc<WorkerContext>, shutdown: CancellationToken) {
+/// Sweeps every minute, from the moment when a server has said whose installation this is.
+pub(crate) async fn run(
+    context: Arc<WorkerContext>,
+    mut connection: watch::Receiver<ConnectionState>,
+    shutdown: CancellationToken,
+) {
+    let connected = connection.wait_for(|state| *state == ConnectionState::Connected);
+    if !matches!(shutdown.run_until_cancelled(connected).await, Some(Ok(_))) {
+        return;
+    }
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     while shutdown
         .run_until_cancelled(interval.tick())

@@ -3,12 +3,12 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use ck8s_kube::{Cluster, ClusterOptions, EgressCeiling};
-use ck8s_types::{Epoch, RunId, RunSpec, Timeouts};
+use ck8s_types::{Epoch, InstallationId, RunId, RunSpec, Timeouts};
 use ck8s_worker::{
     Executor, Exit, KubernetesExecutor, LogItem, LogSink, ProcessExecutor, Workload, WorkloadEvent,
     WorkloadId, WorkloadRequest, log_channel,
@@ -45,8 +45,19 @@ pub(crate) fn process() -> Fixture {
     }
 }
 
+/// Returns the installation of this test's process.
+pub(crate) fn installation() -> InstallationId {
+    static INSTALLATION: OnceLock<InstallationId> = OnceLock::new();
+    *INSTALLATION.get_or_init(InstallationId::new)
+}
+
 /// Returns an executor on the test cluster. None, with a message, if no cluster is given.
 pub(crate) async fn kubernetes() -> Option<Fixture> {
+    kubernetes_of(installation()).await
+}
+
+/// Returns an executor of this installation on the test cluster.
+pub(crate) async fn kubernetes_of(installation: InstallationId) -> Option<Fixture> {
     let Some(kubeconfig) = std::env::var_os("CK8S_TEST_KUBECONFIG") else {
         eprintln!("skipped: CK8S_TEST_KUBECONFIG names no cluster");
         return None;
@@ -60,6 +71,7 @@ pub(crate) async fn kubernetes() -> Option<Fixture> {
     let cluster = Cluster::connect(options, &stop)
         .await
         .expect("the cluster answers");
+    cluster.serve(Some(installation));
     let dir = tempfile::tempdir().expect("a directory");
     Some(Fixture {
         executor: Arc::new(KubernetesExecutor::new(cluster, "ck8s-".to_owned(), None)),

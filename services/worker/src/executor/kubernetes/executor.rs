@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ck8s_kube::{Cluster, JobName, KubeError, StartOutcome, WorkloadSpec};
-use ck8s_types::{Epoch, RunReason};
+use ck8s_types::{Epoch, InstallationId, RunReason};
 use tokio::sync::mpsc;
 
 use super::job_watch::{JobWatch, LogPlace};
@@ -93,6 +93,10 @@ impl From<ck8s_kube::Exit> for Exit {
 impl Executor for KubernetesExecutor {
     fn outlives_worker(&self) -> bool {
         true
+    }
+
+    fn serve(&self, installation: Option<InstallationId>) {
+        self.cluster.serve(installation);
     }
 
     fn labels(&self) -> Vec<String> {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use ck8s_types::{Epoch, RunId, RunReason};
+use ck8s_types::{Epoch, InstallationId, RunId, RunReason};
 use parking_lot::Mutex;
 use secrecy::ExposeSecret;
 use tokio::{process::ChildStderr, sync::mpsc};
@@ -184,6 +184,9 @@ impl Executor for ProcessExecutor {
     fn outlives_worker(&self) -> bool {
         false
     }
+
+    /// The working directory holds this worker's processes alone.
+    fn serve(&self, _installation: Option<InstallationId>) {}
 
     fn labels(&self) -> Vec<String> {
         Vec::new()
