@@ -185,3 +185,31 @@ async fn a_spec_of_ones_own_is_given_secrets_only_if_an_admin_starts_it() {
         .await;
     assert_eq!(writer.log(&again.id).await, "deploys\nshares\n");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_of_a_workload_is_masked_and_a_short_secret_is_warned_of() {
+    let (world, _, admin) = scene().await;
+    let mut request = own_spec(&["DEPLOY_KEY"]);
+    let spec = request.spec.as_mut().expect("a spec");
+    spec.command = vec!["/no/such/for-deployments".to_owned()];
+    let run = start(&admin, request).await.expect("an admin may");
+    let run = admin.wait_end(&run.id).await;
+    assert_eq!(run.reason(), RunReason::ConfigError);
+    assert!(run.message.contains("/no/such/***"), "{}", run.message);
+    let log = admin.log(&run.id).await;
+    assert!(log.contains("/no/such/***"), "{log}");
+
+    let warnings = async |value: &str| {
+        let short = SetProjectSecretRequest {
+            request_id: new_id(),
+            project: "acme".to_owned(),
+            name: "PIN".to_owned(),
+            value: value.to_owned(),
+        };
+        let set = world.admin.repositories().set_project_secret(short).await;
+        set.expect("sets").into_inner().warnings
+    };
+    let short = warnings("123\n").await;
+    assert!(short[0].contains("too short to be masked"), "{short:?}");
+    assert_eq!(warnings("1234").await.len() + warnings("").await.len(), 0);
+}

@@ -716,6 +716,9 @@ pub struct SetSecretResponse {
     /// The repository.
     #[prost(message, optional, tag = "1")]
     pub repository: ::core::option::Option<Repository>,
+    /// What the caller should know of the value, in sentences for people: such as that it is too short to be masked.
+    #[prost(string, repeated, tag = "2")]
+    pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A secret of a project to set.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -739,6 +742,9 @@ pub struct SetProjectSecretResponse {
     /// The secret; unset: it was removed.
     #[prost(message, optional, tag = "1")]
     pub secret: ::core::option::Option<Secret>,
+    /// What the caller should know of the value, in sentences for people: such as that it is too short to be masked.
+    #[prost(string, repeated, tag = "2")]
+    pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A page of a project's secrets to list.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

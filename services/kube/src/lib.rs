@@ -7,6 +7,7 @@ mod egress;
 mod egress_ceiling;
 mod error;
 mod exit;
+mod given_secrets;
 mod installation;
 mod job_name;
 mod labels;

@@ -12,6 +12,7 @@ use ck8s_worker::{ExecutorError, Exit, Workload, WorkloadEvent, WorkloadRequest}
 use common::{
     Fixture, Lease, Log, end, kubernetes, kubernetes_of, request, running, spec, until, within,
 };
+use secrecy::ExposeSecret;
 
 fn kubectl(arguments: &[&str]) -> String {
     let kubeconfig = std::env::var_os("CK8S_TEST_KUBECONFIG").expect("a cluster");
@@ -302,6 +303,9 @@ async fn another_worker_adopts_a_workload_and_its_log() {
     drop(log);
     // 100 bytes of notes and "one\n" were stored.
     (request.epoch, request.stored_log) = (Epoch(5), 104);
+    let given = other.executor.given_secrets(&request.id).await;
+    let given = given.expect("are read");
+    assert_eq!(given[0].expose_secret(), "hunter22");
     let log = Log::new();
     let mut workload = adopt(&other, &request, &log).await;
     assert_superseded(&fixture, &mut request).await;

@@ -10,6 +10,7 @@ use crate::{
     client::{collect_pages, request_id},
     connection::Connection,
     error::{CliError, ResponseExt as _},
+    output,
 };
 
 /// The verbs about the secrets of a project.
@@ -90,6 +91,9 @@ async fn set(
         .set_project_secret(connection.client.request(request))
         .await
         .context(what)?;
+    for warning in &response.warnings {
+        output::note(warning);
+    }
     connection.format.print_one(&response, || done)
 }
 

@@ -1,5 +1,5 @@
 //! What the fields of a repository and of its secrets may hold.
-use ck8s_types::Invalid;
+use ck8s_types::{Invalid, MIN_MASKED_SECRET_BYTES};
 
 /// Checks a name: owner/name as GitHub takes it, of letters, digits, dot, dash and underscore.
 ///
@@ -154,6 +154,18 @@ pub(crate) fn secret_value(value: &str) -> Result<&str, Invalid> {
         return invalid("value", "holds a NUL character");
     }
     Ok(value)
+}
+
+/// Returns what whoever sets a secret to this value should know, in sentences.
+pub(crate) fn secret_warnings(value: &str) -> Vec<String> {
+    let too_short = value.trim().len() < MIN_MASKED_SECRET_BYTES;
+    let warning = format!(
+        "The value is too short to be masked (less than {MIN_MASKED_SECRET_BYTES} bytes): where a run prints it, it stands in the log."
+    );
+    (!value.is_empty() && too_short)
+        .then_some(warning)
+        .into_iter()
+        .collect()
 }
 
 /// Bounds the triggers that a secret is bound to: as many as a services.yaml may have.

@@ -5,6 +5,7 @@ use tonic::{Request, Status};
 use super::request;
 use crate::{
     convert,
+    domain::fields,
     service::{Repositories, SetProjectSecret},
 };
 
@@ -14,6 +15,7 @@ pub(super) async fn call(
 ) -> Result<pb::SetProjectSecretResponse, Status> {
     let caller = request::caller(repositories, &request)?;
     let set = request.into_inner();
+    let warnings = fields::secret_warnings(&set.value);
     let set = SetProjectSecret {
         project: request::project(set.project)?,
         name: set.name,
@@ -22,5 +24,6 @@ pub(super) async fn call(
     let secret = repositories.set_project_secret(caller, set).await?;
     Ok(pb::SetProjectSecretResponse {
         secret: secret.map(convert::secret),
+        warnings,
     })
 }

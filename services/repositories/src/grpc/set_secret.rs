@@ -5,6 +5,7 @@ use tonic::{Request, Status};
 use super::request;
 use crate::{
     convert,
+    domain::fields,
     service::{Repositories, SetSecret},
 };
 
@@ -15,6 +16,7 @@ pub(super) async fn call(
     let caller = request::caller(repositories, &request)?;
     let set = request.into_inner();
     request::repository(&set.repository)?;
+    let warnings = fields::secret_warnings(&set.value);
     let set = SetSecret {
         repository: set.repository,
         name: set.name,
@@ -24,5 +26,6 @@ pub(super) async fn call(
     let view = repositories.set_secret(caller, set).await?;
     Ok(pb::SetSecretResponse {
         repository: Some(convert::repository(view)),
+        warnings,
     })
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ck8s_types::{Epoch, InstallationId};
+use secrecy::SecretString;
 
 use super::workload::Workload;
 use crate::{
@@ -44,6 +45,15 @@ pub trait Executor: Send + Sync {
         workload: &WorkloadRequest,
         log: &LogSink,
     ) -> Result<Option<Workload>, ExecutorError>;
+
+    /// Returns the secret values that a workload was started with, as far as they are kept outside the server.
+    ///
+    /// # Errors
+    /// [`ExecutorError`].
+    async fn given_secrets(
+        &self,
+        workload: &WorkloadId,
+    ) -> Result<Vec<SecretString>, ExecutorError>;
 
     /// Ends a workload, if there is one, and removes what belongs to it. Returns when all of it is gone; safe to
     /// repeat. With the epoch of a lease, a workload that a newer lease holds is left alone

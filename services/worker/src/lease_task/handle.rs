@@ -1,6 +1,6 @@
 //! What the task of a lease can do about it: report, ask whether it is live, remove the workload.
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -9,6 +9,7 @@ use ck8s_proto::runs::v1::{HandedBack, transition::Change};
 use crate::{
     context::WorkerContext,
     domain::{Backoff, Grant, LeaseKey, LeaseSignals},
+    log::Mask,
 };
 
 /// The first wait before an executor is asked again, and the longest.
@@ -41,11 +42,19 @@ pub(super) struct LeaseHandle {
     pub(super) key: LeaseKey,
     pub(super) signals: Arc<LeaseSignals>,
     pub(super) grant: Grant,
+    /// Masks what is said about the workload, from the moment when its secrets are known. Before, nobody has seen them.
+    pub(super) mask: OnceLock<Mask>,
 }
 
 impl LeaseHandle {
-    /// Queues a transition for the server.
-    pub(super) fn report(&self, change: Change) {
+    /// Queues a transition for the server. What it says of the workload's own words is masked.
+    pub(super) fn report(&self, mut change: Change) {
+        let mask = self.mask.get().cloned().unwrap_or_default();
+        match &mut change {
+            Change::Finished(finished) => finished.message = mask.text(&finished.message),
+            Change::Lost(lost) => lost.message = mask.text(&lost.message),
+            Change::Running(_) | Change::Released(_) | Change::HandedBack(_) => {}
+        }
         self.context.leases.report(self.key, change);
     }
 

@@ -1,6 +1,6 @@
 //! The launch of a workload: fetch its secrets, find the end of its stored log, then start or adopt it.
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     time::{Duration, Instant},
 };
 
@@ -21,7 +21,7 @@ use crate::{
     domain::{Backoff, Exit, GrantPurpose, LogSink, WorkloadRequest, log_channel},
     error::ExecutorError,
     executor::Workload,
-    log::{Masker, Pump, PumpOptions},
+    log::{Mask, Pump, PumpOptions},
 };
 
 /// The worker's deadline for a start comes this much before the server's, since the worker knows better why a workload
@@ -105,19 +105,26 @@ async fn prepare(
     lease: &LeaseHandle,
     spec: RunSpec,
 ) -> Result<(WorkloadRequest, LaunchLog), (Exit, LaunchLog)> {
-    let (fetched, stored_log) = tokio::join!(fetch_secrets(lease), fetch_log_end(lease));
+    let (fetched, given, stored_log) = tokio::join!(
+        fetch_secrets(lease),
+        given_secrets(lease),
+        fetch_log_end(lease)
+    );
     let (secrets, refusal) = match fetched {
         Ok(secrets) => (secrets, None),
         Err(why) => (BTreeMap::new(), Some(why)),
     };
+    let known = secrets.values().chain(&given);
+    let mask = Mask::new(known.map(ExposeSecret::expose_secret));
+    let mask = lease.mask.get_or_init(|| mask).clone();
     let (sink, items) = log_channel();
     let options = PumpOptions {
         lease: lease.key,
         attempt: lease.grant.workload.attempt,
-        masker: Masker::new(secrets.values().map(ExposeSecret::expose_secret)),
+        mask,
         stored: stored_log,
     };
-    let pump = Pump::spawn(&lease.context.shipper, options, items);
+    let pump = Pump::spawn(&lease.context.shipper, &options, items);
     let log = LaunchLog { sink, pump };
     if let Some(why) = refusal {
         return Err((Exit::without_code(RunReason::ConfigError, why), log));
@@ -176,21 +183,45 @@ where
     }
 }
 
+/// Returns the values that the workload which is taken over was given when it started. Some may have changed since, or
+/// have been removed: the log is masked by both.
+async fn given_secrets(lease: &LeaseHandle) -> Vec<SecretString> {
+    if lease.grant.purpose != GrantPurpose::TakeOver {
+        return Vec::new();
+    }
+    let mut backoff = executor_backoff();
+    loop {
+        let executor = &lease.context.executor;
+        match executor.given_secrets(&lease.grant.workload).await {
+            Ok(secrets) => return secrets,
+            Err(error) => {
+                tracing::warn!(run.id = %lease.key.run_id, %error, "the secrets of a workload cannot be read yet");
+                tokio::time::sleep(backoff.next()).await;
+            }
+        }
+    }
+}
+
 /// Returns the run's secrets, or why it cannot have them: one is not set, or not for this run. A workload that lives
-/// already has had them.
+/// already has had them: none are known then.
 async fn fetch_secrets(lease: &LeaseHandle) -> Result<BTreeMap<String, SecretString>, String> {
     let takeover = lease.grant.purpose == GrantPurpose::TakeOver;
     let response = call_until_answered(lease, "secrets", |mut client, lease| async move {
         let message = OpenRunSecretsRequest { lease: Some(lease) };
         match client.open_run_secrets(request(message)).await {
-            Err(status) if status.code() == Code::FailedPrecondition && !takeover => {
+            Err(status) if status.code() == Code::FailedPrecondition && takeover => {
+                tracing::info!(reason = status.message(), "a secret of a workload is gone");
+                Ok(Ok(HashMap::new()))
+            }
+            Err(status) if status.code() == Code::FailedPrecondition => {
                 Ok(Err(status.message().to_owned()))
             }
-            answer => answer.map(Ok),
+            answer => answer.map(|response| Ok(response.into_inner().secrets)),
         }
     });
-    let secrets = response.await?.into_inner().secrets.into_iter();
+    let secrets = response.await?;
     Ok(secrets
+        .into_iter()
         .map(|(name, value)| (name, SecretString::from(value)))
         .collect())
 }

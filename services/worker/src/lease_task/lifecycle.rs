@@ -1,5 +1,8 @@
 //! The life of a lease's task, from the grant to the last report.
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use ck8s_proto::runs::v1::{Lost, Released, Running, transition::Change};
 use ck8s_types::{RunReason, RunSpec};
@@ -75,6 +78,7 @@ impl LeaseTask {
                 key,
                 signals,
                 grant,
+                mask: OnceLock::new(),
             },
         }
     }

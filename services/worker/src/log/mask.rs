@@ -1,55 +1,71 @@
-//! Masks the values of secrets in a stream of bytes, wherever the stream is cut.
-use std::collections::BTreeSet;
+//! Masks the values of secrets in texts, and in a stream of bytes, wherever the stream is cut.
+use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
-};
 
-/// The shortest value that is masked. Shorter ones would mask half of every line.
-const MIN_PATTERN_BYTES: usize = 4;
+use super::secret_forms::forms;
+
 /// What replaces a value.
 const MASK: &[u8] = b"***";
 
-/// Masks one stream. The result does not depend on where the stream is cut.
-pub(crate) struct Masker {
+/// Knows the secrets of a run. Clones share what they know.
+#[derive(Clone, Default)]
+pub(crate) struct Mask(Arc<Patterns>);
+
+#[derive(Default)]
+struct Patterns {
     search: Option<AhoCorasick>,
     /// Sorted, so that a binary search tells whether the end of the buffer begins one of them.
-    patterns: Vec<Vec<u8>>,
-    max_pattern_bytes: usize,
+    sorted: Vec<Vec<u8>>,
+    max_bytes: usize,
+}
+
+impl Mask {
+    /// Returns a mask for these values, in all forms in which they are looked for.
+    pub(crate) fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut sorted: Vec<Vec<u8>> = values.into_iter().flat_map(forms).collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let search = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(&sorted);
+        if let Err(error) = &search {
+            // Values are bounded far below what the automaton can hold.
+            tracing::error!(%error, "the search for secrets cannot be built");
+        }
+        Self(Arc::new(Patterns {
+            max_bytes: sorted.iter().map(Vec::len).max().unwrap_or(0),
+            search: search.ok().filter(|_| !sorted.is_empty()),
+            sorted,
+        }))
+    }
+
+    /// Masks a whole text.
+    pub(crate) fn text(&self, text: &str) -> String {
+        let mut masker = self.stream();
+        let mut masked = masker.push(text.as_bytes());
+        masked.extend(masker.finish());
+        // A secret is UTF-8, and so is what is left around it, unless an encoded form was cut.
+        String::from_utf8_lossy(&masked).into_owned()
+    }
+
+    /// Begins to mask a stream.
+    pub(crate) fn stream(&self) -> Masker {
+        Masker {
+            mask: self.clone(),
+            undecided: Vec::new(),
+        }
+    }
+}
+
+/// Masks one stream. The result does not depend on where the stream is cut.
+pub(crate) struct Masker {
+    mask: Mask,
     /// The end of the stream so far, which may yet become a secret.
     undecided: Vec<u8>,
 }
 
 impl Masker {
-    /// Returns a masker for these values, each of their lines, and their base64.
-    pub(crate) fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut patterns = BTreeSet::new();
-        for value in values {
-            patterns.insert(value.as_bytes().to_vec());
-            patterns.insert(value.trim().as_bytes().to_vec());
-            patterns.extend(value.lines().map(|line| line.trim().as_bytes().to_vec()));
-            patterns.insert(STANDARD_NO_PAD.encode(value).into_bytes());
-            patterns.insert(URL_SAFE_NO_PAD.encode(value).into_bytes());
-        }
-        patterns.retain(|p| p.len() >= MIN_PATTERN_BYTES);
-        let patterns: Vec<_> = patterns.into_iter().collect();
-        let search = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(&patterns);
-        if let Err(error) = &search {
-            // Values are bounded far below what the automaton can hold.
-            tracing::error!(%error, "the search for secrets cannot be built");
-        }
-        Self {
-            max_pattern_bytes: patterns.iter().map(Vec::len).max().unwrap_or(0),
-            search: search.ok().filter(|_| !patterns.is_empty()),
-            patterns,
-            undecided: Vec::new(),
-        }
-    }
-
     /// Adds bytes to the stream. Returns the masked bytes that are certain; what may become a secret is held back.
     pub(crate) fn push(&mut self, data: &[u8]) -> Vec<u8> {
         self.undecided.extend_from_slice(data);
@@ -70,7 +86,13 @@ impl Masker {
         let mut out = Vec::with_capacity(buffer.len());
         let mut at = 0;
         let mut limit = decided_until(0);
-        while let Some(found) = self.search.as_ref().and_then(|s| s.find(&buffer[at..])) {
+        while let Some(found) = self
+            .mask
+            .0
+            .search
+            .as_ref()
+            .and_then(|s| s.find(&buffer[at..]))
+        {
             let (start, end) = (at + found.start(), at + found.end());
             // A match that starts here or later may yet lose to one that starts earlier or is longer.
             if start >= limit {
@@ -89,7 +111,7 @@ impl Masker {
     fn decided_until(&self, buffer: &[u8], from: usize) -> usize {
         let first = buffer
             .len()
-            .saturating_sub(self.max_pattern_bytes.saturating_sub(1))
+            .saturating_sub(self.mask.0.max_bytes.saturating_sub(1))
             .max(from);
         (first..buffer.len())
             .find(|at| self.begins_a_pattern(&buffer[*at..]))
@@ -97,8 +119,9 @@ impl Masker {
     }
 
     fn begins_a_pattern(&self, tail: &[u8]) -> bool {
-        let at = self.patterns.partition_point(|p| p.as_slice() <= tail);
-        self.patterns.get(at).is_some_and(|p| p.starts_with(tail))
+        let patterns = &self.mask.0.sorted;
+        let at = patterns.partition_point(|p| p.as_slice() <= tail);
+        patterns.get(at).is_some_and(|p| p.starts_with(tail))
     }
 }
 
@@ -109,7 +132,7 @@ mod tests {
     use super::*;
 
     fn masked(values: &[&str], pieces: &[&[u8]]) -> String {
-        let mut masker = Masker::new(values.iter().copied());
+        let mut masker = Mask::new(values.iter().copied()).stream();
         let mut out = Vec::new();
         for piece in pieces {
             out.extend(masker.push(piece));
@@ -123,7 +146,7 @@ mod tests {
         assert_eq!(masked(&["hunter22"], &[b"key=hunter22\n"]), "key=***\n");
         let encoded = format!(
             "b64 {} end",
-            base64::engine::general_purpose::STANDARD.encode("hunter22")
+            base64::Engine::encode(&base64::engine::general_purpose::STANDARD, "hunter22")
         );
         assert!(!masked(&["hunter22"], &[encoded.as_bytes()]).contains("aHVudGVy"));
         assert_eq!(
@@ -132,6 +155,14 @@ mod tests {
         );
         assert_eq!(masked(&["abc"], &[b"abc is too short"]), "abc is too short");
         assert_eq!(masked(&[], &[b"nothing ", b"to mask"]), "nothing to mask");
+    }
+
+    #[test]
+    fn a_text_is_masked_as_a_whole() {
+        let mask = Mask::new(["hunter22", "s3cret"]);
+        let message = "exec: \"hunter22\": not found; s3cr";
+        assert_eq!(mask.text(message), "exec: \"***\": not found; s3cr");
+        assert_eq!(Mask::default().text(message), message);
     }
 
     #[test]
@@ -146,7 +177,7 @@ mod tests {
 
     #[test]
     fn only_the_beginning_of_a_secret_is_held_back() {
-        let mut masker = Masker::new(["hunter22"]);
+        let mut masker = Mask::new(["hunter22"]).stream();
         assert_eq!(masker.push(b"a line\nhu"), b"a line\n");
         assert_eq!(masker.push(b"m\n"), b"hum\n");
     }

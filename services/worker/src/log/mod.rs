@@ -3,8 +3,9 @@ mod chunker;
 mod mask;
 mod pump;
 mod queue;
+mod secret_forms;
 mod shipper;
 
-pub(crate) use mask::Masker;
+pub(crate) use mask::Mask;
 pub(crate) use pump::{Pump, PumpOptions};
 pub(crate) use shipper::Shipper;

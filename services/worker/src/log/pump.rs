@@ -11,8 +11,9 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Masker, Shipper,
+    Mask, Shipper,
     chunker::Chunker,
+    mask::Masker,
     queue::{Chunk, RunQueue},
 };
 use crate::domain::{LeaseKey, LogItem};
@@ -21,7 +22,7 @@ use crate::domain::{LeaseKey, LogItem};
 pub(crate) struct PumpOptions {
     pub(crate) lease: LeaseKey,
     pub(crate) attempt: i32,
-    pub(crate) masker: Masker,
+    pub(crate) mask: Mask,
     /// Where the stored log of this attempt ends, in bytes.
     pub(crate) stored: u64,
 }
@@ -33,13 +34,13 @@ impl Pump {
     /// Starts to pump `items`.
     pub(crate) fn spawn(
         shipper: &Shipper,
-        options: PumpOptions,
+        options: &PumpOptions,
         items: mpsc::Receiver<LogItem>,
     ) -> Self {
         let queue = shipper.register(options.lease, options.attempt, options.stored);
         let pump = PumpState {
             queue,
-            masker: options.masker,
+            masker: options.mask.stream(),
             chunker: Chunker::default(),
             position: options.stored,
             skip: 0,

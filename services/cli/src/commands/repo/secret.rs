@@ -107,6 +107,9 @@ async fn set(
         .set_secret(connection.client.request(request))
         .await
         .context(what)?;
+    for warning in &response.warnings {
+        output::note(warning);
+    }
     let repository = response.repository.unwrap_or_default();
     let services = repository.services.clone().unwrap_or_default();
     for name in bound {

@@ -4,6 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ck8s_kube::{Cluster, JobName, KubeError, StartOutcome, WorkloadSpec};
 use ck8s_types::{Epoch, InstallationId, RunReason};
+use secrecy::SecretString;
 use tokio::sync::mpsc;
 
 use super::job_watch::{JobWatch, LogPlace};
@@ -144,6 +145,13 @@ impl Executor for KubernetesExecutor {
         }
         let log_place = LogPlace::Stored(workload.stored_log);
         Ok(Some(self.follow(job, log, log_place)))
+    }
+
+    async fn given_secrets(
+        &self,
+        workload: &WorkloadId,
+    ) -> Result<Vec<SecretString>, ExecutorError> {
+        Ok(self.cluster.given_secrets(&self.job_name(workload)).await?)
     }
 
     async fn remove(

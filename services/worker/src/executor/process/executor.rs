@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use ck8s_types::{Epoch, InstallationId, RunId, RunReason};
 use parking_lot::Mutex;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::{process::ChildStderr, sync::mpsc};
 
 use super::{
@@ -217,6 +217,14 @@ impl Executor for ProcessExecutor {
         self.wait_until_gone(workload.id.run_id, END_TIMEOUT)
             .await
             .map(|()| None)
+    }
+
+    async fn given_secrets(
+        &self,
+        _workload: &WorkloadId,
+    ) -> Result<Vec<SecretString>, ExecutorError> {
+        // A process is not adopted.
+        Ok(Vec::new())
     }
 
     async fn remove(
