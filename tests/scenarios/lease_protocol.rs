@@ -200,6 +200,7 @@ async fn a_restarted_cluster_worker_takes_its_workload_over() {
     assert!(lease(&taken).epoch > lease(&grant).epoch);
     assert_eq!(taken.run.as_ref().unwrap().attempt, 1);
     assert_eq!((taken.slot, taken.start_time), (grant.slot, started));
+    assert!((0..60_000).contains(&taken.running_ms), "{taken:?}");
     // The old epoch is stale from here on.
     assert_eq!(
         hand.tell(lease(&grant), succeeded()).await,
@@ -210,6 +211,30 @@ async fn a_restarted_cluster_worker_takes_its_workload_over() {
         .admin
         .ends(&run.id, RunState::Succeeded, RunReason::Completed)
         .await;
+}
+
+#[tokio::test]
+async fn a_second_attempt_that_is_taken_over_counts_from_its_own_start() {
+    let world = world().await;
+    let mut hand = ManualWorker::connect(&world.as_worker(), hello_of_cluster("k", "one", 1)).await;
+    let run = world.admin.start("acme", script("true")).await;
+    let first = hand.grant().await;
+    hand.tell(lease(&first), running()).await;
+    hand.tell(lease(&first), lost()).await;
+    let second = hand.grant_of(&run.id).await;
+    hand.tell(lease(&second), running()).await;
+    drop(hand);
+    let mut hand = ManualWorker::connect(&world.as_worker(), hello_of_cluster("k", "one", 1)).await;
+    let taken = hand.grant_of(&run.id).await;
+    let told = taken.run.as_ref().unwrap();
+    assert_eq!((taken.takeover, told.attempt), (true, 2));
+    let nanos = |at: Option<prost_types::Timestamp>| at.map(|at| (at.seconds, at.nanos));
+    assert!(
+        nanos(taken.start_time) > nanos(told.start_time),
+        "the run's start is its first attempt's: {taken:?}"
+    );
+    hand.work_off(&taken).await;
+    world.idle().await;
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ mod repositories;
 mod runs;
 mod secrets;
 mod sign_in;
+mod slots;
 mod smoke;
 mod stale;
 mod terminal;

@@ -145,7 +145,7 @@ pub struct Run {
     /// When it was made.
     #[prost(message, optional, tag = "16")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// When its workload started; unset: not yet.
+    /// When the workload of its first attempt started; unset: not yet.
     #[prost(message, optional, tag = "17")]
     pub start_time: ::core::option::Option<::prost_types::Timestamp>,
     /// When it ended; unset: not yet.
@@ -740,12 +740,17 @@ pub struct Grant {
     /// When the lease ends unless it is renewed.
     #[prost(message, optional, tag = "6")]
     pub lease_until: ::core::option::Option<::prost_types::Timestamp>,
-    /// For a takeover: when the workload started; the running timeout counts from here.
+    /// For a takeover: when the workload started, by the server's clock. Use `running_ms`, which no two clocks can differ
+    /// about; a server that does not know it sends this alone.
     #[prost(message, optional, tag = "7")]
     pub start_time: ::core::option::Option<::prost_types::Timestamp>,
     /// The run has ended: only stop the workload, if there is one, and say Released.
     #[prost(bool, tag = "8")]
     pub cleanup_only: bool,
+    /// For a takeover of a workload that runs: for how long it has been running, in milliseconds, by the database's clock.
+    /// The running timeout counts it. 0: it does not run yet, or only `start_time` says.
+    #[prost(int64, tag = "9")]
+    pub running_ms: i64,
 }
 /// Leases were renewed, and that is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1720,6 +1725,30 @@ pub struct SetSlotsResponse {
     #[prost(int32, tag = "1")]
     pub slots: i32,
 }
+/// The slot to free.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleaseSlotRequest {
+    /// A UUID that makes the call safe to repeat.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The project's id or slug.
+    #[prost(string, tag = "2")]
+    pub project: ::prost::alloc::string::String,
+    /// The slot's number, from 1.
+    #[prost(int32, tag = "3")]
+    pub number: i32,
+    /// Free it although its workload is not known to be gone. If the workload lives, another run of the project may run
+    /// beside it.
+    #[prost(bool, tag = "4")]
+    pub force: bool,
+}
+/// What held the slot.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReleaseSlotResponse {
+    /// The run that held it, as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub run: ::core::option::Option<Run>,
+}
 /// Workers to list.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListWorkersRequest {
@@ -2224,6 +2253,33 @@ pub mod runs_service_client {
                 .insert(GrpcMethod::new("ck8s.runs.v1.RunsService", "SetSlots"));
             self.inner.unary(req, path, codec).await
         }
+        /// Frees a slot that nobody gives back: its run has ended or its worker is lost, and no worker can say that the
+        /// workload is gone, because its cluster is no more. A run that had not ended fails with `worker_lost`. Refused with
+        /// SLOT_FREE and SLOT_HELD (a worker works on the run: cancel it), and with SLOT_IN_DOUBT unless it is forced.
+        pub async fn release_slot(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReleaseSlotRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReleaseSlotResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.runs.v1.RunsService/ReleaseSlot",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.runs.v1.RunsService", "ReleaseSlot"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Lists workers.
         pub async fn list_workers(
             &mut self,
@@ -2412,6 +2468,16 @@ pub mod runs_service_server {
             request: tonic::Request<super::SetSlotsRequest>,
         ) -> std::result::Result<
             tonic::Response<super::SetSlotsResponse>,
+            tonic::Status,
+        >;
+        /// Frees a slot that nobody gives back: its run has ended or its worker is lost, and no worker can say that the
+        /// workload is gone, because its cluster is no more. A run that had not ended fails with `worker_lost`. Refused with
+        /// SLOT_FREE and SLOT_HELD (a worker works on the run: cancel it), and with SLOT_IN_DOUBT unless it is forced.
+        async fn release_slot(
+            &self,
+            request: tonic::Request<super::ReleaseSlotRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReleaseSlotResponse>,
             tonic::Status,
         >;
         /// Lists workers.
@@ -3043,6 +3109,51 @@ pub mod runs_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SetSlotsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.runs.v1.RunsService/ReleaseSlot" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReleaseSlotSvc<T: RunsService>(pub Arc<T>);
+                    impl<
+                        T: RunsService,
+                    > tonic::server::UnaryService<super::ReleaseSlotRequest>
+                    for ReleaseSlotSvc<T> {
+                        type Response = super::ReleaseSlotResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReleaseSlotRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RunsService>::release_slot(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReleaseSlotSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

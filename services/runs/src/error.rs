@@ -1,6 +1,6 @@
 //! What can go wrong, and the status that callers get for it.
 use ck8s_rpc::status;
-use ck8s_types::{Invalid, ProjectRole, RequestId, RunId, RunState};
+use ck8s_types::{Invalid, ProjectRole, RequestId, RunId, RunState, Slot, WorkerId};
 use thiserror::Error;
 use tonic::{Code, Status};
 
@@ -15,6 +15,18 @@ pub enum RunsError {
     /// There is no such worker.
     #[error("no worker {0:?}")]
     NoWorker(String),
+    /// No lease is on the slot.
+    #[error("slot {1} of project {0} is free")]
+    SlotFree(String, Slot),
+    /// A worker works on the slot's run.
+    #[error("worker {1} works on run {0}: cancel the run, and the worker frees its slot")]
+    SlotHeld(RunId, WorkerId),
+    /// Nobody knows that the workload on the slot is gone.
+    #[error(
+        "the workload of run {0} in {1} is not known to be gone: look for it there, and free its slot with --force (`force`) \
+         if it is"
+    )]
+    SlotInDoubt(RunId, String),
     /// The run has ended.
     #[error("run {0} has ended: {1}")]
     Ended(RunId, RunState),
@@ -101,6 +113,24 @@ impl From<RunsError> for Status {
         match error {
             RunsError::NoRun(id) => status::not_found("run", id),
             RunsError::NoWorker(id) => status::not_found("worker", id),
+            RunsError::SlotFree(ref project, slot) => status::error(
+                Code::FailedPrecondition,
+                "SLOT_FREE",
+                error.to_string(),
+                &[("project", project), ("slot", &slot.to_string())],
+            ),
+            RunsError::SlotHeld(run, ref worker) => status::error(
+                Code::FailedPrecondition,
+                "SLOT_HELD",
+                error.to_string(),
+                &[("run", &run.to_string()), ("worker", worker.as_str())],
+            ),
+            RunsError::SlotInDoubt(run, ref domain) => status::error(
+                Code::FailedPrecondition,
+                "SLOT_IN_DOUBT",
+                error.to_string(),
+                &[("run", &run.to_string()), ("executor_domain", domain)],
+            ),
             RunsError::Ended(..) => status::precondition("RUN_ENDED", error.to_string()),
             RunsError::NotEnded(..) => status::precondition("RUN_NOT_ENDED", error.to_string()),
             RunsError::Invalid(fault) => ck8s_rpc::convert::invalid(&fault),

@@ -86,6 +86,8 @@ closed_set!(
         SignInSucceeded = "sign_in.succeeded",
         /// A key that signs access tokens was made.
         SigningKeyMade = "signing_key.made",
+        /// Somebody freed a slot that no worker gave back.
+        SlotReleased = "slot.released",
         /// A project has another number of slots.
         SlotsSet = "slots.set",
         /// An API token was created.

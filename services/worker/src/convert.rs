@@ -46,10 +46,15 @@ pub(crate) fn grant_from_pb(grant: pb::Grant) -> Option<Grant> {
     } else {
         GrantPurpose::Start
     };
-    let elapsed = grant.start_time.map_or(Duration::ZERO, |start| {
-        let started_ms = start.seconds.saturating_mul(1000) + i64::from(start.nanos / 1_000_000);
-        Duration::from_millis(u64::try_from(now_ms().saturating_sub(started_ms)).unwrap_or(0))
-    });
+    let elapsed = match (u64::try_from(grant.running_ms), grant.start_time) {
+        // All that an older server says; this machine's clock may differ from the server's.
+        (Ok(0), Some(start)) => {
+            let millis = i64::from(start.nanos / 1_000_000);
+            let started_ms = start.seconds.saturating_mul(1000).saturating_add(millis);
+            u64::try_from(now_ms().saturating_sub(started_ms)).unwrap_or(0)
+        }
+        (running_ms, _) => running_ms.unwrap_or(0),
+    };
     Some(Grant {
         env: trigger_env(lease.run_id, &grant.project_slug, &run),
         workload: WorkloadId {
@@ -60,7 +65,7 @@ pub(crate) fn grant_from_pb(grant: pb::Grant) -> Option<Grant> {
         epoch: lease.epoch,
         purpose,
         spec,
-        elapsed,
+        elapsed: Duration::from_millis(elapsed),
     })
 }
 

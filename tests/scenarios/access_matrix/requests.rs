@@ -178,6 +178,10 @@ pub(crate) const METHODS: &[(&str, Option<Code>)] = &[
     ("/ck8s.runs.v1.RunsService/ReadLog", Some(Code::Ok)),
     ("/ck8s.runs.v1.RunsService/ListSlots", Some(Code::Ok)),
     ("/ck8s.runs.v1.RunsService/SetSlots", Some(Code::Ok)),
+    (
+        "/ck8s.runs.v1.RunsService/ReleaseSlot",
+        Some(Code::FailedPrecondition),
+    ),
     ("/ck8s.runs.v1.RunsService/ListWorkers", Some(Code::Ok)),
     (
         "/ck8s.runs.v1.RunsService/DrainWorker",
@@ -281,8 +285,8 @@ fn kind_of(name: &str, object: Object) -> &'static str {
             Object::Others | Object::None => "project",
         },
         "GetProject" | "UpdateProject" | "ListMembers" | "AddMember" | "UpdateMember"
-        | "RemoveMember" | "CreateToken" | "WatchRuns" | "SetSlots" | "StartRun"
-        | "AddRepository" | "SetProjectSecret" | "ListProjectSecrets" => "project",
+        | "RemoveMember" | "CreateToken" | "WatchRuns" | "SetSlots" | "ReleaseSlot"
+        | "StartRun" | "AddRepository" | "SetProjectSecret" | "ListProjectSecrets" => "project",
         "GetRun" | "CancelRun" | "RetryRun" | "ExplainRun" | "ListFlowEvents" | "ReadLog" => "run",
         "GetRepository"
         | "UpdateRepository"
@@ -548,6 +552,13 @@ fn runs_bytes(method: &str, names: &str) -> Option<Vec<u8>> {
             request_id,
             project: names.to_owned(),
             slots: 4,
+        }
+        .encode_to_vec(),
+        "ReleaseSlot" => runs::ReleaseSlotRequest {
+            request_id,
+            project: names.to_owned(),
+            number: 9,
+            force: false,
         }
         .encode_to_vec(),
         "DrainWorker" => runs::DrainWorkerRequest {

@@ -1,5 +1,5 @@
 //! `ck8s slot`: the verbs about slots.
-use ck8s_proto::runs::v1::{ListSlotsRequest, SetSlotsRequest};
+use ck8s_proto::runs::v1::{ListSlotsRequest, ReleaseSlotRequest, SetSlotsRequest};
 use clap::Subcommand;
 
 use crate::{
@@ -33,6 +33,21 @@ pub enum SlotVerb {
         #[arg(value_parser = clap::value_parser!(i32).range(0..=10_000))]
         slots: i32,
     },
+    /// Frees a slot that no worker gives back: of a run that has ended, or whose worker is lost.
+    ///
+    /// Without --force it refuses while the workload may still be there: look for it first, in a cluster with `kubectl
+    /// get jobs -A -l ck8s.io/run-id=RUN`. A run that had not ended fails with `worker_lost`.
+    #[command(after_help = "Example:\n  ck8s slot release shop 3 --force")]
+    Release {
+        /// The project's id or slug.
+        project: String,
+        /// The slot's number; `slot list` names it.
+        #[arg(value_parser = clap::value_parser!(i32).range(1..))]
+        number: i32,
+        /// Also where the workload is not known to be gone.
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 pub(crate) async fn run(verb: SlotVerb, options: &GlobalOptions) -> Result<ExitStatus, CliError> {
@@ -41,25 +56,56 @@ pub(crate) async fn run(verb: SlotVerb, options: &GlobalOptions) -> Result<ExitS
         SlotVerb::List { project, limit } => {
             list(&connection, project.unwrap_or_default(), limit).await?;
         }
-        SlotVerb::Set { project, slots } => {
-            let what = format!("cannot set the slots of project {project}");
-            let request = SetSlotsRequest {
+        SlotVerb::Set { project, slots } => set(&connection, project, slots).await?,
+        SlotVerb::Release {
+            project,
+            number,
+            force,
+        } => {
+            let request = ReleaseSlotRequest {
                 request_id: request_id(),
-                project: project.clone(),
-                slots,
+                project,
+                number,
+                force,
             };
-            let response = connection
-                .client
-                .runs()
-                .set_slots(connection.client.request(request))
-                .await
-                .context(what)?;
-            connection.format.print_one(&response, || {
-                format!("project {project} has {} slots", response.slots)
-            })?;
+            release(&connection, request).await?;
         }
     }
     Ok(ExitStatus::Success)
+}
+
+async fn set(connection: &Connection, project: String, slots: i32) -> Result<(), CliError> {
+    let what = format!("cannot set the slots of project {project}");
+    let request = SetSlotsRequest {
+        request_id: request_id(),
+        project: project.clone(),
+        slots,
+    };
+    let response = connection
+        .client
+        .runs()
+        .set_slots(connection.client.request(request))
+        .await
+        .context(what)?;
+    connection.format.print_one(&response, || {
+        format!("project {project} has {} slots", response.slots)
+    })
+}
+
+async fn release(connection: &Connection, request: ReleaseSlotRequest) -> Result<(), CliError> {
+    let slot = format!("slot {} of project {}", request.number, request.project);
+    let response = connection
+        .client
+        .runs()
+        .release_slot(connection.client.request(request))
+        .await
+        .context(format!("cannot free {slot}"))?;
+    connection.format.print_one(&response, || {
+        let run = response.run.clone().unwrap_or_default();
+        let state = enum_label(run.state().as_str_name(), "RUN_STATE");
+        let reason = enum_label(run.reason().as_str_name(), "RUN_REASON");
+        format!("{slot} is free; run {} held it: {state} ({reason})", run.id)
+    })
 }
 
 async fn list(connection: &Connection, project: String, limit: Limit) -> Result<(), CliError> {

@@ -164,6 +164,7 @@ const EXPECTED: &[(&str, &str)] = &[
     ("ck8s.runs.v1.RunsService/ReadLog", "read admin run"),
     ("ck8s.runs.v1.RunsService/ListSlots", "read admin"),
     ("ck8s.runs.v1.RunsService/SetSlots", "own admin"),
+    ("ck8s.runs.v1.RunsService/ReleaseSlot", "admin"),
     ("ck8s.runs.v1.RunsService/ListWorkers", "admin"),
     ("ck8s.runs.v1.RunsService/DrainWorker", "admin"),
     (

@@ -298,7 +298,6 @@ impl From<LogChunk> for pb::LogChunk {
 
 impl From<Grant> for pb::Grant {
     fn from(grant: Grant) -> Self {
-        let started_at = grant.run.started_at.map(timestamp);
         Self {
             lease: Some(lease_ref_to_pb(grant.lease)),
             slot: grant.slot.number(),
@@ -310,8 +309,9 @@ impl From<Grant> for pb::Grant {
             project_slug: grant.project_slug,
             takeover: grant.purpose == GrantPurpose::TakeOver,
             lease_until: Some(timestamp(grant.lease_until)),
-            start_time: started_at.filter(|_| grant.purpose != GrantPurpose::Start),
+            start_time: grant.running.map(|running| timestamp(running.started_at)),
             cleanup_only: grant.purpose == GrantPurpose::CleanUp,
+            running_ms: grant.running.map_or(0, |running| millis(running.elapsed)),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Leases: a run on a slot, held by a worker.
+use std::time::Duration;
+
 use ck8s_types::{LeaseRef, ProjectId, RunReason, Slot, WorkerId};
+use time::OffsetDateTime;
 
 use super::{ExecutorDomain, Lane, QueuedRun};
 
@@ -27,6 +30,32 @@ pub(crate) struct Lease {
     pub phase: LeasePhase,
     /// Seconds since its worker was lost.
     pub orphaned_seconds: Option<f64>,
+}
+
+/// Which orphaned leases something can be done about.
+#[derive(Clone, Debug)]
+pub(crate) struct OrphanFilter {
+    /// The domains of the workers that can take leases over here.
+    pub domains: Vec<ExecutorDomain>,
+    /// How long after it was orphaned the process of a lease is certainly gone.
+    pub process_gone: Duration,
+    /// How long a lease waits for a worker that takes it over.
+    pub takeover_timeout: Duration,
+}
+
+/// A lease that a worker has taken over, under its new epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct TakenLease {
+    pub lease: LeaseRef,
+    /// None: its workload does not run yet.
+    pub running: Option<RunningSince>,
+}
+
+/// Since when the workload of an attempt has been running, by the database's clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct RunningSince {
+    pub started_at: OffsetDateTime,
+    pub elapsed: Duration,
 }
 
 /// The lease that a message is about, and the worker that sent it.

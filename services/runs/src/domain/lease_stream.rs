@@ -4,7 +4,7 @@ use std::time::Duration;
 use ck8s_types::{InstallationId, LeaseRef, RunReason, Slot, WorkerId};
 use time::OffsetDateTime;
 
-use super::{Run, Transition};
+use super::{Run, RunningSince, Transition};
 
 /// What the server says to a worker.
 // A grant is far larger than the others. In a box it would cost an allocation per run; most frames are small and
@@ -64,6 +64,8 @@ pub(crate) struct Grant {
     pub run: Run,
     pub project_slug: String,
     pub lease_until: OffsetDateTime,
+    /// Since when the workload that is taken over has been running. None: it does not run yet.
+    pub running: Option<RunningSince>,
 }
 
 /// What the worker has to do with the workload.

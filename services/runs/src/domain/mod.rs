@@ -24,7 +24,10 @@ pub(crate) use executor_domain::ExecutorDomain;
 pub(crate) use fair_queue::{FairQueue, LaneProgress};
 pub(crate) use free_slots::{FreeSlots, ProjectSlots, SlotAvailability};
 pub(crate) use lane::{Lane, PoolId, QueuePosition, QueuedRun};
-pub(crate) use lease::{Lease, LeaseHolder, LeasePhase, LeaseReturn, ReturnReason, ReturnedLease};
+pub(crate) use lease::{
+    Lease, LeaseHolder, LeasePhase, LeaseReturn, OrphanFilter, ReturnReason, ReturnedLease,
+    RunningSince, TakenLease,
+};
 pub(crate) use lease_stream::{
     Grant, GrantPurpose, RevokeCause, ServerFrame, StreamEnd, WorkerFrame,
 };
@@ -36,7 +39,7 @@ pub(crate) use run::{
     CreateResult, DeliveryRun, NewRun, Outcome, Run, RunEnd, RunFilter, RunSource, StartRun,
 };
 pub(crate) use run_token::RunToken;
-pub(crate) use slot::{SlotLease, SlotStatus};
+pub(crate) use slot::{HeldSlot, ReleaseRefusal, SlotLease, SlotStatus};
 pub(crate) use transition::{Transition, TransitionMessage};
 pub(crate) use wait::{Explanation, QueueEntry, SuitableWorkers, WaitCause, WaitReason};
 pub(crate) use worker::{Registration, StreamId, Worker, WorkerHello, WorkerState};

@@ -5,7 +5,10 @@ use ck8s_types::{LeaseRef, RunId, Slot, WorkerId};
 
 use super::Engine;
 use crate::{
-    domain::{Grant, GrantPurpose, Lease, LeasePhase, NewLease, Run, ServerFrame},
+    domain::{
+        Grant, GrantPurpose, Lease, LeasePhase, NewLease, Run, RunningSince, ServerFrame,
+        TakenLease,
+    },
     error::RunsError,
     store::runs,
 };
@@ -16,6 +19,8 @@ struct PendingGrant<'a> {
     slot: Slot,
     worker: &'a WorkerId,
     purpose: GrantPurpose,
+    /// Since when the workload that is taken over has been running.
+    running: Option<RunningSince>,
 }
 
 /// Sends the grants of leases that were just made. `known`: runs that were made in the same transaction, and need not
@@ -32,6 +37,7 @@ pub(crate) async fn send_grants(
             slot: l.slot,
             worker: &l.worker,
             purpose: GrantPurpose::Start,
+            running: None,
         })
         .collect();
     send(engine, due, known).await
@@ -47,6 +53,7 @@ pub(crate) async fn resend_grants(engine: &Engine, leases: &[Lease]) -> Result<(
                 slot: l.slot,
                 worker: l.worker.as_ref()?,
                 purpose: GrantPurpose::Start,
+                running: None,
             })
         })
         .collect();
@@ -57,7 +64,7 @@ pub(crate) async fn resend_grants(engine: &Engine, leases: &[Lease]) -> Result<(
 pub(crate) async fn send_takeover_grant(
     engine: &Engine,
     orphan: &Lease,
-    lease: LeaseRef,
+    taken: TakenLease,
     worker: &WorkerId,
 ) -> Result<(), RunsError> {
     let purpose = match orphan.phase {
@@ -65,10 +72,11 @@ pub(crate) async fn send_takeover_grant(
         LeasePhase::Starting | LeasePhase::Running => GrantPurpose::TakeOver,
     };
     let due = PendingGrant {
-        lease,
+        lease: taken.lease,
         slot: orphan.slot,
         worker,
         purpose,
+        running: taken.running,
     };
     send(engine, vec![due], HashMap::new()).await
 }
@@ -106,6 +114,7 @@ async fn send(
                 run,
                 project_slug,
                 lease_until: session.lease_until,
+                running: due.running,
             }));
         }
         // Without a stream the lease waits for the worker's next Hello, or expires.

@@ -26,6 +26,6 @@ pub(crate) use log_writer::{MAX_BATCH_APPENDS, write_logs};
 pub(crate) use messages::{AppendLog, CreateRuns, Heartbeat, ReplicaNotice};
 pub(crate) use run_creator::create_runs;
 pub(crate) use scheduler_state::Scheduler;
-pub(crate) use state::{Engine, EngineParts, Queues};
+pub(crate) use state::{Engine, EngineParts, PROCESS_GONE, Queues};
 pub(crate) use transition_writer::write_transitions;
 pub(crate) use worker_session::WorkerSession;

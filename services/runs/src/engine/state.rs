@@ -1,5 +1,5 @@
 //! The engine: what the service's calls and tasks share.
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ck8s_types::{InstallationId, ProjectId, ReplicaId, RunId, WorkerId};
 use parking_lot::{Mutex, MutexGuard};
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::RunsConfig,
-    domain::{NewLogChunk, StreamId, TransitionMessage},
+    domain::{HeldSlot, NewLogChunk, QueuedRun, StreamId, TransitionMessage},
     error::RunsError,
     peers::Peers,
 };
@@ -28,6 +28,9 @@ const TRANSITION_WRITERS: usize = 2;
 const MAX_QUEUED_APPENDS: usize = 64;
 /// Runs whose log grew, that a reader of a log may lag behind: it then looks by itself.
 const LOG_GROWTH_BACKLOG: usize = 1024;
+
+/// A process dies with its lease: its guard sees to it. This long after the lease's end it is certainly gone.
+pub(crate) const PROCESS_GONE: Duration = Duration::from_secs(3);
 
 /// What the service's calls and tasks share. One per process; several processes share one database.
 pub(crate) struct Engine {
@@ -204,6 +207,23 @@ impl Engine {
             session.draining = draining;
             session.drain_changes += 1;
         }
+        self.wake_dispatcher();
+    }
+
+    /// Notes that somebody has freed a slot, and what goes on because of it.
+    pub(crate) fn slot_freed(&self, project: ProjectId, held: &HeldSlot, next: Option<QueuedRun>) {
+        {
+            let mut scheduler = self.scheduler();
+            match &held.worker {
+                Some(worker) => scheduler.drop_lease(worker, held.lease.run_id, project),
+                None => scheduler.slots_may_be_free(project),
+            }
+            if let Some(run) = next {
+                scheduler.run_queued(run);
+                self.notify_replicas(ReplicaNotice::RunQueued(run));
+            }
+        }
+        self.notify_replicas(ReplicaNotice::SlotFreed(project));
         self.wake_dispatcher();
     }
 

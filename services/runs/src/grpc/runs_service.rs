@@ -54,6 +54,7 @@ calls! {
     list_runs: ListRunsRequest => ListRunsResponse = runs::list_runs,
     list_slots: ListSlotsRequest => ListSlotsResponse = slots::list_slots,
     list_workers: ListWorkersRequest => ListWorkersResponse = workers::list_workers,
+    release_slot: ReleaseSlotRequest => ReleaseSlotResponse = slots::release_slot,
     retry_run: RetryRunRequest => RetryRunResponse = runs::retry_run,
     set_slots: SetSlotsRequest => SetSlotsResponse = slots::set_slots,
     start_run: StartRunRequest => StartRunResponse = runs::start_run,

@@ -1,10 +1,14 @@
-//! ListSlots, SetSlots.
+//! ListSlots, SetSlots, ReleaseSlot.
 use ck8s_proto::runs::v1 as pb;
 use ck8s_rpc::{page, status};
+use ck8s_types::Slot;
 use tonic::{Request, Status};
 
 use super::request::{optional, request_key, requester};
-use crate::{engine::Engine, service};
+use crate::{
+    engine::Engine,
+    service::{self, ReleaseRequest},
+};
 
 /// Slots that a project may have: it bounds the rows of a list of slots.
 const MAX_SLOTS: i32 = 10_000;
@@ -39,4 +43,25 @@ pub(super) async fn set_slots(
     let key = request_key("SetSlots", &request.request_id, &request)?;
     service::set_slots(engine, &requester, &request.project, slots, key).await?;
     Ok(pb::SetSlotsResponse { slots })
+}
+
+pub(super) async fn release_slot(
+    engine: &Engine,
+    request: Request<pb::ReleaseSlotRequest>,
+) -> Result<pb::ReleaseSlotResponse, Status> {
+    let requester = requester(&request);
+    let request = request.into_inner();
+    if request.number < 1 {
+        return Err(status::invalid("number", "slots count from 1"));
+    }
+    let key = request_key("ReleaseSlot", &request.request_id, &request)?;
+    let release = ReleaseRequest {
+        project: &request.project,
+        slot: Slot::from(request.number),
+        force: request.force,
+    };
+    let run = service::release_slot(engine, &requester, release, key).await?;
+    Ok(pb::ReleaseSlotResponse {
+        run: Some(run.into()),
+    })
 }

@@ -63,7 +63,8 @@ pub(crate) async fn claim(
             -- the server's own deadline lies a little behind the worker's, which knows better what happened
             SELECT run_id, project_id, slot, pool_id, worker_id, domain, epoch, attempt, max_attempts, rank, seq, concurrency_group,
                 start_timeout, run_timeout, now() + make_interval(secs => start_timeout + 5)
-            FROM seated
+            -- in one order at every replica: whoever waits for a slot holds none that the other one waits for
+            FROM seated ORDER BY project_id, slot
             ON CONFLICT DO NOTHING
             RETURNING run_id, project_id, slot, worker_id, epoch, attempt
         ), gone AS (

@@ -39,16 +39,20 @@ pub(crate) async fn insert(
             )
         ), made AS (
             INSERT INTO runs.runs (id, project_id, repository_id, repository_name, delivery_id, trigger, spec, retry_of)
-            SELECT id, project_id, repository_id, repository_name, delivery_id, trigger::json, spec::json, retry_of FROM input
+            -- in one order at every replica: whoever waits for a key holds none that the other one waits for
+            SELECT id, project_id, repository_id, repository_name, delivery_id, trigger::json, spec::json, retry_of FROM input ORDER BY id
             ON CONFLICT (id) DO NOTHING
             RETURNING id
         ), lease AS (
             INSERT INTO runs.leases (run_id, project_id, slot, pool_id, worker_id, executor_domain, epoch, attempt, max_attempts, rank, seq,
                 concurrency_group, start_timeout, run_timeout, deadline)
             -- the server's own deadline lies a little behind the worker's, which knows better what happened
-            SELECT i.id, i.project_id, i.slot, i.pool_id, i.worker_id, i.domain, 1, 1, i.max_attempts, i.rank, nextval('runs.queue_seq_seq'),
+            SELECT i.id, i.project_id, i.slot, i.pool_id, i.worker_id, i.domain, 1, 1, i.max_attempts, i.rank, i.seq,
                 i.concurrency_group, i.start_timeout, i.run_timeout, now() + make_interval(secs => i.start_timeout + 5)
-            FROM input i JOIN made USING (id) WHERE i.slot IS NOT NULL ORDER BY i.ord
+            FROM (
+                SELECT i.*, nextval('runs.queue_seq_seq') AS seq
+                FROM input i JOIN made USING (id) WHERE i.slot IS NOT NULL ORDER BY i.ord
+            ) i ORDER BY i.project_id, i.slot
             ON CONFLICT DO NOTHING
             RETURNING run_id, slot, worker_id, seq, epoch, attempt
         ), queued AS (

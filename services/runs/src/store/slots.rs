@@ -1,10 +1,12 @@
 //! Slots: a project has a number of them; a slot without a live lease is free.
+use std::time::Duration;
+
 use ck8s_types::{ProjectId, Slot};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::decode::{lease_ref, worker_id};
-use crate::domain::{ProjectSlots, SlotLease, SlotStatus};
+use crate::domain::{ExecutorDomain, HeldSlot, ProjectSlots, SlotLease, SlotStatus};
 
 /// Returns the slots of these projects in their order, after one of them. A slot above the number that is set is listed
 /// while it is leased.
@@ -117,4 +119,46 @@ pub(crate) async fn free(
             free: r.free.into_iter().map(Slot::from).collect(),
         })
         .collect())
+}
+
+/// Returns the lease on a slot, and locks it for the rest of the transaction. None: the slot is free.
+pub(crate) async fn lock(
+    conn: &mut PgConnection,
+    project: ProjectId,
+    slot: Slot,
+) -> sqlx::Result<Option<HeldSlot>> {
+    let row = sqlx::query!(
+        r#"SELECT run_id, epoch, worker_id, state = 'releasing' AS "is_releasing!", executor_domain,
+               coalesce(extract(epoch FROM now() - orphaned_at), 0)::float8 AS "orphaned_for!"
+           FROM runs.leases WHERE project_id = $1 AND slot = $2 FOR UPDATE"#,
+        project.uuid(),
+        slot.number()
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(|r| {
+        Ok(HeldSlot {
+            lease: lease_ref(r.run_id, r.epoch),
+            worker: r.worker_id.map(worker_id).transpose()?,
+            is_releasing: r.is_releasing,
+            domain: ExecutorDomain::from(r.executor_domain),
+            orphaned_for: Duration::try_from_secs_f64(r.orphaned_for).unwrap_or_default(),
+        })
+    })
+    .transpose()
+}
+
+/// Ends the lease on a slot that was locked: the slot is free. Returns the concurrency group that it held.
+pub(crate) async fn free_locked(
+    conn: &mut PgConnection,
+    held: &HeldSlot,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        "DELETE FROM runs.leases WHERE run_id = $1 AND epoch = $2 RETURNING concurrency_group",
+        held.lease.run_id.uuid(),
+        held.lease.epoch.0
+    )
+    .fetch_optional(conn)
+    .await
+    .map(Option::flatten)
 }

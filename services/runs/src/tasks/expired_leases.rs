@@ -2,18 +2,15 @@
 //! worker of its cluster takes it over.
 use ck8s_types::{RunReason, WorkerId};
 
-use super::overdue_runs::end_run;
 use crate::{
     domain::{
-        Lease, LeasePhase, LeaseReturn, QueuedRun, ReturnReason, ReturnedLease, default_message,
+        Lease, LeasePhase, LeaseReturn, OrphanFilter, Outcome, QueuedRun, ReturnReason,
+        ReturnedLease, default_message,
     },
-    engine::{Engine, ReplicaNotice, send_takeover_grant},
+    engine::{EndedRuns, Engine, PROCESS_GONE, ReplicaNotice, send_takeover_grant},
     error::RunsError,
     store::{groups, lease_returns, leases},
 };
-
-/// A process dies with its lease: its guard sees to it. This long after the lease's end it is certainly gone.
-const PROCESS_GONE_SECONDS: f64 = 3.0;
 
 /// Takes the leases away from the workers of which no heartbeat came in time. Returns how many.
 pub(super) async fn orphan_expired(engine: &Engine) -> Result<u64, RunsError> {
@@ -24,11 +21,22 @@ pub(super) async fn orphan_expired(engine: &Engine) -> Result<u64, RunsError> {
     Ok(orphaned)
 }
 
-/// Decides on each orphaned lease what becomes of it now.
+/// Does what can be done about orphaned leases now. An error with one of them stops none of the others.
 pub(super) async fn resolve_orphans(engine: &Engine) -> Result<(), RunsError> {
-    let orphans = leases::orphans(&mut *engine.pool.acquire().await?).await?;
+    let filter = {
+        let mut scheduler = engine.scheduler();
+        let takers = scheduler.sessions().filter(|s| s.takes_work());
+        OrphanFilter {
+            domains: takers.map(|s| s.hello.domain.clone()).collect(),
+            process_gone: PROCESS_GONE,
+            takeover_timeout: engine.config.takeover_timeout,
+        }
+    };
+    let orphans = leases::orphans(&mut *engine.pool.acquire().await?, &filter).await?;
     for orphan in &orphans {
-        resolve(engine, orphan).await?;
+        if let Err(error) = resolve(engine, orphan).await {
+            tracing::warn!(%error, run = %orphan.lease.run_id, "cannot resolve an orphaned lease; the next sweep tries again");
+        }
     }
     Ok(())
 }
@@ -36,12 +44,8 @@ pub(super) async fn resolve_orphans(engine: &Engine) -> Result<(), RunsError> {
 /// A process died with its worker: the next attempt waits. A Job is taken over by a worker of its cluster; if none
 /// comes in time, the run has failed, and the slot stays releasing until one comes to see that the Job is gone.
 async fn resolve(engine: &Engine, orphan: &Lease) -> Result<(), RunsError> {
-    let orphaned_seconds = orphan.orphaned_seconds.unwrap_or(0.0);
     if orphan.domain.is_process() {
-        if orphaned_seconds >= PROCESS_GONE_SECONDS {
-            return_orphan(engine, orphan).await?;
-        }
-        return Ok(());
+        return return_orphan(engine, orphan).await;
     }
     let worker = {
         let mut scheduler = engine.scheduler();
@@ -51,28 +55,49 @@ async fn resolve(engine: &Engine, orphan: &Lease) -> Result<(), RunsError> {
             .max_by_key(|s| s.free_capacity())
             .map(|s| s.worker().clone())
     };
-    let takeover_timeout = engine.config.takeover_timeout.as_secs_f64();
-    if let Some(worker) = worker {
-        take_over(engine, orphan, &worker).await?;
-    } else if orphan.phase != LeasePhase::Releasing && orphaned_seconds >= takeover_timeout {
-        end_run(engine, orphan.lease.run_id, RunReason::WorkerLost).await?;
+    let orphaned_for = orphan.orphaned_seconds.unwrap_or(0.0);
+    match worker {
+        Some(worker) => take_over(engine, orphan, &worker).await,
+        None if orphaned_for >= engine.config.takeover_timeout.as_secs_f64() => {
+            abandon(engine, orphan).await
+        }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 async fn take_over(engine: &Engine, orphan: &Lease, worker: &WorkerId) -> Result<(), RunsError> {
     let mut conn = engine.pool.acquire().await?;
     let taken = leases::take_over(&mut conn, orphan.lease, worker).await?;
     drop(conn);
-    let Some(lease) = taken else {
+    let Some(taken) = taken else {
         return Ok(());
     };
+    let lease = taken.lease;
     engine
         .scheduler()
         .add_lease(worker, lease, orphan.lane.project);
     tracing::info!(run = %lease.run_id, %worker, lease_epoch = lease.epoch.0, "lease taken over");
-    send_takeover_grant(engine, orphan, lease, worker).await?;
+    send_takeover_grant(engine, orphan, taken, worker).await?;
     engine.events_written();
+    Ok(())
+}
+
+/// Ends a run that nobody took over in time, unless another replica has a worker that can.
+async fn abandon(engine: &Engine, orphan: &Lease) -> Result<(), RunsError> {
+    if orphan.phase == LeasePhase::Releasing {
+        return Ok(());
+    }
+    let mut tx = engine.pool.begin().await?;
+    if !leases::lock_abandoned(&mut tx, orphan.lease).await? {
+        return Ok(());
+    }
+    let mut ended = EndedRuns::default();
+    let outcome = Outcome::of(RunReason::WorkerLost);
+    let run = orphan.lease.run_id;
+    if ended.end(&mut tx, run, &outcome, "service:runs").await? {
+        tx.commit().await?;
+        ended.announce(engine);
+    }
     Ok(())
 }
 

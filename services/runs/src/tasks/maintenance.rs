@@ -10,25 +10,49 @@ use crate::{
 /// The time between two rounds. Partitions are made two months ahead, so that days of trouble do no harm.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(3600);
 
+/// The time to the next round where a lock was not to be had: a backup, say, holds all tables for a while.
+const RETRY_INTERVAL: Duration = Duration::from_secs(300);
+
 /// Maintains the tables until shutdown.
 pub(crate) async fn maintain(engine: Arc<Engine>) {
-    let mut tick = tokio::time::interval(MAINTENANCE_INTERVAL);
+    let mut pause = Duration::ZERO;
     loop {
         tokio::select! {
-            _ = tick.tick() => {}
+            () = tokio::time::sleep(pause) => {}
             () = engine.shutdown.cancelled() => return,
         }
-        if let Err(error) = maintain_once(&engine).await {
-            tracing::warn!(%error, "cannot maintain partitions; trying again within the hour");
-        }
+        pause = match maintain_once(&engine).await {
+            Ok(0) => MAINTENANCE_INTERVAL,
+            Ok(_) => RETRY_INTERVAL,
+            Err(error) => {
+                tracing::warn!(%error, "cannot maintain the tables; trying again soon");
+                RETRY_INTERVAL
+            }
+        };
     }
 }
 
-async fn maintain_once(engine: &Engine) -> sqlx::Result<()> {
-    maintenance::ensure_partitions(&engine.pool).await?;
-    for partition in maintenance::drop_old_partitions(&engine.pool).await? {
-        tracing::info!(partition, "dropped: its retention is over");
+/// Does all that is to be done, each table by itself: one that cannot be maintained now stops none of the others.
+/// Returns how many steps failed.
+async fn maintain_once(engine: &Engine) -> sqlx::Result<usize> {
+    let pool = &engine.pool;
+    let mut failed = 0;
+    for missing in maintenance::missing_partitions(pool).await? {
+        if let Err(error) = maintenance::make_partition(pool, &missing).await {
+            tracing::warn!(%error, table = missing.table, month = %missing.month.date(), "cannot make a partition; its rows go to the default one until then");
+            failed += 1;
+        }
     }
-    let mut conn = engine.pool.acquire().await?;
-    REQUESTS.sweep(&mut conn).await.map(drop)
+    for partition in maintenance::old_partitions(pool).await? {
+        match maintenance::drop_partition(pool, &partition).await {
+            Ok(true) => tracing::info!(partition, "dropped: its retention is over"),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(%error, partition, "cannot drop a partition whose retention is over");
+                failed += 1;
+            }
+        }
+    }
+    REQUESTS.sweep(&mut *pool.acquire().await?).await?;
+    Ok(failed)
 }

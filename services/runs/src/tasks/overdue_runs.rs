@@ -38,11 +38,7 @@ pub(super) async fn end_overdue_runs(engine: &Engine) -> Result<usize, RunsError
 }
 
 /// Ends a run for a reason of the server's own. False: it had ended.
-pub(super) async fn end_run(
-    engine: &Engine,
-    run: RunId,
-    reason: RunReason,
-) -> Result<bool, RunsError> {
+async fn end_run(engine: &Engine, run: RunId, reason: RunReason) -> Result<bool, RunsError> {
     let mut tx = engine.pool.begin().await?;
     let mut ended = EndedRuns::default();
     let outcome = Outcome::of(reason);

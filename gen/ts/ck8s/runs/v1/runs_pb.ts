@@ -359,7 +359,7 @@ export type Run = Message<"ck8s.runs.v1.Run"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * When its workload started; unset: not yet.
+   * When the workload of its first attempt started; unset: not yet.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 17;
    */

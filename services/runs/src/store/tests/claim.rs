@@ -133,3 +133,34 @@ async fn a_set_of_labels_keeps_its_number() {
     assert!(all.contains(&(number, labels.to_vec())));
     assert!(all.contains(&(world.labels, Vec::new())));
 }
+
+#[tokio::test]
+async fn replicas_that_want_the_same_slots_wait_for_each_other_in_one_order() {
+    let world = world().await;
+    for _ in 0..4 {
+        world.queue(&world.new_run()).await;
+    }
+    let lane = |placements| LaneClaim {
+        lane: world.lane(),
+        after: QueuePosition::START,
+        placements,
+    };
+    let mut one = world.pool.begin().await.unwrap();
+    store::claim::claim(&mut one, &[lane(vec![placement(1, "w1")])])
+        .await
+        .unwrap();
+    // Another replica wants slot 2 first, then slot 1.
+    let both = lane(vec![placement(2, "w2"), placement(1, "w2")]);
+    let mut two = world.conn().await;
+    let other = tokio::spawn(async move { store::claim::claim(&mut two, &[both]).await });
+    world.somebody_waits().await;
+    let more = store::claim::claim(&mut one, &[lane(vec![placement(2, "w1")])]).await;
+    assert_eq!(
+        more.unwrap().leases.len(),
+        1,
+        "the other one does not hold slot 2"
+    );
+    one.commit().await.unwrap();
+    let other = other.await.unwrap().unwrap();
+    assert_eq!((other.leases.len(), other.conflicts.len()), (0, 2));
+}

@@ -81,7 +81,7 @@ async fn a_group_is_entered_by_one_transaction_at_a_time() {
     let mut second = world.pool.begin().await.unwrap();
     let waiting = store::groups::lock(&mut second, world.project, "deploy");
     tokio::pin!(waiting);
-    let early = tokio::time::timeout(std::time::Duration::from_millis(100), &mut waiting).await;
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut waiting).await;
     assert!(early.is_err(), "the group is locked");
     first.commit().await.unwrap();
     waiting.await.unwrap();

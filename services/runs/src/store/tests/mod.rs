@@ -15,6 +15,8 @@ mod transitions;
 mod waits;
 mod workers;
 
+use std::time::Duration;
+
 use ck8s_db::{ServiceRole, test::TestDb};
 use ck8s_types::{
     InstanceId, LeaseRef, ProjectId, ReplicaId, RunId, RunReason, RunSpec, RunState, RunTrigger,
@@ -25,14 +27,16 @@ use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
 use crate::{
     domain::{
         ClaimResult, EventCursor, ExecutorDomain, Lane, LaneClaim, Lease, LeaseHolder, NewLease,
-        NewRun, Outcome, Placement, PoolId, QueuePosition, QueuedRun, Registration, Run,
-        WorkerHello,
+        NewRun, OrphanFilter, Outcome, Placement, PoolId, QueuePosition, QueuedRun, Registration,
+        Run, WorkerHello,
     },
     store,
 };
 
 /// How long leases live in these tests, in seconds.
 const TTL: f64 = 60.0;
+/// How long leases wait for somebody who takes them over in these tests.
+const TAKEOVER: Duration = Duration::from_secs(120);
 /// A time of life for leases that have expired.
 const EXPIRED: f64 = -1.0;
 
@@ -236,11 +240,19 @@ impl World {
         store::leases::orphan(&mut conn, &lease.worker, &[lease.lease.run_id], "gone")
             .await
             .unwrap();
-        store::leases::orphans(&mut conn)
+        orphans(&mut conn).await.pop().unwrap()
+    }
+
+    /// Waits until somebody waits for a lock of this database.
+    async fn somebody_waits(&self) {
+        let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+        while !sqlx::query_scalar::<_, bool>(waits)
+            .fetch_one(&self.owner)
             .await
             .unwrap()
-            .pop()
-            .unwrap()
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     async fn claim_after(&self, after: QueuePosition, placements: Vec<Placement>) -> ClaimResult {
@@ -274,6 +286,16 @@ impl World {
     async fn leases(&self) -> Vec<Lease> {
         of_worker(&mut *self.conn().await, "w1").await
     }
+}
+
+/// All leases without a worker whose process may count as gone.
+async fn orphans(conn: &mut PgConnection) -> Vec<Lease> {
+    let filter = OrphanFilter {
+        domains: Vec::new(),
+        process_gone: Duration::ZERO,
+        takeover_timeout: TAKEOVER,
+    };
+    store::leases::orphans(conn, &filter).await.unwrap()
 }
 
 async fn of_worker(conn: &mut PgConnection, name: &str) -> Vec<Lease> {

@@ -79,3 +79,25 @@ async fn a_nul_character_in_a_trigger_does_not_stop_its_run() {
     assert_eq!(trigger.arguments, "\\u0000");
     assert_eq!(trigger.url, "c\\\\u0000");
 }
+
+#[tokio::test]
+async fn replicas_that_make_the_same_runs_wait_for_each_other_in_one_order() {
+    let world = world().await;
+    let (first, second) = (world.new_run(), world.new_run());
+    let mut one = world.pool.begin().await.unwrap();
+    store::new_runs::insert(&mut one, std::slice::from_ref(&first), &[None], true)
+        .await
+        .unwrap();
+    // Another replica makes both, the second one first.
+    let both = [second.clone(), first];
+    let mut two = world.conn().await;
+    let other =
+        tokio::spawn(
+            async move { store::new_runs::insert(&mut two, &both, &[None, None], true).await },
+        );
+    world.somebody_waits().await;
+    let made = store::new_runs::insert(&mut one, &[second], &[None], true).await;
+    assert_eq!(made.unwrap().queued.len(), 1);
+    one.commit().await.unwrap();
+    assert!(other.await.unwrap().unwrap().queued.is_empty());
+}

@@ -1,0 +1,1 @@
+DROP INDEX runs.leases_orphaned_domain;
