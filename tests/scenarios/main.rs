@@ -28,4 +28,5 @@ mod slots;
 mod smoke;
 mod stale;
 mod terminal;
+mod trigger_runs;
 mod triggers;

@@ -26,10 +26,10 @@ pub struct Delivery {
     /// What became of it.
     #[prost(enumeration = "DeliveryState", tag = "8")]
     pub state: i32,
-    /// The reason, in words.
+    /// The reason, in words. Of one that made runs: why other triggers, which matched too, made none.
     #[prost(string, tag = "9")]
     pub reason: ::prost::alloc::string::String,
-    /// The run that it made; empty: none.
+    /// The first of `run_ids`, for older clients: read `run_ids`. Empty: none.
     #[prost(string, tag = "10")]
     pub run_id: ::prost::alloc::string::String,
     /// When it was stored.
@@ -44,6 +44,10 @@ pub struct Delivery {
     /// Who did it at the provider: the payload's sender.
     #[prost(string, tag = "14")]
     pub sender: ::prost::alloc::string::String,
+    /// The runs that exist of it, one for each trigger that matched, in the order of services.yaml; at most 100. One that
+    /// failed or still waits lists those that exist already.
+    #[prost(string, repeated, tag = "15")]
+    pub run_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -53,7 +57,7 @@ pub enum DeliveryState {
     Unspecified = 0,
     /// It is stored and acknowledged, and not processed yet.
     Received = 1,
-    /// It made a run.
+    /// It made one run or several.
     RunCreated = 2,
     /// It made none; `reason` says why.
     Ignored = 3,

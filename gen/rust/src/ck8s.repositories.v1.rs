@@ -137,7 +137,7 @@ pub struct HookDelivery {
 /// services.yaml, checked and with its defaults filled in.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Services {
-    /// In the file's order; the first that matches a delivery makes its run.
+    /// In the file's order; each that matches a delivery makes a run of it, at most up to one that says `stop`.
     #[prost(message, repeated, tag = "1")]
     pub triggers: ::prost::alloc::vec::Vec<Trigger>,
 }
@@ -194,6 +194,9 @@ pub struct Trigger {
     /// Globs for tags to leave out.
     #[prost(string, repeated, tag = "22")]
     pub tags_ignore: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// If it matches, the triggers behind it in the file are not tried.
+    #[prost(bool, tag = "14")]
+    pub stop: bool,
 }
 /// Where a repository lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

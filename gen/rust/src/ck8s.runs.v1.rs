@@ -1477,6 +1477,10 @@ pub struct NewRun {
     /// What runs.
     #[prost(message, optional, tag = "6")]
     pub spec: ::core::option::Option<RunSpec>,
+    /// The run's id follows from the delivery's id and the trigger's name. Otherwise it follows from the delivery's id
+    /// alone: that is the run of the first trigger that matched, which had the only run of a delivery in older versions.
+    #[prost(bool, tag = "7")]
+    pub id_of_trigger: bool,
 }
 /// Runs to make.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1492,7 +1496,7 @@ pub struct CreateRunsResponse {
     #[prost(message, repeated, tag = "1")]
     pub results: ::prost::alloc::vec::Vec<CreateRunResult>,
 }
-/// The run of one delivery.
+/// The run of one delivery and one trigger.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateRunResult {
     /// The run's id; empty: it cannot be made, `error` says why.
@@ -2002,8 +2006,8 @@ pub mod runs_service_client {
                 .insert(GrpcMethod::new("ck8s.runs.v1.RunsService", "GetRun"));
             self.inner.unary(req, path, codec).await
         }
-        /// Makes runs from deliveries, many at once. A delivery makes at most one run: the run's id follows from the
-        /// delivery's id.
+        /// Makes runs from deliveries, many at once. A delivery makes at most one run for each trigger: the run's id follows
+        /// from both.
         pub async fn create_runs(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateRunsRequest>,
@@ -2383,8 +2387,8 @@ pub mod runs_service_server {
             &self,
             request: tonic::Request<super::GetRunRequest>,
         ) -> std::result::Result<tonic::Response<super::GetRunResponse>, tonic::Status>;
-        /// Makes runs from deliveries, many at once. A delivery makes at most one run: the run's id follows from the
-        /// delivery's id.
+        /// Makes runs from deliveries, many at once. A delivery makes at most one run for each trigger: the run's id follows
+        /// from both.
         async fn create_runs(
             &self,
             request: tonic::Request<super::CreateRunsRequest>,

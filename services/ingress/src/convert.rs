@@ -104,6 +104,7 @@ fn trigger(trigger: repositories::Trigger, default_branch: &str) -> Trigger {
             named: trigger.allowed_bots,
         },
         forks,
+        stop: trigger.stop,
         spec: fault.map_or(spec, Err),
     }
 }
@@ -117,6 +118,7 @@ pub(crate) fn new_run(run: PendingRun) -> runs::NewRun {
         repository_name: request.repository_name,
         trigger: Some(trigger_to_pb(request.run.trigger)),
         spec: Some(spec_to_pb(request.run.spec)),
+        id_of_trigger: request.id_of_trigger,
     }
 }
 
@@ -302,7 +304,8 @@ pub(crate) fn delivery_to_pb(delivery: Delivery) -> pb::Delivery {
         repository_id: id(delivery.repository_id.map(|r| r.to_string())),
         state: state_to_pb(delivery.state).into(),
         reason: delivery.reason,
-        run_id: id(delivery.run_id.map(|r| r.to_string())),
+        run_id: id(delivery.run_ids.first().map(ToString::to_string)),
+        run_ids: delivery.run_ids.iter().map(ToString::to_string).collect(),
         receive_time: Some(timestamp(delivery.received_at)),
         handle_time: delivery.handled_at.map(timestamp),
         size_bytes: delivery.size_bytes,

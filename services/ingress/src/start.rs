@@ -70,7 +70,7 @@ impl Ingress {
             RunsClient::new(channel.clone()),
             WriteAccessClient::new(channel.clone()),
         );
-        let reprocessor = Reprocessor::new(creator.clone(), repositories.clone());
+        let reprocessor = Reprocessor::new(pool.clone(), creator.clone(), repositories.clone());
         let (in_flight, repair_queue) = (InFlight::default(), RepairQueue::default());
         let handoff = start_run_workers(creator, in_flight.clone(), repair_queue.clone());
         let writer = start_writers(&pool, &handoff);

@@ -111,6 +111,7 @@ fn trigger(trigger: Trigger) -> pb::Trigger {
         ignores_skip_markers: trigger.ignores_skip_markers,
         tags: trigger.tags,
         tags_ignore: trigger.tags_ignore,
+        stop: trigger.stop,
     }
 }
 

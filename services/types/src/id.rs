@@ -108,11 +108,22 @@ uuid_id!(
 );
 
 impl RunId {
-    /// The id of the run that a delivery creates: the time of the delivery, then a name-based hash of it. So a delivery
-    /// creates at most one run, which the primary key of the runs ensures, and both are in the same partition.
+    /// The id of the run of the first trigger that a delivery matches: the time of the delivery, then a name-based hash
+    /// of it. So that run is made at most once, which the primary key of the runs ensures, and both are in the same
+    /// partition.
     #[must_use]
     pub fn of_delivery(delivery: DeliveryId) -> Self {
-        let mut bytes = *Uuid::new_v5(&delivery.uuid(), b"run").as_bytes();
+        Self::named(delivery, b"run")
+    }
+
+    /// The id of the run of any other trigger that a delivery matches: the same, with the trigger's name in the hash.
+    #[must_use]
+    pub fn of_trigger(delivery: DeliveryId, trigger: &str) -> Self {
+        Self::named(delivery, &[b"run/", trigger.as_bytes()].concat())
+    }
+
+    fn named(delivery: DeliveryId, name: &[u8]) -> Self {
+        let mut bytes = *Uuid::new_v5(&delivery.uuid(), name).as_bytes();
         bytes[..6].copy_from_slice(&delivery.uuid().as_bytes()[..6]);
         bytes[6] = (bytes[6] & 0x0f) | 0x70;
         Self(Uuid::from_bytes(bytes))
@@ -181,6 +192,23 @@ mod tests {
         assert_ne!(run, RunId::of_delivery(other));
         assert_eq!(run.uuid().get_version_num(), 7);
         assert_eq!(run.uuid().as_bytes()[..6], one.uuid().as_bytes()[..6]);
+    }
+
+    #[test]
+    fn each_trigger_of_a_delivery_has_a_run_id_of_its_own() {
+        let (one, other) = (DeliveryId::new(), DeliveryId::new());
+        let run = RunId::of_trigger(one, "lint");
+        assert_eq!(run, RunId::of_trigger(one, "lint"));
+        assert_eq!(run.uuid().get_version_num(), 7);
+        assert_eq!(run.uuid().as_bytes()[..6], one.uuid().as_bytes()[..6]);
+        let others = [
+            RunId::of_delivery(one),
+            RunId::of_trigger(one, ""),
+            RunId::of_trigger(one, "test"),
+            RunId::of_trigger(other, "lint"),
+        ];
+        assert!(!others.contains(&run));
+        assert_ne!(RunId::of_delivery(one), RunId::of_trigger(one, ""));
     }
 
     #[test]

@@ -46,13 +46,11 @@ pub(crate) fn body(input: &[u8]) {
         "whose secret is checked, and whose triggers are asked"
     );
     assert!(payload.longest_list <= MAX_LIST_ELEMENTS);
-    match payload.run {
-        Ok(spec) => {
-            assert!(spec.concurrency_group.len() <= MAX_GROUP_BYTES, "{spec:?}");
-            assert!(!spec.concurrency_group.contains('\0'));
-        }
-        Err(reason) => assert!(!reason.is_empty()),
+    for spec in &payload.runs {
+        assert!(spec.concurrency_group.len() <= MAX_GROUP_BYTES, "{spec:?}");
+        assert!(!spec.concurrency_group.contains('\0'));
     }
+    assert!(!payload.runs.is_empty() || !payload.reason.is_empty());
 }
 
 /// Reads a head: the parts are separated by line feeds.

@@ -162,3 +162,35 @@ triggers:
     world.admin.wait_end(&again.id).await;
     assert_eq!(world.admin.output(&again.id).await.trim(), "secret [none]");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_that_refuses_a_forks_code_holds_up_no_other() {
+    let services = "version: 1
+defaults: { command: x }
+triggers:
+  - { name: ours, on: { event: issue_comment } }
+  - { name: theirs, on: { event: issue_comment, forks: allow } }
+";
+    let (github, token) = github(services).await;
+    let world = World::start(Setup::without_worker().github(&github)).await;
+    world.admin.project("shop", 4).await;
+    add(&world, "shop", "acme/one", &token).await;
+    let secret = secret(&github, MANAGED);
+    let mut http = Http::connect(&world.ready.url).await.unwrap();
+    let mia = json!({"login": "mia", "id": 12, "type": "User"});
+    let payload = comment(MANAGED, &mia, FORKS_PULL_REQUEST, "well done");
+    send(&mut http, "issue_comment", &payload, &secret).await;
+    let deliveries = handled(&world).await;
+    let delivery = deliveries.iter().find(|d| d.event == "issue_comment");
+    let delivery = delivery.expect("it is stored");
+    assert_eq!(delivery.state(), DeliveryState::RunCreated);
+    assert!(
+        delivery.reason.starts_with("trigger \"ours\" "),
+        "{delivery:?}"
+    );
+    let [run] = delivery.run_ids.as_slice() else {
+        panic!("one run: {delivery:?}");
+    };
+    let run = world.admin.run(run).await;
+    assert_eq!(run.trigger.expect("a trigger").name, "theirs");
+}

@@ -5,7 +5,7 @@ use ck8s_rpc::project_access::Scope;
 use ck8s_types::{DeliveryId, ProjectId, RepositoryId, RunId, UnknownWord};
 use time::OffsetDateTime;
 
-use super::text::sanitize;
+use super::{run_request::RunRequest, text::sanitize};
 
 /// Bounds a reason, in characters: more than people read, and it is part of the delivery's row.
 pub(crate) const MAX_REASON_CHARS: usize = 500;
@@ -15,7 +15,7 @@ pub(crate) const MAX_REASON_CHARS: usize = 500;
 pub(crate) enum DeliveryState {
     /// It is stored and waits to be handled.
     Received,
-    /// It created a run.
+    /// It created one run or several.
     RunCreated,
     /// It asks for no run.
     Ignored,
@@ -76,7 +76,8 @@ pub(crate) struct Delivery {
     pub(crate) repository_id: Option<RepositoryId>,
     pub(crate) state: DeliveryState,
     pub(crate) reason: String,
-    pub(crate) run_id: Option<RunId>,
+    /// Its runs that exist, in the order of services.yaml.
+    pub(crate) run_ids: Vec<RunId>,
     pub(crate) received_at: OffsetDateTime,
     pub(crate) handled_at: Option<OffsetDateTime>,
     pub(crate) size_bytes: i64,
@@ -110,10 +111,12 @@ pub(crate) struct NewDelivery {
     pub(crate) sender: String,
     pub(crate) project_id: Option<ProjectId>,
     pub(crate) repository_id: Option<RepositoryId>,
-    /// The state that it is going to have: `Ignored`, and it has it at once; or `RunCreated`, and it waits until the
-    /// run exists.
+    /// The state that it is going to have: `Ignored`, and it has it at once; or `RunCreated`, and it waits until its
+    /// runs exist.
     pub(crate) state: DeliveryState,
     pub(crate) reason: String,
+    /// The runs that it asks for.
+    pub(crate) runs: Vec<RunRequest>,
     /// The size of the raw body.
     pub(crate) size_bytes: i32,
     /// The raw body, compressed (`stored_body`).
@@ -141,6 +144,10 @@ pub(crate) struct WaitingDelivery {
     pub(crate) id: DeliveryId,
     pub(crate) event: String,
     pub(crate) repository_id: Option<RepositoryId>,
+    /// The name of the trigger whose run has the delivery's own id; none: it is not decided.
+    pub(crate) first_trigger: Option<String>,
+    /// Its runs that exist already.
+    pub(crate) run_ids: Vec<RunId>,
     /// The raw body, compressed (`stored_body`).
     pub(crate) payload: Vec<u8>,
 }
@@ -151,36 +158,30 @@ pub(crate) struct DeliveryOutcome {
     pub(crate) id: DeliveryId,
     pub(crate) state: DeliveryState,
     pub(crate) reason: String,
-    pub(crate) run_id: Option<RunId>,
+    /// Its runs that exist, in the order of services.yaml.
+    pub(crate) run_ids: Vec<RunId>,
 }
 
 impl DeliveryOutcome {
-    /// The delivery created this run.
-    pub(crate) fn run_created(id: DeliveryId, run_id: RunId) -> Self {
-        Self {
-            id,
-            state: DeliveryState::RunCreated,
-            reason: String::new(),
-            run_id: Some(run_id),
-        }
-    }
-
-    /// The delivery asks for no run.
-    pub(crate) fn ignored(id: DeliveryId, reason: &str) -> Self {
-        Self::without_run(id, DeliveryState::Ignored, reason)
-    }
-
-    /// The delivery's run could not be created.
-    pub(crate) fn failed(id: DeliveryId, reason: &str) -> Self {
-        Self::without_run(id, DeliveryState::Failed, reason)
-    }
-
-    fn without_run(id: DeliveryId, state: DeliveryState, reason: &str) -> Self {
+    /// The delivery asks for no run, or for no other than these.
+    pub(crate) fn ended(id: DeliveryId, run_ids: Vec<RunId>, reason: &str) -> Self {
+        let state = match run_ids.is_empty() {
+            true => DeliveryState::Ignored,
+            false => DeliveryState::RunCreated,
+        };
         Self {
             id,
             state,
             reason: sanitize(reason, MAX_REASON_CHARS),
-            run_id: None,
+            run_ids,
+        }
+    }
+
+    /// A run of the delivery could not be created, beside these.
+    pub(crate) fn failed(id: DeliveryId, run_ids: Vec<RunId>, reason: &str) -> Self {
+        Self {
+            state: DeliveryState::Failed,
+            ..Self::ended(id, run_ids, reason)
         }
     }
 }
@@ -193,4 +194,6 @@ pub(crate) struct Postponement {
     pub(crate) reason: String,
     /// Nobody tries again before this moment, except once a minute: the repository may have another credential by then.
     pub(crate) until: Option<OffsetDateTime>,
+    /// Its runs that exist already.
+    pub(crate) run_ids: Vec<RunId>,
 }

@@ -4,6 +4,7 @@ pub(crate) mod command;
 pub(crate) mod concurrency_group;
 pub(crate) mod delivery;
 pub(crate) mod delivery_notice;
+pub(crate) mod delivery_progress;
 pub(crate) mod event;
 pub(crate) mod forks;
 pub(crate) mod head;

@@ -1,5 +1,5 @@
-//! A request for a run: what a matched delivery asks the runs service for.
-use ck8s_types::{DeliveryId, ProjectId, RepositoryId};
+//! Requests for runs: what a delivery that matches triggers asks the runs service for.
+use ck8s_types::{DeliveryId, ProjectId, RepositoryId, RunId};
 
 use super::{
     event::WriteAccessSource,
@@ -12,7 +12,7 @@ use super::{
 /// The reason why nothing runs where the provider did not state a head that it was asked for.
 const NO_HEAD: &str = "needs the pull request's head, which the provider does not state";
 
-/// The run that a delivery asks for, and the repository that it belongs to.
+/// A run that a delivery asks for, and the repository that it belongs to.
 #[derive(Clone, Debug)]
 pub(crate) struct RunRequest {
     pub(crate) project_id: ProjectId,
@@ -22,6 +22,8 @@ pub(crate) struct RunRequest {
     pub(crate) run: TriggeredRun,
     /// Set if the provider must be asked first.
     pub(crate) question: Option<ProviderQuestion>,
+    /// Whether the run's id follows from the trigger's name too. Otherwise it follows from the delivery's id alone.
+    pub(crate) id_of_trigger: bool,
 }
 
 impl RunRequest {
@@ -42,6 +44,20 @@ impl RunRequest {
                 sender,
                 pull_request,
             }),
+            id_of_trigger: false,
+        }
+    }
+
+    /// Returns the name of the trigger.
+    pub(crate) fn trigger(&self) -> &str {
+        &self.run.trigger.name
+    }
+
+    /// Returns the id that the run has as one of this delivery.
+    pub(crate) fn run_id(&self, delivery: DeliveryId) -> RunId {
+        match self.id_of_trigger {
+            true => RunId::of_trigger(delivery, self.trigger()),
+            false => RunId::of_delivery(delivery),
         }
     }
 
@@ -55,10 +71,61 @@ impl RunRequest {
     }
 }
 
-/// A stored delivery whose run is not created yet.
+/// The runs that a delivery asks for, in the order of services.yaml.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RunRequests {
+    pub(crate) runs: Vec<RunRequest>,
+    /// Why there is none, or which triggers match and cannot run; empty: nothing to say.
+    pub(crate) reason: String,
+}
+
+impl RunRequests {
+    /// A delivery that asks for no run, for this reason.
+    pub(crate) fn none(reason: String) -> Self {
+        Self {
+            runs: Vec::new(),
+            reason,
+        }
+    }
+
+    /// Gives the delivery's own id to the run of this trigger, or to the first if no trigger is named, and ids of their
+    /// own to all others.
+    pub(crate) fn assign_ids(&mut self, first_trigger: Option<&str>) {
+        for (nr, run) in self.runs.iter_mut().enumerate() {
+            run.id_of_trigger = first_trigger.map_or(nr > 0, |first| first != run.trigger());
+        }
+    }
+}
+
+/// A stored delivery whose runs are not created yet.
+#[derive(Debug)]
+pub(crate) struct PendingDelivery {
+    pub(crate) id: DeliveryId,
+    pub(crate) requests: RunRequests,
+    /// Its runs that are known to exist already.
+    pub(crate) run_ids: Vec<RunId>,
+}
+
+impl PendingDelivery {
+    /// Returns whether a provider must be asked about one of its runs.
+    pub(crate) fn has_question(&self) -> bool {
+        self.requests.runs.iter().any(|run| run.question.is_some())
+    }
+}
+
+/// Where a run stands among those that are handled together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct RunPlace {
+    /// The delivery's place among the deliveries.
+    pub(crate) delivery: usize,
+    /// The run's place among the delivery's.
+    pub(crate) run: usize,
+}
+
+/// One run of a stored delivery that is not created yet.
 #[derive(Debug)]
 pub(crate) struct PendingRun {
-    /// The run's id follows from the delivery's.
     pub(crate) delivery_id: DeliveryId,
+    pub(crate) place: RunPlace,
     pub(crate) request: RunRequest,
 }

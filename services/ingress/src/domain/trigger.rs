@@ -37,6 +37,8 @@ pub(crate) struct Trigger {
     pub(crate) bots: AllowedBots,
     /// What it does with code of another repository.
     pub(crate) forks: ForkPolicy,
+    /// If it matches, the triggers behind it are not tried.
+    pub(crate) stop: bool,
     /// What runs, or why it cannot run.
     pub(crate) spec: Result<RunSpec, String>,
 }

@@ -15,6 +15,9 @@ const MAX_RUNS_PER_CALL: usize = 1_000;
 /// Bounds the bytes of one call: well below the largest message.
 const MAX_CALL_BYTES: usize = 8 * 1024 * 1024;
 
+/// What is wrong with an older version of the service: it would take the runs of several triggers for one.
+const ONE_RUN_EACH: &str = "its version makes one run of a delivery; update it";
+
 /// The run that was created, or why there is none and never will be.
 pub(crate) type CreatedRun = Result<RunId, String>;
 
@@ -40,6 +43,20 @@ impl RunsClient {
 
     /// Creates the runs of deliveries, in as many calls as their bounds need.
     pub(crate) async fn create(&self, pending: Vec<PendingRun>) -> CreatedRuns {
+        let id = |run: &PendingRun| run.request.run_id(run.delivery_id);
+        let ids: Vec<RunId> = pending.iter().map(id).collect();
+        let mut created = self.create_all(pending).await;
+        let is_other = |(expected, result): (&RunId, &CreatedRun)| {
+            result.as_ref().is_ok_and(|run| run != expected)
+        };
+        if let Some(first) = ids.iter().zip(&created.results).position(is_other) {
+            created.results.truncate(first);
+            created.unavailable = Some(ServiceUnavailable::runs(ONE_RUN_EACH));
+        }
+        created
+    }
+
+    async fn create_all(&self, pending: Vec<PendingRun>) -> CreatedRuns {
         let mut results = Vec::with_capacity(pending.len());
         let mut batch: Vec<NewRun> = Vec::with_capacity(pending.len());
         let mut bytes = 0;

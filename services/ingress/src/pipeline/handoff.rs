@@ -5,7 +5,7 @@ use ck8s_types::DeliveryId;
 use tokio::sync::mpsc;
 
 use super::{in_flight::InFlight, repair_queue::RepairQueue};
-use crate::{domain::run_request::PendingRun, metrics};
+use crate::{domain::run_request::PendingDelivery, metrics};
 
 /// Bounds the deliveries that wait for the run workers in memory.
 pub(crate) const HANDOFF_CAPACITY: usize = 4_096;
@@ -15,14 +15,14 @@ const ROOM_TIMEOUT: Duration = Duration::from_millis(500);
 /// The way to the run workers; a clone is the same way. The workers end when the last clone is gone.
 #[derive(Clone)]
 pub(crate) struct Handoff {
-    queue: mpsc::Sender<PendingRun>,
+    queue: mpsc::Sender<PendingDelivery>,
     in_flight: InFlight,
     repair: RepairQueue,
 }
 
 impl Handoff {
     pub(crate) fn new(
-        queue: mpsc::Sender<PendingRun>,
+        queue: mpsc::Sender<PendingDelivery>,
         in_flight: InFlight,
         repair: RepairQueue,
     ) -> Self {
@@ -34,11 +34,11 @@ impl Handoff {
     }
 
     /// Queues what fits, and returns the rest.
-    pub(crate) fn offer(&self, pending: Vec<PendingRun>) -> Vec<PendingRun> {
+    pub(crate) fn offer(&self, pending: Vec<PendingDelivery>) -> Vec<PendingDelivery> {
         if pending.is_empty() {
             return pending;
         }
-        self.in_flight.begin(pending.iter().map(|p| p.delivery_id));
+        self.in_flight.begin(pending.iter().map(|p| p.id));
         let mut pending = pending.into_iter();
         while let Ok(room) = self.queue.try_reserve() {
             match pending.next() {
@@ -50,7 +50,7 @@ impl Handoff {
     }
 
     /// Waits a little until the rest fits; then leaves it to repair.
-    pub(crate) async fn wait_for_room(&self, rest: Vec<PendingRun>) {
+    pub(crate) async fn wait_for_room(&self, rest: Vec<PendingDelivery>) {
         let mut rest = rest.into_iter();
         let deadline = tokio::time::Instant::now() + ROOM_TIMEOUT;
         while rest.len() > 0 {
@@ -63,7 +63,7 @@ impl Handoff {
                 Ok(Err(_)) | Err(_) => break,
             }
         }
-        let left: Vec<DeliveryId> = rest.map(|p| p.delivery_id).collect();
+        let left: Vec<DeliveryId> = rest.map(|p| p.id).collect();
         if !left.is_empty() {
             metrics::left_to_repair(left.len());
             self.in_flight.end(left);

@@ -139,7 +139,6 @@ impl Ingest {
         let (reply, outcome) = oneshot::channel();
         let request = WriteRequest {
             delivery: prepared.delivery,
-            run: prepared.run,
             reply,
         };
         match self.writer.send(request).await {

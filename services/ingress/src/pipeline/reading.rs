@@ -27,8 +27,10 @@ pub struct PayloadReading {
     pub repository_id: Option<u64>,
     /// The elements of its longest list.
     pub longest_list: usize,
-    /// What it asks to run, or the reason why nothing runs.
-    pub run: Result<RunSpec, String>,
+    /// What it asks to run, a spec for each trigger that matches.
+    pub runs: Vec<RunSpec>,
+    /// Why nothing runs, or which triggers match and cannot run.
+    pub reason: String,
 }
 
 /// Reads a webhook as the pipeline does, but for the check of its signature, and matches it against this repository's
@@ -45,11 +47,13 @@ pub fn read_webhook(
     let envelope = envelope::read_now(&webhook).map_err(|rejection| rejection.code())?;
     let body = PayloadBody::new(&webhook.body[..]);
     let payload = body.payload().ok().map(|payload| {
-        let run = matching::run_request(Some(&repository), &webhook.event, &payload);
+        let requests = matching::run_requests(Some(&repository), &webhook.event, &payload, None);
+        let runs = requests.runs.into_iter();
         PayloadReading {
             repository_id: payload.repository_id(),
             longest_list: payload.longest_list(),
-            run: run.map(|request| spec_to_pb(request.run.spec)),
+            runs: runs.map(|request| spec_to_pb(request.run.spec)).collect(),
+            reason: requests.reason,
         }
     });
     Ok(WebhookReading {

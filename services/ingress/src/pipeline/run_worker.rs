@@ -7,7 +7,7 @@ use ck8s_types::DeliveryId;
 use tokio::sync::Semaphore;
 
 use super::{in_flight::InFlight, run_creator::RunCreator};
-use crate::{domain::run_request::PendingRun, metrics};
+use crate::{domain::run_request::PendingDelivery, metrics};
 
 /// How many run workers there are: while one waits for runs, the other writes outcomes.
 pub(crate) const RUN_WORKERS: usize = 2;
@@ -34,11 +34,10 @@ impl RunWorker {
     }
 
     /// Handles what is queued until nobody can queue any more.
-    pub(crate) async fn run(self, mut batches: Batches<PendingRun>) {
+    pub(crate) async fn run(self, mut batches: Batches<PendingDelivery>) {
         while let Some(batch) = batches.next().await {
-            let (asking, plain): (Vec<_>, Vec<_>) = batch
-                .drain(..)
-                .partition(|pending| pending.request.question.is_some());
+            let (asking, plain): (Vec<_>, Vec<_>) =
+                batch.drain(..).partition(PendingDelivery::has_question);
             self.handle_aside(asking);
             self.handle(plain).await;
         }
@@ -46,13 +45,13 @@ impl RunWorker {
 
     /// Handles deliveries whose provider must be asked in a task of their own: it may be slow, and the others do not
     /// wait for it.
-    fn handle_aside(&self, pending: Vec<PendingRun>) {
+    fn handle_aside(&self, pending: Vec<PendingDelivery>) {
         if pending.is_empty() {
             return;
         }
         let Ok(permit) = self.provider_batches.clone().try_acquire_owned() else {
             metrics::left_to_repair(pending.len());
-            self.in_flight.end(pending.iter().map(|p| p.delivery_id));
+            self.in_flight.end(pending.iter().map(|p| p.id));
             return;
         };
         let this = self.clone();
@@ -62,8 +61,8 @@ impl RunWorker {
         });
     }
 
-    async fn handle(&self, pending: Vec<PendingRun>) {
-        let ids: Vec<DeliveryId> = pending.iter().map(|p| p.delivery_id).collect();
+    async fn handle(&self, pending: Vec<PendingDelivery>) {
+        let ids: Vec<DeliveryId> = pending.iter().map(|p| p.id).collect();
         if let Err(error) = self.creator.handle_new(pending).await {
             tracing::warn!(%error, "deliveries are left to the repair task");
             metrics::left_to_repair(ids.len());

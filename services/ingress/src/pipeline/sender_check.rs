@@ -1,30 +1,27 @@
-//! Sorts deliveries by the write access of their senders, as the provider states it, and pins runs to the heads of pull
+//! Sorts runs by the write access of their senders, as the provider states it, and pins runs to the heads of pull
 //! requests.
 use crate::{
     domain::{
-        delivery::{DeliveryOutcome, MAX_REASON_CHARS, Postponement},
-        run_request::PendingRun,
-        text::sanitize,
+        delivery_progress::RunAnswer,
+        run_request::{PendingRun, RunPlace},
         unavailable::ServiceUnavailable,
         write_access::WriteAccess,
     },
     peers::write_access::WriteAccessClient,
 };
 
-/// Deliveries, sorted by their senders' write access.
+/// Runs, sorted by their senders' write access.
 #[derive(Default)]
 pub(super) struct CheckedSenders {
     /// Their senders may trigger, or nobody has to be asked.
     pub(super) granted: Vec<PendingRun>,
-    /// Their senders may not trigger, or it cannot be decided.
-    pub(super) refused: Vec<DeliveryOutcome>,
-    /// The provider does not answer now.
-    pub(super) postponed: Vec<Postponement>,
+    /// What became of those that may not be created, or not now.
+    pub(super) answers: Vec<(RunPlace, RunAnswer)>,
     /// Set if somebody who had to be asked is unavailable.
     pub(super) unavailable: Option<ServiceUnavailable>,
 }
 
-/// Asks the providers about the senders of these deliveries.
+/// Asks the providers about the senders of these runs.
 pub(super) async fn check(client: &WriteAccessClient, pending: Vec<PendingRun>) -> CheckedSenders {
     let questions = pending.iter().filter_map(|p| {
         let question = p.request.question.clone()?;
@@ -48,37 +45,30 @@ pub(super) async fn check(client: &WriteAccessClient, pending: Vec<PendingRun>) 
 
 impl CheckedSenders {
     fn add(&mut self, mut pending: PendingRun, access: &WriteAccess) {
-        let id = pending.delivery_id;
-        let trigger = pending.request.run.trigger.name.clone();
+        let trigger = pending.request.trigger().to_owned();
         let explain = |reason: &str| format!("trigger {trigger:?}: {reason}");
-        match access {
+        let answer = match access {
             WriteAccess::Granted { head } => match pending.request.settle(head.as_ref()) {
-                Ok(()) => self.granted.push(pending),
-                Err(reason) => {
-                    let reason = format!("trigger {trigger:?} {reason}");
-                    self.refused.push(DeliveryOutcome::ignored(id, &reason));
+                Ok(()) => {
+                    self.granted.push(pending);
+                    return;
                 }
+                Err(reason) => RunAnswer::Refused(format!("trigger {trigger:?} {reason}")),
             },
-            WriteAccess::Denied(reason) => {
-                let outcome = DeliveryOutcome::ignored(id, &explain(reason));
-                self.refused.push(outcome);
-            }
-            WriteAccess::Undecidable(reason) => {
-                let outcome = DeliveryOutcome::failed(id, &explain(reason));
-                self.refused.push(outcome);
-            }
+            WriteAccess::Denied(reason) => RunAnswer::Refused(explain(reason)),
+            WriteAccess::Undecidable(reason) => RunAnswer::Failed(explain(reason)),
             WriteAccess::Deferred {
                 reason,
                 until,
                 unavailable,
             } => {
-                self.postponed.push(Postponement {
-                    id,
-                    reason: sanitize(&explain(reason), MAX_REASON_CHARS),
-                    until: *until,
-                });
                 self.unavailable = unavailable.clone().or(self.unavailable.take());
+                RunAnswer::Deferred {
+                    reason: explain(reason),
+                    until: *until,
+                }
             }
-        }
+        };
+        self.answers.push((pending.place, answer));
     }
 }

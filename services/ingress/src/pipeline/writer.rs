@@ -13,7 +13,7 @@ use crate::{
     domain::{
         delivery::{DeliveryKey, NewDelivery},
         rejection::Rejection,
-        run_request::{PendingRun, RunRequest},
+        run_request::{PendingDelivery, RunRequests},
         webhook::WebhookOutcome,
     },
     metrics,
@@ -28,14 +28,15 @@ pub(crate) const WRITE_QUEUE_CAPACITY: usize = 1_024;
 pub(crate) const MAX_BATCH_ROWS: usize = 256;
 /// Bounds the bytes of one statement: one of the largest bodies goes alone or with a few.
 const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
+/// Bounds the runs of a delivery in the queue of the run workers, and so its memory. One that asks for more is left to
+/// repair at once, which takes as many as fit.
+const MAX_QUEUED_RUNS: usize = 16;
 /// Bounds how long a writer waits for a connection before it rejects its batch.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A delivery on its way into the database.
 pub(crate) struct WriteRequest {
     pub(crate) delivery: NewDelivery,
-    /// The run that it asks for.
-    pub(crate) run: Option<RunRequest>,
     /// Receives the outcome after the commit.
     pub(crate) reply: oneshot::Sender<WebhookOutcome>,
 }
@@ -147,15 +148,24 @@ impl Writer {
         ids: &[DeliveryId],
         stored: impl Fn(DeliveryId) -> bool,
     ) {
-        let mut pending = Vec::new();
+        let (mut pending, mut aside) = (Vec::new(), Vec::new());
         let mut replies = Vec::with_capacity(batch.len());
         let mut duplicates = Vec::new();
         for (item, id) in batch.into_iter().zip(ids) {
             if stored(*id) {
-                pending.extend(item.run.map(|request| PendingRun {
-                    delivery_id: *id,
-                    request,
-                }));
+                let requests = RunRequests {
+                    runs: item.delivery.runs,
+                    reason: item.delivery.reason,
+                };
+                match requests.runs.len() {
+                    0 => {}
+                    1..=MAX_QUEUED_RUNS => pending.push(PendingDelivery {
+                        id: *id,
+                        requests,
+                        run_ids: Vec::new(),
+                    }),
+                    _ => aside.push(*id),
+                }
                 replies.push((item.reply, WebhookOutcome::Accepted));
             } else {
                 duplicates.push(item.delivery.delivery_key());
@@ -163,6 +173,9 @@ impl Writer {
             }
         }
         let left = self.handoff.offer(pending);
+        if !aside.is_empty() {
+            self.handoff.repair_now(aside.into_iter());
+        }
         if !duplicates.is_empty()
             && let Err(error) = self.reopen_failed(&duplicates).await
         {

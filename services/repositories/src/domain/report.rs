@@ -32,7 +32,7 @@ pub(crate) struct DueReport {
     pub state: String,
     /// The state that was reported last; empty: none yet.
     pub reported: String,
-    /// Whether no newer run is of the same thread.
+    /// Whether no newer delivery made a run of the same thread.
     pub newest_of_thread: bool,
     /// Whether no newer run of the same trigger is of the same commit.
     pub newest_of_commit: bool,

@@ -141,7 +141,8 @@ pub(crate) async fn due_of(
     let rows = sqlx::query!(
         r#"SELECT p.run_id, p.repository_id, p.commit_sha, p.thread, p.state, p.said,
                   NOT EXISTS (SELECT FROM repositories.reports n
-                              WHERE n.repository_id = p.repository_id AND n.thread = p.thread AND n.run_id > p.run_id) AS "newest_of_thread!",
+                              WHERE n.repository_id = p.repository_id AND n.thread = p.thread AND n.run_id > p.run_id
+                                AND left(n.run_id::text, 13) <> left(p.run_id::text, 13)) AS "newest_of_thread!",
                   NOT EXISTS (SELECT FROM repositories.reports n
                               WHERE n.repository_id = p.repository_id AND n.commit_sha = p.commit_sha AND n.trigger_name = p.trigger_name
                                 AND n.run_id > p.run_id) AS "newest_of_commit!"
@@ -164,6 +165,27 @@ pub(crate) async fn due_of(
         newest_of_commit: row.newest_of_commit,
     });
     Ok(due.collect())
+}
+
+/// Returns the runs of a thread that one delivery made together with this one, by their triggers' names. Their ids
+/// begin with the delivery's time.
+pub(crate) async fn runs_together(
+    conn: &mut PgConnection,
+    due: &DueReport,
+    limit: i64,
+) -> sqlx::Result<Vec<RunId>> {
+    let ids = sqlx::query_scalar!(
+        "SELECT run_id FROM repositories.reports
+         WHERE repository_id = $1 AND thread = $2 AND left(run_id::text, 13) = left($3::uuid::text, 13)
+         ORDER BY trigger_name, run_id LIMIT $4",
+        due.repository.uuid(),
+        due.thread,
+        due.run.uuid(),
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(RunId::from).collect())
 }
 
 /// Notes that `state` was reported for a due report. A state that was requested since then stays due.

@@ -163,6 +163,7 @@ impl TryFrom<pb::NewRun> for DeliveryRun {
             repository_name: storable("repository_name", new.repository_name)?,
             trigger,
             spec: spec.map_err(|f| ck8s_rpc::convert::invalid(&f))?,
+            id_of_trigger: new.id_of_trigger,
         })
     }
 }

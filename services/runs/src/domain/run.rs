@@ -40,6 +40,18 @@ pub(crate) struct DeliveryRun {
     pub repository_name: String,
     pub trigger: RunTrigger,
     pub spec: RunSpec,
+    /// Whether the run's id follows from the trigger's name too: it is not the delivery's first.
+    pub id_of_trigger: bool,
+}
+
+impl DeliveryRun {
+    /// Returns the run's id. The same run has the same id, however often it is asked for.
+    pub(crate) fn id(&self) -> RunId {
+        match self.id_of_trigger {
+            true => RunId::of_trigger(self.delivery, &self.trigger.name),
+            false => RunId::of_delivery(self.delivery),
+        }
+    }
 }
 
 /// What became of a run that a delivery asks for.

@@ -44,7 +44,7 @@ fn create_result(created: Result<RunId, RunsError>) -> Result<CreateResult, Runs
 
 async fn new_run(engine: &Engine, run: DeliveryRun) -> Result<NewRun, RunsError> {
     Ok(NewRun {
-        id: RunId::of_delivery(run.delivery),
+        id: run.id(),
         project: run.project,
         repository: run.repository,
         repository_name: run.repository_name,

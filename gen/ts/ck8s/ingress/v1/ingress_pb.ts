@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ck8s/ingress/v1/ingress.proto.
  */
 export const file_ck8s_ingress_v1_ingress: GenFile = /*@__PURE__*/
-  fileDesc("Ch1jazhzL2luZ3Jlc3MvdjEvaW5ncmVzcy5wcm90bxIPY2s4cy5pbmdyZXNzLnYxIt0CCghEZWxpdmVyeRIKCgJpZBgBIAEoCRITCgtkZWxpdmVyeV9pZBgCIAEoCRIQCghwcm92aWRlchgDIAEoCRINCgVldmVudBgEIAEoCRIOCgZhY3Rpb24YBSABKAkSEgoKcHJvamVjdF9pZBgGIAEoCRIVCg1yZXBvc2l0b3J5X2lkGAcgASgJEi0KBXN0YXRlGAggASgOMh4uY2s4cy5pbmdyZXNzLnYxLkRlbGl2ZXJ5U3RhdGUSDgoGcmVhc29uGAkgASgJEg4KBnJ1bl9pZBgKIAEoCRIwCgxyZWNlaXZlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2hhbmRsZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpzaXplX2J5dGVzGA0gASgDEg4KBnNlbmRlchgOIAEoCSqjAQoNRGVsaXZlcnlTdGF0ZRIeChpERUxJVkVSWV9TVEFURV9VTlNQRUNJRklFRBAAEhsKF0RFTElWRVJZX1NUQVRFX1JFQ0VJVkVEEAESHgoaREVMSVZFUllfU1RBVEVfUlVOX0NSRUFURUQQAhIaChZERUxJVkVSWV9TVEFURV9JR05PUkVEEAMSGQoVREVMSVZFUllfU1RBVEVfRkFJTEVEEARiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Ch1jazhzL2luZ3Jlc3MvdjEvaW5ncmVzcy5wcm90bxIPY2s4cy5pbmdyZXNzLnYxIu4CCghEZWxpdmVyeRIKCgJpZBgBIAEoCRITCgtkZWxpdmVyeV9pZBgCIAEoCRIQCghwcm92aWRlchgDIAEoCRINCgVldmVudBgEIAEoCRIOCgZhY3Rpb24YBSABKAkSEgoKcHJvamVjdF9pZBgGIAEoCRIVCg1yZXBvc2l0b3J5X2lkGAcgASgJEi0KBXN0YXRlGAggASgOMh4uY2s4cy5pbmdyZXNzLnYxLkRlbGl2ZXJ5U3RhdGUSDgoGcmVhc29uGAkgASgJEg4KBnJ1bl9pZBgKIAEoCRIwCgxyZWNlaXZlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2hhbmRsZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpzaXplX2J5dGVzGA0gASgDEg4KBnNlbmRlchgOIAEoCRIPCgdydW5faWRzGA8gAygJKqMBCg1EZWxpdmVyeVN0YXRlEh4KGkRFTElWRVJZX1NUQVRFX1VOU1BFQ0lGSUVEEAASGwoXREVMSVZFUllfU1RBVEVfUkVDRUlWRUQQARIeChpERUxJVkVSWV9TVEFURV9SVU5fQ1JFQVRFRBACEhoKFkRFTElWRVJZX1NUQVRFX0lHTk9SRUQQAxIZChVERUxJVkVSWV9TVEFURV9GQUlMRUQQBGIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * One webhook, stored once.
@@ -79,14 +79,14 @@ export type Delivery = Message<"ck8s.ingress.v1.Delivery"> & {
   state: DeliveryState;
 
   /**
-   * The reason, in words.
+   * The reason, in words. Of one that made runs: why other triggers, which matched too, made none.
    *
    * @generated from field: string reason = 9;
    */
   reason: string;
 
   /**
-   * The run that it made; empty: none.
+   * The first of `run_ids`, for older clients: read `run_ids`. Empty: none.
    *
    * @generated from field: string run_id = 10;
    */
@@ -119,6 +119,14 @@ export type Delivery = Message<"ck8s.ingress.v1.Delivery"> & {
    * @generated from field: string sender = 14;
    */
   sender: string;
+
+  /**
+   * The runs that exist of it, one for each trigger that matched, in the order of services.yaml; at most 100. One that
+   * failed or still waits lists those that exist already.
+   *
+   * @generated from field: repeated string run_ids = 15;
+   */
+  runIds: string[];
 };
 
 /**
@@ -149,7 +157,7 @@ export enum DeliveryState {
   RECEIVED = 1,
 
   /**
-   * It made a run.
+   * It made one run or several.
    *
    * @generated from enum value: DELIVERY_STATE_RUN_CREATED = 2;
    */

@@ -84,10 +84,10 @@ pub(super) async fn run(connection: &Connection, args: List) -> Result<(), CliEr
                 d.delivery_id.clone(),
                 event.collect::<Vec<_>>().join("."),
                 show::state(d),
-                if d.run_id.is_empty() {
-                    d.reason.clone()
-                } else {
-                    d.run_id.clone()
+                match show::runs(d) {
+                    [] => d.reason.clone(),
+                    [run] => run.clone(),
+                    [run, more @ ..] => format!("{run} +{}", more.len()),
                 },
                 d.sender.clone(),
                 age(d.receive_time.as_ref()),

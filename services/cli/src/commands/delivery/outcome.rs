@@ -1,4 +1,4 @@
-//! What becomes of a delivery: it is handled, and may make a run.
+//! What becomes of a delivery: it is handled, and may make runs.
 use std::time::Duration;
 
 use ck8s_proto::{
@@ -7,6 +7,7 @@ use ck8s_proto::{
 };
 use tokio::time::Instant;
 
+use super::show;
 use crate::{
     commands::run::watch,
     connection::Connection,
@@ -22,15 +23,15 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 pub(super) struct Outcome {
     /// The exit status that it gives the command.
     pub(super) exit_status: ExitStatus,
-    /// The run that has ended, unless its changes were printed for people.
-    pub(super) run: Option<Run>,
+    /// The runs that have ended, unless their changes were printed for people.
+    pub(super) runs: Vec<Run>,
 }
 
 impl From<ExitStatus> for Outcome {
     fn from(exit_status: ExitStatus) -> Self {
         Self {
             exit_status,
-            run: None,
+            runs: Vec::new(),
         }
     }
 }
@@ -58,7 +59,7 @@ pub(crate) async fn wait_until_handled(
     }
 }
 
-/// Tells people the delivery's state, and with `wait` follows its run until it ends.
+/// Tells people the delivery's state, and with `wait` follows its runs until they end.
 pub(super) async fn follow(
     connection: &Connection,
     delivery: &Delivery,
@@ -75,9 +76,14 @@ pub(super) async fn follow(
     };
     match delivery.state() {
         DeliveryState::RunCreated => {
-            print(format!("run {}", delivery.run_id))?;
+            for run in show::runs(delivery) {
+                print(format!("run {run}"))?;
+            }
+            if !reason.is_empty() {
+                print(format!("not all of its triggers made one: {reason}"))?;
+            }
             if wait {
-                return follow_run(connection, &delivery.run_id).await;
+                return follow_runs(connection, show::runs(delivery)).await;
             }
             return Ok(ExitStatus::Success.into());
         }
@@ -98,13 +104,21 @@ pub(super) async fn follow(
     })
 }
 
-async fn follow_run(connection: &Connection, run: &str) -> Result<Outcome, CliError> {
-    if connection.format == Format::Table {
-        return Ok(watch::one(connection, run).await?.into());
+/// Follows runs, one after the other, until all have ended. They succeed together.
+async fn follow_runs(connection: &Connection, ids: &[String]) -> Result<Outcome, CliError> {
+    let mut outcome = Outcome::from(ExitStatus::Success);
+    for id in ids {
+        let exit_status = if connection.format == Format::Table {
+            watch::one(connection, id).await?
+        } else {
+            let run = watch::until_end(connection, id, |_| Ok(())).await?;
+            let exit_status = watch::exit_status(&run);
+            outcome.runs.push(run);
+            exit_status
+        };
+        if exit_status != ExitStatus::Success {
+            outcome.exit_status = exit_status;
+        }
     }
-    let run = watch::until_end(connection, run, |_| Ok(())).await?;
-    Ok(Outcome {
-        exit_status: watch::exit_status(&run),
-        run: Some(run),
-    })
+    Ok(outcome)
 }

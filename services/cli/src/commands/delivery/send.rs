@@ -50,7 +50,7 @@ pub struct Send {
     /// Set a value of the payload by its dotted path, as JSON or else as text; may be given again.
     #[arg(long, value_name = "PATH=VALUE", value_parser = key_value)]
     pub set: Vec<(String, String)>,
-    /// Wait until the run has ended: 0 if it succeeded, else 1.
+    /// Wait until its runs have ended: 0 if they succeeded, else 1.
     #[arg(long)]
     pub wait: bool,
 }
@@ -67,7 +67,9 @@ struct Report {
     message: String,
     delivery_id: String,
     delivery: Option<MessageJson>,
+    /// The first of `runs`.
     run: Option<MessageJson>,
+    runs: Vec<MessageJson>,
 }
 
 impl Report {
@@ -83,6 +85,7 @@ impl Report {
             },
             delivery: None,
             run: None,
+            runs: Vec::new(),
         }
     }
 
@@ -147,7 +150,7 @@ async fn post(args: &Send, payload: Payload, target: &Target) -> Result<Report, 
     Ok(Report::new(response, delivery_id))
 }
 
-/// Waits until the delivery is handled, and with `--wait` until its run has ended; adds both to the report.
+/// Waits until the delivery is handled, and with `--wait` until its runs have ended; adds both to the report.
 async fn report_outcome(
     connection: &Connection,
     wait: bool,
@@ -161,7 +164,8 @@ async fn report_outcome(
     let delivery = wait_until_handled(connection, &report.delivery_id, timeout).await?;
     let outcome = outcome::follow(connection, &delivery, wait).await?;
     report.delivery = Some(MessageJson::new(&delivery));
-    report.run = outcome.run.as_ref().map(MessageJson::new);
+    report.run = outcome.runs.first().map(MessageJson::new);
+    report.runs = outcome.runs.iter().map(MessageJson::new).collect();
     Ok(outcome.exit_status)
 }
 

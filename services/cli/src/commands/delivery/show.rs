@@ -12,6 +12,14 @@ pub(super) fn state(delivery: &Delivery) -> String {
     enum_label(delivery.state().as_str_name(), "DELIVERY_STATE")
 }
 
+/// Returns the ids of a delivery's runs. An older server names the first alone.
+pub(super) fn runs(delivery: &Delivery) -> &[String] {
+    match delivery.run_ids.as_slice() {
+        [] if !delivery.run_id.is_empty() => std::slice::from_ref(&delivery.run_id),
+        runs => runs,
+    }
+}
+
 /// Prints a delivery.
 pub(super) fn print(connection: &Connection, delivery: &Delivery) -> Result<(), CliError> {
     let d = delivery;
@@ -23,7 +31,7 @@ pub(super) fn print(connection: &Connection, delivery: &Delivery) -> Result<(), 
             ("Action", d.action.clone()),
             ("State", state(d)),
             ("Reason", d.reason.clone()),
-            ("Run", d.run_id.clone()),
+            ("Runs", runs(d).join(", ")),
             ("Repository", d.repository_id.clone()),
             ("Project", d.project_id.clone()),
             ("Sender", d.sender.clone()),

@@ -13,7 +13,6 @@ use crate::domain::{
     payload::{Payload, PayloadBody},
     rejection::Rejection,
     repository::{Claimants, Repository},
-    run_request::RunRequest,
     signature::Signature,
     stored_body,
     text::sanitize,
@@ -26,8 +25,6 @@ const MAX_WORD_CHARS: usize = 200;
 /// A genuine webhook, ready to be stored.
 pub(super) struct PreparedWebhook {
     pub(super) delivery: NewDelivery,
-    /// The run that it asks for.
-    pub(super) run: Option<RunRequest>,
     /// The notice for the repositories service.
     pub(super) notice: Option<DeliveryNotice>,
 }
@@ -61,10 +58,7 @@ fn prepare_now(
     } = verifier.verify(webhook, envelope, claimants)?;
     let body = PayloadBody::new(&webhook.body[..]);
     let payload = body.payload().map_err(Rejection::BodyNotJson)?;
-    let (state, reason, run) = match matching::run_request(repository, &webhook.event, &payload) {
-        Ok(run) => (DeliveryState::RunCreated, String::new(), Some(run)),
-        Err(reason) => (DeliveryState::Ignored, reason, None),
-    };
+    let requests = matching::run_requests(repository, &webhook.event, &payload, None);
     let delivery = NewDelivery {
         key: webhook.delivery_key.clone(),
         event: webhook.event.clone(),
@@ -72,18 +66,18 @@ fn prepare_now(
         sender: sanitize(payload.sender_login(), MAX_WORD_CHARS),
         project_id: repository.map(|repository| repository.project_id),
         repository_id: repository.map(|repository| repository.id),
-        state,
-        reason,
+        state: match requests.runs.is_empty() {
+            true => DeliveryState::Ignored,
+            false => DeliveryState::RunCreated,
+        },
+        reason: requests.reason,
+        runs: requests.runs,
         size_bytes: i32::try_from(webhook.body.len()).unwrap_or(i32::MAX),
         payload: stored_body::compress(&webhook.body),
     };
     let notice =
         repository.and_then(|repository| notice(webhook, &payload, repository, &signature));
-    Ok(PreparedWebhook {
-        delivery,
-        run,
-        notice,
-    })
+    Ok(PreparedWebhook { delivery, notice })
 }
 
 /// Returns the notice of a delivery, if the repositories service needs one.

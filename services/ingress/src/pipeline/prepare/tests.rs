@@ -117,6 +117,7 @@ fn repository() -> Repository {
         honours_skip_markers: true,
         bots: AllowedBots::default(),
         forks: ForkPolicy::default(),
+        stop: false,
         spec: Ok(RunSpec::default()),
     };
     let paths = GlobFilter::new(vec!["src/**".to_owned()], Vec::new()).expect("a glob");

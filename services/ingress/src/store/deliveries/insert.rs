@@ -5,7 +5,13 @@ use ck8s_types::{DeliveryId, ProjectId, RepositoryId, RunId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::domain::delivery::{DeliveryState, NewDelivery};
+use crate::{
+    domain::{
+        delivery::{DeliveryState, NewDelivery},
+        run_request::RunRequest,
+    },
+    store::run_id_list::run_id_list,
+};
 
 /// Stores those deliveries whose key is new to their repository, in one statement, under the given ids. Returns the ids
 /// of these.
@@ -36,12 +42,16 @@ pub(crate) async fn insert(
         ), stored AS (
             INSERT INTO ingress.deliveries
                 (id, provider, delivery_key, event, action, sender, project_id, repository_id, state, reason, run_id, handled_at,
-                size_bytes, payload)
-            SELECT id, 'github', key, event, action, sender, project_id, repository_id, state, reason, run_id, now(), size_bytes, payload
+                size_bytes, payload, first_trigger, more_run_ids)
+            SELECT id, 'github', key, event, action, sender, project_id, repository_id, state, reason, run_id, now(), size_bytes, payload,
+                first_trigger, string_to_array(more_runs, ',')::uuid[]
             FROM unnest(
                 $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::text[], $9::text[],
-                $10::uuid[], $11::int[], $12::bytea[]
-            ) AS d (id, key, event, action, sender, project_id, repository_id, state, reason, run_id, size_bytes, payload)
+                $10::uuid[], $11::int[], $12::bytea[], $13::text[], $14::text[]
+            ) AS d (
+                id, key, event, action, sender, project_id, repository_id, state, reason, run_id, size_bytes, payload,
+                first_trigger, more_runs
+            )
             WHERE id = ANY (ARRAY(SELECT delivery_id FROM fresh))
             RETURNING id, run_id
         ), waits AS (
@@ -60,8 +70,16 @@ pub(crate) async fn insert(
         &rows.iter().map(run).collect::<Vec<_>>() as &[Option<Uuid>],
         &column(rows, |row| row.size_bytes),
         &column(rows, |row| row.payload.as_slice()) as &[&[u8]],
+        &column(rows, |row| row.runs.first().map(RunRequest::trigger)) as &[Option<&str>],
+        &rows.iter().map(more_runs).collect::<Vec<_>>() as &[Option<String>],
     )
     .fetch_all(conn)
     .await?;
     Ok(stored.into_iter().map(DeliveryId::from).collect())
+}
+
+/// Returns the ids of the runs that a delivery asks for but the first, as text; none: it asks for no more than one.
+fn more_runs((id, row): &(DeliveryId, &NewDelivery)) -> Option<String> {
+    let more = row.runs.get(1..)?;
+    run_id_list(more.iter().map(|run| run.run_id(*id)))
 }

@@ -1,4 +1,5 @@
 //! Reads single deliveries; the submodules insert deliveries and read pages of them.
+mod first_trigger;
 mod insert;
 mod page;
 
@@ -9,7 +10,7 @@ use uuid::Uuid;
 
 use crate::domain::delivery::Delivery;
 
-pub(crate) use self::{insert::insert, page::page};
+pub(crate) use self::{first_trigger::decide_first_triggers, insert::insert, page::page};
 
 /// A row of the view `ingress.inbox`.
 struct DeliveryRow {
@@ -24,6 +25,7 @@ struct DeliveryRow {
     state: String,
     reason: String,
     run_id: Option<Uuid>,
+    more_run_ids: Option<Vec<Uuid>>,
     received_at: OffsetDateTime,
     handled_at: Option<OffsetDateTime>,
     size_bytes: i32,
@@ -33,6 +35,7 @@ impl TryFrom<DeliveryRow> for Delivery {
     type Error = sqlx::Error;
 
     fn try_from(row: DeliveryRow) -> sqlx::Result<Self> {
+        let (first_run, more_runs) = (row.run_id, row.more_run_ids.unwrap_or_default());
         Ok(Self {
             id: row.id.into(),
             provider: row.provider,
@@ -47,7 +50,11 @@ impl TryFrom<DeliveryRow> for Delivery {
                 .parse()
                 .map_err(|e: UnknownWord| sqlx::Error::Decode(e.into()))?,
             reason: row.reason,
-            run_id: row.run_id.map(RunId::from),
+            run_ids: first_run
+                .into_iter()
+                .chain(more_runs)
+                .map(RunId::from)
+                .collect(),
             received_at: row.received_at,
             handled_at: row.handled_at,
             size_bytes: row.size_bytes.into(),
@@ -60,7 +67,7 @@ pub(crate) async fn get(conn: &mut PgConnection, id: DeliveryId) -> sqlx::Result
     sqlx::query_as!(
         DeliveryRow,
         r#"SELECT id AS "id!", provider AS "provider!", delivery_key AS "delivery_key!", event AS "event!", action AS "action!",
-            sender AS "sender!", project_id, repository_id, state AS "state!", reason AS "reason!", run_id, received_at AS "received_at!",
+            sender AS "sender!", project_id, repository_id, state AS "state!", reason AS "reason!", run_id, more_run_ids, received_at AS "received_at!",
             handled_at, size_bytes AS "size_bytes!"
          FROM ingress.inbox WHERE id = $1"#,
         id.uuid(),

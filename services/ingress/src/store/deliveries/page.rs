@@ -49,7 +49,7 @@ async fn of_project(
     sqlx::query_as!(
         DeliveryRow,
         r#"SELECT id AS "id!", provider AS "provider!", delivery_key AS "delivery_key!", event AS "event!", action AS "action!",
-            sender AS "sender!", project_id, repository_id, state AS "state!", reason AS "reason!", run_id, received_at AS "received_at!",
+            sender AS "sender!", project_id, repository_id, state AS "state!", reason AS "reason!", run_id, more_run_ids, received_at AS "received_at!",
             handled_at, size_bytes AS "size_bytes!"
              FROM ingress.inbox
              WHERE project_id = $1 AND id < $2 AND ($3::uuid IS NULL OR repository_id = $3) AND ($4::text IS NULL OR state = $4)
@@ -74,7 +74,7 @@ async fn of_projects(
     sqlx::query_as!(
         DeliveryRow,
         r#"SELECT id AS "id!", provider AS "provider!", delivery_key AS "delivery_key!", event AS "event!", action AS "action!",
-            sender AS "sender!", project_id, repository_id, state AS "state!", reason AS "reason!", run_id, received_at AS "received_at!",
+            sender AS "sender!", project_id, repository_id, state AS "state!", reason AS "reason!", run_id, more_run_ids, received_at AS "received_at!",
             handled_at, size_bytes AS "size_bytes!"
              FROM unnest($1::uuid[]) AS p (of) CROSS JOIN LATERAL (
                 SELECT * FROM ingress.inbox
@@ -100,7 +100,7 @@ async fn of_all(
     sqlx::query_as!(
         DeliveryRow,
         r#"SELECT id AS "id!", provider AS "provider!", delivery_key AS "delivery_key!", event AS "event!", action AS "action!",
-            sender AS "sender!", project_id, repository_id, state AS "state!", reason AS "reason!", run_id, received_at AS "received_at!",
+            sender AS "sender!", project_id, repository_id, state AS "state!", reason AS "reason!", run_id, more_run_ids, received_at AS "received_at!",
             handled_at, size_bytes AS "size_bytes!"
              FROM ingress.inbox
              WHERE id < $1 AND ($2::uuid IS NULL OR repository_id = $2) AND ($3::text IS NULL OR state = $3)

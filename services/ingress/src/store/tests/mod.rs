@@ -1,6 +1,7 @@
 //! The statements on a real PostgreSQL, and the world that they run in.
 mod insert;
 mod page;
+mod runs;
 mod waiting;
 
 use std::collections::HashSet;
@@ -66,6 +67,7 @@ impl World {
             } else {
                 String::new()
             },
+            runs: Vec::new(),
             size_bytes: 2,
             payload: stored_body::compress(b"{}"),
         }
@@ -104,7 +106,7 @@ impl World {
             id,
             state,
             reason: "because".to_owned(),
-            run_id,
+            run_ids: run_id.into_iter().collect(),
         };
         waiting_store::settle(&mut conn, &[outcome])
             .await

@@ -35,8 +35,8 @@ async fn an_outcome_is_written_once() {
         .expect("read")
         .expect("there");
     assert_eq!(
-        (delivery.state, delivery.run_id),
-        (DeliveryState::RunCreated, Some(run))
+        (delivery.state, delivery.run_ids),
+        (DeliveryState::RunCreated, vec![run])
     );
     assert!(
         waiting::settle(&mut conn, &[])
@@ -157,10 +157,10 @@ async fn a_delivery_that_creates_its_own_run_only_stops_waiting() {
     assert_eq!(
         (
             waiting_delivery.state,
-            waiting_delivery.run_id,
+            waiting_delivery.run_ids,
             waiting_delivery.handled_at
         ),
-        (DeliveryState::Received, None, None)
+        (DeliveryState::Received, vec![], None)
     );
     waiting::finish(&mut conn, &ids[..1])
         .await
@@ -170,8 +170,8 @@ async fn a_delivery_that_creates_its_own_run_only_stops_waiting() {
         .expect("read")
         .expect("there");
     assert_eq!(
-        (finished.state, finished.run_id),
-        (DeliveryState::RunCreated, Some(RunId::of_delivery(ids[0])))
+        (finished.state, finished.run_ids),
+        (DeliveryState::RunCreated, vec![RunId::of_delivery(ids[0])])
     );
     assert!(finished.handled_at.is_some());
     assert_eq!(world.state(ids[1]).await, DeliveryState::Received);

@@ -16,7 +16,7 @@ use super::{
 /// The keys of the file.
 pub(crate) const FILE_KEYS: &[&str] = &["version", "defaults", "environments", "triggers"];
 /// The keys of a trigger.
-pub(crate) const TRIGGER_KEYS: &[&str] = &["name", "on", "environment", "run"];
+pub(crate) const TRIGGER_KEYS: &[&str] = &["name", "on", "environment", "run", "stop"];
 /// The keys of `on`.
 pub(crate) const ON_KEYS: &[&str] = &[
     "event",
@@ -149,6 +149,10 @@ fn trigger(
         allow_bots,
         allowed_bots,
         forks: forks(on.get("forks"))?,
+        stop: match fields.get("stop") {
+            Some(field) => field.bool()?,
+            None => false,
+        },
         spec: spec(field, &fields, defaults, environments)?,
     })
 }

@@ -4,7 +4,7 @@ use ck8s_types::RunSpec;
 /// What a services.yaml says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Services {
-    /// In the order of the file; the first that matches makes the run.
+    /// In the order of the file; each that matches makes a run.
     pub triggers: Vec<Trigger>,
 }
 
@@ -41,6 +41,8 @@ pub(crate) struct Trigger {
     pub allowed_bots: Vec<String>,
     /// What it does with code of another repository.
     pub forks: ForkPolicy,
+    /// If it matches, the triggers behind it are not tried.
+    pub stop: bool,
     /// What runs; its concurrency group still holds placeholders.
     pub spec: RunSpec,
 }

@@ -1,4 +1,4 @@
-//! Our one comment in an issue or pull request, about its newest run.
+//! Our one comment in an issue or pull request, about its newest runs: those that one delivery made.
 use ck8s_provider::{ProviderError, Thread};
 
 use super::text;
@@ -9,23 +9,34 @@ use crate::{
     store::reports,
 };
 
+/// Bounds the runs that a comment is about; each is read for it.
+const MAX_RUNS_PER_COMMENT: i64 = 20;
+
 impl Repositories {
-    /// Makes or updates our comment, if no newer run is of the same thread. The inner error is the provider's.
+    /// Makes or updates our comment, unless it is about a newer delivery's runs. The inner error is the provider's.
     pub(super) async fn put_comment(
         &self,
         remote: &RemoteRepository,
         due: &DueReport,
         run: &ReportedRun,
-        page: &str,
     ) -> Result<Result<(), ProviderError>, Error> {
         let Some(number) = due.thread.filter(|_| due.newest_of_thread) else {
             return Ok(Ok(()));
         };
-        let known = {
+        let (known, together) = {
             let mut conn = self.pool.acquire().await?;
-            reports::comment(&mut conn, due.repository, number).await?
+            let known = reports::comment(&mut conn, due.repository, number).await?;
+            let together = reports::runs_together(&mut conn, due, MAX_RUNS_PER_COMMENT).await?;
+            (known, together)
         };
-        let body = text::comment(run, page);
+        let mut runs = Vec::with_capacity(together.len());
+        for id in together {
+            match id == run.id {
+                true => runs.push(run.clone()),
+                false => runs.extend(self.find_run(id).await?),
+            }
+        }
+        let body = text::comment(&runs, |run| remote.provider.run_page(run));
         Ok(match put(remote, &Thread { number }, known, &body).await {
             Ok(id) => {
                 let mut conn = self.pool.acquire().await?;

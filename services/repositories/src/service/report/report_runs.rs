@@ -63,7 +63,7 @@ impl Repositories {
         for reported in [
             acknowledge(&remote, due, &run).await,
             set_status(&remote, due, &run, &page).await,
-            self.put_comment(&remote, due, &run, &page).await?,
+            self.put_comment(&remote, due, &run).await?,
         ] {
             let Err(error) = reported else { continue };
             self.note_provider_error(&repository, &error).await;

@@ -1,6 +1,6 @@
 //! What a commit's status and a comment say of a run.
 use ck8s_provider::CommitState;
-use ck8s_types::{RunReason, RunState};
+use ck8s_types::{RunId, RunReason, RunState};
 
 use crate::domain::report::ReportedRun;
 
@@ -33,8 +33,16 @@ pub(super) fn summary(run: &ReportedRun) -> String {
     line.chars().take(MAX_SUMMARY_CHARS).collect()
 }
 
-/// Returns the text of our comment in a thread; `page` is the run's page.
-pub(super) fn comment(run: &ReportedRun, page: &str) -> String {
+/// Returns the text of our comment in a thread about the runs that one delivery made; `page` is a run's page.
+pub(super) fn comment(runs: &[ReportedRun], page: impl Fn(RunId) -> String) -> String {
+    let link = |run: &ReportedRun| format!("[Run {}]({})", run.id, page(run.id));
+    let [run] = runs else {
+        let lines = runs
+            .iter()
+            .map(|run| format!("- {} · {}", headline(run), link(run)));
+        let lines: Vec<String> = lines.collect();
+        return format!("{MARKER}\n{}\n", lines.join("\n"));
+    };
     let next = match (run.state, run.reason) {
         (RunState::Succeeded, _) => "",
         (RunState::Failed, Some(RunReason::AgentError)) => {
@@ -45,12 +53,12 @@ pub(super) fn comment(run: &ReportedRun, page: &str) -> String {
         (RunState::Running, _) => "It is at work.",
         (RunState::Pending, _) => "It waits for its turn.",
     };
-    format!(
-        "{MARKER}\n**{}** · {}\n\n{next}\n\n[Run {}]({page})\n",
-        without_markdown(&run.trigger.name),
-        summary(run),
-        run.id
-    )
+    format!("{MARKER}\n{}\n\n{next}\n\n{}\n", headline(run), link(run))
+}
+
+fn headline(run: &ReportedRun) -> String {
+    let name = without_markdown(&run.trigger.name);
+    format!("**{name}** · {}", summary(run))
 }
 
 fn duration(run: &ReportedRun) -> Option<String> {
@@ -70,7 +78,7 @@ fn without_markdown(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ck8s_types::{RunId, RunTrigger};
+    use ck8s_types::RunTrigger;
     use time::{Duration, OffsetDateTime};
 
     use super::*;
@@ -97,6 +105,33 @@ mod tests {
         assert_eq!(commit_state(&lost), CommitState::Error);
         let good = run(RunState::Succeeded, RunReason::Completed);
         assert_eq!(summary(&good), "succeeded after 2 min 5 s");
-        assert!(comment(&good, "http://x/#/runs/0190").starts_with(MARKER));
+    }
+
+    #[test]
+    fn a_comment_names_every_run_of_its_delivery() {
+        let page = |run: RunId| format!("http://x/#/runs/{run}");
+        let mut runs = [RunReason::Completed, RunReason::AgentError].map(|reason| {
+            let state = match reason {
+                RunReason::Completed => RunState::Succeeded,
+                _ => RunState::Failed,
+            };
+            run(state, reason)
+        });
+        for (run, name) in runs.iter_mut().zip(["build", "lint"]) {
+            name.clone_into(&mut run.trigger.name);
+        }
+        let alone = comment(&runs[1..], page);
+        assert!(
+            alone.starts_with(MARKER) && alone.contains("The log shows"),
+            "{alone}"
+        );
+        let [build, lint] = runs.each_ref().map(|run| run.id);
+        assert_eq!(
+            comment(&runs, page),
+            format!(
+                "{MARKER}\n- **build** · succeeded after 2 min 5 s · [Run {build}](http://x/#/runs/{build})\n\
+                 - **lint** · failed: agent error after 2 min 5 s · [Run {lint}](http://x/#/runs/{lint})\n"
+            )
+        );
     }
 }

@@ -31,8 +31,18 @@ fn trigger(name: &str, event: &str) -> Trigger {
         honours_skip_markers: true,
         bots: AllowedBots::default(),
         forks: ForkPolicy::default(),
+        stop: false,
         spec: Ok(RunSpec::default()),
     }
+}
+
+/// What an event leads to, as far as the first trigger is concerned that matches.
+#[derive(Debug)]
+enum Decision {
+    /// A run.
+    Run(Box<TriggeredRun>),
+    /// No run, for this reason.
+    Ignored(String),
 }
 
 fn texts(texts: &[&str]) -> Vec<String> {
@@ -51,15 +61,15 @@ fn decision_with(
 ) -> Decision {
     let body = payload.to_string();
     let payload = Payload::parse(body.as_bytes()).expect("a payload");
-    decide(
-        triggers,
-        WebhookEvent {
-            name: event,
-            payload: &payload,
-            repository: "acme/shop",
-            write_access,
-        },
-    )
+    let event = WebhookEvent {
+        name: event,
+        payload: &payload,
+        repository: "acme/shop",
+        write_access,
+    };
+    let (runs, reason) = decide(triggers, event, Box::new);
+    let first = runs.into_iter().next();
+    first.map_or(Decision::Ignored(reason), Decision::Run)
 }
 
 #[track_caller]
@@ -116,13 +126,40 @@ fn an_event_without_a_trigger_is_ignored() {
 }
 
 #[test]
-fn the_first_matching_trigger_wins() {
-    let triggers = [
-        trigger("other", "push"),
-        trigger("a", "issues"),
-        trigger("b", "issues"),
-    ];
-    assert_eq!(run(&triggers, "issues", &labeled("x")).trigger.name, "a");
+fn every_matching_trigger_makes_a_run_up_to_one_that_stops() {
+    let cannot_run = |name| Trigger {
+        spec: Err("no image".to_owned()),
+        ..trigger(name, "issues")
+    };
+    let stops = |trigger| Trigger {
+        stop: true,
+        ..trigger
+    };
+    let of = |triggers: &[Trigger]| {
+        let body = labeled("x").to_string();
+        let payload = Payload::parse(body.as_bytes()).expect("a payload");
+        let event = WebhookEvent {
+            name: "issues",
+            payload: &payload,
+            repository: "acme/shop",
+            write_access: &WriteAccessSource::Payload,
+        };
+        let (names, reason) = decide(triggers, event, |run| run.trigger.name);
+        (names.join(" "), reason)
+    };
+    let others = || [trigger("c", "issues"), trigger("other", "push")];
+    let all = [stops(trigger("other", "push")), trigger("a", "issues")];
+    let all: Vec<Trigger> = all.into_iter().chain(others()).collect();
+    assert_eq!(of(&all), ("a c".to_owned(), String::new()));
+    let stopped = [trigger("a", "issues"), stops(trigger("b", "issues"))];
+    let stopped: Vec<Trigger> = stopped.into_iter().chain(others()).collect();
+    assert_eq!(of(&stopped), ("a b".to_owned(), String::new()));
+
+    let fault = "trigger \"x\" cannot run: no image";
+    let some = [cannot_run("x"), trigger("a", "issues")];
+    assert_eq!(of(&some), ("a".to_owned(), fault.to_owned()));
+    let none = [stops(cannot_run("x")), trigger("a", "issues")];
+    assert_eq!(of(&none), (String::new(), fault.to_owned()));
 }
 
 #[test]

@@ -158,6 +158,24 @@ fn tags_stand_beside_branches_and_skip_markers_count_unless_the_file_says_otherw
 }
 
 #[test]
+fn a_trigger_stops_the_search_only_if_it_says_so() {
+    let stops = |line: &str| {
+        let text = format!(
+            "version: 1\ntriggers: [{{name: a, on: {{event: push}}, run: {{command: x}}{line}}}]"
+        );
+        parse(&text).map(|services| services.triggers[0].stop)
+    };
+    assert_eq!(stops(""), Ok(false));
+    assert_eq!(stops(", stop: false"), Ok(false));
+    assert_eq!(stops(", stop: true"), Ok(true));
+    let refused = stops(", stop: 'true'").expect_err("a text is no boolean");
+    assert_eq!(
+        refused.problem,
+        "line 2: triggers[0].stop: must be true or false"
+    );
+}
+
+#[test]
 fn forks_are_denied_unless_the_file_says_otherwise() {
     for (line, policy) in [
         ("paths: a", ForkPolicy::Deny),
@@ -213,7 +231,7 @@ fn unknown_keys_are_named_with_their_line_everywhere() {
     );
     assert_eq!(
         problem("version: 1\ntriggers:\n  - name: a\n    on: {event: push}\n    runs: {}\n"),
-        "line 5: unknown key \"runs\" in triggers[0] (known: name, on, environment, run)"
+        "line 5: unknown key \"runs\" in triggers[0] (known: name, on, environment, run, stop)"
     );
     assert_eq!(
         problem(&run("timeouts:\n        start: 1m")),

@@ -60,6 +60,8 @@ fn schema_and_parser_accept_and_refuse_the_same_files() {
         run("egress: ['a.b:443', 10.0.0.0/8], secrets: [A_B], timeouts: {running: 7d}"),
         on("actions: opened, branches: ['!a'], paths: a, comment: /run, allow_bots: false"),
         on("allow_bots: 'dependabot[bot]', forks: allow"),
+        "version: 1\ntriggers: [{name: a, on: {event: push}, run: {command: x}, stop: true}]"
+            .into(),
         on("forks: deny"),
         on("tags: [v*, '!v0*'], skip_markers: false"),
         on("forks: allow_with_secrets"),
