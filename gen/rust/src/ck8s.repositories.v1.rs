@@ -164,7 +164,7 @@ pub struct Trigger {
     /// any.
     #[prost(string, repeated, tag = "6")]
     pub branches: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Globs for the files that a push changed; empty: any.
+    /// Globs for the files that a push or a pull request changed; empty: any.
     #[prost(string, repeated, tag = "7")]
     pub paths: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Any bot that acts in the repository itself may trigger; otherwise only those of allowed_bots.
@@ -579,6 +579,32 @@ pub struct MayWriteRequest {
     /// The pull request whose head is asked for; 0: none.
     #[prost(int64, tag = "4")]
     pub pull_request: i64,
+    /// The change whose files are asked for; unset: none.
+    #[prost(message, optional, tag = "5")]
+    pub change: ::core::option::Option<ChangeSet>,
+}
+/// A change: of a pull request, or between two commits.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeSet {
+    /// The pull request's number; 0: the change is between two commits.
+    #[prost(int64, tag = "1")]
+    pub pull_request: i64,
+    /// A commit or a branch.
+    #[prost(string, tag = "2")]
+    pub base: ::prost::alloc::string::String,
+    /// A commit that has what the base has not.
+    #[prost(string, tag = "3")]
+    pub head: ::prost::alloc::string::String,
+}
+/// The files of a change, as far as the provider states them.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangedFiles {
+    /// Their paths, at most 1 MiB of them; of a file that was moved both.
+    #[prost(string, repeated, tag = "1")]
+    pub paths: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// These are all.
+    #[prost(bool, tag = "2")]
+    pub is_complete: bool,
 }
 /// What the provider says.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -592,6 +618,9 @@ pub struct MayWriteResponse {
     /// The pull request's head at this moment; unset: it was not asked for, or the person may not write.
     #[prost(message, optional, tag = "3")]
     pub head: ::core::option::Option<PullRequestHead>,
+    /// The files of the change; unset: they were not asked for, or the person may not write.
+    #[prost(message, optional, tag = "4")]
+    pub changed_files: ::core::option::Option<ChangedFiles>,
 }
 /// The commit that a pull request offers, and where it is.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1420,7 +1449,8 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Asks the provider whether a person may write to a repository, and what a pull request's head is now.
+        /// Asks the provider whether a person may write to a repository, what a pull request's head is now, and which files a
+        /// change has.
         /// FAILED_PRECONDITION: ck8s has no credential for it.
         pub async fn may_write(
             &mut self,
@@ -1679,7 +1709,8 @@ pub mod repositories_service_server {
             tonic::Response<super::NoteDeliveryResponse>,
             tonic::Status,
         >;
-        /// Asks the provider whether a person may write to a repository, and what a pull request's head is now.
+        /// Asks the provider whether a person may write to a repository, what a pull request's head is now, and which files a
+        /// change has.
         /// FAILED_PRECONDITION: ck8s has no credential for it.
         async fn may_write(
             &self,

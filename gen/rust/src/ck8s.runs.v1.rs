@@ -93,6 +93,9 @@ pub struct RunTrigger {
     /// The run gets no secrets: its code comes from another repository, and nobody vouched for it.
     #[prost(bool, tag = "13")]
     pub secrets_withheld: bool,
+    /// What was not known when the trigger matched, in a sentence; empty: nothing.
+    #[prost(string, tag = "20")]
+    pub note: ::prost::alloc::string::String,
 }
 /// One run.
 #[derive(Clone, PartialEq, ::prost::Message)]

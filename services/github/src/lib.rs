@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod auth_token;
+mod changed_files;
 mod client;
 mod comments;
 mod config;

@@ -122,6 +122,21 @@ pub(crate) struct PullRequestRepository {
     pub full_name: String,
 }
 
+/// A comparison of two commits.
+#[derive(Deserialize)]
+pub(crate) struct Comparison {
+    #[serde(default)]
+    pub files: Vec<ChangedFile>,
+}
+
+/// A file of a change.
+#[derive(Deserialize)]
+pub(crate) struct ChangedFile {
+    pub filename: String,
+    /// Where it was before it was moved.
+    pub previous_filename: Option<String>,
+}
+
 #[derive(Deserialize)]
 pub(crate) struct Comment {
     pub id: i64,

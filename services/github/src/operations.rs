@@ -92,6 +92,16 @@ pub(crate) const LIST_PULL_REQUESTS: Operation = Operation {
     permission: PULL_REQUESTS,
     resource: "pull requests to show",
 };
+pub(crate) const COMPARE: Operation = Operation {
+    action: "compare commits",
+    permission: CONTENTS,
+    resource: "such commits",
+};
+pub(crate) const LIST_FILES: Operation = Operation {
+    action: "read the files of pull requests",
+    permission: PULL_REQUESTS,
+    resource: "such pull request",
+};
 pub(crate) const GET_PULL_REQUEST: Operation = Operation {
     action: "read pull requests",
     permission: PULL_REQUESTS,

@@ -1,8 +1,9 @@
 //! `RepositoryProvider` for GitHub: each method is the inherent one of the same name, in the file of its resource.
 use async_trait::async_trait;
 use ck8s_provider::{
-    Actor, CommitStatus, Credential, DeliveryAttempt, FileLookup, Hook, HookSpec,
-    MissingPermission, ProviderError, PullRequestHead, Quota, Remote, RepositoryProvider, Thread,
+    Actor, ChangeSet, ChangedFiles, CommitStatus, Credential, DeliveryAttempt, FileLookup, Hook,
+    HookSpec, MissingPermission, ProviderError, PullRequestHead, Quota, Remote, RepositoryProvider,
+    Thread,
 };
 use time::OffsetDateTime;
 
@@ -58,6 +59,15 @@ impl RepositoryProvider for GitHub {
         number: i64,
     ) -> Result<PullRequestHead, ProviderError> {
         Self::pull_request_head(self, credential, repository, number).await
+    }
+
+    async fn changed_files(
+        &self,
+        credential: &Credential,
+        repository: &Remote,
+        change: &ChangeSet,
+    ) -> Result<ChangedFiles, ProviderError> {
+        Self::changed_files(self, credential, repository, change).await
     }
 
     async fn list_hooks(

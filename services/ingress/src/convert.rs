@@ -6,6 +6,7 @@ use ck8s_rpc::convert::{moment, spec_from_pb, spec_to_pb, timestamp, trigger_to_
 use ck8s_types::{RepositoryId, RunId};
 
 use crate::domain::{
+    changed_files::{ChangeSet, ChangedFiles},
     delivery::{Delivery, DeliveryState},
     delivery_notice::DeliveryNotice,
     event::{Actor, WriteAccessSource},
@@ -148,6 +149,28 @@ pub(crate) fn may_write_request(
         external_id: id.map(|id| id.to_string()).unwrap_or_default(),
         // The largest number is refused: no pull request has it.
         pull_request: i64::try_from(number).unwrap_or(i64::MAX),
+        change: question.change.as_ref().map(change),
+    }
+}
+
+fn change(change: &ChangeSet) -> repositories::ChangeSet {
+    match change {
+        ChangeSet::PullRequest(number) => repositories::ChangeSet {
+            pull_request: i64::try_from(*number).unwrap_or(i64::MAX),
+            ..repositories::ChangeSet::default()
+        },
+        ChangeSet::Between { base, head } => repositories::ChangeSet {
+            pull_request: 0,
+            base: base.clone(),
+            head: head.clone(),
+        },
+    }
+}
+
+pub(crate) fn changed_files(files: repositories::ChangedFiles) -> ChangedFiles {
+    ChangedFiles {
+        paths: files.paths,
+        is_complete: files.is_complete,
     }
 }
 

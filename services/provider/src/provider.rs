@@ -6,8 +6,8 @@ use crate::{
     credential::Credential,
     error::ProviderError,
     types::{
-        Actor, CommitStatus, DeliveryAttempt, FileLookup, Hook, HookSpec, MissingPermission,
-        PullRequestHead, Quota, Remote, Thread,
+        Actor, ChangeSet, ChangedFiles, CommitStatus, DeliveryAttempt, FileLookup, Hook, HookSpec,
+        MissingPermission, PullRequestHead, Quota, Remote, Thread,
     },
 };
 
@@ -59,6 +59,15 @@ pub trait RepositoryProvider: Send + Sync {
         repository: &Remote,
         number: i64,
     ) -> Result<PullRequestHead, ProviderError>;
+
+    /// Returns the files of a change, as many as the provider states. A change that it does not know any more has none,
+    /// and they are not all.
+    async fn changed_files(
+        &self,
+        credential: &Credential,
+        repository: &Remote,
+        change: &ChangeSet,
+    ) -> Result<ChangedFiles, ProviderError>;
 
     /// Returns the repository's hooks that post to this URL.
     async fn list_hooks(

@@ -136,6 +136,29 @@ pub struct PullRequestHead {
     pub updated_at: Option<OffsetDateTime>,
 }
 
+/// A change whose files are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeSet {
+    /// That of a pull request of this number.
+    PullRequest(i64),
+    /// What a commit has and another one, or a branch, has not.
+    Between {
+        /// A commit or a branch.
+        base: String,
+        /// A commit.
+        head: String,
+    },
+}
+
+/// The files of a change, as far as the provider states them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangedFiles {
+    /// Their paths; of a file that was moved both.
+    pub paths: Vec<String>,
+    /// Whether these are all.
+    pub is_complete: bool,
+}
+
 /// The repository of a pull request's head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeadRepository {

@@ -1,6 +1,6 @@
 //! Converts between the messages of the contract and the types of the service.
 use ck8s_proto::{repositories::v1 as pb, runs::v1 as runs};
-use ck8s_provider::{Credential, PullRequestHead};
+use ck8s_provider::{ChangeSet, ChangedFiles, Credential, PullRequestHead};
 use ck8s_rpc::{
     convert::{moment, reason_from_pb, spec_to_pb, state_from_pb, timestamp, trigger_from_pb},
     status,
@@ -154,6 +154,25 @@ pub(crate) fn pull_request_head(head: PullRequestHead) -> pb::PullRequestHead {
         repository_name: name,
         base_ref: head.base_branch,
         update_time: head.updated_at.map(timestamp),
+    }
+}
+
+/// Reads a change whose files are asked for.
+pub(crate) fn change(change: pb::ChangeSet) -> ChangeSet {
+    match change.pull_request {
+        0 => ChangeSet::Between {
+            base: change.base,
+            head: change.head,
+        },
+        number => ChangeSet::PullRequest(number),
+    }
+}
+
+/// The files of a change for the wire.
+pub(crate) fn changed_files(files: ChangedFiles) -> pb::ChangedFiles {
+    pb::ChangedFiles {
+        paths: files.paths,
+        is_complete: files.is_complete,
     }
 }
 

@@ -202,6 +202,7 @@ pub fn trigger_to_pb(trigger: RunTrigger) -> pb::RunTrigger {
         comment_id: trigger.comment_id,
         head_repository: trigger.head_repository,
         secrets_withheld: trigger.secrets_withheld,
+        note: trigger.note,
     }
 }
 
@@ -223,5 +224,6 @@ pub fn trigger_from_pb(trigger: pb::RunTrigger) -> RunTrigger {
         admin_spec: false,
         head_repository: trigger.head_repository,
         secrets_withheld: trigger.secrets_withheld,
+        note: trigger.note,
     }
 }

@@ -262,6 +262,9 @@ pub struct RunTrigger {
     /// The run gets no secrets: its code comes from another repository, and nobody vouched for it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub secrets_withheld: bool,
+    /// What was not known when the trigger matched, in a sentence; empty: nothing.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub note: String,
 }
 
 impl RunTrigger {
@@ -279,6 +282,7 @@ impl RunTrigger {
             &mut self.arguments,
             &mut self.comment_id,
             &mut self.head_repository,
+            &mut self.note,
         ];
         for text in texts {
             *text = without_nul(text);

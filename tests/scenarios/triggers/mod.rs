@@ -1,5 +1,6 @@
 //! Who may trigger what: the matrix that docs/access.md shows, the commit of a command, and the secrets of a fork's
 //! run.
+mod changed_files;
 mod deeds;
 mod matrix;
 mod pull_requests;

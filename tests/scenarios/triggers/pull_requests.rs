@@ -13,7 +13,7 @@ triggers:
 ";
 const SECRET_VALUE: &str = "a-secret-of-the-repository";
 
-async fn run_of(world: &World, delivery: &str) -> Result<Run, String> {
+pub(super) async fn run_of(world: &World, delivery: &str) -> Result<Run, String> {
     let deliveries = handled(world).await;
     let delivery = deliveries.into_iter().find(|d| d.delivery_id == delivery);
     let delivery = delivery.expect("it is stored");

@@ -54,6 +54,30 @@ pub struct PullRequest {
     pub updated_at: i64,
 }
 
+/// A file of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ChangedFile {
+    pub(crate) path: String,
+    /// Where it was before.
+    pub(crate) moved_from: Option<String>,
+    /// Git's id of its text, before it was removed.
+    pub(crate) blob: String,
+    was_there: bool,
+    is_there: bool,
+}
+
+impl ChangedFile {
+    /// Returns GitHub's word for what happened to it.
+    pub(crate) fn status(&self) -> &'static str {
+        match (&self.moved_from, self.was_there, self.is_there) {
+            (Some(_), ..) => "renamed",
+            (None, true, true) => "modified",
+            (None, true, false) => "removed",
+            (None, false, _) => "added",
+        }
+    }
+}
+
 /// A webhook.
 #[derive(Clone, Debug)]
 pub struct Hook {
@@ -243,6 +267,46 @@ impl Repository {
     pub(crate) fn tree(&self, at: &str) -> Option<&BTreeMap<String, String>> {
         let commit = self.branches.get(at).map_or(at, String::as_str);
         self.trees.get(commit)
+    }
+
+    /// Returns the files in which two commits differ, by path; none: one of them does not exist.
+    pub(crate) fn changed_files(&self, base: &str, head: &str) -> Option<Vec<ChangedFile>> {
+        let (before, after) = (self.tree(base)?, self.tree(head)?);
+        let gone: Vec<(&String, &String)> = before
+            .iter()
+            .filter(|(path, _)| !after.contains_key(*path))
+            .collect();
+        let moved_from = |path: &str, text: &String| {
+            let is_new = !before.contains_key(path);
+            let from = gone.iter().find(|(_, before)| is_new && *before == text);
+            from.map(|(path, _)| (*path).clone())
+        };
+        let mut changed: Vec<ChangedFile> = after
+            .iter()
+            .filter(|(path, text)| before.get(*path) != Some(*text))
+            .map(|(path, text)| ChangedFile {
+                path: path.clone(),
+                moved_from: moved_from(path, text),
+                blob: blob(text),
+                was_there: before.contains_key(path),
+                is_there: true,
+            })
+            .collect();
+        let is_moved = |path: &String| changed.iter().any(|c| c.moved_from.as_ref() == Some(path));
+        let removed: Vec<ChangedFile> = gone
+            .iter()
+            .filter(|(path, _)| !is_moved(path))
+            .map(|(path, text)| ChangedFile {
+                path: (*path).clone(),
+                moved_from: None,
+                blob: blob(text),
+                was_there: true,
+                is_there: false,
+            })
+            .collect();
+        changed.extend(removed);
+        changed.sort_by(|one, other| one.path.cmp(&other.path));
+        Some(changed)
     }
 
     pub(crate) fn owner(&self) -> &str {

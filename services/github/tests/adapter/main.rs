@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod api_description;
+mod changed_files;
 mod comments;
 mod contents;
 mod failures;

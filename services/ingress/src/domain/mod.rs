@@ -1,5 +1,6 @@
 //! Types and pure decisions: is a webhook well-formed, is it genuine, which run does it ask for. No async, SQL, wire
 //! types or clock.
+pub(crate) mod changed_files;
 pub(crate) mod command;
 pub(crate) mod concurrency_group;
 pub(crate) mod delivery;
@@ -27,4 +28,5 @@ pub(crate) mod trigger;
 pub(crate) mod triggered_run;
 pub(crate) mod unavailable;
 pub(crate) mod webhook;
+pub(crate) mod wording;
 pub(crate) mod write_access;

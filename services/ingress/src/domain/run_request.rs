@@ -2,6 +2,7 @@
 use ck8s_types::{DeliveryId, ProjectId, RepositoryId, RunId};
 
 use super::{
+    changed_files::ChangedFiles,
     event::WriteAccessSource,
     head::PullRequestHead,
     repository::Repository,
@@ -34,7 +35,8 @@ impl RunRequest {
             login: run.trigger.actor.clone(),
         });
         let pull_request = run.head.as_ref().map(|head| head.number);
-        let is_asked = sender.is_some() || pull_request.is_some();
+        let change = run.files.as_ref().map(|files| files.change.clone());
+        let is_asked = sender.is_some() || pull_request.is_some() || change.is_some();
         Self {
             project_id: repository.project_id,
             repository_id: repository.id,
@@ -43,6 +45,7 @@ impl RunRequest {
             question: is_asked.then_some(ProviderQuestion {
                 sender,
                 pull_request,
+                change,
             }),
             id_of_trigger: false,
         }
@@ -61,8 +64,13 @@ impl RunRequest {
         }
     }
 
-    /// Pins the run to the head that was asked for, if one was, or returns why nothing runs.
-    pub(crate) fn settle(&mut self, head: Option<&PullRequestHead>) -> Result<(), String> {
+    /// Pins the run to the head and checks the files that were asked for, if any were, or returns why nothing runs.
+    pub(crate) fn settle(
+        &mut self,
+        head: Option<&PullRequestHead>,
+        files: &ChangedFiles,
+    ) -> Result<(), String> {
+        self.run.check_files(files)?;
         let Some(question) = self.run.head.take() else {
             return Ok(());
         };

@@ -7,6 +7,7 @@ use super::{
     forks::{ForkPolicy, ForkRules},
     origin::{self, Origin},
     payload::User,
+    reference::Reference,
 };
 
 /// Stands for the default branch among globs for branches.
@@ -29,7 +30,7 @@ pub(crate) struct Trigger {
     pub(crate) branches: GlobFilter,
     /// The tag that was pushed, made or released.
     pub(crate) tags: GlobFilter,
-    /// The files that a push changed.
+    /// The files that a push or a pull request changed.
     pub(crate) paths: GlobFilter,
     /// Nothing runs for a commit whose message says so.
     pub(crate) honours_skip_markers: bool,
@@ -44,6 +45,12 @@ pub(crate) struct Trigger {
 }
 
 impl Trigger {
+    /// Returns whether files do not matter: for a tag that it names, as in GitHub's own workflows, neither.
+    pub(crate) fn is_for_any_file(&self, event: WebhookEvent<'_>) -> bool {
+        let is_tag = !self.tags.is_empty() && Reference::tag(event).is_some();
+        self.paths.is_empty() || is_tag
+    }
+
     /// Returns what decides about code of another repository when this event matches.
     pub(crate) fn fork_rules(&self, event: WebhookEvent<'_>) -> ForkRules {
         // Without a provider the head is not known, and nobody can vouch for it.
@@ -82,7 +89,7 @@ impl AllowedBots {
 }
 
 /// Globs to include and globs to exclude.
-#[derive(Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct GlobFilter {
     include: Globs,
     exclude: Globs,
@@ -91,7 +98,7 @@ pub(crate) struct GlobFilter {
 }
 
 /// Globs, and whether the default branch is among them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Globs {
     /// As they are written in the file, for people.
     texts: Vec<String>,
@@ -145,6 +152,15 @@ impl GlobFilter {
         self.include.texts.iter().cloned().chain(excluded).collect()
     }
 }
+
+/// The rest follows from the texts.
+impl PartialEq for Globs {
+    fn eq(&self, other: &Self) -> bool {
+        self.texts == other.texts && self.has_default_branch == other.has_default_branch
+    }
+}
+
+impl Eq for Globs {}
 
 impl Globs {
     fn compile(texts: Vec<String>, of_branches: bool) -> Result<Self, String> {

@@ -2,6 +2,7 @@
 use ck8s_types::{RunSpec, RunTrigger};
 
 use super::{
+    changed_files::{self, ChangedFiles, FilesQuestion, PathMatch},
     command,
     concurrency_group::{self, GroupValues},
     event::WebhookEvent,
@@ -39,6 +40,8 @@ pub(crate) struct TriggeredRun {
     pub(crate) sender_id: Option<u64>,
     /// The pull request whose head must be asked for. Until then the concurrency group is a template.
     pub(crate) head: Option<HeadQuestion>,
+    /// The change whose files must be asked for.
+    pub(crate) files: Option<Box<FilesQuestion>>,
 }
 
 impl TriggeredRun {
@@ -50,7 +53,9 @@ impl TriggeredRun {
             needs_write_access: needs_write_access(event),
             sender_id: event.payload.sender().and_then(|sender| sender.id.0),
             head: None,
+            files: None,
         };
+        run.ask_for_files(trigger, event);
         let other = match origin::of(event) {
             Origin::Own => None,
             Origin::Other(other) => Some(other),
@@ -74,6 +79,36 @@ impl TriggeredRun {
             other: other.as_ref(),
         });
         run
+    }
+
+    /// Notes which files must be asked for, if the delivery does not say enough.
+    fn ask_for_files(&mut self, trigger: &Trigger, event: WebhookEvent<'_>) {
+        if trigger.is_for_any_file(event) {
+            return;
+        }
+        let PathMatch::Unknown { listed, change } = changed_files::check(&trigger.paths, event)
+        else {
+            return;
+        };
+        match change {
+            Some(change) => {
+                self.files = Some(Box::new(FilesQuestion {
+                    change,
+                    paths: trigger.paths.clone(),
+                }));
+            }
+            None => {
+                self.trigger.note = field(&changed_files::unknown_files(&trigger.paths, listed));
+            }
+        }
+    }
+
+    /// Takes the answer to which files were changed, or returns why nothing runs.
+    pub(crate) fn check_files(&mut self, files: &ChangedFiles) -> Result<(), String> {
+        if let Some(question) = self.files.take() {
+            self.trigger.note = field(&question.judge(files)?);
+        }
+        Ok(())
     }
 
     /// Pins the run to a pull request's head that was asked for, or returns why nothing runs on it.

@@ -1,7 +1,12 @@
-//! The sender of a delivery and the pull request that it is about: what is asked of the provider, and its answer.
+//! The sender of a delivery, the pull request that it is about, and the files that it changed: what is asked of the
+//! provider, and its answer.
 use time::OffsetDateTime;
 
-use super::{head::PullRequestHead, unavailable::ServiceUnavailable};
+use super::{
+    changed_files::{ChangeSet, ChangedFiles},
+    head::PullRequestHead,
+    unavailable::ServiceUnavailable,
+};
 
 /// The account whose write access decides whether a trigger may run.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -19,6 +24,8 @@ pub(crate) struct ProviderQuestion {
     pub(crate) sender: Option<Sender>,
     /// The number of the pull request whose head must be known; none: no head matters.
     pub(crate) pull_request: Option<u64>,
+    /// The change whose files must be known; none: no files matter.
+    pub(crate) change: Option<ChangeSet>,
 }
 
 /// What the provider answers.
@@ -28,6 +35,8 @@ pub(crate) enum WriteAccess {
     Granted {
         /// The head of the pull request that was asked for.
         head: Option<PullRequestHead>,
+        /// The files of the change that was asked for.
+        files: ChangedFiles,
     },
     /// The sender may not, for this reason.
     Denied(String),

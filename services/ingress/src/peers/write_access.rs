@@ -1,5 +1,5 @@
 //! Asks the provider of a repository, through the repositories service, whether senders may write there, and for the
-//! heads of pull requests.
+//! heads of pull requests and the files of changes.
 use std::collections::{HashMap, HashSet};
 
 use ck8s_proto::repositories::v1::{
@@ -102,6 +102,11 @@ fn from_response(response: MayWriteResponse, question: &ProviderQuestion) -> Wri
         }
         _ => WriteAccess::Granted {
             head: response.head.map(convert::pull_request_head),
+            // An older service does not know the question: nothing is known then.
+            files: response
+                .changed_files
+                .map(convert::changed_files)
+                .unwrap_or_default(),
         },
     }
 }

@@ -48,13 +48,15 @@ impl CheckedSenders {
         let trigger = pending.request.trigger().to_owned();
         let explain = |reason: &str| format!("trigger {trigger:?}: {reason}");
         let answer = match access {
-            WriteAccess::Granted { head } => match pending.request.settle(head.as_ref()) {
-                Ok(()) => {
-                    self.granted.push(pending);
-                    return;
+            WriteAccess::Granted { head, files } => {
+                match pending.request.settle(head.as_ref(), files) {
+                    Ok(()) => {
+                        self.granted.push(pending);
+                        return;
+                    }
+                    Err(reason) => RunAnswer::Refused(format!("trigger {trigger:?} {reason}")),
                 }
-                Err(reason) => RunAnswer::Refused(format!("trigger {trigger:?} {reason}")),
-            },
+            }
             WriteAccess::Denied(reason) => RunAnswer::Refused(explain(reason)),
             WriteAccess::Undecidable(reason) => RunAnswer::Failed(explain(reason)),
             WriteAccess::Deferred {

@@ -1,10 +1,10 @@
-//! The method `MayWrite`: decodes the request, calls the use case, encodes the response.
+//! The method `MayWrite`: decodes the request, calls the use cases, encodes the response.
 use ck8s_proto::repositories::v1 as pb;
 use ck8s_rpc::{convert, status};
 use tonic::{Request, Status};
 
 use crate::{
-    convert::pull_request_head,
+    convert::{change, changed_files, pull_request_head},
     domain::repository::WriteAccess,
     service::{ProviderUser, Repositories},
 };
@@ -15,7 +15,8 @@ pub(super) async fn call(
 ) -> Result<pb::MayWriteResponse, Status> {
     let ask = request.into_inner();
     let repository = convert::id("repository_id", &ask.repository_id)?;
-    if ask.login.is_empty() && ask.pull_request == 0 {
+    let change = ask.change.map(change);
+    if ask.login.is_empty() && ask.pull_request == 0 && change.is_none() {
         return Err(status::invalid("login", "must be a name at the provider"));
     }
     let access = match ask.login.is_empty() {
@@ -28,19 +29,22 @@ pub(super) async fn call(
             Some(repositories.may_write(repository, &user).await?)
         }
     };
-    // Whoever may not write learns nothing more, and the provider is spared a request.
-    let wants_head = ask.pull_request != 0 && access.is_none_or(|a| a == WriteAccess::Allowed);
-    let head = match wants_head {
-        true => Some(
-            repositories
-                .pull_request_head(repository, ask.pull_request)
-                .await?,
-        ),
-        false => None,
-    };
-    Ok(pb::MayWriteResponse {
+    let mut response = pb::MayWriteResponse {
         may_write: access == Some(WriteAccess::Allowed),
         is_own_actor: access == Some(WriteAccess::OwnActor),
-        head: head.map(pull_request_head),
-    })
+        ..pb::MayWriteResponse::default()
+    };
+    // Whoever may not write learns nothing more, and the provider is spared requests.
+    if access.is_some_and(|access| access != WriteAccess::Allowed) {
+        return Ok(response);
+    }
+    if ask.pull_request != 0 {
+        let head = repositories.pull_request_head(repository, ask.pull_request);
+        response.head = Some(pull_request_head(head.await?));
+    }
+    if let Some(change) = change {
+        let files = repositories.changed_files(repository, &change).await?;
+        response.changed_files = Some(changed_files(files));
+    }
+    Ok(response)
 }

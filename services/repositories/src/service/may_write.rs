@@ -1,5 +1,6 @@
-//! Answers whether somebody at the provider may write to a repository, and what a pull request's head is.
-use ck8s_provider::{ProviderError, PullRequestHead};
+//! Answers whether somebody at the provider may write to a repository, what a pull request's head is, and which files
+//! a change has.
+use ck8s_provider::{ChangeSet, ChangedFiles, ProviderError, PullRequestHead};
 use ck8s_types::RepositoryId;
 use time::OffsetDateTime;
 
@@ -72,6 +73,26 @@ impl Repositories {
             self.note_provider_error(&repository, error).await;
         }
         head.map_err(Error::at("asking for the pull request's head"))
+    }
+
+    /// Returns the files of a change as they are now.
+    pub(crate) async fn changed_files(
+        &self,
+        repository: RepositoryId,
+        change: &ChangeSet,
+    ) -> Result<ChangedFiles, Error> {
+        let (repository, remote) = self.load_remote(repository).await?;
+        let ask = async || {
+            refuse_while_limited(&repository, &remote)?;
+            let api = remote.api();
+            api.changed_files(&remote.credential, &remote.remote, change)
+                .await
+        };
+        let files = ask().await;
+        if let Err(error) = &files {
+            self.note_provider_error(&repository, error).await;
+        }
+        files.map_err(Error::at("asking for the changed files"))
     }
 
     async fn ask_provider(

@@ -1,5 +1,6 @@
 //! The API's routes, and what all of them share. The state of repositories is in `../repository.rs`.
 mod apps;
+mod comparison;
 mod contents;
 mod deliveries;
 mod gate;
@@ -59,6 +60,8 @@ fn repository() -> Router<Shared> {
         .route("/issues", get(threads::issues))
         .route("/pulls", get(pull_requests::list))
         .route("/pulls/{number}", get(pull_requests::one))
+        .route("/pulls/{number}/files", get(comparison::files))
+        .route("/compare/{basehead}", get(comparison::compare))
         .route(
             "/issues/{number}/comments",
             get(threads::list).post(threads::create),

@@ -55,7 +55,7 @@ pub(super) fn page(world: &GitHubWorld, repository: &Repository) -> String {
 }
 
 /// Encodes a text for a URL.
-fn encoded(path: &str) -> String {
+pub(super) fn encoded(path: &str) -> String {
     let parts = path.split('/').map(|part| {
         let encoded: String = form_urlencoded::byte_serialize(part.as_bytes()).collect();
         encoded.replace('+', "%20")
@@ -262,36 +262,11 @@ pub(super) fn delivery(repository: u64, attempt: &Attempt) -> Value {
 /// A branch.
 pub(super) fn branch(world: &GitHubWorld, of: &Repository, branch: &str, sha: &str) -> Value {
     let (url, html) = (at(world, of), page(world, of));
-    let by = json!({ "name": "octocat", "email": "octocat@github.test", "date": CREATED_AT });
     let link = encoded(branch);
     let here = format!("{url}/branches/{link}");
     json!({
         "name": branch,
-        "commit": {
-            "sha": sha,
-            "node_id": format!("C_{sha}"),
-            "url": format!("{url}/commits/{sha}"),
-            "html_url": format!("{html}/commit/{sha}"),
-            "comments_url": format!("{url}/commits/{sha}/comments"),
-            "commit": {
-                "url": format!("{url}/git/commits/{sha}"),
-                "author": by,
-                "committer": by,
-                "message": "a change",
-                "comment_count": 0,
-                "tree": { "sha": sha, "url": format!("{url}/git/trees/{sha}") },
-                "verification": {
-                    "verified": false,
-                    "reason": "unsigned",
-                    "signature": null,
-                    "payload": null,
-                    "verified_at": null,
-                },
-            },
-            "author": null,
-            "committer": null,
-            "parents": [],
-        },
+        "commit": commit(world, of, sha),
         "_links": { "self": here, "html": format!("{html}/tree/{link}") },
         "protected": false,
         "protection": {
@@ -299,6 +274,37 @@ pub(super) fn branch(world: &GitHubWorld, of: &Repository, branch: &str, sha: &s
             "required_status_checks": { "enforcement_level": "off", "contexts": [], "checks": [] },
         },
         "protection_url": format!("{here}/protection"),
+    })
+}
+
+/// A commit.
+pub(super) fn commit(world: &GitHubWorld, of: &Repository, sha: &str) -> Value {
+    let (url, html) = (at(world, of), page(world, of));
+    let by = json!({ "name": "octocat", "email": "octocat@github.test", "date": CREATED_AT });
+    json!({
+        "sha": sha,
+        "node_id": format!("C_{sha}"),
+        "url": format!("{url}/commits/{sha}"),
+        "html_url": format!("{html}/commit/{sha}"),
+        "comments_url": format!("{url}/commits/{sha}/comments"),
+        "commit": {
+            "url": format!("{url}/git/commits/{sha}"),
+            "author": by,
+            "committer": by,
+            "message": "a change",
+            "comment_count": 0,
+            "tree": { "sha": sha, "url": format!("{url}/git/trees/{sha}") },
+            "verification": {
+                "verified": false,
+                "reason": "unsigned",
+                "signature": null,
+                "payload": null,
+                "verified_at": null,
+            },
+        },
+        "author": null,
+        "committer": null,
+        "parents": [],
     })
 }
 

@@ -427,7 +427,7 @@ export type Trigger = Message<"ck8s.repositories.v1.Trigger"> & {
   branches: string[];
 
   /**
-   * Globs for the files that a push changed; empty: any.
+   * Globs for the files that a push or a pull request changed; empty: any.
    *
    * @generated from field: repeated string paths = 7;
    */

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ck8s/repositories/v1/repositories_service.proto.
  */
 export const file_ck8s_repositories_v1_repositories_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci9jazhzL3JlcG9zaXRvcmllcy92MS9yZXBvc2l0b3JpZXNfc2VydmljZS5wcm90bxIUY2s4cy5yZXBvc2l0b3JpZXMudjEiUQoXTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QSDwoHcHJvamVjdBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJrChhMaXN0UmVwb3NpdG9yaWVzUmVzcG9uc2USNgoMcmVwb3NpdG9yaWVzGAEgAygLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiPwoUR2V0UmVwb3NpdG9yeVJlcXVlc3QSEgoKcmVwb3NpdG9yeRgBIAEoCRITCgtwcm9qZWN0X2lkcxgCIAMoCSJNChVHZXRSZXBvc2l0b3J5UmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkiigIKFEFkZFJlcG9zaXRvcnlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDwoHcHJvamVjdBgCIAEoCRIRCglmdWxsX25hbWUYAyABKAkSEwoLZXh0ZXJuYWxfaWQYBCABKAkSFgoOZGVmYXVsdF9icmFuY2gYBSABKAkSFQoNc2VydmljZXNfdGV4dBgGIAEoCRIWCg53ZWJob29rX3NlY3JldBgHIAEoCRIPCgV0b2tlbhgIIAEoCUgAEigKA2FwcBgJIAEoCzIZLmNrOHMucmVwb3NpdG9yaWVzLnYxLkFwcEgAEhUKDXNlcnZpY2VzX3BhdGgYCiABKAlCDAoKY3JlZGVudGlhbCJlChVBZGRSZXBvc2l0b3J5UmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkSFgoOd2ViaG9va19zZWNyZXQYAiABKAki2QEKF1VwZGF0ZVJlcG9zaXRvcnlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEgoKcmVwb3NpdG9yeRgCIAEoCRIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSEQoJZnVsbF9uYW1lGAQgASgJEhYKDmRlZmF1bHRfYnJhbmNoGAUgASgJEhUKDXNlcnZpY2VzX3RleHQYBiABKAkSDAoEZXRhZxgHIAEoCRIVCg1zZXJ2aWNlc19wYXRoGAggASgJIlAKGFVwZGF0ZVJlcG9zaXRvcnlSZXNwb25zZRI0CgpyZXBvc2l0b3J5GAEgASgLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeSJBChdSZW1vdmVSZXBvc2l0b3J5UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhIKCnJlcG9zaXRvcnkYAiABKAkiLQoYUmVtb3ZlUmVwb3NpdG9yeVJlc3BvbnNlEhEKCWhvb2tfbGVmdBgBIAEoCSKKAQoXUm90YXRlQ3JlZGVudGlhbFJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRISCgpyZXBvc2l0b3J5GAIgASgJEg8KBXRva2VuGAMgASgJSAASKAoDYXBwGAQgASgLMhkuY2s4cy5yZXBvc2l0b3JpZXMudjEuQXBwSABCDAoKY3JlZGVudGlhbCJQChhSb3RhdGVDcmVkZW50aWFsUmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkiLAoWQ2hlY2tSZXBvc2l0b3J5UmVxdWVzdBISCgpyZXBvc2l0b3J5GAEgASgJIkoKF0NoZWNrUmVwb3NpdG9yeVJlc3BvbnNlEi8KCGZpbmRpbmdzGAEgAygLMh0uY2s4cy5yZXBvc2l0b3JpZXMudjEuRmluZGluZyI/ChVNZW5kUmVwb3NpdG9yeVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRISCgpyZXBvc2l0b3J5GAIgASgJIkkKFk1lbmRSZXBvc2l0b3J5UmVzcG9uc2USLwoIZmluZGluZ3MYASADKAsyHS5jazhzLnJlcG9zaXRvcmllcy52MS5GaW5kaW5nImgKE05vdGVEZWxpdmVyeVJlcXVlc3QSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRINCgVldmVudBgCIAEoCRIOCgZicmFuY2gYAyABKAkSGwoTc2lnbmVkX3dpdGhfY3VycmVudBgEIAEoCCIWChROb3RlRGVsaXZlcnlSZXNwb25zZSJiCg9NYXlXcml0ZVJlcXVlc3QSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRINCgVsb2dpbhgCIAEoCRITCgtleHRlcm5hbF9pZBgDIAEoCRIUCgxwdWxsX3JlcXVlc3QYBCABKAMicAoQTWF5V3JpdGVSZXNwb25zZRIRCgltYXlfd3JpdGUYASABKAgSFAoMaXNfb3duX2FjdG9yGAIgASgIEjMKBGhlYWQYAyABKAsyJS5jazhzLnJlcG9zaXRvcmllcy52MS5QdWxsUmVxdWVzdEhlYWQirgEKD1B1bGxSZXF1ZXN0SGVhZBISCgpjb21taXRfc2hhGAEgASgJEgsKA3JlZhgCIAEoCRIeChZyZXBvc2l0b3J5X2V4dGVybmFsX2lkGAMgASgJEhcKD3JlcG9zaXRvcnlfbmFtZRgEIAEoCRIQCghiYXNlX3JlZhgFIAEoCRIvCgt1cGRhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiLwoZTGlzdEhvb2tEZWxpdmVyaWVzUmVxdWVzdBISCgpwYWdlX3Rva2VuGAEgASgJIq8BChpMaXN0SG9va0RlbGl2ZXJpZXNSZXNwb25zZRIVCg1yZXBvc2l0b3J5X2lkGAEgASgJEjYKCmRlbGl2ZXJpZXMYAiADKAsyIi5jazhzLnJlcG9zaXRvcmllcy52MS5Ib29rRGVsaXZlcnkSKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSJ3Ch5SZWRlbGl2ZXJIb29rRGVsaXZlcmllc1JlcXVlc3QSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRITCgthdHRlbXB0X2lkcxgCIAMoCRIpCgV1bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiTQofUmVkZWxpdmVySG9va0RlbGl2ZXJpZXNSZXNwb25zZRIZChFsYXRlcl9hdHRlbXB0X2lkcxgBIAMoCRIPCgdyZWFzb25zGAIgAygJInUKGlJvdGF0ZVdlYmhvb2tTZWNyZXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEgoKcmVwb3NpdG9yeRgCIAEoCRIWCg53ZWJob29rX3NlY3JldBgDIAEoCRIXCg9vdmVybGFwX3NlY29uZHMYBCABKAMiawobUm90YXRlV2ViaG9va1NlY3JldFJlc3BvbnNlEjQKCnJlcG9zaXRvcnkYASABKAsyIC5jazhzLnJlcG9zaXRvcmllcy52MS5SZXBvc2l0b3J5EhYKDndlYmhvb2tfc2VjcmV0GAIgASgJIo0BChBTZXRTZWNyZXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEgoKcmVwb3NpdG9yeRgCIAEoCRIMCgRuYW1lGAMgASgJEg0KBXZhbHVlGAQgASgJEjQKB2JpbmRpbmcYBSABKAsyIy5jazhzLnJlcG9zaXRvcmllcy52MS5TZWNyZXRCaW5kaW5nIiEKDVNlY3JldEJpbmRpbmcSEAoIdHJpZ2dlcnMYASADKAkiWwoRU2V0U2VjcmV0UmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkSEAoId2FybmluZ3MYAiADKAkiWwoXU2V0UHJvamVjdFNlY3JldFJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdwcm9qZWN0GAIgASgJEgwKBG5hbWUYAyABKAkSDQoFdmFsdWUYBCABKAkiWgoYU2V0UHJvamVjdFNlY3JldFJlc3BvbnNlEiwKBnNlY3JldBgBIAEoCzIcLmNrOHMucmVwb3NpdG9yaWVzLnYxLlNlY3JldBIQCgh3YXJuaW5ncxgCIAMoCSJTChlMaXN0UHJvamVjdFNlY3JldHNSZXF1ZXN0Eg8KB3Byb2plY3QYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiZAoaTGlzdFByb2plY3RTZWNyZXRzUmVzcG9uc2USLQoHc2VjcmV0cxgBIAMoCzIcLmNrOHMucmVwb3NpdG9yaWVzLnYxLlNlY3JldBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIwoNUmVzZWFsUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJIkgKDlJlc2VhbFJlc3BvbnNlEg4KBmtleV9pZBgBIAEoCRIQCghyZXNlYWxlZBgCIAEoAxIUCgxpZGxlX2tleV9pZHMYAyADKAkiZAoaUmVzb2x2ZVJlcG9zaXRvcmllc1JlcXVlc3QSMAoIcHJvdmlkZXIYASABKA4yHi5jazhzLnJlcG9zaXRvcmllcy52MS5Qcm92aWRlchIUCgxleHRlcm5hbF9pZHMYAiADKAkiXQobUmVzb2x2ZVJlcG9zaXRvcmllc1Jlc3BvbnNlEj4KDHJlcG9zaXRvcmllcxgBIAMoCzIoLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlc29sdmVkUmVwb3NpdG9yeSLAAQoSUmVzb2x2ZWRSZXBvc2l0b3J5EjQKCnJlcG9zaXRvcnkYASABKAsyIC5jazhzLnJlcG9zaXRvcmllcy52MS5SZXBvc2l0b3J5EhcKD3dlYmhvb2tfc2VjcmV0cxgCIAMoCRIvCgtleHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoFYWN0b3IYBCABKAsyGy5jazhzLnJlcG9zaXRvcmllcy52MS5BY3RvciIrCgVBY3RvchITCgtleHRlcm5hbF9pZBgBIAEoCRINCgVsb2dpbhgCIAEoCSJtChJPcGVuU2VjcmV0c1JlcXVlc3QSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRINCgVuYW1lcxgCIAMoCRIRCgd0cmlnZ2VyGAMgASgJSAASFAoKYWRtaW5fc3BlYxgEIAEoCEgAQggKBm9yaWdpbiKmAQoTT3BlblNlY3JldHNSZXNwb25zZRJHCgdzZWNyZXRzGAEgAygLMjYuY2s4cy5yZXBvc2l0b3JpZXMudjEuT3BlblNlY3JldHNSZXNwb25zZS5TZWNyZXRzRW50cnkSFgoOd2l0aGhlbGRfbmFtZXMYAiADKAkaLgoMU2VjcmV0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEylBMKE1JlcG9zaXRvcmllc1NlcnZpY2USgAEKEExpc3RSZXBvc2l0b3JpZXMSLS5jazhzLnJlcG9zaXRvcmllcy52MS5MaXN0UmVwb3NpdG9yaWVzUmVxdWVzdBouLmNrOHMucmVwb3NpdG9yaWVzLnYxLkxpc3RSZXBvc2l0b3JpZXNSZXNwb25zZSINkAIBirUYBgoCAgMQARKHAQoNR2V0UmVwb3NpdG9yeRIqLmNrOHMucmVwb3NpdG9yaWVzLnYxLkdldFJlcG9zaXRvcnlSZXF1ZXN0GisuY2s4cy5yZXBvc2l0b3JpZXMudjEuR2V0UmVwb3NpdG9yeVJlc3BvbnNlIh2QAgGKtRgWCgMCAwQQARoHaW5ncmVzcxoEcnVucxJ0Cg1BZGRSZXBvc2l0b3J5EiouY2s4cy5yZXBvc2l0b3JpZXMudjEuQWRkUmVwb3NpdG9yeVJlcXVlc3QaKy5jazhzLnJlcG9zaXRvcmllcy52MS5BZGRSZXBvc2l0b3J5UmVzcG9uc2UiCoq1GAYKAgIDEAMSfQoQVXBkYXRlUmVwb3NpdG9yeRItLmNrOHMucmVwb3NpdG9yaWVzLnYxLlVwZGF0ZVJlcG9zaXRvcnlSZXF1ZXN0Gi4uY2s4cy5yZXBvc2l0b3JpZXMudjEuVXBkYXRlUmVwb3NpdG9yeVJlc3BvbnNlIgqKtRgGCgICAxADEn0KEFJlbW92ZVJlcG9zaXRvcnkSLS5jazhzLnJlcG9zaXRvcmllcy52MS5SZW1vdmVSZXBvc2l0b3J5UmVxdWVzdBouLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlbW92ZVJlcG9zaXRvcnlSZXNwb25zZSIKirUYBgoCAgMQAxKGAQoTUm90YXRlV2ViaG9va1NlY3JldBIwLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJvdGF0ZVdlYmhvb2tTZWNyZXRSZXF1ZXN0GjEuY2s4cy5yZXBvc2l0b3JpZXMudjEuUm90YXRlV2ViaG9va1NlY3JldFJlc3BvbnNlIgqKtRgGCgICAxADEn0KEFJvdGF0ZUNyZWRlbnRpYWwSLS5jazhzLnJlcG9zaXRvcmllcy52MS5Sb3RhdGVDcmVkZW50aWFsUmVxdWVzdBouLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJvdGF0ZUNyZWRlbnRpYWxSZXNwb25zZSIKirUYBgoCAgMQAxJ9Cg9DaGVja1JlcG9zaXRvcnkSLC5jazhzLnJlcG9zaXRvcmllcy52MS5DaGVja1JlcG9zaXRvcnlSZXF1ZXN0Gi0uY2s4cy5yZXBvc2l0b3JpZXMudjEuQ2hlY2tSZXBvc2l0b3J5UmVzcG9uc2UiDZACAoq1GAYKAgIDEAESegoOTWVuZFJlcG9zaXRvcnkSKy5jazhzLnJlcG9zaXRvcmllcy52MS5NZW5kUmVwb3NpdG9yeVJlcXVlc3QaLC5jazhzLnJlcG9zaXRvcmllcy52MS5NZW5kUmVwb3NpdG9yeVJlc3BvbnNlIg2QAgKKtRgGCgICAxADEmsKCVNldFNlY3JldBImLmNrOHMucmVwb3NpdG9yaWVzLnYxLlNldFNlY3JldFJlcXVlc3QaJy5jazhzLnJlcG9zaXRvcmllcy52MS5TZXRTZWNyZXRSZXNwb25zZSINkAICirUYBgoCAgMQAxKAAQoQU2V0UHJvamVjdFNlY3JldBItLmNrOHMucmVwb3NpdG9yaWVzLnYxLlNldFByb2plY3RTZWNyZXRSZXF1ZXN0Gi4uY2s4cy5yZXBvc2l0b3JpZXMudjEuU2V0UHJvamVjdFNlY3JldFJlc3BvbnNlIg2QAgKKtRgGCgICAxADEoYBChJMaXN0UHJvamVjdFNlY3JldHMSLy5jazhzLnJlcG9zaXRvcmllcy52MS5MaXN0UHJvamVjdFNlY3JldHNSZXF1ZXN0GjAuY2s4cy5yZXBvc2l0b3JpZXMudjEuTGlzdFByb2plY3RTZWNyZXRzUmVzcG9uc2UiDZACAYq1GAYKAgIDEAESXwoGUmVzZWFsEiMuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVzZWFsUmVxdWVzdBokLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlc2VhbFJlc3BvbnNlIgqQAgKKtRgDCgEDEo8BChNSZXNvbHZlUmVwb3NpdG9yaWVzEjAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVzb2x2ZVJlcG9zaXRvcmllc1JlcXVlc3QaMS5jazhzLnJlcG9zaXRvcmllcy52MS5SZXNvbHZlUmVwb3NpdG9yaWVzUmVzcG9uc2UiE5ACAYq1GAwKAQQaB2luZ3Jlc3MSegoMTm90ZURlbGl2ZXJ5EikuY2s4cy5yZXBvc2l0b3JpZXMudjEuTm90ZURlbGl2ZXJ5UmVxdWVzdBoqLmNrOHMucmVwb3NpdG9yaWVzLnYxLk5vdGVEZWxpdmVyeVJlc3BvbnNlIhOQAgKKtRgMCgEEGgdpbmdyZXNzEm4KCE1heVdyaXRlEiUuY2s4cy5yZXBvc2l0b3JpZXMudjEuTWF5V3JpdGVSZXF1ZXN0GiYuY2s4cy5yZXBvc2l0b3JpZXMudjEuTWF5V3JpdGVSZXNwb25zZSITkAIBirUYDAoBBBoHaW5ncmVzcxKMAQoSTGlzdEhvb2tEZWxpdmVyaWVzEi8uY2s4cy5yZXBvc2l0b3JpZXMudjEuTGlzdEhvb2tEZWxpdmVyaWVzUmVxdWVzdBowLmNrOHMucmVwb3NpdG9yaWVzLnYxLkxpc3RIb29rRGVsaXZlcmllc1Jlc3BvbnNlIhOQAgGKtRgMCgEEGgdpbmdyZXNzEpsBChdSZWRlbGl2ZXJIb29rRGVsaXZlcmllcxI0LmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlZGVsaXZlckhvb2tEZWxpdmVyaWVzUmVxdWVzdBo1LmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlZGVsaXZlckhvb2tEZWxpdmVyaWVzUmVzcG9uc2UiE5ACAoq1GAwKAQQaB2luZ3Jlc3MSdAoLT3BlblNlY3JldHMSKC5jazhzLnJlcG9zaXRvcmllcy52MS5PcGVuU2VjcmV0c1JlcXVlc3QaKS5jazhzLnJlcG9zaXRvcmllcy52MS5PcGVuU2VjcmV0c1Jlc3BvbnNlIhCQAgKKtRgJCgEEGgRydW5zYgZwcm90bzM", [file_ck8s_policy_v1_policy, file_ck8s_repositories_v1_repositories, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("Ci9jazhzL3JlcG9zaXRvcmllcy92MS9yZXBvc2l0b3JpZXNfc2VydmljZS5wcm90bxIUY2s4cy5yZXBvc2l0b3JpZXMudjEiUQoXTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QSDwoHcHJvamVjdBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJrChhMaXN0UmVwb3NpdG9yaWVzUmVzcG9uc2USNgoMcmVwb3NpdG9yaWVzGAEgAygLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiPwoUR2V0UmVwb3NpdG9yeVJlcXVlc3QSEgoKcmVwb3NpdG9yeRgBIAEoCRITCgtwcm9qZWN0X2lkcxgCIAMoCSJNChVHZXRSZXBvc2l0b3J5UmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkiigIKFEFkZFJlcG9zaXRvcnlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDwoHcHJvamVjdBgCIAEoCRIRCglmdWxsX25hbWUYAyABKAkSEwoLZXh0ZXJuYWxfaWQYBCABKAkSFgoOZGVmYXVsdF9icmFuY2gYBSABKAkSFQoNc2VydmljZXNfdGV4dBgGIAEoCRIWCg53ZWJob29rX3NlY3JldBgHIAEoCRIPCgV0b2tlbhgIIAEoCUgAEigKA2FwcBgJIAEoCzIZLmNrOHMucmVwb3NpdG9yaWVzLnYxLkFwcEgAEhUKDXNlcnZpY2VzX3BhdGgYCiABKAlCDAoKY3JlZGVudGlhbCJlChVBZGRSZXBvc2l0b3J5UmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkSFgoOd2ViaG9va19zZWNyZXQYAiABKAki2QEKF1VwZGF0ZVJlcG9zaXRvcnlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEgoKcmVwb3NpdG9yeRgCIAEoCRIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSEQoJZnVsbF9uYW1lGAQgASgJEhYKDmRlZmF1bHRfYnJhbmNoGAUgASgJEhUKDXNlcnZpY2VzX3RleHQYBiABKAkSDAoEZXRhZxgHIAEoCRIVCg1zZXJ2aWNlc19wYXRoGAggASgJIlAKGFVwZGF0ZVJlcG9zaXRvcnlSZXNwb25zZRI0CgpyZXBvc2l0b3J5GAEgASgLMiAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVwb3NpdG9yeSJBChdSZW1vdmVSZXBvc2l0b3J5UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhIKCnJlcG9zaXRvcnkYAiABKAkiLQoYUmVtb3ZlUmVwb3NpdG9yeVJlc3BvbnNlEhEKCWhvb2tfbGVmdBgBIAEoCSKKAQoXUm90YXRlQ3JlZGVudGlhbFJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRISCgpyZXBvc2l0b3J5GAIgASgJEg8KBXRva2VuGAMgASgJSAASKAoDYXBwGAQgASgLMhkuY2s4cy5yZXBvc2l0b3JpZXMudjEuQXBwSABCDAoKY3JlZGVudGlhbCJQChhSb3RhdGVDcmVkZW50aWFsUmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkiLAoWQ2hlY2tSZXBvc2l0b3J5UmVxdWVzdBISCgpyZXBvc2l0b3J5GAEgASgJIkoKF0NoZWNrUmVwb3NpdG9yeVJlc3BvbnNlEi8KCGZpbmRpbmdzGAEgAygLMh0uY2s4cy5yZXBvc2l0b3JpZXMudjEuRmluZGluZyI/ChVNZW5kUmVwb3NpdG9yeVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRISCgpyZXBvc2l0b3J5GAIgASgJIkkKFk1lbmRSZXBvc2l0b3J5UmVzcG9uc2USLwoIZmluZGluZ3MYASADKAsyHS5jazhzLnJlcG9zaXRvcmllcy52MS5GaW5kaW5nImgKE05vdGVEZWxpdmVyeVJlcXVlc3QSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRINCgVldmVudBgCIAEoCRIOCgZicmFuY2gYAyABKAkSGwoTc2lnbmVkX3dpdGhfY3VycmVudBgEIAEoCCIWChROb3RlRGVsaXZlcnlSZXNwb25zZSKTAQoPTWF5V3JpdGVSZXF1ZXN0EhUKDXJlcG9zaXRvcnlfaWQYASABKAkSDQoFbG9naW4YAiABKAkSEwoLZXh0ZXJuYWxfaWQYAyABKAkSFAoMcHVsbF9yZXF1ZXN0GAQgASgDEi8KBmNoYW5nZRgFIAEoCzIfLmNrOHMucmVwb3NpdG9yaWVzLnYxLkNoYW5nZVNldCI9CglDaGFuZ2VTZXQSFAoMcHVsbF9yZXF1ZXN0GAEgASgDEgwKBGJhc2UYAiABKAkSDAoEaGVhZBgDIAEoCSIyCgxDaGFuZ2VkRmlsZXMSDQoFcGF0aHMYASADKAkSEwoLaXNfY29tcGxldGUYAiABKAgiqwEKEE1heVdyaXRlUmVzcG9uc2USEQoJbWF5X3dyaXRlGAEgASgIEhQKDGlzX293bl9hY3RvchgCIAEoCBIzCgRoZWFkGAMgASgLMiUuY2s4cy5yZXBvc2l0b3JpZXMudjEuUHVsbFJlcXVlc3RIZWFkEjkKDWNoYW5nZWRfZmlsZXMYBCABKAsyIi5jazhzLnJlcG9zaXRvcmllcy52MS5DaGFuZ2VkRmlsZXMirgEKD1B1bGxSZXF1ZXN0SGVhZBISCgpjb21taXRfc2hhGAEgASgJEgsKA3JlZhgCIAEoCRIeChZyZXBvc2l0b3J5X2V4dGVybmFsX2lkGAMgASgJEhcKD3JlcG9zaXRvcnlfbmFtZRgEIAEoCRIQCghiYXNlX3JlZhgFIAEoCRIvCgt1cGRhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiLwoZTGlzdEhvb2tEZWxpdmVyaWVzUmVxdWVzdBISCgpwYWdlX3Rva2VuGAEgASgJIq8BChpMaXN0SG9va0RlbGl2ZXJpZXNSZXNwb25zZRIVCg1yZXBvc2l0b3J5X2lkGAEgASgJEjYKCmRlbGl2ZXJpZXMYAiADKAsyIi5jazhzLnJlcG9zaXRvcmllcy52MS5Ib29rRGVsaXZlcnkSKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSJ3Ch5SZWRlbGl2ZXJIb29rRGVsaXZlcmllc1JlcXVlc3QSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRITCgthdHRlbXB0X2lkcxgCIAMoCRIpCgV1bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiTQofUmVkZWxpdmVySG9va0RlbGl2ZXJpZXNSZXNwb25zZRIZChFsYXRlcl9hdHRlbXB0X2lkcxgBIAMoCRIPCgdyZWFzb25zGAIgAygJInUKGlJvdGF0ZVdlYmhvb2tTZWNyZXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEgoKcmVwb3NpdG9yeRgCIAEoCRIWCg53ZWJob29rX3NlY3JldBgDIAEoCRIXCg9vdmVybGFwX3NlY29uZHMYBCABKAMiawobUm90YXRlV2ViaG9va1NlY3JldFJlc3BvbnNlEjQKCnJlcG9zaXRvcnkYASABKAsyIC5jazhzLnJlcG9zaXRvcmllcy52MS5SZXBvc2l0b3J5EhYKDndlYmhvb2tfc2VjcmV0GAIgASgJIo0BChBTZXRTZWNyZXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEgoKcmVwb3NpdG9yeRgCIAEoCRIMCgRuYW1lGAMgASgJEg0KBXZhbHVlGAQgASgJEjQKB2JpbmRpbmcYBSABKAsyIy5jazhzLnJlcG9zaXRvcmllcy52MS5TZWNyZXRCaW5kaW5nIiEKDVNlY3JldEJpbmRpbmcSEAoIdHJpZ2dlcnMYASADKAkiWwoRU2V0U2VjcmV0UmVzcG9uc2USNAoKcmVwb3NpdG9yeRgBIAEoCzIgLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlcG9zaXRvcnkSEAoId2FybmluZ3MYAiADKAkiWwoXU2V0UHJvamVjdFNlY3JldFJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdwcm9qZWN0GAIgASgJEgwKBG5hbWUYAyABKAkSDQoFdmFsdWUYBCABKAkiWgoYU2V0UHJvamVjdFNlY3JldFJlc3BvbnNlEiwKBnNlY3JldBgBIAEoCzIcLmNrOHMucmVwb3NpdG9yaWVzLnYxLlNlY3JldBIQCgh3YXJuaW5ncxgCIAMoCSJTChlMaXN0UHJvamVjdFNlY3JldHNSZXF1ZXN0Eg8KB3Byb2plY3QYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiZAoaTGlzdFByb2plY3RTZWNyZXRzUmVzcG9uc2USLQoHc2VjcmV0cxgBIAMoCzIcLmNrOHMucmVwb3NpdG9yaWVzLnYxLlNlY3JldBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIwoNUmVzZWFsUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJIkgKDlJlc2VhbFJlc3BvbnNlEg4KBmtleV9pZBgBIAEoCRIQCghyZXNlYWxlZBgCIAEoAxIUCgxpZGxlX2tleV9pZHMYAyADKAkiZAoaUmVzb2x2ZVJlcG9zaXRvcmllc1JlcXVlc3QSMAoIcHJvdmlkZXIYASABKA4yHi5jazhzLnJlcG9zaXRvcmllcy52MS5Qcm92aWRlchIUCgxleHRlcm5hbF9pZHMYAiADKAkiXQobUmVzb2x2ZVJlcG9zaXRvcmllc1Jlc3BvbnNlEj4KDHJlcG9zaXRvcmllcxgBIAMoCzIoLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlc29sdmVkUmVwb3NpdG9yeSLAAQoSUmVzb2x2ZWRSZXBvc2l0b3J5EjQKCnJlcG9zaXRvcnkYASABKAsyIC5jazhzLnJlcG9zaXRvcmllcy52MS5SZXBvc2l0b3J5EhcKD3dlYmhvb2tfc2VjcmV0cxgCIAMoCRIvCgtleHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoFYWN0b3IYBCABKAsyGy5jazhzLnJlcG9zaXRvcmllcy52MS5BY3RvciIrCgVBY3RvchITCgtleHRlcm5hbF9pZBgBIAEoCRINCgVsb2dpbhgCIAEoCSJtChJPcGVuU2VjcmV0c1JlcXVlc3QSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRINCgVuYW1lcxgCIAMoCRIRCgd0cmlnZ2VyGAMgASgJSAASFAoKYWRtaW5fc3BlYxgEIAEoCEgAQggKBm9yaWdpbiKmAQoTT3BlblNlY3JldHNSZXNwb25zZRJHCgdzZWNyZXRzGAEgAygLMjYuY2s4cy5yZXBvc2l0b3JpZXMudjEuT3BlblNlY3JldHNSZXNwb25zZS5TZWNyZXRzRW50cnkSFgoOd2l0aGhlbGRfbmFtZXMYAiADKAkaLgoMU2VjcmV0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEylBMKE1JlcG9zaXRvcmllc1NlcnZpY2USgAEKEExpc3RSZXBvc2l0b3JpZXMSLS5jazhzLnJlcG9zaXRvcmllcy52MS5MaXN0UmVwb3NpdG9yaWVzUmVxdWVzdBouLmNrOHMucmVwb3NpdG9yaWVzLnYxLkxpc3RSZXBvc2l0b3JpZXNSZXNwb25zZSINkAIBirUYBgoCAgMQARKHAQoNR2V0UmVwb3NpdG9yeRIqLmNrOHMucmVwb3NpdG9yaWVzLnYxLkdldFJlcG9zaXRvcnlSZXF1ZXN0GisuY2s4cy5yZXBvc2l0b3JpZXMudjEuR2V0UmVwb3NpdG9yeVJlc3BvbnNlIh2QAgGKtRgWCgMCAwQQARoHaW5ncmVzcxoEcnVucxJ0Cg1BZGRSZXBvc2l0b3J5EiouY2s4cy5yZXBvc2l0b3JpZXMudjEuQWRkUmVwb3NpdG9yeVJlcXVlc3QaKy5jazhzLnJlcG9zaXRvcmllcy52MS5BZGRSZXBvc2l0b3J5UmVzcG9uc2UiCoq1GAYKAgIDEAMSfQoQVXBkYXRlUmVwb3NpdG9yeRItLmNrOHMucmVwb3NpdG9yaWVzLnYxLlVwZGF0ZVJlcG9zaXRvcnlSZXF1ZXN0Gi4uY2s4cy5yZXBvc2l0b3JpZXMudjEuVXBkYXRlUmVwb3NpdG9yeVJlc3BvbnNlIgqKtRgGCgICAxADEn0KEFJlbW92ZVJlcG9zaXRvcnkSLS5jazhzLnJlcG9zaXRvcmllcy52MS5SZW1vdmVSZXBvc2l0b3J5UmVxdWVzdBouLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlbW92ZVJlcG9zaXRvcnlSZXNwb25zZSIKirUYBgoCAgMQAxKGAQoTUm90YXRlV2ViaG9va1NlY3JldBIwLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJvdGF0ZVdlYmhvb2tTZWNyZXRSZXF1ZXN0GjEuY2s4cy5yZXBvc2l0b3JpZXMudjEuUm90YXRlV2ViaG9va1NlY3JldFJlc3BvbnNlIgqKtRgGCgICAxADEn0KEFJvdGF0ZUNyZWRlbnRpYWwSLS5jazhzLnJlcG9zaXRvcmllcy52MS5Sb3RhdGVDcmVkZW50aWFsUmVxdWVzdBouLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJvdGF0ZUNyZWRlbnRpYWxSZXNwb25zZSIKirUYBgoCAgMQAxJ9Cg9DaGVja1JlcG9zaXRvcnkSLC5jazhzLnJlcG9zaXRvcmllcy52MS5DaGVja1JlcG9zaXRvcnlSZXF1ZXN0Gi0uY2s4cy5yZXBvc2l0b3JpZXMudjEuQ2hlY2tSZXBvc2l0b3J5UmVzcG9uc2UiDZACAoq1GAYKAgIDEAESegoOTWVuZFJlcG9zaXRvcnkSKy5jazhzLnJlcG9zaXRvcmllcy52MS5NZW5kUmVwb3NpdG9yeVJlcXVlc3QaLC5jazhzLnJlcG9zaXRvcmllcy52MS5NZW5kUmVwb3NpdG9yeVJlc3BvbnNlIg2QAgKKtRgGCgICAxADEmsKCVNldFNlY3JldBImLmNrOHMucmVwb3NpdG9yaWVzLnYxLlNldFNlY3JldFJlcXVlc3QaJy5jazhzLnJlcG9zaXRvcmllcy52MS5TZXRTZWNyZXRSZXNwb25zZSINkAICirUYBgoCAgMQAxKAAQoQU2V0UHJvamVjdFNlY3JldBItLmNrOHMucmVwb3NpdG9yaWVzLnYxLlNldFByb2plY3RTZWNyZXRSZXF1ZXN0Gi4uY2s4cy5yZXBvc2l0b3JpZXMudjEuU2V0UHJvamVjdFNlY3JldFJlc3BvbnNlIg2QAgKKtRgGCgICAxADEoYBChJMaXN0UHJvamVjdFNlY3JldHMSLy5jazhzLnJlcG9zaXRvcmllcy52MS5MaXN0UHJvamVjdFNlY3JldHNSZXF1ZXN0GjAuY2s4cy5yZXBvc2l0b3JpZXMudjEuTGlzdFByb2plY3RTZWNyZXRzUmVzcG9uc2UiDZACAYq1GAYKAgIDEAESXwoGUmVzZWFsEiMuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVzZWFsUmVxdWVzdBokLmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlc2VhbFJlc3BvbnNlIgqQAgKKtRgDCgEDEo8BChNSZXNvbHZlUmVwb3NpdG9yaWVzEjAuY2s4cy5yZXBvc2l0b3JpZXMudjEuUmVzb2x2ZVJlcG9zaXRvcmllc1JlcXVlc3QaMS5jazhzLnJlcG9zaXRvcmllcy52MS5SZXNvbHZlUmVwb3NpdG9yaWVzUmVzcG9uc2UiE5ACAYq1GAwKAQQaB2luZ3Jlc3MSegoMTm90ZURlbGl2ZXJ5EikuY2s4cy5yZXBvc2l0b3JpZXMudjEuTm90ZURlbGl2ZXJ5UmVxdWVzdBoqLmNrOHMucmVwb3NpdG9yaWVzLnYxLk5vdGVEZWxpdmVyeVJlc3BvbnNlIhOQAgKKtRgMCgEEGgdpbmdyZXNzEm4KCE1heVdyaXRlEiUuY2s4cy5yZXBvc2l0b3JpZXMudjEuTWF5V3JpdGVSZXF1ZXN0GiYuY2s4cy5yZXBvc2l0b3JpZXMudjEuTWF5V3JpdGVSZXNwb25zZSITkAIBirUYDAoBBBoHaW5ncmVzcxKMAQoSTGlzdEhvb2tEZWxpdmVyaWVzEi8uY2s4cy5yZXBvc2l0b3JpZXMudjEuTGlzdEhvb2tEZWxpdmVyaWVzUmVxdWVzdBowLmNrOHMucmVwb3NpdG9yaWVzLnYxLkxpc3RIb29rRGVsaXZlcmllc1Jlc3BvbnNlIhOQAgGKtRgMCgEEGgdpbmdyZXNzEpsBChdSZWRlbGl2ZXJIb29rRGVsaXZlcmllcxI0LmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlZGVsaXZlckhvb2tEZWxpdmVyaWVzUmVxdWVzdBo1LmNrOHMucmVwb3NpdG9yaWVzLnYxLlJlZGVsaXZlckhvb2tEZWxpdmVyaWVzUmVzcG9uc2UiE5ACAoq1GAwKAQQaB2luZ3Jlc3MSdAoLT3BlblNlY3JldHMSKC5jazhzLnJlcG9zaXRvcmllcy52MS5PcGVuU2VjcmV0c1JlcXVlc3QaKS5jazhzLnJlcG9zaXRvcmllcy52MS5PcGVuU2VjcmV0c1Jlc3BvbnNlIhCQAgKKtRgJCgEEGgRydW5zYgZwcm90bzM", [file_ck8s_policy_v1_policy, file_ck8s_repositories_v1_repositories, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * A page of repositories to list.
@@ -646,6 +646,13 @@ export type MayWriteRequest = Message<"ck8s.repositories.v1.MayWriteRequest"> & 
    * @generated from field: int64 pull_request = 4;
    */
   pullRequest: bigint;
+
+  /**
+   * The change whose files are asked for; unset: none.
+   *
+   * @generated from field: ck8s.repositories.v1.ChangeSet change = 5;
+   */
+  change?: ChangeSet | undefined;
 };
 
 /**
@@ -654,6 +661,69 @@ export type MayWriteRequest = Message<"ck8s.repositories.v1.MayWriteRequest"> & 
  */
 export const MayWriteRequestSchema: GenMessage<MayWriteRequest> = /*@__PURE__*/
   messageDesc(file_ck8s_repositories_v1_repositories_service, 18);
+
+/**
+ * A change: of a pull request, or between two commits.
+ *
+ * @generated from message ck8s.repositories.v1.ChangeSet
+ */
+export type ChangeSet = Message<"ck8s.repositories.v1.ChangeSet"> & {
+  /**
+   * The pull request's number; 0: the change is between two commits.
+   *
+   * @generated from field: int64 pull_request = 1;
+   */
+  pullRequest: bigint;
+
+  /**
+   * A commit or a branch.
+   *
+   * @generated from field: string base = 2;
+   */
+  base: string;
+
+  /**
+   * A commit that has what the base has not.
+   *
+   * @generated from field: string head = 3;
+   */
+  head: string;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.ChangeSet.
+ * Use `create(ChangeSetSchema)` to create a new message.
+ */
+export const ChangeSetSchema: GenMessage<ChangeSet> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 19);
+
+/**
+ * The files of a change, as far as the provider states them.
+ *
+ * @generated from message ck8s.repositories.v1.ChangedFiles
+ */
+export type ChangedFiles = Message<"ck8s.repositories.v1.ChangedFiles"> & {
+  /**
+   * Their paths, at most 1 MiB of them; of a file that was moved both.
+   *
+   * @generated from field: repeated string paths = 1;
+   */
+  paths: string[];
+
+  /**
+   * These are all.
+   *
+   * @generated from field: bool is_complete = 2;
+   */
+  isComplete: boolean;
+};
+
+/**
+ * Describes the message ck8s.repositories.v1.ChangedFiles.
+ * Use `create(ChangedFilesSchema)` to create a new message.
+ */
+export const ChangedFilesSchema: GenMessage<ChangedFiles> = /*@__PURE__*/
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 20);
 
 /**
  * What the provider says.
@@ -681,6 +751,13 @@ export type MayWriteResponse = Message<"ck8s.repositories.v1.MayWriteResponse"> 
    * @generated from field: ck8s.repositories.v1.PullRequestHead head = 3;
    */
   head?: PullRequestHead | undefined;
+
+  /**
+   * The files of the change; unset: they were not asked for, or the person may not write.
+   *
+   * @generated from field: ck8s.repositories.v1.ChangedFiles changed_files = 4;
+   */
+  changedFiles?: ChangedFiles | undefined;
 };
 
 /**
@@ -688,7 +765,7 @@ export type MayWriteResponse = Message<"ck8s.repositories.v1.MayWriteResponse"> 
  * Use `create(MayWriteResponseSchema)` to create a new message.
  */
 export const MayWriteResponseSchema: GenMessage<MayWriteResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 19);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 21);
 
 /**
  * The commit that a pull request offers, and where it is.
@@ -744,7 +821,7 @@ export type PullRequestHead = Message<"ck8s.repositories.v1.PullRequestHead"> & 
  * Use `create(PullRequestHeadSchema)` to create a new message.
  */
 export const PullRequestHeadSchema: GenMessage<PullRequestHead> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 20);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 22);
 
 /**
  * Repositories whose hooks are asked about: all that ck8s manages.
@@ -765,7 +842,7 @@ export type ListHookDeliveriesRequest = Message<"ck8s.repositories.v1.ListHookDe
  * Use `create(ListHookDeliveriesRequestSchema)` to create a new message.
  */
 export const ListHookDeliveriesRequestSchema: GenMessage<ListHookDeliveriesRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 21);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 23);
 
 /**
  * The deliveries that one hook attempted.
@@ -807,7 +884,7 @@ export type ListHookDeliveriesResponse = Message<"ck8s.repositories.v1.ListHookD
  * Use `create(ListHookDeliveriesResponseSchema)` to create a new message.
  */
 export const ListHookDeliveriesResponseSchema: GenMessage<ListHookDeliveriesResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 22);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 24);
 
 /**
  * Deliveries that did not arrive.
@@ -842,7 +919,7 @@ export type RedeliverHookDeliveriesRequest = Message<"ck8s.repositories.v1.Redel
  * Use `create(RedeliverHookDeliveriesRequestSchema)` to create a new message.
  */
 export const RedeliverHookDeliveriesRequestSchema: GenMessage<RedeliverHookDeliveriesRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 23);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 25);
 
 /**
  * The provider's answers.
@@ -870,7 +947,7 @@ export type RedeliverHookDeliveriesResponse = Message<"ck8s.repositories.v1.Rede
  * Use `create(RedeliverHookDeliveriesResponseSchema)` to create a new message.
  */
 export const RedeliverHookDeliveriesResponseSchema: GenMessage<RedeliverHookDeliveriesResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 24);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 26);
 
 /**
  * A webhook secret to replace.
@@ -912,7 +989,7 @@ export type RotateWebhookSecretRequest = Message<"ck8s.repositories.v1.RotateWeb
  * Use `create(RotateWebhookSecretRequestSchema)` to create a new message.
  */
 export const RotateWebhookSecretRequestSchema: GenMessage<RotateWebhookSecretRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 25);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 27);
 
 /**
  * The new webhook secret.
@@ -940,7 +1017,7 @@ export type RotateWebhookSecretResponse = Message<"ck8s.repositories.v1.RotateWe
  * Use `create(RotateWebhookSecretResponseSchema)` to create a new message.
  */
 export const RotateWebhookSecretResponseSchema: GenMessage<RotateWebhookSecretResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 26);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 28);
 
 /**
  * A secret to set.
@@ -989,7 +1066,7 @@ export type SetSecretRequest = Message<"ck8s.repositories.v1.SetSecretRequest"> 
  * Use `create(SetSecretRequestSchema)` to create a new message.
  */
 export const SetSecretRequestSchema: GenMessage<SetSecretRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 27);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 29);
 
 /**
  * The triggers that a secret is bound to.
@@ -1010,7 +1087,7 @@ export type SecretBinding = Message<"ck8s.repositories.v1.SecretBinding"> & {
  * Use `create(SecretBindingSchema)` to create a new message.
  */
 export const SecretBindingSchema: GenMessage<SecretBinding> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 28);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 30);
 
 /**
  * The secret is set.
@@ -1038,7 +1115,7 @@ export type SetSecretResponse = Message<"ck8s.repositories.v1.SetSecretResponse"
  * Use `create(SetSecretResponseSchema)` to create a new message.
  */
 export const SetSecretResponseSchema: GenMessage<SetSecretResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 29);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 31);
 
 /**
  * A secret of a project to set.
@@ -1080,7 +1157,7 @@ export type SetProjectSecretRequest = Message<"ck8s.repositories.v1.SetProjectSe
  * Use `create(SetProjectSecretRequestSchema)` to create a new message.
  */
 export const SetProjectSecretRequestSchema: GenMessage<SetProjectSecretRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 30);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 32);
 
 /**
  * The secret is set.
@@ -1108,7 +1185,7 @@ export type SetProjectSecretResponse = Message<"ck8s.repositories.v1.SetProjectS
  * Use `create(SetProjectSecretResponseSchema)` to create a new message.
  */
 export const SetProjectSecretResponseSchema: GenMessage<SetProjectSecretResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 31);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 33);
 
 /**
  * A page of a project's secrets to list.
@@ -1143,7 +1220,7 @@ export type ListProjectSecretsRequest = Message<"ck8s.repositories.v1.ListProjec
  * Use `create(ListProjectSecretsRequestSchema)` to create a new message.
  */
 export const ListProjectSecretsRequestSchema: GenMessage<ListProjectSecretsRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 32);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 34);
 
 /**
  * A page of a project's secrets.
@@ -1171,7 +1248,7 @@ export type ListProjectSecretsResponse = Message<"ck8s.repositories.v1.ListProje
  * Use `create(ListProjectSecretsResponseSchema)` to create a new message.
  */
 export const ListProjectSecretsResponseSchema: GenMessage<ListProjectSecretsResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 33);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 35);
 
 /**
  * A request to seal stored secrets again.
@@ -1192,7 +1269,7 @@ export type ResealRequest = Message<"ck8s.repositories.v1.ResealRequest"> & {
  * Use `create(ResealRequestSchema)` to create a new message.
  */
 export const ResealRequestSchema: GenMessage<ResealRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 34);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 36);
 
 /**
  * The result of sealing again.
@@ -1227,7 +1304,7 @@ export type ResealResponse = Message<"ck8s.repositories.v1.ResealResponse"> & {
  * Use `create(ResealResponseSchema)` to create a new message.
  */
 export const ResealResponseSchema: GenMessage<ResealResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 35);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 37);
 
 /**
  * Repositories to resolve.
@@ -1255,7 +1332,7 @@ export type ResolveRepositoriesRequest = Message<"ck8s.repositories.v1.ResolveRe
  * Use `create(ResolveRepositoriesRequestSchema)` to create a new message.
  */
 export const ResolveRepositoriesRequestSchema: GenMessage<ResolveRepositoriesRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 36);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 38);
 
 /**
  * What is needed to verify and match.
@@ -1278,7 +1355,7 @@ export type ResolveRepositoriesResponse = Message<"ck8s.repositories.v1.ResolveR
  * Use `create(ResolveRepositoriesResponseSchema)` to create a new message.
  */
 export const ResolveRepositoriesResponseSchema: GenMessage<ResolveRepositoriesResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 37);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 39);
 
 /**
  * A repository with its webhook secrets in the clear; never logged, never stored.
@@ -1320,7 +1397,7 @@ export type ResolvedRepository = Message<"ck8s.repositories.v1.ResolvedRepositor
  * Use `create(ResolvedRepositorySchema)` to create a new message.
  */
 export const ResolvedRepositorySchema: GenMessage<ResolvedRepository> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 38);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 40);
 
 /**
  * An account at a provider.
@@ -1348,7 +1425,7 @@ export type Actor = Message<"ck8s.repositories.v1.Actor"> & {
  * Use `create(ActorSchema)` to create a new message.
  */
 export const ActorSchema: GenMessage<Actor> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 39);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 41);
 
 /**
  * Secrets to open: of the repository or, where it has none of the name, of its project.
@@ -1400,7 +1477,7 @@ export type OpenSecretsRequest = Message<"ck8s.repositories.v1.OpenSecretsReques
  * Use `create(OpenSecretsRequestSchema)` to create a new message.
  */
 export const OpenSecretsRequestSchema: GenMessage<OpenSecretsRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 40);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 42);
 
 /**
  * Secrets in the clear; never logged, never stored.
@@ -1428,7 +1505,7 @@ export type OpenSecretsResponse = Message<"ck8s.repositories.v1.OpenSecretsRespo
  * Use `create(OpenSecretsResponseSchema)` to create a new message.
  */
 export const OpenSecretsResponseSchema: GenMessage<OpenSecretsResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_repositories_v1_repositories_service, 41);
+  messageDesc(file_ck8s_repositories_v1_repositories_service, 43);
 
 /**
  * Repositories, their webhook secrets, the secrets of their runs, and services.yaml. A repository is named by its id or
@@ -1593,7 +1670,8 @@ export const RepositoriesService: GenService<{
     output: typeof NoteDeliveryResponseSchema;
   },
   /**
-   * Asks the provider whether a person may write to a repository, and what a pull request's head is now.
+   * Asks the provider whether a person may write to a repository, what a pull request's head is now, and which files a
+   * change has.
    * FAILED_PRECONDITION: ck8s has no credential for it.
    *
    * @generated from rpc ck8s.repositories.v1.RepositoriesService.MayWrite

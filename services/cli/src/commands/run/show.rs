@@ -42,6 +42,7 @@ pub(super) fn describe(run: &Run) -> String {
                 false => String::new(),
             },
         ),
+        ("Note", trigger.note),
         ("Image", spec.image),
         ("Command", spec.command.join(" ")),
         ("Attempt", run.attempt.to_string()),

@@ -1,7 +1,6 @@
 //! Which triggers an event matches, or, in words, which came closest.
 mod mismatch;
 mod rules;
-mod wording;
 
 use super::{
     delivery::MAX_REASON_CHARS,

@@ -1,6 +1,7 @@
 //! The rules of one trigger: each compares one property of the event with what the trigger asks for.
 use super::{
     super::{
+        changed_files::{self, PathMatch},
         command,
         event::{WebhookEvent, WriteAccessSource},
         forks::ForkPolicy,
@@ -12,9 +13,9 @@ use super::{
         skip_markers,
         text::is_same_word,
         trigger::Trigger,
+        wording::{any_of, quoted},
     },
     mismatch::Mismatch,
-    wording::{any_of, quoted},
 };
 
 /// The event of GitHub's merge queue, and the account that acts for it.
@@ -30,7 +31,7 @@ pub(super) fn mismatch(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mis
         .or_else(|| label(trigger, event.payload))
         .or_else(|| comment(trigger, event.payload))
         .or_else(|| branch(trigger, event))
-        .or_else(|| path(trigger, event.payload))
+        .or_else(|| path(trigger, event))
         .or_else(|| skip(trigger, event))
         .or_else(|| fork(trigger, event))
         .or_else(|| sender(trigger, event))
@@ -147,26 +148,32 @@ fn branch(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mismatch> {
     (!matches).then(|| Mismatch::Branch(format!("wants {wants}, {got}")))
 }
 
-fn path(trigger: &Trigger, payload: &Payload<'_>) -> Option<Mismatch> {
-    if trigger.paths.is_empty() {
+/// What the delivery does not list is asked for later, if there is somebody to ask.
+fn path(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mismatch> {
+    if trigger.is_for_any_file(event) {
         return None;
     }
-    let mut files = 0_usize;
-    for commit in payload.commits.0.iter().filter_map(|c| c.0.as_ref()) {
-        for list in [commit.added, commit.modified, commit.removed] {
-            let fits = list.any(|file| {
-                files += 1;
-                trigger.paths.matches(file)
-            });
-            if fits {
-                return None;
+    let paths = &trigger.paths;
+    let expected = || any_of(&paths.texts());
+    let problem = match changed_files::check(paths, event) {
+        PathMatch::Fits => return None,
+        PathMatch::NoneFits(count) => changed_files::none_fits(paths, count),
+        PathMatch::NoFiles => format!(
+            "wants a changed file in {}, and this event changes none: leave out `paths`",
+            expected()
+        ),
+        PathMatch::Unknown { .. } if event.has_provider() => return None,
+        PathMatch::Unknown { listed, .. } => format!(
+            "wants a changed file in {}: the delivery lists {}, and nobody can be asked for others without a credential: \
+             add one",
+            expected(),
+            match listed {
+                0 => "no files".to_owned(),
+                count => format!("{count} files of which none fits"),
             }
-        }
-    }
-    let expected = any_of(&trigger.paths.texts());
-    Some(Mismatch::Path(format!(
-        "wants a changed file in {expected}, none of {files} fits"
-    )))
+        ),
+    };
+    Some(Mismatch::Path(problem))
 }
 
 fn skip(trigger: &Trigger, event: WebhookEvent<'_>) -> Option<Mismatch> {

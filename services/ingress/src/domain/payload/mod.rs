@@ -24,7 +24,7 @@ pub(crate) use self::{
 /// stored must be readable.
 const MAX_DEPTH: usize = 128;
 /// Bounds the commits of a push that are looked at. GitHub sends no more.
-const MAX_COMMITS: usize = 2_048;
+pub(crate) const MAX_COMMITS: usize = 2_048;
 
 /// The fields of a payload that matter.
 #[derive(Deserialize, Default, Debug)]
@@ -59,10 +59,13 @@ pub(crate) struct Payload<'a> {
     #[serde(borrow)]
     pub(crate) ref_type: Text<'a>,
     #[serde(borrow)]
+    pub(crate) before: Text<'a>,
+    #[serde(borrow)]
     pub(crate) after: Text<'a>,
     #[serde(borrow)]
     pub(crate) compare: Text<'a>,
     pub(crate) deleted: Flag,
+    pub(crate) forced: Flag,
     #[serde(borrow)]
     pub(crate) head_commit: Object<Commit<'a>>,
     #[serde(borrow)]

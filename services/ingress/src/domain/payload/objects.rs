@@ -175,6 +175,8 @@ pub(crate) struct MergeGroup<'a> {
     pub(crate) head_ref: Text<'a>,
     #[serde(borrow)]
     pub(crate) head_sha: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) base_sha: Text<'a>,
     /// The branch that they go to, in full.
     #[serde(borrow)]
     pub(crate) base_ref: Text<'a>,

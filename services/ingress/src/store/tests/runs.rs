@@ -28,6 +28,7 @@ fn requests(world: &World, triggers: &[&str], first_trigger: Option<&str>) -> Ru
             needs_write_access: false,
             sender_id: None,
             head: None,
+            files: None,
         },
         question: None,
         id_of_trigger: false,

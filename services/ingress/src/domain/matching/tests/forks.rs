@@ -1,8 +1,8 @@
 //! Code of other repositories: what runs, with which secrets, in which concurrency group.
 use super::*;
 use crate::domain::{
-    head::PullRequestHead, origin::OtherRepository, repository::WebhookSecrets,
-    run_request::RunRequest,
+    changed_files::ChangedFiles, head::PullRequestHead, origin::OtherRepository,
+    repository::WebhookSecrets, run_request::RunRequest,
 };
 
 /// The head of the fork's pull request.
@@ -276,7 +276,7 @@ fn settled(trigger: Trigger, body: &str, head: &PullRequestHead) -> Result<Trigg
         question.sender.map(|sender| sender.login).as_deref(),
         Some("mona")
     );
-    request.settle(Some(head))?;
+    request.settle(Some(head), &ChangedFiles::default())?;
     Ok(request.run)
 }
 
@@ -379,7 +379,7 @@ fn a_head_that_the_provider_does_not_state_runs_nothing() {
         panic!("{decision:?}");
     };
     let mut request = RunRequest::new(&repository(), *run);
-    assert!(request.settle(None).is_err());
+    assert!(request.settle(None, &ChangedFiles::default()).is_err());
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! Every rule of matching, with payloads cut down to what the rule reads.
+mod changed_files;
 mod comments;
 mod events;
 mod forks;

@@ -4,7 +4,7 @@
 const MAX_QUOTED_VALUES: usize = 5;
 
 /// Quotes one value.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     if text.is_empty() {
         "none".to_owned()
     } else {
@@ -13,7 +13,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// Quotes the values as alternatives.
-pub(super) fn any_of(texts: &[String]) -> String {
+pub(crate) fn any_of(texts: &[String]) -> String {
     let mut words: Vec<String> = texts
         .iter()
         .take(MAX_QUOTED_VALUES)
