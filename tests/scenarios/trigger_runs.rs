@@ -7,7 +7,7 @@ use std::{
 use ck8s_proto::{
     ingress::v1::{Delivery, DeliveryState},
     repositories::v1 as pb,
-    runs::v1::Run,
+    runs::v1::{Run, RunReason, RunState},
 };
 use ck8s_tests::{Setup, Webhook, World, new_id, until};
 use futures::future::join_all;
@@ -225,4 +225,73 @@ async fn a_repair_with_a_changed_file_makes_no_run_twice() {
     world.restart().await;
     let deliveries = handled(&world, 1).await;
     assert_each_has_its_runs(&world, &deliveries, &["c", "b", "a"]).await;
+}
+
+/// A run of the group with the same branch, for as long as it is the newest.
+const SUPERSEDING: &str = "version: 1
+defaults: { command: x, concurrency: { group: \"{branch}\", cancel_in_progress: true } }
+triggers:
+  - { name: build, on: { event: push } }
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_pushes_in_any_order_leave_the_newest_alive() {
+    let (world, _, secret) = by_hand(SUPERSEDING).await;
+    let orders = [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ];
+    for (nr, order) in orders.iter().enumerate() {
+        for push_nr in order {
+            let commit = |nr: usize| nr.to_string().repeat(40);
+            let mut payload = push(&commit(push_nr + 1));
+            payload["before"] = commit(*push_nr).into();
+            payload["ref"] = format!("refs/heads/branch-{nr}").into();
+            payload["repository"]["pushed_at"] = (1_795_687_200 + 20 * push_nr).into();
+            let body = payload.to_string().into_bytes();
+            send(Webhook::new("push", body, &secret), world.ready.url.clone()).await;
+            handled(&world, world.admin.all_deliveries().await.len()).await;
+        }
+    }
+    let runs = world.admin.all_runs("").await;
+    assert_eq!(runs.len(), 3 * orders.len());
+    for nr in 0..orders.len() {
+        let of_branch = |run: &&Run| {
+            let trigger = run.trigger.as_ref();
+            trigger.is_some_and(|trigger| trigger.r#ref == format!("branch-{nr}"))
+        };
+        let (alive, ended): (Vec<_>, Vec<_>) = runs
+            .iter()
+            .filter(of_branch)
+            .partition(|run| run.state() == RunState::Pending);
+        let [newest] = alive.as_slice() else {
+            panic!("order {:?}: {alive:?}", orders[nr]);
+        };
+        let trigger = newest.trigger.as_ref().expect("a trigger");
+        assert_eq!(trigger.commit_sha, "3".repeat(40), "{:?}", orders[nr]);
+        assert_eq!(ended.len(), 2);
+        for run in ended {
+            assert_eq!(run.reason(), RunReason::Superseded);
+            let names_newer = |newer: &Run| run.id != newer.id && run.message.contains(&newer.id);
+            assert!(runs.iter().any(names_newer), "{}", run.message);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_runs_of_one_delivery_do_not_end_each_other() {
+    let second = "  - { name: lint, on: { event: push } }\n";
+    let (world, _, secret) = by_hand(&format!("{SUPERSEDING}{second}")).await;
+    for alive in [2, 2] {
+        send(webhook(&secret), world.ready.url.clone()).await;
+        handled(&world, world.admin.all_deliveries().await.len()).await;
+        let runs = world.admin.all_runs("").await;
+        let pending = runs.iter().filter(|run| run.state() == RunState::Pending);
+        assert_eq!(pending.count(), alive, "{runs:?}");
+    }
+    assert_eq!(world.admin.all_runs("").await.len(), 4);
 }

@@ -96,6 +96,13 @@ pub struct RunTrigger {
     /// What was not known when the trigger matched, in a sentence; empty: nothing.
     #[prost(string, tag = "20")]
     pub note: ::prost::alloc::string::String,
+    /// The commit that a push moved its ref away from; empty: no push.
+    #[prost(string, tag = "14")]
+    pub before_sha: ::prost::alloc::string::String,
+    /// When the push reached the provider, in seconds since 1970, by the provider's clock; 0: not known. Pushes are
+    /// ordered by it and by their commits, in whatever order they arrive.
+    #[prost(int64, tag = "15")]
+    pub pushed_at: i64,
 }
 /// One run.
 #[derive(Clone, PartialEq, ::prost::Message)]

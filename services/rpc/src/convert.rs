@@ -203,6 +203,8 @@ pub fn trigger_to_pb(trigger: RunTrigger) -> pb::RunTrigger {
         head_repository: trigger.head_repository,
         secrets_withheld: trigger.secrets_withheld,
         note: trigger.note,
+        before_sha: trigger.before_sha,
+        pushed_at: trigger.pushed_at,
     }
 }
 
@@ -225,5 +227,7 @@ pub fn trigger_from_pb(trigger: pb::RunTrigger) -> RunTrigger {
         head_repository: trigger.head_repository,
         secrets_withheld: trigger.secrets_withheld,
         note: trigger.note,
+        before_sha: trigger.before_sha,
+        pushed_at: trigger.pushed_at,
     }
 }

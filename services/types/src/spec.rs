@@ -265,6 +265,21 @@ pub struct RunTrigger {
     /// What was not known when the trigger matched, in a sentence; empty: nothing.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub note: String,
+    /// The commit that a push moved its ref away from; empty: no push.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub before_sha: String,
+    /// When the push reached the provider, in seconds since 1970, by the provider's clock; 0: not known.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub pushed_at: i64,
+}
+
+/// A moment that is not known is not stored.
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(moment: &i64) -> bool {
+    *moment == 0
 }
 
 impl RunTrigger {
@@ -283,6 +298,7 @@ impl RunTrigger {
             &mut self.comment_id,
             &mut self.head_repository,
             &mut self.note,
+            &mut self.before_sha,
         ];
         for text in texts {
             *text = without_nul(text);

@@ -265,6 +265,12 @@ fn add_merge_group(built: &mut RunTrigger, group: &MergeGroup<'_>) {
 /// Adds the commit that was pushed.
 fn add_push(built: &mut RunTrigger, event: WebhookEvent<'_>) {
     let payload = event.payload;
+    let repository = payload.repository.0.as_ref();
+    let pushed_at = repository.and_then(|repository| repository.pushed_at.0);
+    built.pushed_at = pushed_at
+        .and_then(|seconds| seconds.try_into().ok())
+        .unwrap_or(0);
+    built.before_sha = field(payload.before.as_str());
     built.commit_sha = field(payload.after.as_str());
     built.url = field(payload.compare.as_str());
     if let Some(commit) = &payload.head_commit.0 {

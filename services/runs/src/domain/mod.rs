@@ -12,6 +12,7 @@ mod page;
 mod reason_text;
 mod repository;
 mod run;
+mod run_order;
 mod run_token;
 mod slot;
 mod transition;
@@ -38,6 +39,7 @@ pub(crate) use repository::{Repository, Trigger};
 pub(crate) use run::{
     CreateResult, DeliveryRun, NewRun, Outcome, Run, RunEnd, RunFilter, RunSource, StartRun,
 };
+pub(crate) use run_order::RunOrder;
 pub(crate) use run_token::RunToken;
 pub(crate) use slot::{HeldSlot, ReleaseRefusal, SlotLease, SlotStatus};
 pub(crate) use transition::{Transition, TransitionMessage};

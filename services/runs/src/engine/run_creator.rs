@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::{CreateRuns, EndedRuns, Engine, ReplicaNotice, leases_made, read_free_slots};
 use crate::{
-    domain::{Lane, NewRun, Outcome, Placement, Run, default_message},
+    domain::{Lane, NewRun, Outcome, Placement, Run, RunOrder, default_message},
     error::RunsError,
     store::{
         groups,
@@ -100,14 +100,14 @@ async fn write_special(
         return Ok(earlier);
     }
     let mut ended = EndedRuns::default();
-    let mut ready = true;
+    let (mut ready, mut newer) = (true, None);
     if let Some(group) = &run.spec.concurrency_group {
         groups::lock(&mut tx, run.project, group).await?;
         if runs::get_many(&mut tx, [run.id]).await?.is_empty() {
             if run.spec.cancel_in_progress {
-                supersede(&mut tx, run, group, &mut ended).await?;
+                newer = supersede(&mut tx, run, group, &mut ended).await?;
             }
-            ready = !groups::is_busy(&mut tx, run.project, group).await?;
+            ready = newer.is_none() && !groups::is_busy(&mut tx, run.project, group).await?;
         }
     }
     request_ids::answer_with_run(&mut tx, request, run.id).await?;
@@ -116,39 +116,51 @@ async fn write_special(
         true => place(engine, one).await,
         false => vec![None],
     };
-    let inserted = insert_and_commit(tx, one, &placements, ready).await;
+    let inserted = async {
+        let inserted = new_runs::insert(&mut tx, one, &placements, ready).await?;
+        if let Some(newer) = newer {
+            ended
+                .end(&mut tx, run.id, &superseded_by(newer), &run.actor)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(inserted)
+    };
+    let inserted = inserted.await;
     settle(engine, one, &placements, inserted, ready).await?;
     ended.announce(engine);
     Ok(run.id)
 }
 
-async fn insert_and_commit(
-    mut tx: Transaction<'_, Postgres>,
-    runs: &[NewRun],
-    placements: &[Option<Placement>],
-    ready: bool,
-) -> Result<InsertedRuns, RunsError> {
-    let inserted = new_runs::insert(&mut tx, runs, placements, ready).await?;
-    tx.commit().await?;
-    Ok(inserted)
-}
-
-/// Ends the runs of the group that have not ended.
+/// Ends the runs of the group that are older than this one. Returns the one whose place it cannot take: that one is
+/// newer, although it came first.
 async fn supersede(
     tx: &mut Transaction<'_, Postgres>,
     run: &NewRun,
     group: &str,
     ended: &mut EndedRuns,
-) -> Result<(), RunsError> {
-    let message = default_message(RunReason::Superseded);
-    let outcome = Outcome {
-        message: format!("{message}: run {}", run.id),
-        ..Outcome::of(RunReason::Superseded)
-    };
-    for member in groups::members(tx, run.project, group).await? {
-        ended.end(tx, member, &outcome, &run.actor).await?;
+) -> Result<Option<RunId>, RunsError> {
+    let members = groups::members(tx, run.project, group).await?;
+    let mut newer = None;
+    for member in runs::get_many(tx, members).await? {
+        match RunOrder::of(run, &member) {
+            RunOrder::Newer => {
+                let outcome = superseded_by(run.id);
+                ended.end(tx, member.id, &outcome, &run.actor).await?;
+            }
+            RunOrder::Older => newer = newer.max(Some(member.id)),
+            RunOrder::Together => {}
+        }
     }
-    Ok(())
+    Ok(newer)
+}
+
+fn superseded_by(newer: RunId) -> Outcome {
+    let message = default_message(RunReason::Superseded);
+    Outcome {
+        message: format!("{message}: run {newer}"),
+        ..Outcome::of(RunReason::Superseded)
+    }
 }
 
 /// After the commit: tells of leases and of what waits. Gives back the placements that were not used, also when the

@@ -17,6 +17,8 @@ pub(crate) struct Repository<'a> {
     pub(crate) default_branch: Text<'a>,
     #[serde(borrow)]
     pub(crate) owner: Object<User<'a>>,
+    /// In a push, seconds since 1970; elsewhere a text, which counts as absent.
+    pub(crate) pushed_at: Number,
 }
 
 /// An account.
