@@ -304,6 +304,7 @@ async fn a_worker_writes_logs_and_reads_secrets_of_its_own_leases_only() {
                 stream: LogStream::Output.into(),
                 ..LogChunk::default()
             }),
+            ..LogAppend::default()
         }],
     };
     let stale = async |api: &Api, request| {

@@ -121,6 +121,7 @@ async fn a_stale_epoch_is_refused_by_every_call() {
             attempt: 1,
             ..Default::default()
         }),
+        ..Default::default()
     };
     let answer = api
         .leases()

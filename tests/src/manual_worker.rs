@@ -143,6 +143,7 @@ pub fn released() -> Change {
 pub fn lost() -> Change {
     Change::Lost(Lost {
         message: "gone".to_owned(),
+        ..Lost::default()
     })
 }
 

@@ -641,7 +641,7 @@ pub struct Transition {
     #[prost(message, optional, tag = "2")]
     pub lease: ::core::option::Option<LeaseRef>,
     /// What happened.
-    #[prost(oneof = "transition::Change", tags = "3, 4, 5, 6, 7")]
+    #[prost(oneof = "transition::Change", tags = "3, 4, 5, 6, 7, 8")]
     pub change: ::core::option::Option<transition::Change>,
 }
 /// Nested message and enum types in `Transition`.
@@ -664,6 +664,9 @@ pub mod transition {
         /// The lease was not started and is handed back, or its workload goes on without this worker.
         #[prost(message, tag = "7")]
         HandedBack(super::HandedBack),
+        /// Nothing changes, but people should know. Only to a server whose Welcome names its installation.
+        #[prost(message, tag = "8")]
+        Note(super::Note),
     }
 }
 /// The workload runs.
@@ -700,6 +703,19 @@ pub struct Released {}
 pub struct Lost {
     /// The reason, in a sentence for people.
     #[prost(string, tag = "1")]
+    pub message: ::prost::alloc::string::String,
+    /// The run's reason if no attempt is left; unspecified: RUN_REASON_WORKLOAD_LOST.
+    #[prost(enumeration = "RunReason", tag = "2")]
+    pub reason: i32,
+}
+/// What people should know of a run that goes on. It becomes an event of the run, once for each message of an attempt.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Note {
+    /// What it is about.
+    #[prost(enumeration = "NoteKind", tag = "1")]
+    pub kind: i32,
+    /// The note, in words for people.
+    #[prost(string, tag = "2")]
     pub message: ::prost::alloc::string::String,
 }
 /// A lease that the worker hands back.
@@ -822,6 +838,10 @@ pub struct LogAppend {
     /// The piece.
     #[prost(message, optional, tag = "2")]
     pub chunk: ::core::option::Option<LogChunk>,
+    /// Where the log's source stood at the piece's end or before, in the worker's words: the worker that goes on with the
+    /// log is given the last one. At most 200 bytes; empty: nothing is known.
+    #[prost(string, tag = "3")]
+    pub position: ::prost::alloc::string::String,
 }
 /// What became of each.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -831,7 +851,7 @@ pub struct AppendLogResponse {
     pub results: ::prost::alloc::vec::Vec<LogAppendResult>,
 }
 /// What became of a piece.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LogAppendResult {
     /// Where the stored log of this attempt ends now: the next piece starts here.
     #[prost(int64, tag = "1")]
@@ -842,6 +862,9 @@ pub struct LogAppendResult {
     /// The log has reached its size limit: the rest is dropped.
     #[prost(bool, tag = "3")]
     pub truncated: bool,
+    /// For a piece without data: the last position that was stored with the log of this attempt.
+    #[prost(string, tag = "4")]
+    pub position: ::prost::alloc::string::String,
 }
 /// The run whose secrets are to be opened.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -873,6 +896,43 @@ pub struct FilterSweepableResponse {
     /// The runs that have ended and hold no lease.
     #[prost(string, repeated, tag = "1")]
     pub run_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// What a note is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum NoteKind {
+    /// Not known.
+    Unspecified = 0,
+    /// The workload has not started: why.
+    StartDelayed = 1,
+    /// The log misses a part: which, and why.
+    LogIncomplete = 2,
+    /// The workload is about to be taken away, and its node does not confirm it.
+    EndDelayed = 3,
+}
+impl NoteKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "NOTE_KIND_UNSPECIFIED",
+            Self::StartDelayed => "NOTE_KIND_START_DELAYED",
+            Self::LogIncomplete => "NOTE_KIND_LOG_INCOMPLETE",
+            Self::EndDelayed => "NOTE_KIND_END_DELAYED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "NOTE_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "NOTE_KIND_START_DELAYED" => Some(Self::StartDelayed),
+            "NOTE_KIND_LOG_INCOMPLETE" => Some(Self::LogIncomplete),
+            "NOTE_KIND_END_DELAYED" => Some(Self::EndDelayed),
+            _ => None,
+        }
+    }
 }
 /// Generated client implementations.
 pub mod lease_service_client {

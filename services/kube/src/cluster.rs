@@ -49,6 +49,8 @@ pub struct Cluster {
     pub(crate) client: Client,
     /// The namespaces that are known to be complete.
     pub(crate) ready_namespaces: Cache<String, ()>,
+    /// The namespaces whose service account was made.
+    pub(crate) service_accounts: Cache<String, ()>,
     pub(crate) server_url: Option<String>,
     pub(crate) egress_ceiling: EgressCeiling,
     id: String,
@@ -94,6 +96,7 @@ impl Cluster {
         );
         Ok(Self {
             client,
+            service_accounts: Cache::new(MAX_READY_NAMESPACES),
             ready_namespaces: Cache::builder()
                 .max_capacity(MAX_READY_NAMESPACES)
                 .time_to_live(NAMESPACE_CHECK_LIFE)

@@ -148,7 +148,7 @@ impl WorkloadSpec {
         let mut container = json!({
             "name": CONTAINER,
             "image": self.spec.image,
-            "imagePullPolicy": "IfNotPresent",
+            "imagePullPolicy": pull_policy(&self.spec.image),
             "workingDir": "/work",
             "env": self.env_vars(),
             "envFrom": [{"secretRef": {"name": self.job.name()}}],
@@ -176,6 +176,17 @@ impl WorkloadSpec {
             .map(|(name, value)| json!({"name": name, "value": escaped(&value)}))
             .collect()
     }
+}
+
+/// Returns when the node pulls an image: each time if its tag is meant to move.
+fn pull_policy(image: &str) -> &'static str {
+    let name = image.rsplit('/').next().unwrap_or(image);
+    let moves = match name.split_once(':') {
+        _ if name.contains('@') => false,
+        Some((_, tag)) => tag == "latest",
+        None => true,
+    };
+    if moves { "Always" } else { "IfNotPresent" }
 }
 
 /// Returns a text that Kubernetes' expansion turns back into the given one: `$$` becomes `$`, `$(NAME)` a value.
@@ -267,6 +278,17 @@ mod tests {
             &job["spec"]["template"]["metadata"]["labels"],
         ] {
             assert_eq!(labels["ck8s.io/installation"], id.to_string());
+        }
+    }
+
+    #[test]
+    fn an_image_whose_tag_moves_is_pulled_each_time() {
+        for image in ["busybox", "r:5000/a/b", "r/a:latest"] {
+            assert_eq!(pull_policy(image), "Always", "{image}");
+        }
+        let digest = format!("r/a@sha256:{}", "0".repeat(64));
+        for image in ["busybox:1", "r:5000/a/b:v2", &digest] {
+            assert_eq!(pull_policy(image), "IfNotPresent", "{image}");
         }
     }
 

@@ -34,7 +34,6 @@ impl Cluster {
         self.apply(None, &namespace(name), Conflict::Overwrite)
             .await?;
         let mut parts = vec![
-            (service_account(), Conflict::Overwrite),
             (default_policy(), Conflict::Overwrite),
             (quota(), Conflict::Keep),
             (limit_range(), Conflict::Keep),
@@ -49,7 +48,21 @@ impl Cluster {
             .iter()
             .map(|(manifest, conflict)| self.apply(Some(name), manifest, *conflict));
         try_join_all(apply).await?;
+        self.service_accounts
+            .try_get_with_by_ref(name, self.restore_service_account(name))
+            .await
+            .map_err(|error| KubeError::clone(&error))?;
         self.until_quota_is_counted(name).await
+    }
+
+    /// Makes the service account of a namespace's pods. It isolates nothing, since it has no rights, so it is made
+    /// once; without it no pod is created, and Kubernetes says so.
+    ///
+    /// # Errors
+    /// [`KubeError::Unavailable`].
+    pub async fn restore_service_account(&self, namespace: &str) -> Result<(), KubeError> {
+        self.apply(Some(namespace), &service_account(), Conflict::Overwrite)
+            .await
     }
 
     async fn until_quota_is_counted(&self, name: &str) -> Result<(), KubeError> {

@@ -56,10 +56,14 @@ closed_set!(
         RunAdopted = "run.adopted",
         /// A run was created.
         RunCreated = "run.created",
+        /// The node of a run's workload does not confirm the workload's end.
+        RunEndDelayed = "run.end_delayed",
         /// A run reached a terminal state.
         RunFinished = "run.finished",
         /// A run has a slot and a worker.
         RunLeased = "run.leased",
+        /// The log of a run misses a part.
+        RunLogIncomplete = "run.log_incomplete",
         /// The worker that holds the run's lease is silent.
         RunOrphaned = "run.orphaned",
         /// A run gave its slot back.
@@ -68,6 +72,8 @@ closed_set!(
         RunRequeued = "run.requeued",
         /// The workload of a run runs.
         RunRunning = "run.running",
+        /// The workload of a run has not started: why.
+        RunStartDelayed = "run.start_delayed",
         /// Another worker took over a run whose worker was silent.
         RunTakenOver = "run.taken_over",
         /// A secret of a repository's runs was removed.

@@ -15,7 +15,10 @@ mod worker;
 pub use ck8s_kube::EgressCeiling;
 pub use config::{Credential, DEFAULT_NAMESPACE_PREFIX, ExecutorConfig, WorkerConfig};
 pub use connection::ConnectionState;
-pub use domain::{Exit, LogItem, LogSink, WorkloadEvent, WorkloadId, WorkloadRequest, log_channel};
+pub use domain::{
+    Exit, InvalidLogPosition, LogItem, LogPosition, LogSink, StoredLog, WorkloadEvent, WorkloadId,
+    WorkloadRequest, log_channel,
+};
 pub use error::{ExecutorError, WorkerError};
 pub use executor::{Executor, KubernetesExecutor, ProcessExecutor, Workload, process_guard_main};
 pub use worker::Worker;

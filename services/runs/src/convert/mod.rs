@@ -21,6 +21,8 @@ use crate::{
 
 /// How long a workload may take to end by itself when it is canceled, in milliseconds.
 const CANCEL_GRACE_MS: i64 = 2_000;
+/// Bounds what a worker says of a log's source with each piece: an offset, a time and a number.
+const MAX_LOG_POSITION_BYTES: usize = 200;
 /// The version of the lease protocol that this server speaks.
 pub(crate) const PROTOCOL_VERSION: i32 = 1;
 
@@ -267,8 +269,18 @@ impl TryFrom<pb::LogAppend> for LogAppend {
                 _ => LogStream::Output,
             },
             data: chunk.data,
+            position: position(append.position)?,
         })
     }
+}
+
+/// Reads where a log's source stood.
+fn position(text: String) -> Result<String, Status> {
+    if text.len() > MAX_LOG_POSITION_BYTES {
+        let problem = format!("at most {MAX_LOG_POSITION_BYTES} bytes");
+        return Err(status::invalid("position", problem));
+    }
+    storable("position", text)
 }
 
 impl From<LogAppendResult> for pb::LogAppendResult {
@@ -277,6 +289,7 @@ impl From<LogAppendResult> for pb::LogAppendResult {
             end_offset: result.end.unwrap_or(0),
             stale: result.end.is_none(),
             truncated: result.truncated,
+            position: result.position,
         }
     }
 }

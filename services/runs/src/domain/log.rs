@@ -28,16 +28,20 @@ pub(crate) struct LogAppend {
     pub offset: i64,
     pub stream: LogStream,
     pub data: Bytes,
+    /// Where the source stood, in the worker's words; empty: not known.
+    pub position: String,
 }
 
 /// What became of one append.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct LogAppendResult {
     pub lease: LeaseRef,
     /// Where the log ends now. None: the lease is not the caller's any more.
     pub end: Option<i64>,
     /// The log has reached its limit: more is dropped.
     pub truncated: bool,
+    /// For an append without data: where the source stood at the last piece; empty: not known.
+    pub position: String,
 }
 
 /// A piece to store, compressed.
@@ -51,6 +55,8 @@ pub(crate) struct NewLogChunk {
     pub first: i64,
     pub stream: LogStream,
     pub data: Vec<u8>,
+    /// Where the source stood, in the worker's words.
+    pub position: Option<String>,
 }
 
 /// A stored piece; its data is compressed in the store, and plain above it.

@@ -1,4 +1,6 @@
 //! What workers report about the workloads of their leases.
+use ck8s_types::{EventKind, RunReason};
+
 use super::{LeaseHolder, Outcome, StreamId};
 
 /// What happened to a workload.
@@ -11,7 +13,9 @@ pub(crate) enum Transition {
     /// It is gone.
     Released,
     /// It vanished.
-    Lost { message: String },
+    Lost { message: String, reason: RunReason },
+    /// It goes on, and people should know something of it.
+    Noted { kind: EventKind, message: String },
     /// The worker gives the lease back before it ever ran.
     ReturnedUnstarted,
     /// The worker gives the lease back; the workload goes on, and another worker has to take it over.

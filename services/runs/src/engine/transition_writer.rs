@@ -6,7 +6,7 @@ use std::{
 };
 
 use ck8s_batch::Batches;
-use ck8s_types::{LeaseRef, ProjectId, RunId, RunReason, Slot, WorkerId};
+use ck8s_types::{LeaseRef, ProjectId, RunId, Slot, WorkerId};
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::mpsc;
 
@@ -93,6 +93,7 @@ impl<'a> Batch<'a> {
                 Transition::Finished(outcome) => batch.finished.push((holder, outcome)),
                 Transition::Released => batch.released.push(holder),
                 Transition::Lost { .. }
+                | Transition::Noted { .. }
                 | Transition::ReturnedUnstarted
                 | Transition::ReturnedRunning => batch.rare.push(message),
             }
@@ -160,18 +161,23 @@ async fn release(
     Ok(())
 }
 
-/// Takes back a lease that a worker lost or returned.
+/// Takes back a lease that a worker lost or returned, or records a note about one.
 async fn take_back(
     tx: &mut PgConnection,
     message: &TransitionMessage,
     effects: &mut Effects,
 ) -> Result<(), RunsError> {
-    let LeaseHolder { lease, worker } = &message.holder;
+    let holder = &message.holder;
+    let LeaseHolder { lease, worker } = holder;
     let returned = format!("worker {worker} handed it back");
     let (reason, message) = match &message.transition {
-        Transition::Lost { message } => {
-            let reason = ReturnReason::WorkloadLost(RunReason::WorkloadLost);
-            (reason, message.as_str())
+        Transition::Lost { message, reason } => {
+            (ReturnReason::WorkloadLost(*reason), message.as_str())
+        }
+        Transition::Noted { kind, message } => {
+            let noted = transitions::noted(tx, holder, *kind, message).await?;
+            effects.matched.extend(noted);
+            return Ok(());
         }
         Transition::ReturnedUnstarted => (ReturnReason::NeverStarted, returned.as_str()),
         Transition::ReturnedRunning => {

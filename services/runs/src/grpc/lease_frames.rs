@@ -1,12 +1,12 @@
 //! Frames of workers, decoded.
 use ck8s_proto::runs::v1::{
-    self as pb, Hello, LeaseRequest, lease_request::Frame, transition::Change,
+    self as pb, Hello, LeaseRequest, NoteKind, lease_request::Frame, transition::Change,
 };
 use ck8s_rpc::{
     convert::{id, reason_from_pb, state_from_pb},
     status,
 };
-use ck8s_types::LeaseRef;
+use ck8s_types::{EventKind, LeaseRef, RunReason};
 use tonic::Status;
 
 use super::request::message;
@@ -94,6 +94,16 @@ fn transition_from_pb(change: Option<Change>) -> Result<Transition, Status> {
         Some(Change::Released(_)) => Transition::Released,
         Some(Change::Lost(lost)) => Transition::Lost {
             message: message(&lost.message, MAX_MESSAGE_CHARS),
+            reason: reason_from_pb(lost.reason()).unwrap_or(RunReason::WorkloadLost),
+        },
+        Some(Change::Note(note)) => Transition::Noted {
+            kind: match note.kind() {
+                NoteKind::StartDelayed => EventKind::RunStartDelayed,
+                NoteKind::LogIncomplete => EventKind::RunLogIncomplete,
+                NoteKind::EndDelayed => EventKind::RunEndDelayed,
+                NoteKind::Unspecified => return Err(status::invalid("note.kind", "is missing")),
+            },
+            message: message(&note.message, MAX_MESSAGE_CHARS),
         },
         Some(Change::HandedBack(back)) if back.workload_goes_on => Transition::ReturnedRunning,
         Some(Change::HandedBack(_)) => Transition::ReturnedUnstarted,

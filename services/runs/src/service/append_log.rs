@@ -18,6 +18,8 @@ struct OpenLog {
     first: i64,
     /// None: the epoch is stale.
     end: Option<LogEnd>,
+    /// Where the source stood at its end, if somebody asked.
+    position: String,
 }
 
 /// What one call appends.
@@ -61,6 +63,7 @@ pub(crate) async fn append_log(
             lease: append.lease,
             end,
             truncated: end.is_some_and(|end| end >= log_cap),
+            position: std::mem::take(&mut log.position),
         });
     }
     call.store(&mut results).await?;
@@ -81,7 +84,17 @@ impl AppendCall<'_> {
             return Ok(index);
         }
         let remembered = self.engine.log_offsets.get(lease, self.holder);
+        let mut position = String::new();
         let end = match remembered.filter(|end| end.offset == append.offset) {
+            // Without data it is a question.
+            _ if append.data.is_empty() => {
+                let mut conn = self.engine.pool.acquire().await?;
+                let found = logs::end_and_position_of(&mut conn, lease, self.holder).await?;
+                found.map(|(end, stored)| {
+                    position = stored.unwrap_or_default();
+                    end
+                })
+            }
             Some(end) => Some(end),
             None => self.read_end(lease).await?,
         };
@@ -89,6 +102,7 @@ impl AppendCall<'_> {
             lease,
             first: end.map_or(0, |end| end.offset),
             end,
+            position,
         });
         Ok(self.logs.len() - 1)
     }
@@ -134,6 +148,7 @@ impl OpenLog {
         if end.offset < append.offset || known >= append.data.len() || end.offset >= log_cap {
             return;
         }
+        let position = (!append.position.is_empty()).then(|| append.position.clone());
         let mut push = |end: &mut LogEnd, data: &[u8], stream: LogStream| {
             let start = end.offset;
             end.offset += i64::try_from(data.len()).unwrap_or(0);
@@ -145,6 +160,7 @@ impl OpenLog {
                 first,
                 stream,
                 data: lz4_flex::compress_prepend_size(data),
+                position: position.clone(),
             });
         };
         push(end, &append.data[known..], append.stream);

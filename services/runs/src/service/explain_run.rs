@@ -1,5 +1,5 @@
 //! ExplainRun: why a run waits.
-use ck8s_types::{ProjectId, RunId, RunState, Slot};
+use ck8s_types::{EventKind, ProjectId, RunId, RunState, Slot};
 use sqlx::PgConnection;
 
 use super::Requester;
@@ -7,7 +7,7 @@ use crate::{
     domain::{Explanation, QueueEntry, Run, SlotStatus, WaitCause, WaitReason},
     engine::Engine,
     error::RunsError,
-    store::{leases, slots, waits},
+    store::{events, leases, slots, waits},
 };
 
 /// Slots and runs that a reason names: it bounds the answer.
@@ -141,7 +141,12 @@ async fn leased(conn: &mut PgConnection, run: &Run) -> Result<Vec<WaitReason>, R
         None => ", which is not heard",
         Some(_) => "",
     };
-    let message = format!("slot {slot} on worker {worker}{silent}: its workload starts");
+    let delay = events::last_of_run(conn, run.id, EventKind::RunStartDelayed, run.attempt).await?;
+    let starts = match delay {
+        Some(delay) => format!("its workload has not started: {delay}"),
+        None => "its workload starts".to_owned(),
+    };
+    let message = format!("slot {slot} on worker {worker}{silent}: {starts}");
     Ok(vec![WaitReason::new(WaitCause::Starting, message)])
 }
 

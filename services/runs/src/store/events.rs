@@ -1,6 +1,6 @@
 //! Flow events in their order: by (xact, seq), and only below the oldest transaction that still writes, so that no
 //! event becomes visible before a place that a reader has passed.
-use ck8s_types::{ProjectId, RunId};
+use ck8s_types::{EventKind, ProjectId, RunId};
 use sqlx::PgConnection;
 
 use crate::domain::{EventCursor, EventRecord};
@@ -73,6 +73,24 @@ pub(crate) async fn of_run(
         after.1,
         limit
     )
+}
+
+/// Returns the message of the last event of a kind about an attempt of a run.
+pub(crate) async fn last_of_run(
+    conn: &mut PgConnection,
+    run: RunId,
+    kind: EventKind,
+    attempt: i32,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        "SELECT message FROM audit.flow_events WHERE run_id = $1 AND kind = $2 AND (data->>'attempt')::int = $3
+         ORDER BY xact DESC, seq DESC LIMIT 1",
+        run.uuid(),
+        kind.as_str(),
+        attempt
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 /// Whether events after this place are all still kept: it lies no further back than the oldest event, or that one is so

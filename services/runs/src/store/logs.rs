@@ -15,10 +15,10 @@ pub(crate) async fn append(
     let number = |f: fn(&NewLogChunk) -> i64| chunks.iter().map(|c| f(c)).collect::<Vec<_>>();
     let rows = sqlx::query!(
         r#"
-        INSERT INTO runs.log_chunks (run_id, attempt, start_offset, end_offset, stream, data)
-        SELECT i.run_id, i.attempt, i.start_offset, i.end_offset, CASE WHEN i.system THEN 'system' ELSE 'output' END, i.data
-        FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::bigint[], $5::bigint[], $6::bool[], $7::bytea[], $8::bigint[])
-            AS i(run_id, epoch, attempt, start_offset, end_offset, system, data, first_offset)
+        INSERT INTO runs.log_chunks (run_id, attempt, start_offset, end_offset, stream, data, position)
+        SELECT i.run_id, i.attempt, i.start_offset, i.end_offset, CASE WHEN i.system THEN 'system' ELSE 'output' END, i.data, i.position
+        FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::bigint[], $5::bigint[], $6::bool[], $7::bytea[], $8::bigint[], $9::text[])
+            AS i(run_id, epoch, attempt, start_offset, end_offset, system, data, first_offset, position)
         WHERE EXISTS (SELECT FROM runs.leases l WHERE l.run_id = ANY(ARRAY[i.run_id]) AND l.epoch = i.epoch AND l.attempt = i.attempt)
             AND NOT EXISTS (SELECT FROM runs.log_chunks c
                 WHERE c.run_id = ANY(ARRAY[i.run_id]) AND c.attempt = i.attempt AND c.start_offset = i.first_offset)
@@ -33,6 +33,7 @@ pub(crate) async fn append(
         &chunks.iter().map(|c| c.stream == LogStream::System).collect::<Vec<_>>(),
         &chunks.iter().map(|c| c.data.as_slice()).collect::<Vec<_>>() as &[&[u8]],
         &number(|c| c.first),
+        &chunks.iter().map(|c| c.position.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
     )
     .fetch_all(conn)
     .await?;
@@ -64,6 +65,33 @@ pub(crate) async fn end_of(
             offset: r.end_offset,
         })
     })
+}
+
+/// Returns where a log ends, and where its source stood then, as far as it was said. None: as for [`end_of`].
+pub(crate) async fn end_and_position_of(
+    conn: &mut PgConnection,
+    lease: LeaseRef,
+    holder: Option<&WorkerId>,
+) -> sqlx::Result<Option<(LogEnd, Option<String>)>> {
+    let row = sqlx::query!(
+        r#"SELECT l.attempt, coalesce((SELECT end_offset FROM runs.log_chunks c WHERE c.run_id = l.run_id AND c.attempt = l.attempt
+               ORDER BY start_offset DESC LIMIT 1), 0) AS "end_offset!",
+               (SELECT position FROM runs.log_chunks c WHERE c.run_id = l.run_id AND c.attempt = l.attempt AND position IS NOT NULL
+               ORDER BY start_offset DESC LIMIT 1) AS position
+           FROM runs.leases l WHERE l.run_id = $1 AND l.epoch = $2 AND ($3::text IS NULL OR l.worker_id = $3)"#,
+        lease.run_id.uuid(),
+        lease.epoch.0,
+        holder.map(WorkerId::as_str)
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|r| {
+        let end = LogEnd {
+            attempt: r.attempt,
+            offset: r.end_offset,
+        };
+        (end, r.position)
+    }))
 }
 
 /// Returns the pieces that hold something at or after `offset`, in order; their data is compressed.

@@ -5,7 +5,7 @@
 //! habits of these statements keep it on the primary key all the same: `run_id = ANY(ARRAY[…])` can be looked up but
 //! not merged, and what else is compared (`epoch + 0`, `worker_id || ''`) fits no index. And no statement joins one
 //! list with another.
-use ck8s_types::{LeaseRef, ProjectId, Slot, without_nul};
+use ck8s_types::{EventKind, LeaseRef, ProjectId, Slot, without_nul};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -176,6 +176,39 @@ pub(crate) async fn released(
             group: r.concurrency_group,
         })
         .collect())
+}
+
+/// Records what people should know of a run that goes on, once for each message of an attempt. Returns the lease if its
+/// holder still holds it.
+pub(crate) async fn noted(
+    conn: &mut PgConnection,
+    holder: &LeaseHolder,
+    kind: EventKind,
+    message: &str,
+) -> sqlx::Result<Option<LeaseRef>> {
+    sqlx::query!(
+        r#"
+        WITH lease AS (
+            SELECT l.run_id, l.project_id, l.worker_id, l.epoch, l.attempt FROM runs.leases l
+            WHERE l.run_id = ANY(ARRAY[$1::uuid]) AND l.epoch + 0 = $2 AND l.worker_id || '' = $3
+        ), event AS (
+            INSERT INTO audit.flow_events (kind, project_id, run_id, actor, message, data)
+            SELECT $4, l.project_id, l.run_id, 'worker:' || l.worker_id, $5, json_build_object('lease_epoch', l.epoch, 'attempt', l.attempt)
+            FROM lease l
+            WHERE NOT EXISTS (SELECT FROM audit.flow_events e WHERE e.run_id = l.run_id AND e.kind = $4 AND e.message = $5
+                AND (e.data->>'attempt')::int = l.attempt)
+        )
+        SELECT run_id, epoch FROM lease
+        "#,
+        holder.lease.run_id.uuid(),
+        holder.lease.epoch.0,
+        holder.worker.as_str(),
+        kind.as_str(),
+        without_nul(message)
+    )
+    .fetch_optional(conn)
+    .await
+    .map(|row| row.map(|r| lease_ref(r.run_id, r.epoch)))
 }
 
 /// Returns which of these leases their holders still hold, whatever their phase.

@@ -10,7 +10,16 @@ const MAX_WAITING_ITEMS: usize = 64;
 pub enum LogItem {
     /// Output of the workload.
     Output(Bytes),
-    /// A line by ck8s itself; never between the first output and the last.
+    /// Output of the workload that can be read again from its source.
+    Part {
+        /// The output.
+        data: Bytes,
+        /// The place behind it at its source, in the executor's words.
+        end: String,
+    },
+    /// Output is missing here: why, in words. What follows was not stored before.
+    Gap(String),
+    /// A line by ck8s itself.
     Note(String),
     /// A question: at which offset of the stored log does the next byte go?
     Position(oneshot::Sender<u64>),

@@ -5,6 +5,8 @@ use ck8s_types::{Epoch, RunId, RunReason, RunSpec, RunState};
 use secrecy::SecretString;
 use tokio::sync::watch;
 
+use super::StoredLog;
+
 /// The workload of one attempt of a run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WorkloadId {
@@ -30,8 +32,8 @@ pub struct WorkloadRequest {
     pub secrets: BTreeMap<String, SecretString>,
     /// When the lease expires; it moves on as the lease is renewed.
     pub lease_expiry: watch::Receiver<Instant>,
-    /// Where the stored log of this attempt ends, in bytes.
-    pub stored_log: u64,
+    /// What is stored of this attempt's log.
+    pub stored_log: StoredLog,
 }
 
 /// How a workload ended, or why it did not start.
@@ -74,8 +76,13 @@ pub enum WorkloadEvent {
     Running,
     /// It has not started yet. The exit says why, in case it never does.
     StartDelayed(Exit),
+    /// Output of it is missing in the log: why, in words.
+    LogIncomplete(String),
     /// It ended, and its log has been read. The last event.
     Ended(Exit),
-    /// It no longer exists, and nobody knows how it ended. The last event.
-    Lost(String),
+    /// It is about to be taken away, and nobody confirms that it is gone: why, in words.
+    EndDelayed(String),
+    /// It was taken away, or nobody knows how it ended: the next attempt may succeed. The exit says why, in case there
+    /// is none. The last event.
+    Lost(Exit),
 }

@@ -4,10 +4,11 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use ck8s_types::RunReason;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::domain::WorkloadEvent;
+use crate::domain::{Exit, WorkloadEvent};
 
 /// How many events of a workload may wait for its task; there are few.
 pub(super) const MAX_WAITING_EVENTS: usize = 16;
@@ -53,7 +54,10 @@ impl Workload {
 
     /// Returns the next event. Cancel-safe.
     pub async fn watch(&mut self) -> WorkloadEvent {
-        let broken = || WorkloadEvent::Lost("the worker lost sight of the workload".to_owned());
+        let broken = || {
+            let message = "the worker lost sight of the workload";
+            WorkloadEvent::Lost(Exit::without_code(RunReason::WorkloadLost, message))
+        };
         self.events.recv().await.unwrap_or_else(broken)
     }
 

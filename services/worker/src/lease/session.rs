@@ -113,7 +113,7 @@ impl Session {
         );
         let lease_ttl = milliseconds(welcome.lease_ttl_ms);
         let heartbeat_interval = milliseconds(welcome.heartbeat_interval_ms);
-        leases.resend();
+        leases.resend(!welcome.installation_id.is_empty());
         Ok(Self {
             leases: Arc::clone(leases),
             drain: drain.clone(),

@@ -4,7 +4,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ck8s_proto::runs::v1::{HandedBack, transition::Change};
+use ck8s_proto::runs::v1::{HandedBack, Lost, Note, NoteKind, transition::Change};
+use ck8s_rpc::convert::reason_to_pb;
+use ck8s_types::RunReason;
 
 use crate::{
     context::WorkerContext,
@@ -53,9 +55,24 @@ impl LeaseHandle {
         match &mut change {
             Change::Finished(finished) => finished.message = mask.text(&finished.message),
             Change::Lost(lost) => lost.message = mask.text(&lost.message),
+            Change::Note(note) => note.message = mask.text(&note.message),
             Change::Running(_) | Change::Released(_) | Change::HandedBack(_) => {}
         }
         self.context.leases.report(self.key, change);
+    }
+
+    /// Tells people something of a run that goes on.
+    pub(super) fn note(&self, kind: NoteKind, message: String) {
+        let kind = kind.into();
+        self.report(Change::Note(Note { kind, message }));
+    }
+
+    /// Reports that there is no workload.
+    pub(super) fn report_lost(&self, reason: RunReason, message: String) {
+        self.report(Change::Lost(Lost {
+            message,
+            reason: reason_to_pb(reason).into(),
+        }));
     }
 
     /// Hands the lease back to the server.

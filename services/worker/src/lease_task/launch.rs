@@ -18,7 +18,7 @@ use super::{
 use crate::{
     connection::{Client, request},
     convert::lease_to_pb,
-    domain::{Backoff, Exit, GrantPurpose, LogSink, WorkloadRequest, log_channel},
+    domain::{Backoff, Exit, GrantPurpose, LogSink, StoredLog, WorkloadRequest, log_channel},
     error::ExecutorError,
     executor::Workload,
     log::{Mask, Pump, PumpOptions},
@@ -108,7 +108,7 @@ async fn prepare(
     let (fetched, given, stored_log) = tokio::join!(
         fetch_secrets(lease),
         given_secrets(lease),
-        fetch_log_end(lease)
+        fetch_stored_log(lease)
     );
     let (secrets, refusal) = match fetched {
         Ok(secrets) => (secrets, None),
@@ -122,7 +122,7 @@ async fn prepare(
         lease: lease.key,
         attempt: lease.grant.workload.attempt,
         mask,
-        stored: stored_log,
+        stored: stored_log.end,
     };
     let pump = Pump::spawn(&lease.context.shipper, &options, items);
     let log = LaunchLog { sink, pump };
@@ -226,10 +226,10 @@ async fn fetch_secrets(lease: &LeaseHandle) -> Result<BTreeMap<String, SecretStr
         .collect())
 }
 
-/// Returns where the stored log of this attempt ends. Under a first lease nothing can be stored yet.
-async fn fetch_log_end(lease: &LeaseHandle) -> u64 {
+/// Returns what is stored of this attempt's log. Under a first lease nothing can be.
+async fn fetch_stored_log(lease: &LeaseHandle) -> StoredLog {
     if lease.grant.epoch == Epoch::FIRST {
-        return 0;
+        return StoredLog::default();
     }
     let attempt = lease.grant.workload.attempt;
     let response = call_until_answered(lease, "log's end", |mut client, lease| async move {
@@ -242,6 +242,7 @@ async fn fetch_log_end(lease: &LeaseHandle) -> u64 {
         let append = LogAppend {
             lease: Some(lease),
             chunk: Some(chunk),
+            position: String::new(),
         };
         let message = AppendLogRequest {
             appends: vec![append],
@@ -249,6 +250,10 @@ async fn fetch_log_end(lease: &LeaseHandle) -> u64 {
         client.append_log(request(message)).await
     });
     let results = response.await.into_inner().results;
-    let end = results.first().map_or(0, |result| result.end_offset);
-    u64::try_from(end).unwrap_or(0)
+    results
+        .first()
+        .map_or_else(StoredLog::default, |result| StoredLog {
+            end: u64::try_from(result.end_offset).unwrap_or(0),
+            position: result.position.parse().ok(),
+        })
 }

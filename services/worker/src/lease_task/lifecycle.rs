@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use ck8s_proto::runs::v1::{Lost, Released, Running, transition::Change};
+use ck8s_proto::runs::v1::{NoteKind, Released, Running, transition::Change};
 use ck8s_types::{RunReason, RunSpec};
 use tokio::time::Instant;
 
@@ -21,6 +21,8 @@ use crate::{
 
 /// The grace of a workload that is stopped at a time limit, or because the worker drains.
 const STOP_GRACE: Duration = Duration::from_secs(2);
+/// How long the end of a workload at its time limit is waited for before the run ends all the same.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bounds the wait for the rest of the log where somebody waits for the lease. Another worker reads on, or the rest is
 /// of little use.
 const LOG_TIMEOUT: Duration = Duration::from_secs(3);
@@ -114,7 +116,7 @@ impl LeaseTask {
                 LaunchOutcome::Live(live) => self.follow(live, &spec).await,
                 LaunchOutcome::NoWorkload(message) => {
                     self.lease.remove_workload(Duration::ZERO).await;
-                    self.lease.report(Change::Lost(Lost { message }));
+                    self.lease.report_lost(RunReason::WorkloadLost, message);
                 }
                 LaunchOutcome::Refused(exit, log) => {
                     // The log may be out of reach: the sentence is part of the result too.
@@ -164,27 +166,53 @@ impl LeaseTask {
                     phase = Phase::running(spec, self.lease.grant.elapsed);
                 }
                 WorkloadEvent::StartDelayed(_) if phase.running => {}
-                WorkloadEvent::StartDelayed(exit) => phase.timeout_exit = exit,
+                WorkloadEvent::StartDelayed(exit) => {
+                    self.lease
+                        .note(NoteKind::StartDelayed, exit.message.clone());
+                    phase.timeout_exit = exit;
+                }
+                WorkloadEvent::LogIncomplete(why) => {
+                    self.lease.note(NoteKind::LogIncomplete, why);
+                }
+                WorkloadEvent::EndDelayed(why) => self.lease.note(NoteKind::EndDelayed, why),
                 WorkloadEvent::Ended(exit) => {
                     live.close(None).await;
                     return self.finish(exit).await;
                 }
-                WorkloadEvent::Lost(message) => {
-                    live.workload.expect_end();
-                    self.lease.remove_workload(Duration::ZERO).await;
-                    live.close(None).await;
-                    return self.lease.report(Change::Lost(Lost { message }));
+                WorkloadEvent::Lost(exit) => {
+                    return self.lose(live, exit, phase.deadline).await;
                 }
             }
         }
     }
 
-    /// Ends a workload at its time limit.
+    /// Ends a workload at its time limit. The run ends then, also if it is not certain that the workload is gone, as on
+    /// a node that is not heard; its slot is free only when it is.
     async fn time_out(&self, live: LiveWorkload, exit: Exit) {
         live.workload.expect_end();
-        self.lease.remove_workload(STOP_GRACE).await;
+        let mut removal = std::pin::pin!(self.lease.remove_workload(STOP_GRACE));
+        let gone = tokio::time::timeout(REMOVAL_TIMEOUT, &mut removal).await;
         live.close(Some(exit.message.clone())).await;
-        self.finish(exit).await;
+        self.lease.report(Change::Finished(finished_to_pb(exit)));
+        if gone.is_err() {
+            removal.await;
+        }
+        self.lease.report(Change::Released(Released {}));
+    }
+
+    /// Ends the attempt of a workload that was taken away, when nothing of it is left. If that is not certain within
+    /// the workload's own time limit, the run ends.
+    async fn lose(&self, live: LiveWorkload, exit: Exit, deadline: Instant) {
+        live.workload.expect_end();
+        let mut removal = std::pin::pin!(self.lease.remove_workload(Duration::ZERO));
+        let gone = tokio::time::timeout_at(deadline, &mut removal).await;
+        live.close(None).await;
+        if gone.is_ok() {
+            return self.lease.report_lost(exit.reason, exit.message);
+        }
+        self.lease.report(Change::Finished(finished_to_pb(exit)));
+        removal.await;
+        self.lease.report(Change::Released(Released {}));
     }
 
     /// Ends a workload, or lets it go on for another worker, because the lease ends first.
@@ -206,7 +234,7 @@ impl LeaseTask {
                 let message = "the worker shuts down and ends its process".to_owned();
                 let close = live.close(Some(message.clone()));
                 let _ = tokio::time::timeout(LOG_TIMEOUT, close).await;
-                self.lease.report(Change::Lost(Lost { message }));
+                self.lease.report_lost(RunReason::WorkloadLost, message);
             }
         }
     }

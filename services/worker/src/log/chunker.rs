@@ -26,6 +26,11 @@ impl Chunker {
         self.due
     }
 
+    /// Returns how much output waits here.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Collects output, and returns the chunks that are full.
     pub(crate) fn push(&mut self, data: &[u8], now: Instant) -> Vec<Bytes> {
         self.buffer.extend_from_slice(data);

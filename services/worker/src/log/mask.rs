@@ -75,6 +75,11 @@ impl Masker {
         out
     }
 
+    /// Whether nothing of the stream is held back.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.undecided.is_empty()
+    }
+
     /// Ends the stream. Returns the rest of it.
     pub(crate) fn finish(&mut self) -> Vec<u8> {
         let buffer = std::mem::take(&mut self.undecided);

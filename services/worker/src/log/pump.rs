@@ -1,5 +1,6 @@
 //! The pump of one run: takes log items from the executor, masks and cuts them, and queues the chunks for the shipper.
 use std::{
+    collections::VecDeque,
     future,
     sync::Arc,
     time::{Instant, SystemTime},
@@ -16,7 +17,7 @@ use super::{
     mask::Masker,
     queue::{Chunk, RunQueue},
 };
-use crate::domain::{LeaseKey, LogItem};
+use crate::domain::{LeaseKey, LogItem, LogPosition};
 
 /// What a pump starts from.
 pub(crate) struct PumpOptions {
@@ -44,6 +45,9 @@ impl Pump {
             chunker: Chunker::default(),
             position: options.stored,
             skip: 0,
+            at_line_start: true,
+            source: None,
+            marks: Marks::default(),
         };
         let handle: JoinHandle<()> = tokio::spawn(pump.run(items));
         Self(AbortOnDropHandle::new(handle))
@@ -65,6 +69,11 @@ struct PumpState {
     position: u64,
     /// How much of the output that follows is stored already.
     skip: u64,
+    /// Whether what the next byte follows ends a line.
+    at_line_start: bool,
+    /// The place at the source behind everything that was read.
+    source: Option<String>,
+    marks: Marks,
 }
 
 impl PumpState {
@@ -94,13 +103,21 @@ impl PumpState {
                 let masked = self.masker.push(&data);
                 self.output(&masked).await;
             }
-            LogItem::Note(text) => {
-                self.flush_masker().await;
-                self.flush().await;
-                let mut line = self.masker.push(text.as_bytes());
-                line.extend(self.masker.finish());
-                line.push(b'\n');
-                self.queue(Bytes::from(line), LogStream::System).await;
+            LogItem::Part { data, end } => {
+                let masked = self.masker.push(&data);
+                self.output(&masked).await;
+                self.source = Some(end);
+                // What the masker holds back would be lost to whoever reads on from here.
+                if self.masker.is_settled() {
+                    let waiting = self.chunker.waiting_bytes() as u64;
+                    let offset = (self.position + waiting).saturating_sub(self.skip);
+                    self.mark(offset);
+                }
+            }
+            LogItem::Note(text) => self.note(&text).await,
+            LogItem::Gap(text) => {
+                self.skip = 0;
+                self.note(&text).await;
             }
             LogItem::Position(reply) => {
                 self.flush().await;
@@ -111,11 +128,30 @@ impl PumpState {
         }
     }
 
+    /// Writes a line of our own. It begins on a line of its own.
+    async fn note(&mut self, text: &str) {
+        self.flush_masker().await;
+        self.flush().await;
+        let mut line = Vec::new();
+        if !self.at_line_start {
+            line.push(b'\n');
+        }
+        line.extend(self.masker.push(text.as_bytes()));
+        line.extend(self.masker.finish());
+        line.push(b'\n');
+        self.at_line_start = true;
+        self.mark(self.position + line.len() as u64);
+        self.queue(Bytes::from(line), LogStream::System).await;
+    }
+
     async fn output(&mut self, masked: &[u8]) {
         let skip = usize::try_from(self.skip)
             .unwrap_or(usize::MAX)
             .min(masked.len());
         self.skip -= skip as u64;
+        if let Some(last) = masked.last() {
+            self.at_line_start = *last == b'\n';
+        }
         for data in self.chunker.push(&masked[skip..], Instant::now()) {
             self.queue(data, LogStream::Output).await;
         }
@@ -132,10 +168,40 @@ impl PumpState {
         }
     }
 
+    /// Notes that this offset of the stored log is the place at the source behind everything that was read.
+    fn mark(&mut self, offset: u64) {
+        self.marks.waiting.push_back(LogPosition {
+            offset,
+            source: self.source.clone(),
+        });
+    }
+
     async fn queue(&mut self, data: Bytes, stream: LogStream) {
         self.position += data.len() as u64;
-        let time = SystemTime::now();
-        self.queue.push(Chunk { data, stream, time }).await;
+        let chunk = Chunk {
+            data,
+            stream,
+            time: SystemTime::now(),
+            position: self.marks.last_until(self.position),
+        };
+        self.queue.push(chunk).await;
+    }
+}
+
+/// The places at the source that are known, in order.
+#[derive(Default)]
+struct Marks {
+    waiting: VecDeque<LogPosition>,
+    last: Option<LogPosition>,
+}
+
+impl Marks {
+    /// Returns the last place that stands at this offset or before it.
+    fn last_until(&mut self, offset: u64) -> Option<LogPosition> {
+        while let Some(next) = self.waiting.pop_front_if(|mark| mark.offset <= offset) {
+            self.last = Some(next);
+        }
+        self.last.clone()
     }
 }
 

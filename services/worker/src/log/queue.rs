@@ -1,5 +1,9 @@
 //! The chunks of one run that wait to be stored, and where the stored log ends.
-use std::{collections::VecDeque, sync::Arc, time::SystemTime};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 
 use bytes::Bytes;
 use ck8s_proto::runs::v1::{LogAppend, LogAppendResult, LogChunk, LogStream};
@@ -8,30 +12,27 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tonic::{Code, Status};
 
-use crate::{convert::lease_to_pb, domain::LeaseKey};
+use crate::{
+    convert::lease_to_pb,
+    domain::{LeaseKey, LogPosition},
+};
 
 /// Bounds what one run may put into a batch, so that a chatty run does not hold up the others.
 const MAX_BATCH_BYTES_PER_RUN: usize = 256 * 1024;
 /// Bounds what may wait for one run. A full queue slows the workload down.
 const MAX_QUEUED_BYTES: usize = 2 << 20;
-/// How often the server may refuse a run's chunks, for other reasons than being out of reach, before the rest of the
-/// log is given up.
-const MAX_REFUSALS: u32 = 5;
+/// How long the server may refuse a chunk, for other reasons than being out of reach, before it is left out.
+const MAX_REFUSAL_TIME: Duration = Duration::from_secs(120);
+/// How soon refused chunks are sent again.
+const REFUSAL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A chunk of a run's log.
 pub(super) struct Chunk {
     pub(super) data: Bytes,
     pub(super) stream: LogStream,
     pub(super) time: SystemTime,
-}
-
-/// What the server's result says about the chunk that was sent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum ChunkOutcome {
-    /// It is stored; the next result counts too.
-    Stored,
-    /// It is not stored to its end: the chunks behind it must be sent again.
-    Incomplete,
+    /// The last place at the log's source that is known at the chunk's end or before.
+    pub(super) position: Option<LogPosition>,
 }
 
 /// The queue of one run.
@@ -50,8 +51,12 @@ struct QueueState {
     bytes: usize,
     /// Where the stored log ends.
     stored: u64,
-    refusals: u32,
-    /// Set when the lease is stale, the log has reached its size limit, or it was given up: later chunks are dropped.
+    /// Since when the server refuses the first chunk, and when to try again.
+    refused_since: Option<Instant>,
+    retry_at: Option<Instant>,
+    /// How far the stored log is ahead of the pump's count of it, because something was left out or said here.
+    shift: i64,
+    /// Set when the lease is stale or the log has reached its size limit: later chunks are dropped.
     closed: bool,
 }
 
@@ -112,7 +117,7 @@ impl RunQueue {
     pub(super) fn next_appends(&self, lease: LeaseRef, room: usize) -> Vec<LogAppend> {
         let state = self.state.lock();
         let (mut offset, mut bytes, mut appends) = (state.stored, 0, Vec::new());
-        if state.closed {
+        if state.closed || state.retry_at.is_some_and(|time| time > Instant::now()) {
             return appends;
         }
         for chunk in &state.chunks {
@@ -129,61 +134,117 @@ impl RunQueue {
                     stream: chunk.stream.into(),
                     attempt: self.attempt,
                 }),
+                position: state.stored_position(chunk.position.as_ref()),
             });
             offset += chunk.data.len() as u64;
         }
         appends
     }
 
-    /// Takes the server's results for the chunks that were sent. Results behind an incomplete chunk do not count.
-    pub(super) fn accept(&self, results: &[LogAppendResult]) {
+    /// Takes the server's results for the chunks that were sent. A result says where the whole log ends: it may be
+    /// behind later chunks, which an earlier request stored whose answer was lost. Returns what is missing in the log
+    /// from now on, in words.
+    pub(super) fn accept(&self, results: &[LogAppendResult]) -> Option<String> {
+        let mut state = self.state.lock();
+        let mut gap = None;
+        state.refused_since = None;
         for result in results {
-            if self.accept_first(result) == ChunkOutcome::Incomplete {
+            if result.stale || result.truncated {
+                state.close();
                 break;
             }
+            let end = u64::try_from(result.end_offset).unwrap_or(0);
+            gap = gap.or(state.stored_until(end));
         }
+        drop(state);
         self.changed.notify_waiters();
+        gap
     }
 
-    /// Takes the server's result for the first chunk.
-    fn accept_first(&self, result: &LogAppendResult) -> ChunkOutcome {
+    /// Notes that the server refused the chunks. They are sent again after a while; a first chunk that is refused for
+    /// too long is left out, and the log says so. Under a stale lease the rest of the log is given up. Returns what is
+    /// missing in the log from now on, in words.
+    pub(super) fn refuse(&self, status: &Status, now: Instant) -> Option<String> {
+        let run_id = self.lease.run_id;
         let mut state = self.state.lock();
-        state.refusals = 0;
-        let end = u64::try_from(result.end_offset).unwrap_or(0);
-        if result.stale || result.truncated {
-            state.close();
-            return ChunkOutcome::Incomplete;
-        }
-        let stored = end.saturating_sub(state.stored);
-        state.stored = end;
-        let Some(chunk) = state.chunks.front_mut() else {
-            return ChunkOutcome::Incomplete;
-        };
-        let size = chunk.data.len();
-        let stored = usize::try_from(stored).unwrap_or(usize::MAX).min(size);
-        let _ = chunk.data.split_to(stored);
-        state.bytes -= stored;
-        if stored < size {
-            return ChunkOutcome::Incomplete;
-        }
-        state.chunks.pop_front();
-        ChunkOutcome::Stored
-    }
-
-    /// Counts a refusal by the server. After too many, or under a stale lease, the rest of the log is given up.
-    pub(super) fn refuse(&self, status: &Status) {
-        let mut state = self.state.lock();
-        state.refusals += 1;
-        if state.refusals >= MAX_REFUSALS || status.code() == Code::Aborted {
-            tracing::warn!(run.id = %self.lease.run_id, code = ?status.code(), "the rest of a log is given up");
+        if status.code() == Code::Aborted {
+            tracing::info!(run.id = %run_id, "the rest of a log is another worker's");
             state.close();
             drop(state);
             self.changed.notify_waiters();
+            return None;
         }
+        let since = *state.refused_since.get_or_insert(now);
+        tracing::warn!(run.id = %run_id, code = ?status.code(), "a part of a log was refused; it is sent again");
+        state.retry_at = Some(now + REFUSAL_INTERVAL);
+        if now.duration_since(since) < MAX_REFUSAL_TIME {
+            return None;
+        }
+        state.refused_since = None;
+        state.leave_out_first(status.code())
     }
 }
 
 impl QueueState {
+    /// Returns a position as it is stored; empty: none is known.
+    fn stored_position(&self, position: Option<&LogPosition>) -> String {
+        let shifted = |position: &LogPosition| LogPosition {
+            offset: position.offset.saturating_add_signed(self.shift),
+            source: position.source.clone(),
+        };
+        position.map(|p| shifted(p).to_string()).unwrap_or_default()
+    }
+
+    /// Drops what is stored: the log ends at `end`. Returns what is missing, in words.
+    fn stored_until(&mut self, end: u64) -> Option<String> {
+        if end < self.stored {
+            let lost = self.stored - end;
+            self.stored = end;
+            self.shift -= i64::try_from(lost).unwrap_or(0);
+            return Some(self.put_gap_first(format!(
+                "a part of the log is missing here: the server lost {lost} bytes that it had stored"
+            )));
+        }
+        while self.stored < end
+            && let Some(chunk) = self.chunks.front_mut()
+        {
+            let left = usize::try_from(end - self.stored).unwrap_or(usize::MAX);
+            let stored = left.min(chunk.data.len());
+            let _ = chunk.data.split_to(stored);
+            let is_stored = chunk.data.is_empty();
+            self.stored += stored as u64;
+            self.bytes -= stored;
+            if is_stored {
+                self.chunks.pop_front();
+            }
+        }
+        self.stored = end;
+        None
+    }
+
+    /// Leaves out the first chunk, and says so in its place.
+    fn leave_out_first(&mut self, code: Code) -> Option<String> {
+        let size = self.chunks.pop_front()?.data.len();
+        self.bytes -= size;
+        self.shift -= i64::try_from(size).unwrap_or(0);
+        Some(self.put_gap_first(format!(
+            "a part of the log is missing here: the server refused {size} bytes ({code:?})"
+        )))
+    }
+
+    fn put_gap_first(&mut self, text: String) -> String {
+        let data = Bytes::from(format!("\n{text}\n"));
+        self.bytes += data.len();
+        self.shift += i64::try_from(data.len()).unwrap_or(0);
+        self.chunks.push_front(Chunk {
+            data,
+            stream: LogStream::System,
+            time: SystemTime::now(),
+            position: None,
+        });
+        text
+    }
+
     fn close(&mut self) {
         self.closed = true;
         self.chunks.clear();
@@ -209,6 +270,7 @@ mod tests {
             data: Bytes::from(vec![b'x'; *size]),
             stream: LogStream::Output,
             time: SystemTime::now(),
+            position: None,
         };
         let mut state = queue.state.lock();
         state.chunks = sizes.iter().map(chunk).collect();
@@ -230,29 +292,76 @@ mod tests {
         next_chunks(queue).iter().map(|c| c.offset).collect()
     }
 
+    fn stored(queue: &RunQueue, ends: &[i64]) {
+        let result = |end_offset: &i64| LogAppendResult {
+            end_offset: *end_offset,
+            ..LogAppendResult::default()
+        };
+        queue.accept(&ends.iter().map(result).collect::<Vec<_>>());
+    }
+
     #[test]
     fn chunks_follow_each_other_and_stored_bytes_are_not_sent_again() {
         let queue = queue_with(&[10, 20, 30]);
         assert_eq!(offsets(&queue), [0, 10, 30]);
-        let stored = |end_offset| LogAppendResult {
-            end_offset,
-            ..LogAppendResult::default()
-        };
-        assert_eq!(queue.accept_first(&stored(10)), ChunkOutcome::Stored);
-        assert_eq!(
-            queue.accept_first(&stored(15)),
-            ChunkOutcome::Incomplete,
-            "only a part of the chunk is stored"
-        );
-        assert_eq!(offsets(&queue), [15, 30]);
+        stored(&queue, &[10, 15, 15]);
+        assert_eq!(offsets(&queue), [15, 30], "a part of the second is stored");
         assert_eq!(queue.state.lock().bytes, 45);
         let truncated = LogAppendResult {
             end_offset: 15,
             truncated: true,
             ..LogAppendResult::default()
         };
-        assert_eq!(queue.accept_first(&truncated), ChunkOutcome::Incomplete);
+        queue.accept(&[truncated]);
         assert!(offsets(&queue).is_empty());
+    }
+
+    #[test]
+    fn a_lost_answer_neither_doubles_nor_loses_chunks() {
+        let queue = queue_with(&[10, 20, 30]);
+        // All three were stored, and the answer was lost. The same request says so for each of them.
+        stored(&queue, &[60, 60, 60]);
+        let state = queue.state.lock();
+        assert!(state.chunks.is_empty());
+        assert_eq!((state.stored, state.bytes), (60, 0));
+        drop(state);
+        // The request that follows a lost answer may hold fewer chunks than the lost one.
+        let queue = queue_with(&[10, 20, 30]);
+        stored(&queue, &[30]);
+        assert_eq!(offsets(&queue), [30]);
+    }
+
+    #[test]
+    fn what_the_server_lost_is_said_in_the_log() {
+        let queue = queue_with(&[10, 20]);
+        stored(&queue, &[10]);
+        stored(&queue, &[4]);
+        let chunks = next_chunks(&queue);
+        let note = String::from_utf8_lossy(&chunks[0].data);
+        assert!(note.contains("lost 6 bytes"), "{note}");
+        assert_eq!(chunks[0].offset, 4);
+        assert_eq!(chunks[1].data.len(), 20);
+    }
+
+    #[test]
+    fn refusals_close_no_log_and_what_is_left_out_is_said() {
+        let queue = queue_with(&[10, 20]);
+        let refusal = Status::internal("broken");
+        let start = Instant::now();
+        for _ in 0..100 {
+            queue.refuse(&refusal, start);
+        }
+        assert!(offsets(&queue).is_empty(), "it is tried again later");
+        queue.state.lock().retry_at = None;
+        assert_eq!(offsets(&queue), [0, 10]);
+        queue.refuse(&refusal, start + MAX_REFUSAL_TIME);
+        queue.state.lock().retry_at = None;
+        let chunks = next_chunks(&queue);
+        let note = String::from_utf8_lossy(&chunks[0].data);
+        assert!(note.contains("refused 10 bytes"), "{note}");
+        assert_eq!(chunks[1].data.len(), 20);
+        queue.refuse(&Status::aborted("stale"), start);
+        assert!(queue.state.lock().closed);
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! Ships the chunks of all runs to the server. One batch is in flight at a time, so that batches grow under load by
 //! themselves.
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use ck8s_proto::runs::v1::{AppendLogRequest, LogAppend};
+use ck8s_proto::runs::v1::{AppendLogRequest, LogAppend, Note, NoteKind, transition::Change};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
@@ -87,7 +91,7 @@ impl Shipper {
                         tokio::time::sleep(backoff.next()).await;
                     }
                     Err(_) if batch.len() > 1 => self.send_one_by_one(&batch).await,
-                    Err(status) => batch[0].queue.refuse(&status),
+                    Err(status) => self.refuse(&batch[0].queue, &status),
                 }
             }
         }
@@ -125,11 +129,27 @@ impl Shipper {
         let mut results = response.into_inner().results.into_iter();
         for part in batch {
             let part_results: Vec<_> = results.by_ref().take(part.appends.len()).collect();
-            part.queue.accept(&part_results);
+            if let Some(gap) = part.queue.accept(&part_results) {
+                self.report_gap(&part.queue, gap);
+            }
         }
         let bytes: usize = batch.iter().map(RunBatch::bytes).sum();
         metrics::counter!("ck8s_worker_log_bytes_total").increment(bytes as u64);
         Ok(())
+    }
+
+    fn refuse(&self, queue: &RunQueue, status: &Status) {
+        if let Some(gap) = queue.refuse(status, Instant::now()) {
+            self.report_gap(queue, gap);
+        }
+    }
+
+    fn report_gap(&self, queue: &RunQueue, message: String) {
+        let note = Change::Note(Note {
+            kind: NoteKind::LogIncomplete.into(),
+            message,
+        });
+        self.0.leases.report(queue.lease, note);
     }
 
     /// Sends the parts of a refused batch one by one, so that one run's fault does not hold up the others.
@@ -138,7 +158,7 @@ impl Shipper {
             if let Err(status) = self.send(part).await
                 && !is_transient(&status)
             {
-                part[0].queue.refuse(&status);
+                self.refuse(&part[0].queue, &status);
             }
         }
     }

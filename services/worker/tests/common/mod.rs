@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
@@ -10,8 +10,8 @@ use std::{
 use ck8s_kube::{Cluster, ClusterOptions, EgressCeiling};
 use ck8s_types::{Epoch, InstallationId, RunId, RunSpec, Timeouts};
 use ck8s_worker::{
-    Executor, Exit, KubernetesExecutor, LogItem, LogSink, ProcessExecutor, Workload, WorkloadEvent,
-    WorkloadId, WorkloadRequest, log_channel,
+    Executor, Exit, KubernetesExecutor, LogItem, LogSink, ProcessExecutor, StoredLog, Workload,
+    WorkloadEvent, WorkloadId, WorkloadRequest, log_channel,
 };
 use secrecy::SecretString;
 use tokio::{sync::watch, task::JoinHandle};
@@ -58,10 +58,21 @@ pub(crate) async fn kubernetes() -> Option<Fixture> {
 
 /// Returns an executor of this installation on the test cluster.
 pub(crate) async fn kubernetes_of(installation: InstallationId) -> Option<Fixture> {
-    let Some(kubeconfig) = std::env::var_os("CK8S_TEST_KUBECONFIG") else {
+    let kubeconfig = kubeconfig()?;
+    Some(kubernetes_at(&kubeconfig, installation).await)
+}
+
+/// Returns the test cluster's configuration file.
+pub(crate) fn kubeconfig() -> Option<PathBuf> {
+    let kubeconfig = std::env::var_os("CK8S_TEST_KUBECONFIG").map(PathBuf::from);
+    if kubeconfig.is_none() {
         eprintln!("skipped: CK8S_TEST_KUBECONFIG names no cluster");
-        return None;
-    };
+    }
+    kubeconfig
+}
+
+/// Returns an executor of this installation on the cluster that a file names.
+pub(crate) async fn kubernetes_at(kubeconfig: &Path, installation: InstallationId) -> Fixture {
     let stop = CancellationToken::new();
     let options = ClusterOptions {
         kubeconfig: Some(kubeconfig.into()),
@@ -73,12 +84,12 @@ pub(crate) async fn kubernetes_of(installation: InstallationId) -> Option<Fixtur
         .expect("the cluster answers");
     cluster.serve(Some(installation));
     let dir = tempfile::tempdir().expect("a directory");
-    Some(Fixture {
+    Fixture {
         executor: Arc::new(KubernetesExecutor::new(cluster, "ck8s-".to_owned(), None)),
         work_dir: dir.path().to_owned(),
         _dir: dir,
         _stop: stop.drop_guard(),
-    })
+    }
 }
 
 pub(crate) async fn fixtures() -> Vec<Fixture> {
@@ -126,7 +137,7 @@ pub(crate) fn request(spec: RunSpec) -> (WorkloadRequest, Lease) {
         env: BTreeMap::from([("CK8S_EVENT".to_owned(), "push".to_owned())]),
         secrets: BTreeMap::from([("SECRET".to_owned(), SecretString::from("hunter22"))]),
         lease_expiry: lease.0.subscribe(),
-        stored_log: 0,
+        stored_log: StoredLog::default(),
     };
     (request, lease)
 }
@@ -137,6 +148,8 @@ pub(crate) struct Log {
     reader: JoinHandle<(String, Vec<String>)>,
     /// How many bytes of output have been read.
     bytes: watch::Receiver<usize>,
+    /// The place at the source behind what was read.
+    place: watch::Receiver<String>,
 }
 
 impl Log {
@@ -148,6 +161,7 @@ impl Log {
     pub(crate) fn with_notes(position: u64) -> Self {
         let (sink, mut items) = log_channel();
         let (count, bytes) = watch::channel(0);
+        let (places, place) = watch::channel(String::new());
         let reader = tokio::spawn(async move {
             let (mut output, mut notes, mut skip) = (Vec::new(), Vec::new(), 0);
             while let Some(item) = items.recv().await {
@@ -156,7 +170,16 @@ impl Log {
                         output.extend_from_slice(&data);
                         count.send_replace(output.len());
                     }
+                    LogItem::Part { data, end } => {
+                        output.extend_from_slice(&data);
+                        count.send_replace(output.len());
+                        places.send_replace(end);
+                    }
                     LogItem::Note(note) => notes.push(note),
+                    LogItem::Gap(why) => {
+                        skip = 0;
+                        notes.push(why);
+                    }
                     LogItem::Position(reply) => reply.send(position).expect("the executor waits"),
                     LogItem::Skip(bytes) => skip = usize::try_from(bytes).expect("fits"),
                 }
@@ -170,6 +193,7 @@ impl Log {
             sink,
             reader,
             bytes,
+            place,
         }
     }
 
@@ -179,6 +203,19 @@ impl Log {
         within(bytes.wait_for(|bytes| *bytes > 0))
             .await
             .expect("is read");
+    }
+
+    /// Waits until the workload has written more than that.
+    pub(crate) async fn until_more_than(&self, count: usize) {
+        let mut bytes = self.bytes.clone();
+        within(bytes.wait_for(|bytes| *bytes > count))
+            .await
+            .expect("is read");
+    }
+
+    /// Returns how many bytes of output were read, and the place at the source behind them.
+    pub(crate) fn place(&self) -> (usize, String) {
+        (*self.bytes.borrow(), self.place.borrow().clone())
     }
 
     /// Returns the output and the notes, when the workload has ended.
@@ -200,9 +237,11 @@ pub(crate) async fn end(workload: &mut Workload) -> (bool, Result<Exit, String>)
     loop {
         match within(workload.watch()).await {
             WorkloadEvent::Running => ran = true,
-            WorkloadEvent::StartDelayed(_) => {}
+            WorkloadEvent::StartDelayed(_)
+            | WorkloadEvent::LogIncomplete(_)
+            | WorkloadEvent::EndDelayed(_) => {}
             WorkloadEvent::Ended(exit) => return (ran, Ok(exit)),
-            WorkloadEvent::Lost(message) => return (ran, Err(message)),
+            WorkloadEvent::Lost(exit) => return (ran, Err(exit.message)),
         }
     }
 }

@@ -126,6 +126,7 @@ fn request(lease: &LeaseRef, offset: i64, data: Bytes) -> AppendLogRequest {
         appends: vec![LogAppend {
             lease: Some(lease.clone()),
             chunk: Some(chunk),
+            ..LogAppend::default()
         }],
     }
 }

@@ -4,8 +4,8 @@
 // @generated from file ck8s/runs/v1/lease_service.proto (package ck8s.runs.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_ck8s_policy_v1_policy } from "../../policy/v1/policy_pb";
 import type { LogChunk, Run, RunReason, RunState } from "./runs_pb";
 import { file_ck8s_runs_v1_runs } from "./runs_pb";
@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ck8s/runs/v1/lease_service.proto.
  */
 export const file_ck8s_runs_v1_lease_service: GenFile = /*@__PURE__*/
-  fileDesc("CiBjazhzL3J1bnMvdjEvbGVhc2Vfc2VydmljZS5wcm90bxIMY2s4cy5ydW5zLnYxIikKCExlYXNlUmVmEg4KBnJ1bl9pZBgBIAEoCRINCgVlcG9jaBgCIAEoAyLtAQoMTGVhc2VSZXF1ZXN0EiQKBWhlbGxvGAEgASgLMhMuY2s4cy5ydW5zLnYxLkhlbGxvSAASKgoIY2FwYWNpdHkYAiABKAsyFi5jazhzLnJ1bnMudjEuQ2FwYWNpdHlIABIsCgloZWFydGJlYXQYAyABKAsyFy5jazhzLnJ1bnMudjEuSGVhcnRiZWF0SAASLgoKdHJhbnNpdGlvbhgEIAEoCzIYLmNrOHMucnVucy52MS5UcmFuc2l0aW9uSAASJAoFZHJhaW4YBSABKAsyEy5jazhzLnJ1bnMudjEuRHJhaW5IAEIHCgVmcmFtZSKwAgoNTGVhc2VSZXNwb25zZRIoCgd3ZWxjb21lGAEgASgLMhUuY2s4cy5ydW5zLnYxLldlbGNvbWVIABIkCgVncmFudBgCIAEoCzITLmNrOHMucnVucy52MS5HcmFudEgAEigKB3JlbmV3ZWQYAyABKAsyFS5jazhzLnJ1bnMudjEuUmVuZXdlZEgAEiYKBmNhbmNlbBgEIAEoCzIULmNrOHMucnVucy52MS5DYW5jZWxIABImCgZyZXZva2UYBSABKAsyFC5jazhzLnJ1bnMudjEuUmV2b2tlSAASIAoDYWNrGAYgASgLMhEuY2s4cy5ydW5zLnYxLkFja0gAEioKCGRyYWluaW5nGAcgASgLMhYuY2s4cy5ydW5zLnYxLkRyYWluaW5nSABCBwoFZnJhbWUitgEKBUhlbGxvEhEKCXdvcmtlcl9pZBgBIAEoCRITCgtpbnN0YW5jZV9pZBgCIAEoCRIYChBwcm90b2NvbF92ZXJzaW9uGAMgASgFEg4KBmxhYmVscxgEIAMoCRIQCghleGVjdXRvchgFIAEoCRIQCghjYXBhY2l0eRgGIAEoBRImCgZsZWFzZXMYByADKAsyFi5jazhzLnJ1bnMudjEuTGVhc2VSZWYSDwoHdmVyc2lvbhgIIAEoCSIcCghDYXBhY2l0eRIQCghjYXBhY2l0eRgBIAEoBSJFCglIZWFydGJlYXQSEAoIc2VxdWVuY2UYASABKAMSJgoGbGVhc2VzGAIgAygLMhYuY2s4cy5ydW5zLnYxLkxlYXNlUmVmIqYCCgpUcmFuc2l0aW9uEhAKCHNlcXVlbmNlGAEgASgDEiUKBWxlYXNlGAIgASgLMhYuY2s4cy5ydW5zLnYxLkxlYXNlUmVmEigKB3J1bm5pbmcYAyABKAsyFS5jazhzLnJ1bnMudjEuUnVubmluZ0gAEioKCGZpbmlzaGVkGAQgASgLMhYuY2s4cy5ydW5zLnYxLkZpbmlzaGVkSAASKgoIcmVsZWFzZWQYBSABKAsyFi5jazhzLnJ1bnMudjEuUmVsZWFzZWRIABIiCgRsb3N0GAYgASgLMhIuY2s4cy5ydW5zLnYxLkxvc3RIABIvCgtoYW5kZWRfYmFjaxgHIAEoCzIYLmNrOHMucnVucy52MS5IYW5kZWRCYWNrSABCCAoGY2hhbmdlIiwKB1J1bm5pbmcSEAoId29ya2xvYWQYASABKAkSDwoHYWRvcHRlZBgCIAEoCCKRAQoIRmluaXNoZWQSJQoFc3RhdGUYASABKA4yFi5jazhzLnJ1bnMudjEuUnVuU3RhdGUSJwoGcmVhc29uGAIgASgOMhcuY2s4cy5ydW5zLnYxLlJ1blJlYXNvbhIPCgdtZXNzYWdlGAMgASgJEhYKCWV4aXRfY29kZRgEIAEoBUgAiAEBQgwKCl9leGl0X2NvZGUiCgoIUmVsZWFzZWQiFwoETG9zdBIPCgdtZXNzYWdlGAEgASgJIiYKCkhhbmRlZEJhY2sSGAoQd29ya2xvYWRfZ29lc19vbhgBIAEoCCIHCgVEcmFpbiJxCgdXZWxjb21lEhQKDGxlYXNlX3R0bF9tcxgBIAEoAxIdChVoZWFydGJlYXRfaW50ZXJ2YWxfbXMYAiABKAMSGAoQcHJvdG9jb2xfdmVyc2lvbhgDIAEoBRIXCg9pbnN0YWxsYXRpb25faWQYBCABKAkijwIKBUdyYW50EiUKBWxlYXNlGAEgASgLMhYuY2s4cy5ydW5zLnYxLkxlYXNlUmVmEgwKBHNsb3QYAiABKAUSHgoDcnVuGAMgASgLMhEuY2s4cy5ydW5zLnYxLlJ1bhIUCgxwcm9qZWN0X3NsdWcYBCABKAkSEAoIdGFrZW92ZXIYBSABKAgSLwoLbGVhc2VfdW50aWwYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDGNsZWFudXBfb25seRgIIAEoCBISCgpydW5uaW5nX21zGAkgASgDIkwKB1JlbmV3ZWQSEAoIc2VxdWVuY2UYASABKAMSLwoLbGVhc2VfdW50aWwYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImoKBkNhbmNlbBIlCgVsZWFzZRgBIAEoCzIWLmNrOHMucnVucy52MS5MZWFzZVJlZhInCgZyZWFzb24YAiABKA4yFy5jazhzLnJ1bnMudjEuUnVuUmVhc29uEhAKCGdyYWNlX21zGAMgASgDIj0KBlJldm9rZRIlCgVsZWFzZRgBIAEoCzIWLmNrOHMucnVucy52MS5MZWFzZVJlZhIMCgRjb2RlGAIgASgJIhcKA0FjaxIQCghzZXF1ZW5jZRgBIAEoAyIKCghEcmFpbmluZyI8ChBBcHBlbmRMb2dSZXF1ZXN0EigKB2FwcGVuZHMYASADKAsyFy5jazhzLnJ1bnMudjEuTG9nQXBwZW5kIlkKCUxvZ0FwcGVuZBIlCgVsZWFzZRgBIAEoCzIWLmNrOHMucnVucy52MS5MZWFzZVJlZhIlCgVjaHVuaxgCIAEoCzIWLmNrOHMucnVucy52MS5Mb2dDaHVuayJDChFBcHBlbmRMb2dSZXNwb25zZRIuCgdyZXN1bHRzGAEgAygLMh0uY2s4cy5ydW5zLnYxLkxvZ0FwcGVuZFJlc3VsdCJHCg9Mb2dBcHBlbmRSZXN1bHQSEgoKZW5kX29mZnNldBgBIAEoAxINCgVzdGFsZRgCIAEoCBIRCgl0cnVuY2F0ZWQYAyABKAgiPgoVT3BlblJ1blNlY3JldHNSZXF1ZXN0EiUKBWxlYXNlGAEgASgLMhYuY2s4cy5ydW5zLnYxLkxlYXNlUmVmIowBChZPcGVuUnVuU2VjcmV0c1Jlc3BvbnNlEkIKB3NlY3JldHMYASADKAsyMS5jazhzLnJ1bnMudjEuT3BlblJ1blNlY3JldHNSZXNwb25zZS5TZWNyZXRzRW50cnkaLgoMU2VjcmV0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiKQoWRmlsdGVyU3dlZXBhYmxlUmVxdWVzdBIPCgdydW5faWRzGAEgAygJIioKF0ZpbHRlclN3ZWVwYWJsZVJlc3BvbnNlEg8KB3J1bl9pZHMYASADKAkyjAMKDExlYXNlU2VydmljZRJNCgVMZWFzZRIaLmNrOHMucnVucy52MS5MZWFzZVJlcXVlc3QaGy5jazhzLnJ1bnMudjEuTGVhc2VSZXNwb25zZSIHirUYAwoBBSgBMAESWAoJQXBwZW5kTG9nEh4uY2s4cy5ydW5zLnYxLkFwcGVuZExvZ1JlcXVlc3QaHy5jazhzLnJ1bnMudjEuQXBwZW5kTG9nUmVzcG9uc2UiCpACAoq1GAMKAQUSZwoOT3BlblJ1blNlY3JldHMSIy5jazhzLnJ1bnMudjEuT3BlblJ1blNlY3JldHNSZXF1ZXN0GiQuY2s4cy5ydW5zLnYxLk9wZW5SdW5TZWNyZXRzUmVzcG9uc2UiCpACAoq1GAMKAQUSagoPRmlsdGVyU3dlZXBhYmxlEiQuY2s4cy5ydW5zLnYxLkZpbHRlclN3ZWVwYWJsZVJlcXVlc3QaJS5jazhzLnJ1bnMudjEuRmlsdGVyU3dlZXBhYmxlUmVzcG9uc2UiCpACAYq1GAMKAQViBnByb3RvMw", [file_ck8s_policy_v1_policy, file_ck8s_runs_v1_runs, file_google_protobuf_timestamp]);
+  fileDesc("CiBjazhzL3J1bnMvdjEvbGVhc2Vfc2VydmljZS5wcm90bxIMY2s4cy5ydW5zLnYxIikKCExlYXNlUmVmEg4KBnJ1bl9pZBgBIAEoCRINCgVlcG9jaBgCIAEoAyLtAQoMTGVhc2VSZXF1ZXN0EiQKBWhlbGxvGAEgASgLMhMuY2s4cy5ydW5zLnYxLkhlbGxvSAASKgoIY2FwYWNpdHkYAiABKAsyFi5jazhzLnJ1bnMudjEuQ2FwYWNpdHlIABIsCgloZWFydGJlYXQYAyABKAsyFy5jazhzLnJ1bnMudjEuSGVhcnRiZWF0SAASLgoKdHJhbnNpdGlvbhgEIAEoCzIYLmNrOHMucnVucy52MS5UcmFuc2l0aW9uSAASJAoFZHJhaW4YBSABKAsyEy5jazhzLnJ1bnMudjEuRHJhaW5IAEIHCgVmcmFtZSKwAgoNTGVhc2VSZXNwb25zZRIoCgd3ZWxjb21lGAEgASgLMhUuY2s4cy5ydW5zLnYxLldlbGNvbWVIABIkCgVncmFudBgCIAEoCzITLmNrOHMucnVucy52MS5HcmFudEgAEigKB3JlbmV3ZWQYAyABKAsyFS5jazhzLnJ1bnMudjEuUmVuZXdlZEgAEiYKBmNhbmNlbBgEIAEoCzIULmNrOHMucnVucy52MS5DYW5jZWxIABImCgZyZXZva2UYBSABKAsyFC5jazhzLnJ1bnMudjEuUmV2b2tlSAASIAoDYWNrGAYgASgLMhEuY2s4cy5ydW5zLnYxLkFja0gAEioKCGRyYWluaW5nGAcgASgLMhYuY2s4cy5ydW5zLnYxLkRyYWluaW5nSABCBwoFZnJhbWUitgEKBUhlbGxvEhEKCXdvcmtlcl9pZBgBIAEoCRITCgtpbnN0YW5jZV9pZBgCIAEoCRIYChBwcm90b2NvbF92ZXJzaW9uGAMgASgFEg4KBmxhYmVscxgEIAMoCRIQCghleGVjdXRvchgFIAEoCRIQCghjYXBhY2l0eRgGIAEoBRImCgZsZWFzZXMYByADKAsyFi5jazhzLnJ1bnMudjEuTGVhc2VSZWYSDwoHdmVyc2lvbhgIIAEoCSIcCghDYXBhY2l0eRIQCghjYXBhY2l0eRgBIAEoBSJFCglIZWFydGJlYXQSEAoIc2VxdWVuY2UYASABKAMSJgoGbGVhc2VzGAIgAygLMhYuY2s4cy5ydW5zLnYxLkxlYXNlUmVmIsoCCgpUcmFuc2l0aW9uEhAKCHNlcXVlbmNlGAEgASgDEiUKBWxlYXNlGAIgASgLMhYuY2s4cy5ydW5zLnYxLkxlYXNlUmVmEigKB3J1bm5pbmcYAyABKAsyFS5jazhzLnJ1bnMudjEuUnVubmluZ0gAEioKCGZpbmlzaGVkGAQgASgLMhYuY2s4cy5ydW5zLnYxLkZpbmlzaGVkSAASKgoIcmVsZWFzZWQYBSABKAsyFi5jazhzLnJ1bnMudjEuUmVsZWFzZWRIABIiCgRsb3N0GAYgASgLMhIuY2s4cy5ydW5zLnYxLkxvc3RIABIvCgtoYW5kZWRfYmFjaxgHIAEoCzIYLmNrOHMucnVucy52MS5IYW5kZWRCYWNrSAASIgoEbm90ZRgIIAEoCzISLmNrOHMucnVucy52MS5Ob3RlSABCCAoGY2hhbmdlIiwKB1J1bm5pbmcSEAoId29ya2xvYWQYASABKAkSDwoHYWRvcHRlZBgCIAEoCCKRAQoIRmluaXNoZWQSJQoFc3RhdGUYASABKA4yFi5jazhzLnJ1bnMudjEuUnVuU3RhdGUSJwoGcmVhc29uGAIgASgOMhcuY2s4cy5ydW5zLnYxLlJ1blJlYXNvbhIPCgdtZXNzYWdlGAMgASgJEhYKCWV4aXRfY29kZRgEIAEoBUgAiAEBQgwKCl9leGl0X2NvZGUiCgoIUmVsZWFzZWQiQAoETG9zdBIPCgdtZXNzYWdlGAEgASgJEicKBnJlYXNvbhgCIAEoDjIXLmNrOHMucnVucy52MS5SdW5SZWFzb24iPQoETm90ZRIkCgRraW5kGAEgASgOMhYuY2s4cy5ydW5zLnYxLk5vdGVLaW5kEg8KB21lc3NhZ2UYAiABKAkiJgoKSGFuZGVkQmFjaxIYChB3b3JrbG9hZF9nb2VzX29uGAEgASgIIgcKBURyYWluInEKB1dlbGNvbWUSFAoMbGVhc2VfdHRsX21zGAEgASgDEh0KFWhlYXJ0YmVhdF9pbnRlcnZhbF9tcxgCIAEoAxIYChBwcm90b2NvbF92ZXJzaW9uGAMgASgFEhcKD2luc3RhbGxhdGlvbl9pZBgEIAEoCSKPAgoFR3JhbnQSJQoFbGVhc2UYASABKAsyFi5jazhzLnJ1bnMudjEuTGVhc2VSZWYSDAoEc2xvdBgCIAEoBRIeCgNydW4YAyABKAsyES5jazhzLnJ1bnMudjEuUnVuEhQKDHByb2plY3Rfc2x1ZxgEIAEoCRIQCgh0YWtlb3ZlchgFIAEoCBIvCgtsZWFzZV91bnRpbBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMY2xlYW51cF9vbmx5GAggASgIEhIKCnJ1bm5pbmdfbXMYCSABKAMiTAoHUmVuZXdlZBIQCghzZXF1ZW5jZRgBIAEoAxIvCgtsZWFzZV91bnRpbBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiagoGQ2FuY2VsEiUKBWxlYXNlGAEgASgLMhYuY2s4cy5ydW5zLnYxLkxlYXNlUmVmEicKBnJlYXNvbhgCIAEoDjIXLmNrOHMucnVucy52MS5SdW5SZWFzb24SEAoIZ3JhY2VfbXMYAyABKAMiPQoGUmV2b2tlEiUKBWxlYXNlGAEgASgLMhYuY2s4cy5ydW5zLnYxLkxlYXNlUmVmEgwKBGNvZGUYAiABKAkiFwoDQWNrEhAKCHNlcXVlbmNlGAEgASgDIgoKCERyYWluaW5nIjwKEEFwcGVuZExvZ1JlcXVlc3QSKAoHYXBwZW5kcxgBIAMoCzIXLmNrOHMucnVucy52MS5Mb2dBcHBlbmQiawoJTG9nQXBwZW5kEiUKBWxlYXNlGAEgASgLMhYuY2s4cy5ydW5zLnYxLkxlYXNlUmVmEiUKBWNodW5rGAIgASgLMhYuY2s4cy5ydW5zLnYxLkxvZ0NodW5rEhAKCHBvc2l0aW9uGAMgASgJIkMKEUFwcGVuZExvZ1Jlc3BvbnNlEi4KB3Jlc3VsdHMYASADKAsyHS5jazhzLnJ1bnMudjEuTG9nQXBwZW5kUmVzdWx0IlkKD0xvZ0FwcGVuZFJlc3VsdBISCgplbmRfb2Zmc2V0GAEgASgDEg0KBXN0YWxlGAIgASgIEhEKCXRydW5jYXRlZBgDIAEoCBIQCghwb3NpdGlvbhgEIAEoCSI+ChVPcGVuUnVuU2VjcmV0c1JlcXVlc3QSJQoFbGVhc2UYASABKAsyFi5jazhzLnJ1bnMudjEuTGVhc2VSZWYijAEKFk9wZW5SdW5TZWNyZXRzUmVzcG9uc2USQgoHc2VjcmV0cxgBIAMoCzIxLmNrOHMucnVucy52MS5PcGVuUnVuU2VjcmV0c1Jlc3BvbnNlLlNlY3JldHNFbnRyeRouCgxTZWNyZXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIpChZGaWx0ZXJTd2VlcGFibGVSZXF1ZXN0Eg8KB3J1bl9pZHMYASADKAkiKgoXRmlsdGVyU3dlZXBhYmxlUmVzcG9uc2USDwoHcnVuX2lkcxgBIAMoCSp7CghOb3RlS2luZBIZChVOT1RFX0tJTkRfVU5TUEVDSUZJRUQQABIbChdOT1RFX0tJTkRfU1RBUlRfREVMQVlFRBABEhwKGE5PVEVfS0lORF9MT0dfSU5DT01QTEVURRACEhkKFU5PVEVfS0lORF9FTkRfREVMQVlFRBADMowDCgxMZWFzZVNlcnZpY2USTQoFTGVhc2USGi5jazhzLnJ1bnMudjEuTGVhc2VSZXF1ZXN0GhsuY2s4cy5ydW5zLnYxLkxlYXNlUmVzcG9uc2UiB4q1GAMKAQUoATABElgKCUFwcGVuZExvZxIeLmNrOHMucnVucy52MS5BcHBlbmRMb2dSZXF1ZXN0Gh8uY2s4cy5ydW5zLnYxLkFwcGVuZExvZ1Jlc3BvbnNlIgqQAgKKtRgDCgEFEmcKDk9wZW5SdW5TZWNyZXRzEiMuY2s4cy5ydW5zLnYxLk9wZW5SdW5TZWNyZXRzUmVxdWVzdBokLmNrOHMucnVucy52MS5PcGVuUnVuU2VjcmV0c1Jlc3BvbnNlIgqQAgKKtRgDCgEFEmoKD0ZpbHRlclN3ZWVwYWJsZRIkLmNrOHMucnVucy52MS5GaWx0ZXJTd2VlcGFibGVSZXF1ZXN0GiUuY2s4cy5ydW5zLnYxLkZpbHRlclN3ZWVwYWJsZVJlc3BvbnNlIgqQAgGKtRgDCgEFYgZwcm90bzM", [file_ck8s_policy_v1_policy, file_ck8s_runs_v1_runs, file_google_protobuf_timestamp]);
 
 /**
  * A run and the lease on it. Every message about a run carries both: a stale epoch changes nothing.
@@ -369,6 +369,14 @@ export type Transition = Message<"ck8s.runs.v1.Transition"> & {
      */
     value: HandedBack;
     case: "handedBack";
+  } | {
+    /**
+     * Nothing changes, but people should know. Only to a server whose Welcome names its installation.
+     *
+     * @generated from field: ck8s.runs.v1.Note note = 8;
+     */
+    value: Note;
+    case: "note";
   } | { case: undefined; value?: undefined };
 };
 
@@ -476,6 +484,13 @@ export type Lost = Message<"ck8s.runs.v1.Lost"> & {
    * @generated from field: string message = 1;
    */
   message: string;
+
+  /**
+   * The run's reason if no attempt is left; unspecified: RUN_REASON_WORKLOAD_LOST.
+   *
+   * @generated from field: ck8s.runs.v1.RunReason reason = 2;
+   */
+  reason: RunReason;
 };
 
 /**
@@ -484,6 +499,34 @@ export type Lost = Message<"ck8s.runs.v1.Lost"> & {
  */
 export const LostSchema: GenMessage<Lost> = /*@__PURE__*/
   messageDesc(file_ck8s_runs_v1_lease_service, 10);
+
+/**
+ * What people should know of a run that goes on. It becomes an event of the run, once for each message of an attempt.
+ *
+ * @generated from message ck8s.runs.v1.Note
+ */
+export type Note = Message<"ck8s.runs.v1.Note"> & {
+  /**
+   * What it is about.
+   *
+   * @generated from field: ck8s.runs.v1.NoteKind kind = 1;
+   */
+  kind: NoteKind;
+
+  /**
+   * The note, in words for people.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message ck8s.runs.v1.Note.
+ * Use `create(NoteSchema)` to create a new message.
+ */
+export const NoteSchema: GenMessage<Note> = /*@__PURE__*/
+  messageDesc(file_ck8s_runs_v1_lease_service, 11);
 
 /**
  * A lease that the worker hands back.
@@ -504,7 +547,7 @@ export type HandedBack = Message<"ck8s.runs.v1.HandedBack"> & {
  * Use `create(HandedBackSchema)` to create a new message.
  */
 export const HandedBackSchema: GenMessage<HandedBack> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_lease_service, 11);
+  messageDesc(file_ck8s_runs_v1_lease_service, 12);
 
 /**
  * The worker takes no more work.
@@ -519,7 +562,7 @@ export type Drain = Message<"ck8s.runs.v1.Drain"> & {
  * Use `create(DrainSchema)` to create a new message.
  */
 export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_lease_service, 12);
+  messageDesc(file_ck8s_runs_v1_lease_service, 13);
 
 /**
  * The server accepts the worker.
@@ -562,7 +605,7 @@ export type Welcome = Message<"ck8s.runs.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_lease_service, 13);
+  messageDesc(file_ck8s_runs_v1_lease_service, 14);
 
 /**
  * A lease.
@@ -641,7 +684,7 @@ export type Grant = Message<"ck8s.runs.v1.Grant"> & {
  * Use `create(GrantSchema)` to create a new message.
  */
 export const GrantSchema: GenMessage<Grant> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_lease_service, 14);
+  messageDesc(file_ck8s_runs_v1_lease_service, 15);
 
 /**
  * Leases were renewed, and that is stored.
@@ -669,7 +712,7 @@ export type Renewed = Message<"ck8s.runs.v1.Renewed"> & {
  * Use `create(RenewedSchema)` to create a new message.
  */
 export const RenewedSchema: GenMessage<Renewed> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_lease_service, 15);
+  messageDesc(file_ck8s_runs_v1_lease_service, 16);
 
 /**
  * Stop this workload, then say Released.
@@ -704,7 +747,7 @@ export type Cancel = Message<"ck8s.runs.v1.Cancel"> & {
  * Use `create(CancelSchema)` to create a new message.
  */
 export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_lease_service, 16);
+  messageDesc(file_ck8s_runs_v1_lease_service, 17);
 
 /**
  * The worker has lost this lease and sends nothing more about it. The process executor stops the workload; the
@@ -733,7 +776,7 @@ export type Revoke = Message<"ck8s.runs.v1.Revoke"> & {
  * Use `create(RevokeSchema)` to create a new message.
  */
 export const RevokeSchema: GenMessage<Revoke> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_lease_service, 17);
+  messageDesc(file_ck8s_runs_v1_lease_service, 18);
 
 /**
  * A transition is stored, or was before.
@@ -754,7 +797,7 @@ export type Ack = Message<"ck8s.runs.v1.Ack"> & {
  * Use `create(AckSchema)` to create a new message.
  */
 export const AckSchema: GenMessage<Ack> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_lease_service, 18);
+  messageDesc(file_ck8s_runs_v1_lease_service, 19);
 
 /**
  * The server is shutting down.
@@ -769,7 +812,7 @@ export type Draining = Message<"ck8s.runs.v1.Draining"> & {
  * Use `create(DrainingSchema)` to create a new message.
  */
 export const DrainingSchema: GenMessage<Draining> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_lease_service, 19);
+  messageDesc(file_ck8s_runs_v1_lease_service, 20);
 
 /**
  * Pieces of logs to store.
@@ -790,7 +833,7 @@ export type AppendLogRequest = Message<"ck8s.runs.v1.AppendLogRequest"> & {
  * Use `create(AppendLogRequestSchema)` to create a new message.
  */
 export const AppendLogRequestSchema: GenMessage<AppendLogRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_lease_service, 20);
+  messageDesc(file_ck8s_runs_v1_lease_service, 21);
 
 /**
  * A piece of one run's log.
@@ -811,6 +854,14 @@ export type LogAppend = Message<"ck8s.runs.v1.LogAppend"> & {
    * @generated from field: ck8s.runs.v1.LogChunk chunk = 2;
    */
   chunk?: LogChunk | undefined;
+
+  /**
+   * Where the log's source stood at the piece's end or before, in the worker's words: the worker that goes on with the
+   * log is given the last one. At most 200 bytes; empty: nothing is known.
+   *
+   * @generated from field: string position = 3;
+   */
+  position: string;
 };
 
 /**
@@ -818,7 +869,7 @@ export type LogAppend = Message<"ck8s.runs.v1.LogAppend"> & {
  * Use `create(LogAppendSchema)` to create a new message.
  */
 export const LogAppendSchema: GenMessage<LogAppend> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_lease_service, 21);
+  messageDesc(file_ck8s_runs_v1_lease_service, 22);
 
 /**
  * What became of each.
@@ -839,7 +890,7 @@ export type AppendLogResponse = Message<"ck8s.runs.v1.AppendLogResponse"> & {
  * Use `create(AppendLogResponseSchema)` to create a new message.
  */
 export const AppendLogResponseSchema: GenMessage<AppendLogResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_lease_service, 22);
+  messageDesc(file_ck8s_runs_v1_lease_service, 23);
 
 /**
  * What became of a piece.
@@ -867,6 +918,13 @@ export type LogAppendResult = Message<"ck8s.runs.v1.LogAppendResult"> & {
    * @generated from field: bool truncated = 3;
    */
   truncated: boolean;
+
+  /**
+   * For a piece without data: the last position that was stored with the log of this attempt.
+   *
+   * @generated from field: string position = 4;
+   */
+  position: string;
 };
 
 /**
@@ -874,7 +932,7 @@ export type LogAppendResult = Message<"ck8s.runs.v1.LogAppendResult"> & {
  * Use `create(LogAppendResultSchema)` to create a new message.
  */
 export const LogAppendResultSchema: GenMessage<LogAppendResult> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_lease_service, 23);
+  messageDesc(file_ck8s_runs_v1_lease_service, 24);
 
 /**
  * The run whose secrets are to be opened.
@@ -895,7 +953,7 @@ export type OpenRunSecretsRequest = Message<"ck8s.runs.v1.OpenRunSecretsRequest"
  * Use `create(OpenRunSecretsRequestSchema)` to create a new message.
  */
 export const OpenRunSecretsRequestSchema: GenMessage<OpenRunSecretsRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_lease_service, 24);
+  messageDesc(file_ck8s_runs_v1_lease_service, 25);
 
 /**
  * Secrets in the clear; never logged, never stored.
@@ -916,7 +974,7 @@ export type OpenRunSecretsResponse = Message<"ck8s.runs.v1.OpenRunSecretsRespons
  * Use `create(OpenRunSecretsResponseSchema)` to create a new message.
  */
 export const OpenRunSecretsResponseSchema: GenMessage<OpenRunSecretsResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_lease_service, 25);
+  messageDesc(file_ck8s_runs_v1_lease_service, 26);
 
 /**
  * Runs whose workloads were found without a lease.
@@ -937,7 +995,7 @@ export type FilterSweepableRequest = Message<"ck8s.runs.v1.FilterSweepableReques
  * Use `create(FilterSweepableRequestSchema)` to create a new message.
  */
 export const FilterSweepableRequestSchema: GenMessage<FilterSweepableRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_lease_service, 26);
+  messageDesc(file_ck8s_runs_v1_lease_service, 27);
 
 /**
  * Runs whose workloads may be removed.
@@ -958,7 +1016,48 @@ export type FilterSweepableResponse = Message<"ck8s.runs.v1.FilterSweepableRespo
  * Use `create(FilterSweepableResponseSchema)` to create a new message.
  */
 export const FilterSweepableResponseSchema: GenMessage<FilterSweepableResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_lease_service, 27);
+  messageDesc(file_ck8s_runs_v1_lease_service, 28);
+
+/**
+ * What a note is about.
+ *
+ * @generated from enum ck8s.runs.v1.NoteKind
+ */
+export enum NoteKind {
+  /**
+   * Not known.
+   *
+   * @generated from enum value: NOTE_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The workload has not started: why.
+   *
+   * @generated from enum value: NOTE_KIND_START_DELAYED = 1;
+   */
+  START_DELAYED = 1,
+
+  /**
+   * The log misses a part: which, and why.
+   *
+   * @generated from enum value: NOTE_KIND_LOG_INCOMPLETE = 2;
+   */
+  LOG_INCOMPLETE = 2,
+
+  /**
+   * The workload is about to be taken away, and its node does not confirm it.
+   *
+   * @generated from enum value: NOTE_KIND_END_DELAYED = 3;
+   */
+  END_DELAYED = 3,
+}
+
+/**
+ * Describes the enum ck8s.runs.v1.NoteKind.
+ */
+export const NoteKindSchema: GenEnum<NoteKind> = /*@__PURE__*/
+  enumDesc(file_ck8s_runs_v1_lease_service, 0);
 
 /**
  * What a worker talks to.

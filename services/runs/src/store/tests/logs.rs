@@ -14,6 +14,7 @@ fn chunk(lease: LeaseRef, start: i64, data: &[u8]) -> NewLogChunk {
         first: start,
         stream: LogStream::Output,
         data: data.to_vec(),
+        position: None,
     }
 }
 

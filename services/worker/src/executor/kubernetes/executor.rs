@@ -129,7 +129,7 @@ impl Executor for KubernetesExecutor {
         };
         let log_place = match self.cluster.start(&spec).await? {
             StartOutcome::Created => LogPlace::Fresh,
-            StartOutcome::Adopted => LogPlace::Stored(workload.stored_log),
+            StartOutcome::Adopted => LogPlace::Stored(workload.stored_log.clone()),
         };
         Ok(self.follow(job, log, log_place))
     }
@@ -143,7 +143,7 @@ impl Executor for KubernetesExecutor {
         if !self.cluster.adopt(&job, workload.epoch).await? {
             return Ok(None);
         }
-        let log_place = LogPlace::Stored(workload.stored_log);
+        let log_place = LogPlace::Stored(workload.stored_log.clone());
         Ok(Some(self.follow(job, log, log_place)))
     }
 

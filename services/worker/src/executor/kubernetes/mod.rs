@@ -2,5 +2,6 @@
 mod executor;
 mod job_watch;
 mod pod_log;
+mod start_delay;
 
 pub use executor::KubernetesExecutor;

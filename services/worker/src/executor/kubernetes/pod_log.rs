@@ -1,21 +1,20 @@
 //! Follows the log of one pod to its end, over as many connections as it takes.
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use ck8s_kube::{Cluster, JobName, PodLog, Stage, WorkloadView, WorkloadWatch};
+use ck8s_kube::{Cluster, JobName, LogPart, LogPoint, PodLog, Stage, WorkloadView, WorkloadWatch};
+use tokio::sync::mpsc;
 
-use crate::domain::{LogItem, LogSink};
+use crate::domain::{LogItem, LogSink, WorkloadEvent};
 
 /// How soon to ask again for a log: a container that has just started may have none yet.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 /// Bounds the wait for the news that a container has ended. Its log is complete if the stream ends and the container
 /// has.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often the log of an ended container is asked for in vain.
-const MAX_TRIES_AFTER_END: u32 = 5;
-/// Where a node loses sight of a container that has ended, it writes its own error into the log, as the last thing.
-const NODE_ERROR: &[u8] =
-    b"rpc error: code = NotFound desc = an error occurred when try to find container";
+/// How long the connection to the log of an ended container may be silent before another one is opened.
+const MAX_SILENCE: Duration = Duration::from_secs(2);
+/// How long the log of an ended container is asked for in vain.
+const MAX_TIME_AFTER_END: Duration = Duration::from_secs(30);
 
 /// The log of one pod, on its way to the sink.
 pub(super) struct PodLogFollower {
@@ -23,60 +22,97 @@ pub(super) struct PodLogFollower {
     pub(super) job: JobName,
     pub(super) pod: String,
     pub(super) log: LogSink,
+    pub(super) events: mpsc::Sender<WorkloadEvent>,
     pub(super) watch: WorkloadWatch,
+    /// From where it is read on; none: from its beginning.
+    pub(super) point: Option<LogPoint>,
+}
+
+/// How the reading of one connection ended.
+enum ReadEnd {
+    /// The node has no more.
+    Complete,
+    /// The connection broke, or fell silent.
+    Broken,
 }
 
 impl PodLogFollower {
-    /// Follows the log until it is complete.
+    /// Follows the log until it is complete, or cannot be read any more.
     pub(super) async fn run(mut self) {
-        let (mut taken, mut failures) = (0, 0);
+        // Since when nothing came of the log of a container that has ended.
+        let mut vain_since: Option<Instant> = None;
         loop {
             let ended = has_ended(&self.watch.borrow(), &self.pod);
-            match self.cluster.logs(&self.job, &self.pod).await {
-                Ok(mut log) => {
-                    failures = 0;
-                    let complete = self.read(&mut log, &mut taken).await;
-                    if complete && (ended || self.ends_soon().await) {
-                        return;
-                    }
-                }
+            let before = self.point;
+            let opened = self.cluster.logs(&self.job, &self.pod, self.point).await;
+            let complete = match opened {
+                Ok(mut log) => matches!(self.read(&mut log).await, ReadEnd::Complete),
                 Err(error) => {
                     tracing::debug!(job = %self.job, %error, "the pod's log cannot be opened");
-                    failures += 1;
-                    if ended && failures >= MAX_TRIES_AFTER_END {
-                        return;
-                    }
+                    false
                 }
+            };
+            if complete && (ended || self.ends_soon().await) {
+                return;
+            }
+            if self.point != before {
+                vain_since = None;
+            }
+            if ended && vain_since.get_or_insert_with(Instant::now).elapsed() > MAX_TIME_AFTER_END {
+                let why =
+                    "the end of the log may be missing: the node did not hand it out any more";
+                return self.tell_gap(why.to_owned()).await;
             }
             tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
 
-    /// Reads the log from its beginning and passes on what is behind `taken`. Returns whether the stream ended
-    /// properly.
-    async fn read(&self, log: &mut PodLog, taken: &mut usize) -> bool {
-        let mut seen = 0;
+    /// Reads the log and passes it on.
+    async fn read(&mut self, log: &mut PodLog) -> ReadEnd {
         loop {
-            match log.read().await {
-                Ok(Some(data)) => {
-                    let from = seen.max(*taken).min(seen + data.len());
-                    let output = without_node_error(data.slice(from - seen..));
-                    seen += data.len();
-                    if output.is_empty() {
-                        continue;
-                    }
-                    *taken += output.len();
-                    if self.log.send(LogItem::Output(output)).await.is_err() {
-                        return true;
+            let Ok(read) = tokio::time::timeout(MAX_SILENCE, log.read()).await else {
+                if has_ended(&self.watch.borrow(), &self.pod) {
+                    return ReadEnd::Broken;
+                }
+                continue;
+            };
+            match read {
+                Ok(Some(part)) => {
+                    if self.pass_on(part).await.is_none() {
+                        return ReadEnd::Complete;
                     }
                 }
-                Ok(None) => return true,
+                Ok(None) => return ReadEnd::Complete,
                 Err(error) => {
                     tracing::debug!(job = %self.job, %error, "the connection to the pod's log broke; reading on");
-                    return false;
+                    return ReadEnd::Broken;
                 }
             }
         }
+    }
+
+    /// Passes a part on. None: nobody wants it any more.
+    async fn pass_on(&mut self, part: LogPart) -> Option<()> {
+        if part.after_gap {
+            let before = self.point.map(|p| p.to_string()).unwrap_or_default();
+            let since = before.split(' ').next().unwrap_or_default();
+            self.tell_gap(format!(
+                "a part of the log may be missing here: the node has rotated the log since {since}, while nobody read it"
+            ))
+            .await;
+        }
+        self.point = Some(part.end);
+        let item = LogItem::Part {
+            data: part.data,
+            end: part.end.to_string(),
+        };
+        self.log.send(item).await.ok()
+    }
+
+    /// Says in the log and on the run that output is missing. If nobody listens, the task is about to be dropped.
+    async fn tell_gap(&self, why: String) {
+        let _ = self.log.send(LogItem::Gap(why.clone())).await;
+        let _ = self.events.send(WorkloadEvent::LogIncomplete(why)).await;
     }
 
     /// Waits a little for the pod's end. Returns whether it came.
@@ -90,36 +126,4 @@ impl PodLogFollower {
 fn has_ended(view: &WorkloadView, pod: &str) -> bool {
     let pod = view.pods.iter().find(|p| p.name == pod);
     pod.is_none_or(|p| matches!(p.stage, Stage::Ended(_) | Stage::Killed(_)))
-}
-
-/// Returns the output without the node's own error at its end.
-fn without_node_error(data: Bytes) -> Bytes {
-    let line = data
-        .iter()
-        .rposition(|b| *b == b'\n')
-        .map_or(0, |at| at + 1);
-    if data[line..].starts_with(NODE_ERROR) {
-        data.slice(..line)
-    } else {
-        data
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_nodes_error_is_not_the_workloads_output() {
-        let with = |rest: &[u8]| without_node_error([b"up\n", rest].concat().into());
-        assert_eq!(
-            with(&[NODE_ERROR, b" \"00fe\": not found"].concat()),
-            "up\n"
-        );
-        assert_eq!(with(b"rpc"), "up\nrpc");
-        assert_eq!(
-            with(&[NODE_ERROR, b"\n"].concat()).len(),
-            4 + NODE_ERROR.len()
-        );
-    }
 }

@@ -66,13 +66,16 @@ impl Driver {
         }
         // Somebody has killed the guard: end the workload in its place.
         self.guard.kill_workload().await;
-        WorkloadEvent::Lost("the process's guard was ended by somebody else".to_owned())
+        lost("the process's guard was ended by somebody else")
     }
+}
+
+fn lost(message: &str) -> WorkloadEvent {
+    WorkloadEvent::Lost(Exit::without_code(RunReason::WorkloadLost, message))
 }
 
 /// Returns the event that follows from a guard's last report.
 fn end_event(code: Option<i32>, signal: Option<i32>, cause: EndCause) -> WorkloadEvent {
-    let lost = |message: &str| WorkloadEvent::Lost(message.to_owned());
     let (reason, message) = match (cause, code, signal) {
         (EndCause::LeaseExpired, ..) => {
             return lost("the lease was not renewed in time, so the process was ended");

@@ -15,6 +15,9 @@ use crate::{
     domain::{LeaseKey, LeaseSignals},
 };
 
+/// Bounds the notes of one lease: each becomes an event.
+const MAX_NOTES: u32 = 100;
+
 /// What a grant means to the table.
 pub(crate) enum GrantOutcome {
     /// The lease is in the table already.
@@ -34,6 +37,8 @@ struct LeaseEntry {
     /// Everything that was reported, so that it can be reported again under a newer epoch.
     reports: Vec<Change>,
     signals: Arc<LeaseSignals>,
+    /// How many notes were reported.
+    notes: u32,
 }
 
 /// A transition that the server has not acknowledged.
@@ -51,6 +56,7 @@ struct TableState {
     last_serial: u64,
     leases: HashMap<RunId, LeaseEntry>,
     pending: VecDeque<PendingTransition>,
+    takes_notes: bool,
 }
 
 /// The lease table, shared by the stream and all tasks.
@@ -108,6 +114,7 @@ impl LeaseTable {
             expiry,
             reports: Vec::new(),
             signals: Arc::clone(&signals),
+            notes: 0,
         };
         state.leases.insert(run_id, entry);
         GrantOutcome::New(key, signals)
@@ -116,10 +123,18 @@ impl LeaseTable {
     /// Queues a transition. Without effect if the lease is no longer held.
     pub(crate) fn report(&self, lease: LeaseKey, change: Change) {
         let mut state = self.state.lock();
+        let takes_notes = state.takes_notes;
         let Some(entry) = state.entry_mut(lease) else {
             return;
         };
-        entry.reports.push(change.clone());
+        if matches!(change, Change::Note(_)) {
+            if !takes_notes || entry.notes >= MAX_NOTES {
+                return;
+            }
+            entry.notes += 1;
+        } else {
+            entry.reports.push(change.clone());
+        }
         state.enqueue(lease, change);
         self.wake.notify_one();
     }
@@ -198,9 +213,14 @@ impl LeaseTable {
         self.wake.notify_one();
     }
 
-    /// Marks all unacknowledged transitions as unsent, for a new stream.
-    pub(crate) fn resend(&self) {
-        for transition in &mut self.state.lock().pending {
+    /// Marks all unacknowledged transitions as unsent, for a new stream. A server that knows no notes gets none.
+    pub(crate) fn resend(&self, takes_notes: bool) {
+        let mut state = self.state.lock();
+        state.takes_notes = takes_notes;
+        state
+            .pending
+            .retain(|t| takes_notes || !matches!(t.change, Change::Note(_)));
+        for transition in &mut state.pending {
             transition.sent = false;
         }
     }

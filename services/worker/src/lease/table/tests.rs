@@ -40,10 +40,10 @@ fn a_transition_is_resent_on_a_new_stream_until_it_is_acknowledged() {
     let first = table.take_unsent(Instant::now());
     assert_eq!(first.len(), 1);
     assert!(table.take_unsent(Instant::now()).is_empty());
-    table.resend();
+    table.resend(true);
     assert_eq!(table.take_unsent(Instant::now()), first);
     table.acknowledge(first[0].sequence);
-    table.resend();
+    table.resend(true);
     assert!(table.take_unsent(Instant::now()).is_empty());
     assert!(!table.is_empty(), "Running does not end a lease");
     table.report(key, Change::Released(Released {}));

@@ -14,6 +14,18 @@ use crate::{
 /// own.
 const SIGNAL_EXIT_CODES: RangeInclusive<i32> = 129..=192;
 
+/// The exit code of a container whose first process the kernel killed for its memory.
+const OOM_EXIT_CODE: i32 = 137;
+/// What is said of a workload that lived on when the kernel killed one of its processes.
+const OOM_OF_A_CHILD: &str =
+    "One of its processes used more memory than the workload may, and was killed.";
+/// How a node begins to say that it evicts a pod because of what the pod itself did.
+const OWN_FAULT_EVICTIONS: [&str; 3] = [
+    "Usage of EmptyDir volume",
+    "Pod ephemeral local storage usage exceeds",
+    "Container ",
+];
+
 /// How far a pod is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Stage {
@@ -22,16 +34,21 @@ pub enum Stage {
         /// The scheduler's message, if no node can take the pod.
         unschedulable: Option<String>,
     },
-    /// The image could not be pulled, once. The next pull may succeed.
-    PullFailed(Exit),
+    /// The image could not be pulled. The node tries again.
+    PullFailed {
+        /// Why the workload does not start if no pull succeeds.
+        exit: Exit,
+        /// Whether the node waits before it tries again. Then older nodes do not say what went wrong.
+        backs_off: bool,
+    },
     /// It will not start.
     Blocked(Exit),
     /// The container runs.
     Running,
     /// The container ended.
     Ended(Exit),
-    /// The container ended after the removal of its pod was asked for. Whatever its exit code, it did not end by
-    /// itself.
+    /// The container ended after the removal of its pod was asked for, or its node evicted the pod for the node's own
+    /// sake. Whatever its exit code, it did not end by itself.
     Killed(Exit),
 }
 
@@ -59,7 +76,7 @@ impl PodView {
     pub(crate) fn unstarted(&self) -> bool {
         matches!(
             self.stage,
-            Stage::Waiting { .. } | Stage::PullFailed(_) | Stage::Blocked(_)
+            Stage::Waiting { .. } | Stage::PullFailed { .. } | Stage::Blocked(_)
         )
     }
 
@@ -129,8 +146,10 @@ fn stage(status: &PodStatus, deletion_second: Option<i64>) -> Stage {
         .and_then(|c| c.state.clone())
         .unwrap_or_default();
     if let Some(exit) = pod_failure(status, &state) {
+        let message = status.message.as_deref().unwrap_or_default();
         return match exit.reason {
             RunReason::AgentError if deletion_second.is_some() => Stage::Killed(exit),
+            RunReason::Evicted if !is_own_fault(message) => Stage::Killed(exit),
             _ => Stage::Ended(exit),
         };
     }
@@ -161,6 +180,13 @@ fn stage(status: &PodStatus, deletion_second: Option<i64>) -> Stage {
     }
 }
 
+/// Whether a node evicts a pod because the pod used more than it may, so that another attempt would end likewise.
+fn is_own_fault(message: &str) -> bool {
+    OWN_FAULT_EVICTIONS
+        .iter()
+        .any(|beginning| message.starts_with(beginning))
+}
+
 /// Returns the exit of a pod that Kubernetes ended as a whole.
 fn pod_failure(status: &PodStatus, state: &ContainerState) -> Option<Exit> {
     if status.phase.as_deref() != Some("Failed") {
@@ -187,6 +213,16 @@ fn container_exit(terminated: &ContainerStateTerminated) -> Exit {
     let code = terminated.exit_code;
     let message = terminated.message.as_deref().unwrap_or_default();
     let (reason, message) = match (terminated.reason.as_deref().unwrap_or_default(), code) {
+        ("OOMKilled", 0) => {
+            return Exit {
+                message: format!("{} {OOM_OF_A_CHILD}", Exit::completed().message),
+                ..Exit::completed()
+            };
+        }
+        ("OOMKilled", code) if code != OOM_EXIT_CODE => (
+            RunReason::AgentError,
+            format!("The workload ended with exit code {code}. {OOM_OF_A_CHILD}"),
+        ),
         ("OOMKilled", _) => (
             RunReason::OomKilled,
             "The workload used more memory than it may and was killed.".to_owned(),
@@ -220,10 +256,11 @@ fn blocked(reason: &str, message: &str) -> Option<Stage> {
     let pull_error =
         || Exit::without_code(RunReason::ImagePull, "The image cannot be pulled", message);
     match reason {
-        "ErrImagePull" => Some(Stage::PullFailed(pull_error())),
-        "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" | "RegistryUnavailable" => {
-            Some(Stage::Blocked(pull_error()))
-        }
+        "ErrImagePull" | "RegistryUnavailable" | "ImagePullBackOff" => Some(Stage::PullFailed {
+            exit: pull_error(),
+            backs_off: reason == "ImagePullBackOff",
+        }),
+        "InvalidImageName" | "ErrImageNeverPull" => Some(Stage::Blocked(pull_error())),
         "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
             Some(Stage::Blocked(Exit::without_code(
                 RunReason::ConfigError,
@@ -236,162 +273,4 @@ fn blocked(reason: &str, message: &str) -> Option<Stage> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn stage_of(status: serde_json::Value) -> Stage {
-        stage(&serde_json::from_value(status).expect("is a status"), None)
-    }
-
-    fn reason(stage: &Stage) -> Option<RunReason> {
-        match stage {
-            Stage::Ended(e) | Stage::Killed(e) | Stage::Blocked(e) | Stage::PullFailed(e) => {
-                Some(e.reason)
-            }
-            Stage::Waiting { .. } | Stage::Running => None,
-        }
-    }
-
-    fn with_state(state: &serde_json::Value) -> serde_json::Value {
-        json!({"phase": "Pending", "containerStatuses": [{"name": "run", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state}]})
-    }
-
-    #[test]
-    fn conditions_become_named_reasons() {
-        let ended = |reason: &str, code: i32| {
-            stage_of(with_state(
-                &json!({"terminated": {"reason": reason, "exitCode": code}}),
-            ))
-        };
-        assert_eq!(reason(&ended("Completed", 0)), Some(RunReason::Completed));
-        assert_eq!(reason(&ended("Error", 3)), Some(RunReason::AgentError));
-        assert_eq!(reason(&ended("OOMKilled", 137)), Some(RunReason::OomKilled));
-        assert_eq!(
-            reason(&ended("StartError", 128)),
-            Some(RunReason::ConfigError)
-        );
-        let waiting = |reason: &str| {
-            stage_of(with_state(
-                &json!({"waiting": {"reason": reason, "message": "details"}}),
-            ))
-        };
-        assert!(
-            matches!(waiting("ErrImagePull"), Stage::PullFailed(e) if e.message.ends_with("details"))
-        );
-        assert_eq!(
-            reason(&waiting("ImagePullBackOff")),
-            Some(RunReason::ImagePull)
-        );
-        assert_eq!(
-            reason(&waiting("ErrImageNeverPull")),
-            Some(RunReason::ImagePull)
-        );
-        assert_eq!(
-            reason(&waiting("CreateContainerConfigError")),
-            Some(RunReason::ConfigError)
-        );
-        assert_eq!(reason(&waiting("ContainerCreating")), None);
-        assert_eq!(
-            stage_of(with_state(&json!({"running": {}}))),
-            Stage::Running
-        );
-        assert_eq!(
-            reason(&stage_of(
-                json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"})
-            )),
-            Some(RunReason::Evicted)
-        );
-        assert_eq!(
-            reason(&stage_of(
-                json!({"phase": "Failed", "reason": "DeadlineExceeded"})
-            )),
-            Some(RunReason::TimedOut)
-        );
-    }
-
-    #[test]
-    fn the_workloads_container_decides_beside_an_injected_one() {
-        let status = |name: &str, state: serde_json::Value| json!({"name": name, "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state});
-        let failed = status(
-            "run",
-            json!({"terminated": {"reason": "Error", "exitCode": 3}}),
-        );
-        let sidecar = status("istio-proxy", json!({"running": {}}));
-        let ended = status(
-            "istio-proxy",
-            json!({"terminated": {"reason": "Completed", "exitCode": 0}}),
-        );
-        for statuses in [
-            [sidecar.clone(), failed.clone()],
-            [failed.clone(), sidecar],
-            [ended.clone(), failed],
-        ] {
-            let stage = stage_of(json!({"phase": "Running", "containerStatuses": statuses}));
-            assert!(matches!(stage, Stage::Ended(e) if e.code == Some(3)));
-        }
-        let running = status("run", json!({"running": {}}));
-        let stage = stage_of(json!({"phase": "Running", "containerStatuses": [ended, running]}));
-        assert_eq!(stage, Stage::Running);
-    }
-
-    #[test]
-    fn a_workload_that_ends_after_its_pods_removal_was_asked_for_did_not_end_by_itself() {
-        let stage_at = |finished_at: &str, code: i32| {
-            let pod = json!({
-                "metadata": {
-                    "name": "p", "uid": "u",
-                    "deletionTimestamp": "2026-01-01T00:00:35Z", "deletionGracePeriodSeconds": 30,
-                },
-                "status": with_state(
-                    &json!({"terminated": {"exitCode": code, "finishedAt": finished_at}}),
-                ),
-            });
-            let pod: Pod = serde_json::from_value(pod).expect("is a pod");
-            PodView::of(&pod).stage
-        };
-        for code in [0, 143] {
-            for finished_at in ["2026-01-01T00:00:05Z", "2026-01-01T00:00:20Z"] {
-                assert!(matches!(stage_at(finished_at, code), Stage::Killed(_)));
-            }
-        }
-        assert_eq!(
-            stage_at("2026-01-01T00:00:04Z", 0),
-            Stage::Ended(Exit::completed())
-        );
-    }
-
-    #[test]
-    fn only_codes_of_signals_are_taken_for_signals() {
-        let message = |code: i32| {
-            let stage = stage_of(with_state(&json!({"terminated": {"exitCode": code}})));
-            match stage {
-                Stage::Ended(exit) => exit.message,
-                other => panic!("{other:?}"),
-            }
-        };
-        assert_eq!(
-            message(137),
-            "The workload was ended by signal 9 (exit code 137)."
-        );
-        for code in [1, 128, 193, 255] {
-            assert_eq!(
-                message(code),
-                format!("The workload ended with exit code {code}.")
-            );
-        }
-    }
-
-    #[test]
-    fn the_schedulers_message_is_kept() {
-        let stage = stage_of(json!({"phase": "Pending", "conditions": [
-            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available"}]}));
-        assert_eq!(
-            stage,
-            Stage::Waiting {
-                unschedulable: Some("0/1 nodes are available".into())
-            }
-        );
-    }
-}
+mod tests;

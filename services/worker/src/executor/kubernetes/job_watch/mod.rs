@@ -1,29 +1,37 @@
 //! Follows one Job: turns what the cluster shows of it into events of the workload.
 use std::time::Duration;
 
-use ck8s_kube::{Cluster, CreationFailure, JobName, PodView, Stage, WorkloadView, WorkloadWatch};
+use ck8s_kube::{
+    Cluster, Hope, JobName, LogPoint, PodView, Stage, StartTrouble, WorkloadView, WorkloadWatch,
+};
 use ck8s_types::RunReason;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::pod_log::PodLogFollower;
+use super::{pod_log::PodLogFollower, start_delay::StartDelay};
 use crate::{
-    domain::{Exit, LogItem, LogSink, WorkloadEvent},
+    domain::{Exit, LogItem, LogSink, StoredLog, WorkloadEvent},
     executor::workload::RemovalFlag,
 };
 
 /// How long a Job may be without a pod. After that something prevents the pod, and the Job's events say what.
 const POD_TIMEOUT: Duration = Duration::from_secs(2);
-/// Bounds the reading of the rest of the log after the container's end.
-const LOG_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a pod may be without a running container before its events are watched.
+const START_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a pod may be there after its removal was asked for, until it is told that its node does not confirm its
+/// end.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Where the workload's output goes in the stored log.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) enum LogPlace {
     /// Behind the notes: nothing of the output is stored.
     Fresh,
-    /// Some of the output may be stored: the stored log ends here.
-    Stored(u64),
+    /// Some of the output may be stored.
+    Stored(StoredLog),
 }
 
 /// Follows one Job.
@@ -39,9 +47,10 @@ pub(super) struct JobWatch {
     running: bool,
     /// Whether the removal of the pod was asked for before its container ended.
     deleting: bool,
-    failed_pulls: u32,
-    /// Why the workload has not started, as it was last noted.
-    delay: Option<String>,
+    /// Whether the removal of the pod was asked for by somebody else, and until when its node has to confirm its end.
+    removal_seen: bool,
+    removal_deadline: Option<Instant>,
+    delay: StartDelay,
     log_follower: Option<AbortOnDropHandle<()>>,
 }
 
@@ -64,8 +73,9 @@ impl JobWatch {
             pod: None,
             running: false,
             deleting: false,
-            failed_pulls: 0,
-            delay: None,
+            removal_seen: false,
+            removal_deadline: None,
+            delay: StartDelay::default(),
             log_follower: None,
         }
     }
@@ -73,12 +83,7 @@ impl JobWatch {
     /// Follows the Job to its end.
     pub(super) async fn run(mut self) {
         let mut watch = self.cluster.watch(&self.job);
-        let (cluster, job) = (self.cluster.clone(), self.job.clone());
-        let failure = async move {
-            tokio::time::sleep(POD_TIMEOUT).await;
-            cluster.creation_failure(&job).await
-        };
-        let mut failure = std::pin::pin!(failure);
+        let start = Instant::now();
         let last_event = loop {
             let view = watch.borrow_and_update().clone();
             if let Some(last_event) = self.update(view, &watch).await {
@@ -86,12 +91,65 @@ impl JobWatch {
             }
             tokio::select! {
                 changed = watch.changed() => if changed.is_err() { return },
-                CreationFailure(exit) = &mut failure, if self.pod.is_none() => {
-                    break WorkloadEvent::Ended(exit.into());
+                trouble = self.delay.next_trouble() => {
+                    if let Some(last_event) = self.take_trouble(trouble).await {
+                        break last_event;
+                    }
                 }
+                () = tokio::time::sleep_until(start + POD_TIMEOUT), if self.waits_for_pod() => {
+                    self.delay.watch_events(&self.cluster, &self.job, None);
+                }
+                () = tokio::time::sleep_until(start + START_TIMEOUT), if self.waits_for_start() => {
+                    self.delay.watch_events(&self.cluster, &self.job, self.pod.as_ref());
+                }
+                () = sleep_until(self.removal_deadline) => self.tell_removal_delay().await,
             }
         };
         self.end(last_event).await;
+    }
+
+    fn waits_for_pod(&self) -> bool {
+        self.pod.is_none() && !self.delay.watches(None)
+    }
+
+    fn waits_for_start(&self) -> bool {
+        self.pod
+            .as_ref()
+            .is_some_and(|pod| !self.running && !self.delay.watches(Some(&pod.uid)))
+    }
+
+    /// Takes what an event says about the start. Returns the last event, if the workload never starts.
+    async fn take_trouble(&mut self, trouble: StartTrouble) -> Option<WorkloadEvent> {
+        if self.running {
+            return None;
+        }
+        if trouble.hope == Hope::None {
+            return Some(WorkloadEvent::Ended(trouble.exit.into()));
+        }
+        if trouble.hope == Hope::NeedsServiceAccount {
+            let namespace = &self.job.namespace;
+            let restored = self.cluster.restore_service_account(namespace).await;
+            if let Err(error) = restored {
+                tracing::warn!(job = %self.job, %error, "the service account cannot be restored yet");
+            }
+        }
+        if let Some(exit) = self.delay.trouble(&trouble) {
+            self.report_delay(exit).await;
+        }
+        None
+    }
+
+    /// Says that the node of a pod that is being removed does not confirm its end.
+    async fn tell_removal_delay(&mut self) {
+        self.removal_deadline = None;
+        if let Some(pod) = &self.pod {
+            let node = pod.node.as_deref().unwrap_or("unknown");
+            self.send(WorkloadEvent::EndDelayed(format!(
+                "pod {} is being removed, but its node {node} does not confirm that it has ended",
+                pod.name
+            )))
+            .await;
+        }
     }
 
     /// Takes the current view of the workload. Returns the last event, if this is the workload's end.
@@ -107,18 +165,27 @@ impl JobWatch {
         let job_exit = view.job.and_then(|j| j.exit);
         self.note_node(&pod).await;
         self.pod = Some(pod.clone());
+        if pod.deleting && !self.removal.is_set() && !self.removal_seen {
+            self.removal_seen = true;
+            self.removal_deadline = Some(Instant::now() + REMOVAL_TIMEOUT);
+        }
         match self.stage(&pod) {
             Stage::Waiting { unschedulable } => {
                 if let Some(message) = unschedulable {
                     let message = format!("No node can take the pod: {message}");
-                    self.report_delay(RunReason::Unschedulable, message).await;
+                    self.delayed(Exit::without_code(RunReason::Unschedulable, message))
+                        .await;
                 }
                 None
             }
-            Stage::PullFailed(exit) => {
-                self.failed_pulls += 1;
-                self.report_delay(exit.reason, exit.message.clone()).await;
-                (self.failed_pulls > 1).then(|| WorkloadEvent::Ended(exit.into()))
+            Stage::PullFailed { exit, backs_off } => {
+                if let Some(exit) = self.delay.pull_failed(exit.into(), backs_off) {
+                    return Some(WorkloadEvent::Ended(exit));
+                }
+                if let Some(exit) = self.delay.pull_failure() {
+                    self.delayed(exit).await;
+                }
+                None
             }
             Stage::Blocked(exit) => Some(WorkloadEvent::Ended(exit.into())),
             Stage::Running => {
@@ -177,7 +244,7 @@ impl JobWatch {
                 ..
             }) => WorkloadEvent::Ended(exit.into()),
             Some(removed) => killed_event(&removed, None),
-            None => WorkloadEvent::Lost(format!("pod {} was removed by somebody else", pod.name)),
+            None => lost(format!("pod {} was removed by somebody else", pod.name)),
         })
     }
 
@@ -185,16 +252,19 @@ impl JobWatch {
     async fn report_running(&mut self, pod: &str, watch: &WorkloadWatch) {
         if !self.running {
             self.running = true;
+            self.delay.end();
             self.send(WorkloadEvent::Running).await;
         }
         if self.log_follower.is_none() {
-            self.place_output().await;
+            let point = self.place_output().await;
             let follower = PodLogFollower {
                 cluster: self.cluster.clone(),
                 job: self.job.clone(),
                 pod: pod.to_owned(),
                 log: self.log.clone(),
+                events: self.events.clone(),
                 watch: watch.clone(),
+                point,
             };
             let follower = tokio::spawn(follower.run());
             self.log_follower = Some(AbortOnDropHandle::new(follower));
@@ -202,14 +272,23 @@ impl JobWatch {
     }
 
     /// Records where the output begins in the stored log; or, for an adopted workload, skips the output that is stored
-    /// already.
-    async fn place_output(&self) {
-        if let LogPlace::Stored(end) = self.log_place {
+    /// already. Returns from where the pod's log is read on; none: from its beginning.
+    async fn place_output(&self) -> Option<LogPoint> {
+        if let LogPlace::Stored(stored) = &self.log_place {
+            if let Some(position) = &stored.position {
+                let skip = stored.end.saturating_sub(position.offset);
+                let _ = self.log.send(LogItem::Skip(skip)).await;
+                return position
+                    .source
+                    .as_ref()
+                    .and_then(|point| point.parse().ok());
+            }
+            // An older worker wrote the log.
             match self.cluster.log_start(&self.job).await {
                 Ok(Some(start)) => {
-                    let skip = LogItem::Skip(end.saturating_sub(start));
+                    let skip = LogItem::Skip(stored.end.saturating_sub(start));
                     let _ = self.log.send(skip).await;
-                    return;
+                    return None;
                 }
                 // Nothing of the output is stored.
                 Ok(None) => {}
@@ -220,31 +299,27 @@ impl JobWatch {
         }
         let (reply, position) = oneshot::channel();
         if self.log.send(LogItem::Position(reply)).await.is_err() {
-            return;
+            return None;
         }
         if let Ok(position) = position.await
             && let Err(error) = self.cluster.set_log_start(&self.job, position).await
         {
-            tracing::warn!(job = %self.job, %error, "a worker that adopts this workload may store parts of its log twice");
+            tracing::warn!(job = %self.job, %error, "an older worker that adopts this workload may store parts of its log twice");
         }
+        None
     }
 
     /// Waits for the rest of the log, notes how the workload ended, and sends the last event.
     async fn end(mut self, last_event: WorkloadEvent) {
-        if let Some(follower) = self.log_follower.take()
-            && tokio::time::timeout(LOG_TIMEOUT, follower).await.is_err()
-        {
-            self.note(
-                "the log may be incomplete: it could not be read to its end in time".to_owned(),
-            )
-            .await;
+        if let Some(follower) = self.log_follower.take() {
+            let _ = follower.await;
         }
         match &last_event {
             _ if self.removal.is_set() => {}
             WorkloadEvent::Ended(exit) if exit.reason != RunReason::Completed => {
                 self.note(exit.message.clone()).await;
             }
-            WorkloadEvent::Lost(message) => self.note(message.clone()).await,
+            WorkloadEvent::Lost(exit) => self.note(exit.message.clone()).await,
             _ => {}
         }
         self.send(last_event).await;
@@ -262,16 +337,17 @@ impl JobWatch {
         }
     }
 
-    /// Reports why the workload has not started, once for each message.
-    async fn report_delay(&mut self, reason: RunReason, message: String) {
-        if self.delay.as_ref() == Some(&message) {
-            return;
+    /// Reports why the workload has not started, each cause once.
+    async fn delayed(&mut self, exit: Exit) {
+        if let Some(exit) = self.delay.tell(exit) {
+            self.report_delay(exit).await;
         }
-        self.delay = Some(message.clone());
+    }
+
+    async fn report_delay(&self, exit: Exit) {
         if matches!(self.log_place, LogPlace::Fresh) {
-            self.note(message.clone()).await;
+            self.note(exit.message.clone()).await;
         }
-        let exit = Exit::without_code(reason, message);
         self.send(WorkloadEvent::StartDelayed(exit)).await;
     }
 
@@ -286,55 +362,36 @@ impl JobWatch {
     }
 }
 
-/// Returns the event of a workload whose pod was taken away: it has not succeeded, whatever its exit code, and if it
-/// was not Kubernetes that took the pod away, the next attempt may succeed.
+/// Returns the event of a workload whose pod was taken away, by Kubernetes or by somebody else: it has not succeeded,
+/// whatever its exit code, and the next attempt may succeed.
 fn killed_event(pod: &PodView, job_exit: Option<ck8s_kube::Exit>) -> WorkloadEvent {
     if let Some(exit) = job_exit.filter(|exit| exit.reason == RunReason::TimedOut) {
         return WorkloadEvent::Ended(exit.into());
     }
     match &pod.disruption {
-        Some(message) => WorkloadEvent::Ended(Exit::without_code(
+        Some(message) => WorkloadEvent::Lost(Exit::without_code(
             RunReason::Evicted,
             format!("Kubernetes evicted the pod: {message}"),
         )),
-        None => WorkloadEvent::Lost(format!("pod {} was removed by somebody else", pod.name)),
+        None => match &pod.stage {
+            Stage::Killed(exit) if exit.reason == RunReason::Evicted => {
+                WorkloadEvent::Lost(exit.clone().into())
+            }
+            _ => lost(format!("pod {} was removed by somebody else", pod.name)),
+        },
+    }
+}
+
+fn lost(message: String) -> WorkloadEvent {
+    WorkloadEvent::Lost(Exit::without_code(RunReason::WorkloadLost, message))
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use ck8s_kube::Exit as PodExit;
-
-    use super::*;
-
-    fn killed_pod(disruption: Option<&str>) -> PodView {
-        PodView {
-            name: "run-1".to_owned(),
-            uid: "u".to_owned(),
-            node: None,
-            deleting: true,
-            dead: true,
-            disruption: disruption.map(str::to_owned),
-            stage: Stage::Killed(exit(RunReason::Completed)),
-        }
-    }
-
-    fn exit(reason: RunReason) -> PodExit {
-        PodExit {
-            reason,
-            message: "Done.".to_owned(),
-            code: Some(0),
-        }
-    }
-
-    #[test]
-    fn a_workload_whose_pod_was_taken_away_has_not_succeeded() {
-        let completed = Some(exit(RunReason::Completed));
-        let event = killed_event(&killed_pod(None), completed.clone());
-        assert!(matches!(event, WorkloadEvent::Lost(m) if m.contains("somebody else")));
-        let event = killed_event(&killed_pod(Some("EvictionByEvictionAPI")), completed);
-        assert!(matches!(event, WorkloadEvent::Ended(e) if e.reason == RunReason::Evicted));
-        let event = killed_event(&killed_pod(None), Some(exit(RunReason::TimedOut)));
-        assert!(matches!(event, WorkloadEvent::Ended(e) if e.reason == RunReason::TimedOut));
-    }
-}
+mod tests;
