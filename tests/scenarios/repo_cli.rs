@@ -117,3 +117,36 @@ async fn a_repository_is_added_checked_mended_and_removed() {
     assert!(github.world().repository(501).hooks.is_empty());
     assert_eq!(terminal.repo(&["check", "acme/one"]).0, 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_never_match_is_said_when_a_file_is_given_and_when_it_is_checked() {
+    let (_github, world, _token) = scene().await;
+    let terminal = Terminal(&world);
+    let trigger = |on: &str| {
+        format!(
+            "version: 1\ntriggers:\n  - name: a\n    run: {{ command: x }}\n    on:\n      event: push\n      {on}\n"
+        )
+    };
+    let doubtful = terminal.file("doubtful", &trigger("paths: src/"));
+    let add = ["add", "acme/by-hand", "--project", "shop", "--external-id"];
+    let (code, screen) = terminal.repo(&[&add[..], &["77", "--services-file", &doubtful]].concat());
+    assert_eq!(code, 0);
+    let warning = "line 7: triggers[0].on.paths: \"src/\" matches no file";
+    assert!(
+        screen.contains(&format!("note: services.yaml, {warning}")),
+        "{screen}"
+    );
+    let (_, screen) = terminal.repo(&["get", "acme/by-hand"]);
+    assert!(screen.contains(warning), "{screen}");
+    let (code, screen) = terminal.repo(&["check", "acme/by-hand"]);
+    assert_eq!(code, 1);
+    assert!(
+        screen.contains(&format!("services.yaml  {warning}")),
+        "{screen}"
+    );
+
+    let good = terminal.file("good", &trigger("paths: src/**"));
+    let (_, screen) = terminal.repo(&["update", "acme/by-hand", "--services-file", &good]);
+    assert!(!screen.contains("src/"), "{screen}");
+    assert_eq!(terminal.repo(&["check", "acme/by-hand"]).0, 0);
+}

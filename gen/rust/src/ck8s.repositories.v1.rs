@@ -140,6 +140,9 @@ pub struct Services {
     /// In the file's order; each that matches a delivery makes a run of it, at most up to one that says `stop`.
     #[prost(message, repeated, tag = "1")]
     pub triggers: ::prost::alloc::vec::Vec<Trigger>,
+    /// What can never match, or not as it was meant, each with its line, at most 50.
+    #[prost(string, repeated, tag = "5")]
+    pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// When something runs, and what runs.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -73,6 +73,9 @@ pub(crate) fn resolved_repository(resolved: ResolvedRepository) -> pb::ResolvedR
     });
     let mut repository = repository(resolved.view);
     repository.services_text.clear();
+    if let Some(services) = &mut repository.services {
+        services.warnings.clear();
+    }
     let secrets = resolved.webhook_secrets.iter();
     pb::ResolvedRepository {
         repository: Some(repository),
@@ -85,6 +88,7 @@ pub(crate) fn resolved_repository(resolved: ResolvedRepository) -> pb::ResolvedR
 pub(crate) fn services(services: &Services) -> pb::Services {
     pb::Services {
         triggers: services.triggers.iter().cloned().map(trigger).collect(),
+        warnings: services.warnings.clone(),
     }
 }
 

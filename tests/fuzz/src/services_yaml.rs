@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 /// The bounds that docs/services-yaml.md declares.
 const MAX_TRIGGERS: usize = 100;
 const MAX_LIST_ENTRIES: usize = 100;
+const MAX_WARNINGS: usize = 50;
 const MAX_TIMEOUT_SECONDS: i64 = 7 * 86_400;
 /// The text that the file is written down as may be larger than what a file may hold.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
@@ -33,8 +34,8 @@ pub(crate) fn run(input: &[u8]) {
             check(&services);
             let printed = print(&services).to_string();
             if printed.len() <= MAX_TEXT_BYTES {
-                let again = read_services(&printed);
-                assert_eq!(again.as_ref(), Ok(&services), "{printed}");
+                let again = read_services(&printed).map(|again| again.triggers);
+                assert_eq!(again.as_ref(), Ok(&services.triggers), "{printed}");
             }
         }
     }
@@ -42,6 +43,7 @@ pub(crate) fn run(input: &[u8]) {
 
 fn check(services: &Services) {
     assert!(services.triggers.len() <= MAX_TRIGGERS);
+    assert!(services.warnings.len() <= MAX_WARNINGS);
     for trigger in &services.triggers {
         assert!((1..=100).contains(&trigger.name.len()));
         for list in [&trigger.actions, &trigger.labels] {

@@ -30,6 +30,7 @@ pub(crate) fn body(input: &[u8]) {
         "pull_request",
         "pull_request_review",
         "create",
+        "merge_group",
     ];
     let Some((first, body)) = input.split_first() else {
         return;
@@ -110,6 +111,7 @@ fn repository() -> ResolvedRepository {
     let triggers = vec![
         Trigger {
             branches: words(&["main", "release/**", "$default"]),
+            tags: words(&["v*"]),
             paths: words(&["src/**", "*.rs"]),
             paths_ignore: words(&["docs/**"]),
             ..trigger("push", "{repository}-{ref}-{branch}-{event}")
@@ -126,6 +128,11 @@ fn repository() -> ResolvedRepository {
         trigger("pull_request", "{ref}"),
         trigger("pull_request_review", "{branch}"),
         trigger("create", "{ref}"),
+        Trigger {
+            branches: words(&["$default"]),
+            paths: words(&["src/**"]),
+            ..trigger("merge_group", "{branch}")
+        },
     ];
     ResolvedRepository {
         repository: Some(Repository {
@@ -134,7 +141,10 @@ fn repository() -> ResolvedRepository {
             full_name: "acme/one".to_owned(),
             external_id: "501".to_owned(),
             default_branch: "main".to_owned(),
-            services: Some(Services { triggers }),
+            services: Some(Services {
+                triggers,
+                warnings: Vec::new(),
+            }),
             ..Repository::default()
         }),
         webhook_secrets: Vec::new(),

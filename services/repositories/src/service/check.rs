@@ -18,7 +18,8 @@ impl Repositories {
     pub(crate) async fn check(&self, access: &Access, name: &str) -> Result<Vec<Finding>, Error> {
         let repository = self.find_authorized(access, name).await?;
         if !repository.is_managed() {
-            return Ok(findings::maintained_by_hand(&repository));
+            let services = self.services.of(&repository);
+            return Ok(findings::maintained_by_hand(&repository, &services));
         }
         let checks = &self.provider()?.checks;
         checks.check(repository.id).map_err(Error::TooManyChecks)?;
@@ -49,6 +50,7 @@ impl Repositories {
         found.push(findings::services_file(&repository));
         let services = self.services.of(&repository);
         found.extend(findings::undelivered_event(remote.api(), &services));
+        found.extend(findings::warnings(&services));
         found.push(findings::rate_limit(&remote, &repository));
         Ok(found)
     }

@@ -15,14 +15,24 @@ use crate::{
 };
 
 /// The findings of a repository without a credential.
-pub(super) fn maintained_by_hand(repository: &Repository) -> Vec<Finding> {
+pub(super) fn maintained_by_hand(repository: &Repository, services: &Services) -> Vec<Finding> {
     let token = Finding::ok(
         "token",
         "none: hook and services.yaml are maintained by hand",
     );
     let remedy =
         "ck8s repo rotate-token gives ck8s a credential; then ck8s repo mend makes the hook";
-    vec![token.with_remedy(remedy), services_file(repository)]
+    let mut found = vec![token.with_remedy(remedy), services_file(repository)];
+    found.extend(warnings(services));
+    found
+}
+
+/// What the services.yaml in force says that can never match, or not as it was meant.
+pub(super) fn warnings(services: &Services) -> impl Iterator<Item = Finding> + '_ {
+    services
+        .warnings
+        .iter()
+        .map(|warning| Finding::wrong("services_yaml", warning, "change it in services.yaml"))
 }
 
 /// Whether the name is still the name of this repository.

@@ -63,6 +63,7 @@ pub(super) async fn run(connection: &Connection, args: Add) -> Result<(), CliErr
     if !response.webhook_secret.is_empty() {
         output::note("the webhook secret is shown here and never again");
     }
+    show::warn(&response.repository.clone().unwrap_or_default());
     connection.format.print_one(&response, || {
         let repository = response.repository.clone().unwrap_or_default();
         show::describe(&repository, &response.webhook_secret)

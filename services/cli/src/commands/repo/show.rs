@@ -4,6 +4,7 @@ use ck8s_proto::repositories::v1::{CredentialKind, GetRepositoryRequest, Reposit
 use crate::{
     connection::Connection,
     error::{CliError, ResponseExt as _},
+    output,
     table::{key_values, timestamp},
 };
 
@@ -33,6 +34,19 @@ pub(super) fn print(connection: &Connection, repository: &Repository) -> Result<
         .print_one(repository, || describe(repository, ""))
 }
 
+/// Returns what its services.yaml says that can never match, or not as it was meant.
+fn warnings(repository: &Repository) -> &[String] {
+    let services = repository.services.as_ref();
+    services.map_or(&[], |services| &services.warnings)
+}
+
+/// Says beside an answer in JSON, too, what is to be doubted.
+pub(super) fn warn(repository: &Repository) {
+    for warning in warnings(repository) {
+        output::note(&format!("services.yaml, {warning}"));
+    }
+}
+
 /// Describes a repository, one field a line; the secret is empty unless the server has just shown it.
 pub(super) fn describe(repository: &Repository, secret: &str) -> String {
     let r = repository;
@@ -60,6 +74,7 @@ pub(super) fn describe(repository: &Repository, secret: &str) -> String {
         ("services.yaml problem", r.services_problem.clone()),
         ("Waits for GitHub until", timestamp(r.wait_until.as_ref())),
         ("Triggers", triggers.join(", ")),
+        ("Warnings", warnings(r).join("; ")),
         ("Secrets", r.secret_names.join(", ")),
         ("Created", timestamp(r.create_time.as_ref())),
         ("Updated", timestamp(r.update_time.as_ref())),

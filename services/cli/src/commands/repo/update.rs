@@ -66,5 +66,7 @@ pub(super) async fn run(connection: &Connection, args: Update) -> Result<(), Cli
         .update_repository(connection.client.request(request))
         .await
         .context(what)?;
-    show::print(connection, &response.repository.unwrap_or_default())
+    let repository = response.repository.unwrap_or_default();
+    show::warn(&repository);
+    show::print(connection, &repository)
 }

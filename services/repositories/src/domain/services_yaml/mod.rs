@@ -1,4 +1,5 @@
 //! services.yaml: its syntax, and what it says.
+mod events;
 mod fields;
 mod parse;
 mod parse_error;
@@ -7,6 +8,7 @@ mod services;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod warnings;
 
 pub(crate) use parse::parse;
 pub(crate) use services::{ForkPolicy, Services, Trigger};

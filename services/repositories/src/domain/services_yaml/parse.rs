@@ -11,6 +11,7 @@ use super::{
     run::Layer,
     services::{ForkPolicy, Services, Trigger},
     tree::{self, Node, quoted},
+    warnings::{self, MAX_WARNINGS},
 };
 
 /// The keys of the file.
@@ -82,9 +83,11 @@ fn file(root: &Node) -> Result<Services, ParseError> {
         return Err(list.error(format!("more than {MAX_TRIGGERS}")));
     }
     let mut triggers: Vec<Trigger> = Vec::with_capacity(items.len());
+    let mut all_warnings = Vec::new();
     let mut expanded = 0;
     for item in &items {
-        let trigger = trigger(item, &defaults, &environments)?;
+        let (trigger, warnings) = trigger(item, &defaults, &environments)?;
+        all_warnings.extend(warnings.iter().map(ToString::to_string));
         if triggers.iter().any(|t| t.name == trigger.name) {
             let problem = format!("the name {} is used twice", quoted(&trigger.name));
             return Err(item.error(problem));
@@ -96,7 +99,11 @@ fn file(root: &Node) -> Result<Services, ParseError> {
         }
         triggers.push(trigger);
     }
-    Ok(Services { triggers })
+    all_warnings.truncate(MAX_WARNINGS);
+    Ok(Services {
+        triggers,
+        warnings: all_warnings,
+    })
 }
 
 fn environments(field: &Field<'_>) -> Result<BTreeMap<String, Layer>, ParseError> {
@@ -119,7 +126,7 @@ fn trigger(
     field: &Field<'_>,
     defaults: &Layer,
     environments: &BTreeMap<String, Layer>,
-) -> Result<Trigger, ParseError> {
+) -> Result<(Trigger, Vec<ParseError>), ParseError> {
     let fields = field.fields(TRIGGER_KEYS)?;
     let name = fields.required("name")?.word(is_name, NAME_RULE)?;
     let on = fields.required("on")?.fields(ON_KEYS)?;
@@ -133,7 +140,8 @@ fn trigger(
         None => String::new(),
     };
     let (allow_bots, allowed_bots) = bots(on.get("allow_bots"))?;
-    Ok(Trigger {
+    let warnings = warnings::of_trigger(&on, &event);
+    let trigger = Trigger {
         name,
         event,
         actions: words(on.get("actions"), is_event, "an action's name")?,
@@ -154,7 +162,8 @@ fn trigger(
             None => false,
         },
         spec: spec(field, &fields, defaults, environments)?,
-    })
+    };
+    Ok((trigger, warnings))
 }
 
 /// Makes the spec of what a trigger runs: `defaults`, its environment over them, its `run` over both.

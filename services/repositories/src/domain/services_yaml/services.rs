@@ -6,6 +6,8 @@ use ck8s_types::RunSpec;
 pub(crate) struct Services {
     /// In the order of the file; each that matches makes a run.
     pub triggers: Vec<Trigger>,
+    /// What can never match, or not as it was meant, each with its line.
+    pub warnings: Vec<String>,
 }
 
 /// When something runs, and what runs.

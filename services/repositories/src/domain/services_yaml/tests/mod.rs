@@ -1,5 +1,6 @@
 //! What a services.yaml means, and what each kind of error says.
 mod schema;
+mod warnings;
 
 use super::{parse::NAME_RULE, *};
 
