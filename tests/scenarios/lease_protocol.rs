@@ -1,7 +1,10 @@
 //! The lease stream, frame by frame, with a worker that the test drives by hand.
-use ck8s_proto::runs::v1::{
-    Capacity, DrainWorkerRequest, LeaseRef, RunReason, RunState, WaitCause, WorkerState,
-    lease_request,
+use ck8s_proto::{
+    ingress::v1::ListDeliveriesRequest,
+    runs::v1::{
+        Capacity, DrainWorkerRequest, GetRunRequest, LeaseRef, ListRunsRequest, RunReason,
+        RunState, WaitCause, WorkerState, lease_request,
+    },
 };
 use ck8s_tests::{
     ManualWorker, Setup, TransitionOutcome, World, database,
@@ -488,4 +491,90 @@ async fn a_lease_whose_commit_was_not_acknowledged_is_granted_all_the_same() {
         .admin
         .ends(&run.id, RunState::Succeeded, RunReason::Completed)
         .await;
+}
+
+#[tokio::test]
+async fn reads_that_wait_for_the_database_let_no_worker_expire() {
+    let world = world().await;
+    let mut hand = ManualWorker::connect(&world.as_worker(), hello("w", 1)).await;
+    let run = world.admin.start("acme", script("true")).await;
+    let grant = hand.grant().await;
+    hand.tell(lease(&grant), running()).await;
+    // Somebody alters the table of runs, and whoever reads it waits: more readers than there are connections for them.
+    let mut altering = world.owner.begin().await.unwrap();
+    sqlx::query("LOCK TABLE runs.runs IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *altering)
+        .await
+        .unwrap();
+    let readers: Vec<_> = (0..100)
+        .map(|_| {
+            let mut runs = world.admin.runs();
+            let request = GetRunRequest {
+                run_id: run.id.clone(),
+            };
+            tokio::spawn(async move { runs.get_run(request).await })
+        })
+        .collect();
+    ck8s_tests::until("readers wait", async || {
+        let waiting = "SELECT count(*) > 5 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waiting: bool = sqlx::query_scalar(waiting).fetch_one(&world.owner).await.unwrap();
+        waiting.then_some(())
+    })
+    .await;
+    for _ in 0..3 {
+        hand.beat().await;
+    }
+    altering.rollback().await.unwrap();
+    for reader in readers {
+        reader.await.unwrap().unwrap();
+    }
+    assert_eq!(count(&world.admin.kinds(&run.id).await, "run.orphaned"), 0);
+    hand.tell(lease(&grant), succeeded()).await;
+    hand.tell(lease(&grant), released()).await;
+    world.idle().await;
+}
+
+#[tokio::test]
+async fn a_number_of_slots_whose_notice_was_lost_is_seen_by_the_sweep() {
+    let world = world().await;
+    let mut hand = ManualWorker::connect(&world.as_worker(), hello("w", 4)).await;
+    let run = world.admin.start("acme", script("true")).await;
+    let grant = hand.grant_of(&run.id).await;
+    hand.work_off(&grant).await;
+    // What SetSlots at another replica writes.
+    sqlx::query("UPDATE runs.project_slots SET slots = 0")
+        .execute(&world.owner)
+        .await
+        .unwrap();
+    ck8s_tests::until("a run waits", async || {
+        let run = world.admin.start("acme", script("true")).await;
+        if database::queued(&world.owner).await > 0 {
+            return Some(());
+        }
+        let grant = hand.grant_of(&run.id).await;
+        hand.work_off(&grant).await;
+        None
+    })
+    .await;
+    assert_eq!(database::leases(&world.owner).await, 0);
+}
+
+#[tokio::test]
+async fn a_state_that_nobody_knows_is_no_filter_at_all() {
+    let world = world().await;
+    world.admin.start("acme", script("true")).await;
+    for states in [vec![77], vec![0], vec![RunState::Failed.into(), -1]] {
+        let request = ListRunsRequest {
+            states,
+            ..Default::default()
+        };
+        let refused = world.admin.runs().list_runs(request).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+    }
+    let request = ListDeliveriesRequest {
+        state: 77,
+        ..Default::default()
+    };
+    let refused = world.admin.ingress().list_deliveries(request).await;
+    assert_eq!(refused.unwrap_err().code(), tonic::Code::InvalidArgument);
 }

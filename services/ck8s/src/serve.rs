@@ -69,6 +69,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode> {
         ck8s_db::migrate::usable(url.expose_secret())
             .await
             .context("run `ck8s migrate up` first")?;
+        ck8s_db::adopt_cluster(url.expose_secret()).await?;
         Some(url)
     } else {
         None

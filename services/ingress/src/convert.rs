@@ -2,8 +2,12 @@
 use std::iter;
 
 use ck8s_proto::{ingress::v1 as pb, repositories::v1 as repositories, runs::v1 as runs};
-use ck8s_rpc::convert::{moment, spec_from_pb, spec_to_pb, timestamp, trigger_to_pb};
+use ck8s_rpc::{
+    convert::{moment, spec_from_pb, spec_to_pb, timestamp, trigger_to_pb},
+    status,
+};
 use ck8s_types::{RepositoryId, RunId};
+use tonic::Status;
 
 use crate::domain::{
     changed_files::{ChangeSet, ChangedFiles},
@@ -296,7 +300,7 @@ fn rejection_to_pb(rejection: Rejection) -> pb::IngestOutcome {
     }
 }
 
-pub(crate) fn state_from_pb(state: pb::DeliveryState) -> Option<DeliveryState> {
+fn state_from_pb(state: pb::DeliveryState) -> Option<DeliveryState> {
     match state {
         pb::DeliveryState::Unspecified => None,
         pb::DeliveryState::Received => Some(DeliveryState::Received),
@@ -304,6 +308,14 @@ pub(crate) fn state_from_pb(state: pb::DeliveryState) -> Option<DeliveryState> {
         pb::DeliveryState::Ignored => Some(DeliveryState::Ignored),
         pb::DeliveryState::Failed => Some(DeliveryState::Failed),
     }
+}
+
+/// Decodes a filter; none: all states. A state that this program does not know is refused: it matches no delivery that
+/// it knows, and certainly not all.
+pub(crate) fn state_filter_from_pb(number: i32) -> Result<Option<DeliveryState>, Status> {
+    let state = pb::DeliveryState::try_from(number)
+        .map_err(|_| status::invalid("state", format!("there is no delivery state {number}")))?;
+    Ok(state_from_pb(state))
 }
 
 fn state_to_pb(state: DeliveryState) -> pb::DeliveryState {

@@ -57,6 +57,9 @@ pub enum RunsError {
     /// The cursor lies after every event: another database gave it out, or this one was set back.
     #[error("this cursor lies after every event: list again")]
     CursorAhead,
+    /// Another database gave the cursor out: another cluster, or this one beyond the dump it was restored from.
+    #[error("this cursor is another database's: list again")]
+    CursorForeign,
     /// The lease is not the caller's any more.
     #[error("lease of run {0}: stale epoch")]
     Stale(RunId),
@@ -151,6 +154,9 @@ impl From<RunsError> for Status {
             }
             RunsError::CursorAhead => {
                 status::error(Code::OutOfRange, "CURSOR_AHEAD", error.to_string(), &[])
+            }
+            RunsError::CursorForeign => {
+                status::error(Code::OutOfRange, "CURSOR_FOREIGN", error.to_string(), &[])
             }
             RunsError::Stale(_) => status::aborted("STALE_EPOCH", error.to_string()),
             RunsError::StreamEnded(end) => stream_end(end),

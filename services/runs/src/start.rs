@@ -52,11 +52,13 @@ impl Runs {
         let connections = Connections::connect(url).await?;
         let pools = store::label_pools::all(&mut *deps.pool.acquire().await?).await?;
         let installation = store::installation::ensure(&mut *deps.pool.acquire().await?).await?;
+        let clusters = store::events::clusters(&mut *deps.pool.acquire().await?).await?;
         let parts = EngineParts {
             pool: deps.pool,
             connections,
             peers: Peers::new(deps.channel),
             installation,
+            clusters,
             config,
         };
         let (engine, queues) = Engine::new(parts, shutdown);

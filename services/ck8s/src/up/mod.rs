@@ -74,6 +74,7 @@ async fn serve(
     ck8s_db::migrate::up(database.url().expose_secret())
         .await
         .context("migrating the database")?;
+    ck8s_db::adopt_cluster(database.url().expose_secret()).await?;
     let options = server_options(args, dir, database.url(), listener.local_addr()?)?;
     let mut server = Server::start(options, Some(listener)).await?;
     readiness_endpoint.set(server.readiness());

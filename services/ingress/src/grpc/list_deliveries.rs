@@ -15,7 +15,7 @@ pub(super) async fn call(
     let filter = DeliveryFilter {
         scope: access.listed(project)?,
         repository_id: optional_id("repository_id", &request.repository_id)?,
-        state: convert::state_from_pb(request.state()),
+        state: convert::state_filter_from_pb(request.state)?,
     };
     let size = page::size(request.page_size)?;
     let after = page::decode("page_token", &request.page_token)?;

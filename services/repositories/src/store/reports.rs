@@ -22,7 +22,8 @@ pub(crate) async fn lock(pool: &PgPool) -> sqlx::Result<Option<Lock>> {
 pub(crate) async fn cursor(conn: &mut PgConnection) -> sqlx::Result<EventCursor> {
     sqlx::query!(
         "INSERT INTO repositories.cursors (name, xact, seq)
-         VALUES ($1, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1, 9223372036854775807)
+         VALUES ($1, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1
+             + (SELECT xact_offset FROM audit.clusters ORDER BY number DESC LIMIT 1), 9223372036854775807)
          ON CONFLICT DO NOTHING",
         CURSOR_NAME
     )
@@ -66,6 +67,7 @@ pub(crate) async fn events(
                   WHERE r.project_id = e.project_id) THEN run_id END AS run_id
            FROM audit.flow_events e
            WHERE (xact, seq) > ($1, $2) AND xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+               + (SELECT xact_offset FROM audit.clusters ORDER BY number DESC LIMIT 1)
            ORDER BY xact, seq LIMIT $3"#,
         after.xact,
         after.seq,

@@ -1,20 +1,23 @@
 //! Between the types of the domain and those of the contract.
+mod events;
+
 use ck8s_proto::{repositories::v1 as repositories, runs::v1 as pb};
 use ck8s_rpc::{
     convert::{
-        id, optional_id, reason_to_pb, spec_from_pb, spec_to_pb, state_to_pb, timestamp,
-        trigger_from_pb, trigger_to_pb,
+        id, optional_id, reason_to_pb, spec_from_pb, spec_to_pb, state_from_pb, state_to_pb,
+        timestamp, trigger_from_pb, trigger_to_pb,
     },
-    page, status,
+    status,
 };
-use ck8s_types::{Epoch, Invalid, LeaseRef, RunSpec, Slot};
+use ck8s_types::{Epoch, Invalid, LeaseRef, RunSpec, RunState, Slot};
 use tonic::Status;
 
+pub(crate) use self::events::event_to_pb;
 use crate::{
     domain::{
-        DeliveryRun, EventRecord, Explanation, Grant, GrantPurpose, LogAppend, LogAppendResult,
-        LogChunk, LogStream, Repository, Run, RunSource, ServerFrame, SlotStatus, StartRun,
-        Trigger, WaitCause, WaitReason, Worker, WorkerState,
+        DeliveryRun, Explanation, Grant, GrantPurpose, LogAppend, LogAppendResult, LogChunk,
+        LogStream, Repository, Run, RunSource, ServerFrame, SlotStatus, StartRun, Trigger,
+        WaitCause, WaitReason, Worker, WorkerState,
     },
     error::RunsError,
 };
@@ -48,21 +51,6 @@ impl From<Run> for pb::Run {
             start_time: run.started_at.map(timestamp),
             finish_time: run.finished_at.map(timestamp),
             retry_of: run.retry_of.map(|id| id.to_string()).unwrap_or_default(),
-        }
-    }
-}
-
-impl From<EventRecord> for pb::FlowEvent {
-    fn from(event: EventRecord) -> Self {
-        Self {
-            cursor: page::encode(&event.cursor),
-            kind: event.kind,
-            project_id: event.project.map(|id| id.to_string()).unwrap_or_default(),
-            run_id: event.run.map(|id| id.to_string()).unwrap_or_default(),
-            actor: event.actor,
-            message: event.message,
-            data_json: event.data,
-            time: Some(timestamp(event.recorded_at)),
         }
     }
 }
@@ -386,6 +374,17 @@ pub(crate) fn lease_ref_from_pb(lease: Option<&pb::LeaseRef>) -> Result<LeaseRef
         run_id: id("lease.run_id", &lease.run_id)?,
         epoch: Epoch(lease.epoch),
     })
+}
+
+/// Decodes a filter. A state that this program does not know matches no run that it knows, and certainly not all.
+pub(crate) fn states_from_pb(states: &[i32]) -> Result<Vec<RunState>, Status> {
+    let decoded = states.iter().map(|&number| {
+        pb::RunState::try_from(number)
+            .ok()
+            .and_then(state_from_pb)
+            .ok_or_else(|| status::invalid("states", format!("there is no run state {number}")))
+    });
+    decoded.collect()
 }
 
 #[cfg(test)]

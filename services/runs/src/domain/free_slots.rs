@@ -92,6 +92,14 @@ impl FreeSlots {
         }
     }
 
+    /// Returns the projects whose number of slots is known here, and the numbers.
+    pub(crate) fn counts(&self) -> Vec<(ProjectId, i32)> {
+        let loaded = self.0.iter().filter(|(_, entry)| entry.changes.is_none());
+        loaded
+            .map(|(project, entry)| (*project, entry.count))
+            .collect()
+    }
+
     /// Forgets a project whose number of slots changed: too many of its slots may count as free.
     pub(crate) fn forget(&mut self, project: ProjectId) {
         self.0.remove(&project);
@@ -201,6 +209,17 @@ mod tests {
         slots.begin_load(p);
         load(&mut slots, p, 1, &[]);
         assert_eq!(slots.availability(p), SlotAvailability::Full);
+    }
+
+    #[test]
+    fn the_numbers_of_slots_are_known_but_for_those_that_are_being_read() {
+        let (mut slots, p) = (FreeSlots::default(), ProjectId::new());
+        slots.begin_load(p);
+        assert!(slots.counts().is_empty());
+        load(&mut slots, p, 3, &[1]);
+        assert_eq!(slots.counts(), [(p, 3)]);
+        slots.begin_load(p);
+        assert!(slots.counts().is_empty());
     }
 
     #[test]

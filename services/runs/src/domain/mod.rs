@@ -1,5 +1,6 @@
 //! Types that more than one file needs, and pure decisions: no async, no SQL, no wire, no clock.
 mod claim;
+mod cluster;
 mod event;
 mod executor_domain;
 mod fair_queue;
@@ -20,6 +21,7 @@ mod wait;
 mod worker;
 
 pub(crate) use claim::{ClaimResult, LaneClaim, NewLease, Placement};
+pub(crate) use cluster::{Cluster, Clusters, CursorKey};
 pub(crate) use event::{EventCursor, EventRecord};
 pub(crate) use executor_domain::ExecutorDomain;
 pub(crate) use fair_queue::{FairQueue, LaneProgress};

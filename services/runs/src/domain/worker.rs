@@ -31,6 +31,9 @@ pub(crate) struct Registration {
     pub lease_until: OffsetDateTime,
     /// It is the same process as before on a new stream, and its leases have not expired meanwhile.
     pub resumed: bool,
+    /// Until when the leases of another process of this name live: its workloads may live as long. None: there was
+    /// none.
+    pub predecessor_until: Option<OffsetDateTime>,
 }
 
 /// Whether a worker takes work.

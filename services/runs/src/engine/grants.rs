@@ -5,10 +5,7 @@ use ck8s_types::{LeaseRef, RunId, Slot, WorkerId};
 
 use super::Engine;
 use crate::{
-    domain::{
-        Grant, GrantPurpose, Lease, LeasePhase, NewLease, Run, RunningSince, ServerFrame,
-        TakenLease,
-    },
+    domain::{Grant, GrantPurpose, Lease, LeasePhase, NewLease, Run, RunningSince, TakenLease},
     error::RunsError,
     store::runs,
 };
@@ -106,7 +103,7 @@ async fn send(
     let mut scheduler = engine.scheduler();
     for (due, run, project_slug) in grants {
         if let Some(session) = scheduler.session(due.worker) {
-            session.send(ServerFrame::Grant(Grant {
+            session.grant(Grant {
                 lease: due.lease,
                 slot: due.slot,
                 worker: due.worker.clone(),
@@ -115,7 +112,7 @@ async fn send(
                 project_slug,
                 lease_until: session.lease_until,
                 running: due.running,
-            }));
+            });
         }
         // Without a stream the lease waits for the worker's next Hello, or expires.
     }

@@ -1,11 +1,14 @@
 //! The scheduler's view: the workers that are connected here, what they hold, the lanes that may have runs for them,
 //! and the free slots. In memory, behind one lock, and only a view: the database decides.
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use ck8s_types::{LeaseRef, ProjectId, RunId, RunReason, Slot, WorkerId};
 
 use super::WorkerSession;
-use crate::domain::{FairQueue, FreeSlots, PoolId, QueuedRun, ServerFrame, StreamEnd, StreamId};
+use crate::domain::{FairQueue, FreeSlots, PoolId, QueuedRun, StreamEnd, StreamId};
 
 /// Which workers, lanes and slots there are to put together.
 #[derive(Default)]
@@ -14,6 +17,8 @@ pub(crate) struct Scheduler {
     pub slots: FreeSlots,
     pub(super) sessions: HashMap<WorkerId, WorkerSession>,
     pub(super) pools: HashMap<PoolId, Vec<String>>,
+    /// The numbers that new runs of this process use, and when each was looked up.
+    looked_up_pools: HashMap<Vec<String>, (PoolId, Instant)>,
 }
 
 impl Scheduler {
@@ -22,12 +27,23 @@ impl Scheduler {
         self.pools.extend(pools);
     }
 
-    /// Returns the number of a set of labels, where it is known here.
-    pub(crate) fn pool_of(&self, labels: &[String]) -> Option<PoolId> {
-        self.pools
-            .iter()
-            .find(|(_, l)| l.as_slice() == labels)
-            .map(|(id, _)| *id)
+    /// Remembers the number of a set of labels that was looked up at this time, for new runs.
+    pub(crate) fn add_looked_up_pool(&mut self, pool: PoolId, labels: Vec<String>, at: Instant) {
+        self.pools.insert(pool, labels.clone());
+        self.looked_up_pools.insert(labels, (pool, at));
+    }
+
+    /// Returns the number of a set of labels, where it was looked up no longer ago than this.
+    pub(crate) fn pool_of(&self, labels: &[String], max_age: Duration) -> Option<PoolId> {
+        let (pool, at) = self.looked_up_pools.get(labels)?;
+        (at.elapsed() < max_age).then_some(*pool)
+    }
+
+    /// Forgets pools that were removed.
+    pub(crate) fn forget_pools(&mut self, removed: &[PoolId]) {
+        self.pools.retain(|pool, _| !removed.contains(pool));
+        self.looked_up_pools
+            .retain(|_, (pool, _)| !removed.contains(pool));
     }
 
     /// Whether the labels of a pool are known here.
@@ -151,9 +167,9 @@ impl Scheduler {
     }
 
     /// Tells a worker to stop a workload. False: it has no stream here.
-    pub(crate) fn cancel(&self, worker: &WorkerId, lease: LeaseRef, reason: RunReason) -> bool {
+    pub(crate) fn cancel(&mut self, worker: &WorkerId, lease: LeaseRef, reason: RunReason) -> bool {
         self.sessions
-            .get(worker)
-            .is_some_and(|session| session.send(ServerFrame::Cancel { lease, reason }))
+            .get_mut(worker)
+            .is_some_and(|session| session.cancel(lease, reason))
     }
 }

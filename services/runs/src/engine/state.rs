@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::RunsConfig,
-    domain::{HeldSlot, NewLogChunk, QueuedRun, StreamId, TransitionMessage},
+    domain::{Clusters, HeldSlot, NewLogChunk, QueuedRun, StreamId, TransitionMessage},
     error::RunsError,
     peers::Peers,
 };
@@ -42,6 +42,8 @@ pub(crate) struct Engine {
     pub installation: InstallationId,
     pub peers: Peers,
     pub feed: ChangeFeed,
+    /// Which cursors mean places in this database.
+    pub clusters: Clusters,
     pub shutdown: CancellationToken,
     pub log_offsets: LogOffsets,
     /// Runs whose log has grown: wakes those who follow it.
@@ -64,6 +66,7 @@ pub(crate) struct EngineParts {
     pub connections: Connections,
     pub peers: Peers,
     pub installation: InstallationId,
+    pub clusters: Clusters,
     pub config: RunsConfig,
 }
 
@@ -85,6 +88,7 @@ impl Engine {
             connections,
             peers,
             installation,
+            clusters,
             config,
         } = parts;
         let (creations, creations_rx) = mpsc::channel(MAX_QUEUED_CREATIONS);
@@ -102,6 +106,7 @@ impl Engine {
             installation,
             peers,
             feed: ChangeFeed::default(),
+            clusters,
             shutdown,
             log_offsets: LogOffsets::default(),
             log_growth: broadcast::channel(LOG_GROWTH_BACKLOG).0,

@@ -183,7 +183,7 @@ async fn take_back(
         Transition::ReturnedRunning => {
             let held = transitions::still_held(tx, &[&message.holder]).await?;
             if !held.is_empty() {
-                leases::orphan(tx, worker, &[lease.run_id], &returned).await?;
+                leases::orphan(tx, worker, &[lease.run_id], None, &returned).await?;
                 effects.matched.insert(*lease);
                 effects.orphaned = true;
             }

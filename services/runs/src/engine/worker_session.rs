@@ -4,12 +4,15 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use ck8s_types::{LeaseRef, ProjectId, RunId, WorkerId};
+use ck8s_types::{LeaseRef, ProjectId, RunId, RunReason, WorkerId};
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
 use crate::{
-    domain::{Registration, RevokeCause, ServerFrame, StreamEnd, StreamId, WorkerHello},
+    domain::{
+        Grant, GrantPurpose, Registration, RevokeCause, ServerFrame, StreamEnd, StreamId,
+        WorkerHello,
+    },
     error::RunsError,
 };
 
@@ -24,6 +27,8 @@ pub(crate) struct WorkerSession {
     pub leases: HashMap<RunId, SessionLease>,
     /// Leases of the worker that the reaper found in the database at its last sweep, and not in `leases`.
     pub unknown_leases: HashSet<LeaseRef>,
+    /// Leases that were canceled before the worker was told of them: their grants say so.
+    canceled: HashSet<LeaseRef>,
     /// Placements that are planned and not leased yet.
     pub reserved: i32,
     /// Somebody asked that it takes no more work.
@@ -49,6 +54,8 @@ pub(crate) struct SessionLease {
     pub seen_missing: bool,
     /// Heartbeats in a row that did not name it.
     pub missed_heartbeats: u8,
+    /// Its grant was sent: the worker knows of it.
+    pub is_granted: bool,
 }
 
 /// The number of the next stream.
@@ -66,6 +73,7 @@ impl WorkerSession {
             labels: hello.labels.iter().cloned().collect(),
             leases: HashMap::new(),
             unknown_leases: HashSet::new(),
+            canceled: HashSet::new(),
             reserved: 0,
             draining: registration.draining,
             drain_changes: 0,
@@ -107,8 +115,17 @@ impl WorkerSession {
             seen_releasing: false,
             seen_missing: false,
             missed_heartbeats: 0,
+            is_granted: false,
         };
         self.leases.insert(lease.run_id, entry).is_none()
+    }
+
+    /// Adds a lease of which the worker knows.
+    pub(crate) fn add_held_lease(&mut self, lease: LeaseRef, project: ProjectId) {
+        self.add_lease(lease, project);
+        if let Some(held) = self.leases.get_mut(&lease.run_id) {
+            held.is_granted = true;
+        }
     }
 
     /// Whether the worker holds this very lease.
@@ -145,6 +162,34 @@ impl WorkerSession {
     /// Sends a frame. False: the stream is gone.
     pub(crate) fn send(&self, frame: ServerFrame) -> bool {
         self.frames.send(Ok(frame)).is_ok()
+    }
+
+    /// Tells the worker to stop a workload. If it was not told of the lease yet, its grant is going to say so.
+    pub(crate) fn cancel(&mut self, lease: LeaseRef, reason: RunReason) -> bool {
+        let is_granted = self.leases.get(&lease.run_id);
+        if is_granted.is_some_and(|held| held.lease == lease && held.is_granted) {
+            return self.send(ServerFrame::Cancel { lease, reason });
+        }
+        self.canceled.insert(lease);
+        self.send(ServerFrame::Cancel { lease, reason })
+    }
+
+    /// Tells the worker of a lease. What was canceled meanwhile, or has ended, is not to be started any more.
+    pub(crate) fn grant(&mut self, mut grant: Grant) {
+        let lease = grant.lease;
+        if self.canceled.remove(&lease) || grant.run.state.is_terminal() {
+            grant.purpose = GrantPurpose::CleanUp;
+        }
+        if let Some(held) = self.leases.get_mut(&lease.run_id) {
+            held.is_granted |= held.lease == lease;
+        }
+        grant.lease_until = self.lease_until;
+        self.send(ServerFrame::Grant(grant));
+    }
+
+    /// Forgets what was canceled of leases that the database does not know any more.
+    pub(crate) fn retain_canceled(&mut self, stored: &HashSet<LeaseRef>) {
+        self.canceled.retain(|lease| stored.contains(lease));
     }
 
     /// Tells the worker that a lease is not its own any more.

@@ -4,7 +4,7 @@ use ck8s_rpc::{convert::id, page};
 use tonic::{Request, Status};
 
 use super::request::requester;
-use crate::{domain::EventCursor, engine::Engine, service};
+use crate::{convert::event_to_pb, domain::EventCursor, engine::Engine, service};
 
 pub(super) async fn list_flow_events(
     engine: &Engine,
@@ -19,6 +19,10 @@ pub(super) async fn list_flow_events(
     let last = events.last().map(|event| page::encode(&event.cursor));
     Ok(pb::ListFlowEventsResponse {
         next_page_token: last.unwrap_or_default(),
-        events: events.items.into_iter().map(Into::into).collect(),
+        events: events
+            .items
+            .into_iter()
+            .map(|event| event_to_pb(event, &engine.clusters))
+            .collect(),
     })
 }

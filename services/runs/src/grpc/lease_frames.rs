@@ -12,7 +12,10 @@ use tonic::Status;
 use super::request::message;
 use crate::{
     convert::{PROTOCOL_VERSION, lease_ref_from_pb, storable},
-    domain::{ExecutorDomain, Outcome, Transition, WorkerFrame, WorkerHello, default_message},
+    domain::{
+        ExecutorDomain, Outcome, Transition, WorkerFrame, WorkerHello, default_message,
+        default_state,
+    },
 };
 
 /// The length of a worker's message that is kept, in characters.
@@ -112,8 +115,9 @@ fn transition_from_pb(change: Option<Change>) -> Result<Transition, Status> {
 }
 
 fn outcome_from_pb(finished: &pb::Finished) -> Result<Outcome, Status> {
-    let state = state_from_pb(finished.state()).filter(|s| s.is_terminal());
-    let state = state.ok_or_else(|| status::invalid("finished.state", "must be terminal"))?;
+    if !state_from_pb(finished.state()).is_some_and(|s| s.is_terminal()) {
+        return Err(status::invalid("finished.state", "must be terminal"));
+    }
     let reason = reason_from_pb(finished.reason())
         .ok_or_else(|| status::invalid("finished.reason", "is missing"))?;
     let message = match message(&finished.message, MAX_MESSAGE_CHARS) {
@@ -121,7 +125,8 @@ fn outcome_from_pb(finished: &pb::Finished) -> Result<Outcome, Status> {
         message => message,
     };
     Ok(Outcome {
-        state,
+        // Each reason has one state, whoever says it: lists rely on that.
+        state: default_state(reason),
         reason,
         message,
         exit_code: finished.exit_code,

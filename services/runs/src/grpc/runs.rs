@@ -1,7 +1,7 @@
 //! ListRuns, GetRun, StartRun, RetryRun, CancelRun.
 use ck8s_proto::runs::v1 as pb;
 use ck8s_rpc::{
-    convert::{id, optional_id, state_from_pb},
+    convert::{id, optional_id},
     page,
 };
 use ck8s_types::RunId;
@@ -9,6 +9,7 @@ use tonic::{Request, Status};
 
 use super::request::{message, request_key, requester};
 use crate::{
+    convert,
     domain::{RunFilter, StartRun},
     engine::Engine,
     service,
@@ -27,7 +28,7 @@ pub(super) async fn list_runs(
     let filter = RunFilter {
         projects: None,
         repository: optional_id("repository_id", &request.repository_id)?,
-        states: request.states().filter_map(state_from_pb).collect(),
+        states: convert::states_from_pb(&request.states)?,
     };
     let before: Option<RunId> = page::decode("page_token", &request.page_token)?;
     let size = page::size(request.page_size)?;
@@ -40,7 +41,7 @@ pub(super) async fn list_runs(
     let last = ids.pop().filter(|_| has_more);
     Ok(pb::ListRunsResponse {
         next_page_token: last.map(|id| page::encode(&id)).unwrap_or_default(),
-        cursor: page::encode(&list.cursor),
+        cursor: page::encode(&engine.clusters.key(list.cursor)),
         runs,
     })
 }
@@ -54,7 +55,7 @@ pub(super) async fn get_run(
     let found = service::get_run(engine, &requester, run_id).await?;
     Ok(pb::GetRunResponse {
         run: Some(found.run.into()),
-        cursor: page::encode(&found.cursor),
+        cursor: page::encode(&engine.clusters.key(found.cursor)),
     })
 }
 

@@ -90,7 +90,10 @@ async fn connect(engine: &Engine, connection: LeaseConnection) -> Result<StreamI
     for lease in connection.leases.iter().filter(|l| !held.contains(l)) {
         session.revoke(*lease, RevokeCause::StaleEpoch);
     }
-    for lease in found.held.iter().chain(&found.ungranted) {
+    for lease in &found.held {
+        session.add_held_lease(lease.lease, lease.lane.project);
+    }
+    for lease in &found.ungranted {
         session.add_lease(lease.lease, lease.lane.project);
     }
     let stream = session.id;
@@ -131,7 +134,8 @@ async fn reconcile(
     let lost: Vec<RunId> = lost.iter().map(|l| l.lease.run_id).collect();
     if !lost.is_empty() {
         let why = "its worker came back without it";
-        leases::orphan(&mut tx, &hello.id, &lost, why).await?;
+        let until = registration.predecessor_until;
+        leases::orphan(&mut tx, &hello.id, &lost, until, why).await?;
     }
     tx.commit().await?;
     Ok(Reconciliation {
@@ -216,7 +220,14 @@ async fn compare_leases(
         .partition(|l| l.phase == LeasePhase::Running);
     if !running.is_empty() {
         let runs: Vec<RunId> = running.iter().map(|l| l.lease.run_id).collect();
-        leases::orphan(&mut conn, worker, &runs, "its worker has forgotten it").await?;
+        leases::orphan(
+            &mut conn,
+            worker,
+            &runs,
+            None,
+            "its worker has forgotten it",
+        )
+        .await?;
         let mut scheduler = engine.scheduler();
         for lease in &running {
             scheduler.drop_lease(worker, lease.lease.run_id, lease.lane.project);

@@ -30,10 +30,14 @@ pub(crate) async fn list_runs(
     before: Option<RunId>,
     size: i64,
 ) -> Result<RunList, RunsError> {
-    let filter = RunFilter {
+    let mut filter = RunFilter {
         projects: requester.access.listed(project)?.projects(),
         ..filter
     };
+    if filter.projects.is_none() && !filter.states.is_empty() {
+        // The index of states begins with the project.
+        filter.projects = Some(engine.peers.all_projects().await?);
+    }
     let mut conn = engine.pool.acquire().await?;
     // First the cursor, then the runs: watchers hear twice of what happens in between rather than never.
     let cursor = events::horizon(&mut conn).await?;

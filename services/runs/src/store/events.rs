@@ -3,16 +3,29 @@
 use ck8s_types::{EventKind, ProjectId, RunId};
 use sqlx::PgConnection;
 
-use crate::domain::{EventCursor, EventRecord};
+use crate::domain::{Cluster, Clusters, EventCursor, EventRecord};
 
 /// Returns the place up to which every event is visible now.
 pub(crate) async fn horizon(conn: &mut PgConnection) -> sqlx::Result<EventCursor> {
     sqlx::query_scalar!(
-        r#"SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS "xact!""#
+        r#"SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1
+               + (SELECT xact_offset FROM audit.clusters ORDER BY number DESC LIMIT 1) AS "xact!""#
     )
     .fetch_one(conn)
     .await
     .map(|xact| EventCursor(xact, i64::MAX))
+}
+
+/// Returns the clusters in which this database has lived.
+pub(crate) async fn clusters(conn: &mut PgConnection) -> sqlx::Result<Clusters> {
+    let rows = sqlx::query!("SELECT id, first_xact FROM audit.clusters ORDER BY number")
+        .fetch_all(conn)
+        .await?;
+    let clusters = rows.into_iter().map(|r| Cluster {
+        id: r.id,
+        first_xact: r.first_xact,
+    });
+    Ok(Clusters::new(clusters.collect()))
 }
 
 macro_rules! events {

@@ -126,18 +126,20 @@ pub(crate) async fn orphan_expired(conn: &mut PgConnection) -> sqlx::Result<u64>
     .map(|r| r.rows_affected())
 }
 
-/// Takes leases away from a worker that does not hold them any more.
+/// Takes leases away from a worker that does not hold them any more. `until`: how long its process may live, where that
+/// is later than now.
 pub(crate) async fn orphan(
     conn: &mut PgConnection,
     worker: &WorkerId,
     runs: &[RunId],
+    until: Option<OffsetDateTime>,
     why: &str,
 ) -> sqlx::Result<()> {
     let runs: Vec<Uuid> = runs.iter().map(|run| run.uuid()).collect();
     sqlx::query!(
         r#"
         WITH lease AS (
-            UPDATE runs.leases l SET worker_id = NULL, orphaned_at = now() WHERE worker_id = $1 AND run_id = ANY($2)
+            UPDATE runs.leases l SET worker_id = NULL, orphaned_at = greatest(now(), $4) WHERE worker_id = $1 AND run_id = ANY($2)
             RETURNING run_id, project_id, epoch
         )
         INSERT INTO audit.flow_events (kind, project_id, run_id, actor, message, data)
@@ -145,7 +147,8 @@ pub(crate) async fn orphan(
         "#,
         worker.as_str(),
         &runs,
-        why
+        why,
+        until
     )
     .execute(conn)
     .await

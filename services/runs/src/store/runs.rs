@@ -1,5 +1,5 @@
 //! Runs, as they are read.
-use ck8s_types::{DeliveryId, ProjectId, RepositoryId, RunId, Slot};
+use ck8s_types::{DeliveryId, ProjectId, RepositoryId, RunId, RunState, Slot};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -90,48 +90,45 @@ pub(crate) async fn get(conn: &mut PgConnection, id: RunId) -> Result<Run, RunsE
         .ok_or(RunsError::NoRun(id))
 }
 
-/// Returns runs, newest first, older than `before`.
+/// Returns runs, newest first, older than `before`. With states, name the projects: the index of states begins
+/// with them.
 pub(crate) async fn list(
     conn: &mut PgConnection,
     filter: &RunFilter,
     before: Option<RunId>,
     limit: i64,
 ) -> Result<Vec<Run>, RunsError> {
-    let states: Vec<String> = filter
-        .states
-        .iter()
-        .map(|s| s.as_str().to_owned())
-        .collect();
+    if filter.projects.is_some() && !filter.states.is_empty() {
+        return list_by_state(conn, filter, before, limit).await;
+    }
     let before = before.map_or(Uuid::max(), RunId::uuid);
+    let repository = filter.repository.map(|r| r.uuid());
+    let projects = filter.projects.as_deref();
+    let projects = projects.map(|all| all.iter().map(|p| p.uuid()).collect::<Vec<Uuid>>());
     // A statement each, so that each has one index to follow: with an optional project in one, the plan must serve
-    // neither well.
-    let ids = match filter.projects.as_deref() {
+    // neither well. Of several projects, the newest of each are read, and of these the newest.
+    let ids = match projects.as_deref() {
         Some([project]) => {
             sqlx::query_scalar!(
                 "SELECT id FROM runs.runs WHERE project_id = $1 AND id < $2 AND ($3::uuid IS NULL OR repository_id = $3)
-                 AND (cardinality($4::text[]) = 0 OR state = ANY($4)) ORDER BY id DESC LIMIT $5",
-                project.uuid(),
+                 ORDER BY id DESC LIMIT $4",
+                project,
                 before,
-                filter.repository.map(|r| r.uuid()),
-                &states,
+                repository,
                 limit
             )
             .fetch_all(&mut *conn)
             .await?
         }
         Some(projects) => {
-            let projects: Vec<Uuid> = projects.iter().map(|p| p.uuid()).collect();
-            // The newest of each project, and of these the newest: as many rows at most as there are projects, times
-            // the page.
             sqlx::query_scalar!(
                 r#"SELECT r.id AS "id!" FROM unnest($1::uuid[]) AS p (id) CROSS JOIN LATERAL (
                        SELECT id FROM runs.runs WHERE project_id = p.id AND id < $2 AND ($3::uuid IS NULL OR repository_id = $3)
-                       AND (cardinality($4::text[]) = 0 OR state = ANY($4)) ORDER BY id DESC LIMIT $5
-                   ) AS r ORDER BY r.id DESC LIMIT $5"#,
-                &projects,
+                       ORDER BY id DESC LIMIT $4
+                   ) AS r ORDER BY r.id DESC LIMIT $4"#,
+                projects,
                 before,
-                filter.repository.map(|r| r.uuid()),
-                &states,
+                repository,
                 limit
             )
             .fetch_all(&mut *conn)
@@ -142,17 +139,67 @@ pub(crate) async fn list(
                 "SELECT id FROM runs.runs WHERE id < $1 AND ($2::uuid IS NULL OR repository_id = $2)
                  AND (cardinality($3::text[]) = 0 OR state = ANY($3)) ORDER BY id DESC LIMIT $4",
                 before,
-                filter.repository.map(|r| r.uuid()),
-                &states,
+                repository,
+                &words(&filter.states) as &[&str],
                 limit
             )
             .fetch_all(&mut *conn)
             .await?
         }
     };
-    let mut runs = get_many(conn, ids.into_iter().map(RunId::from)).await?;
+    newest_first(conn, ids.into_iter().map(RunId::from)).await
+}
+
+/// Returns runs in these states: of each project and class of states the newest, and of these the newest.
+async fn list_by_state(
+    conn: &mut PgConnection,
+    filter: &RunFilter,
+    before: Option<RunId>,
+    limit: i64,
+) -> Result<Vec<Run>, RunsError> {
+    let projects = filter.projects.iter().flatten();
+    let projects: Vec<Uuid> = projects.map(|p| p.uuid()).collect();
+    let mut classes: Vec<i16> = filter.states.iter().copied().map(list_class).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    let ids = sqlx::query_scalar!(
+        r#"SELECT r.id AS "id!" FROM unnest($1::uuid[]) AS p (id) CROSS JOIN unnest($6::smallint[]) AS c (class) CROSS JOIN LATERAL (
+               SELECT id FROM runs.runs WHERE project_id = p.id AND runs.list_class(reason) = c.class AND id < $2
+               AND ($3::uuid IS NULL OR repository_id = $3) AND state = ANY($4) ORDER BY id DESC LIMIT $5
+           ) AS r ORDER BY r.id DESC LIMIT $5"#,
+        &projects,
+        before.map_or(Uuid::max(), RunId::uuid),
+        filter.repository.map(|r| r.uuid()),
+        &words(&filter.states) as &[&str],
+        limit,
+        &classes
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    newest_first(conn, ids.into_iter().map(RunId::from)).await
+}
+
+async fn newest_first(
+    conn: &mut PgConnection,
+    ids: impl IntoIterator<Item = RunId>,
+) -> Result<Vec<Run>, RunsError> {
+    let mut runs = get_many(conn, ids).await?;
     runs.sort_by_key(|r| std::cmp::Reverse(r.id));
     Ok(runs)
+}
+
+fn words(states: &[RunState]) -> Vec<&'static str> {
+    states.iter().map(|state| state.as_str()).collect()
+}
+
+/// The class of a state in the index of lists, as the function `runs.list_class` has it.
+fn list_class(state: RunState) -> i16 {
+    match state {
+        RunState::Pending | RunState::Running => 0,
+        RunState::Succeeded => 1,
+        RunState::Failed => 2,
+        RunState::Canceled => 3,
+    }
 }
 
 /// Returns the project of a run that has not ended. None: it has ended, or there is none.

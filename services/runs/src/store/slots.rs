@@ -95,6 +95,28 @@ pub(crate) async fn count(
     .map(|s| s.unwrap_or(default_slots))
 }
 
+/// Returns which of these projects have another number of slots than this.
+pub(crate) async fn differing(
+    conn: &mut PgConnection,
+    counts: &[(ProjectId, i32)],
+    default_slots: i32,
+) -> sqlx::Result<Vec<ProjectId>> {
+    let (projects, counts): (Vec<Uuid>, Vec<i32>) = counts
+        .iter()
+        .map(|(project, count)| (project.uuid(), *count))
+        .unzip();
+    sqlx::query_scalar!(
+        r#"SELECT i.project_id AS "project_id!" FROM unnest($1::uuid[], $2::int[]) AS i(project_id, count)
+           WHERE i.count <> coalesce((SELECT s.slots FROM runs.project_slots s WHERE s.project_id = i.project_id), $3)"#,
+        &projects,
+        &counts,
+        default_slots
+    )
+    .fetch_all(conn)
+    .await
+    .map(|rows| rows.into_iter().map(ProjectId::from).collect())
+}
+
 /// Returns how many slots projects have, and which of them are free.
 pub(crate) async fn free(
     conn: &mut PgConnection,

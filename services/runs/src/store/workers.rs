@@ -19,7 +19,7 @@ pub(crate) async fn connect(
     ttl_seconds: f64,
 ) -> sqlx::Result<Registration> {
     let before = sqlx::query!(
-        r#"SELECT instance_id, lease_until < now() AS "expired!" FROM runs.workers WHERE id = $1 FOR UPDATE"#,
+        r#"SELECT instance_id, lease_until, lease_until < now() AS "expired!" FROM runs.workers WHERE id = $1 FOR UPDATE"#,
         hello.id.as_str()
     )
     .fetch_optional(&mut *conn)
@@ -46,7 +46,12 @@ pub(crate) async fn connect(
     Ok(Registration {
         draining: row.draining,
         lease_until: row.lease_until,
-        resumed: before.is_some_and(|b| b.instance_id == hello.instance.uuid() && !b.expired),
+        resumed: before
+            .as_ref()
+            .is_some_and(|b| b.instance_id == hello.instance.uuid() && !b.expired),
+        predecessor_until: before
+            .filter(|b| b.instance_id != hello.instance.uuid())
+            .map(|b| b.lease_until),
     })
 }
 
@@ -211,4 +216,16 @@ pub(crate) async fn list(
 /// Returns one worker. None: there is no such worker.
 pub(crate) async fn get(conn: &mut PgConnection, id: &WorkerId) -> sqlx::Result<Option<Worker>> {
     worker_rows!(conn, "id = $1", id.as_str()).map(|mut rows| rows.pop())
+}
+
+/// Removes the workers that have not been seen for this many days and hold no lease. Returns how many they were.
+pub(crate) async fn remove_gone(conn: &mut PgConnection, days: i32) -> sqlx::Result<u64> {
+    sqlx::query!(
+        "DELETE FROM runs.workers w WHERE greatest(seen_at, lease_until) < now() - make_interval(days => $1)
+         AND NOT EXISTS (SELECT FROM runs.leases l WHERE l.worker_id = w.id)",
+        days
+    )
+    .execute(conn)
+    .await
+    .map(|r| r.rows_affected())
 }

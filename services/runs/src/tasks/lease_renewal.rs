@@ -42,7 +42,7 @@ async fn renew(engine: &Engine, heartbeats: &HashMap<WorkerId, Heartbeat>) -> sq
         .map(|heartbeat| (&heartbeat.worker, heartbeat.instance))
         .collect();
     let ttl = engine.config.lease_ttl.as_secs_f64();
-    let mut conn = engine.pool.acquire().await?;
+    let mut conn = engine.connections.renewals.acquire().await?;
     let renewed = workers::renew(&mut conn, engine.replica, &workers, ttl).await?;
     drop(conn);
     let mut refused: HashMap<&WorkerId, &Heartbeat> = heartbeats.iter().collect();

@@ -4,12 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     engine::Engine,
-    store::{maintenance, request_ids::REQUESTS},
+    store::{label_pools, maintenance, request_ids::REQUESTS, workers},
 };
 
 /// The time between two rounds. Partitions are made two months ahead, so that days of trouble do no harm.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(3600);
 
+/// How long workers and sets of labels are kept that nobody uses any more.
+const MAX_ABSENCE_DAYS: i32 = 30;
 /// The time to the next round where a lock was not to be had: a backup, say, holds all tables for a while.
 const RETRY_INTERVAL: Duration = Duration::from_secs(300);
 
@@ -53,6 +55,17 @@ async fn maintain_once(engine: &Engine) -> sqlx::Result<usize> {
             }
         }
     }
-    REQUESTS.sweep(&mut *pool.acquire().await?).await?;
+    let mut conn = pool.acquire().await?;
+    REQUESTS.sweep(&mut conn).await?;
+    let workers = workers::remove_gone(&mut conn, MAX_ABSENCE_DAYS).await?;
+    let pools = label_pools::remove_unused(&mut conn, MAX_ABSENCE_DAYS).await?;
+    if workers > 0 || !pools.is_empty() {
+        tracing::info!(
+            workers,
+            pools = pools.len(),
+            "removed: nobody has used them for a month"
+        );
+    }
+    engine.scheduler().forget_pools(&pools);
     Ok(failed)
 }

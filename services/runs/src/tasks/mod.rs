@@ -11,6 +11,7 @@ mod overdue_runs;
 mod reaper;
 mod replica_listener;
 mod replica_message;
+mod slot_sweep;
 mod worker_session_sync;
 
 pub(crate) use feed_reader::read_feed;

@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{expired_leases, group_sweep, lane_sweep, overdue_runs, worker_session_sync};
+use super::{
+    expired_leases, group_sweep, lane_sweep, overdue_runs, slot_sweep, worker_session_sync,
+};
 use crate::{engine::Engine, error::RunsError};
 
 /// The time between two sweeps: it bounds the delay that a lost wake-up costs.
@@ -44,6 +46,7 @@ async fn reap(engine: &Engine) -> Result<(), RunsError> {
     expired_leases::resolve_orphans(engine).await?;
     worker_session_sync::refresh_sessions(engine).await?;
     group_sweep::promote_stuck_groups(engine).await?;
+    slot_sweep::forget_changed_slots(engine).await?;
     lane_sweep::open_ready_lanes(engine).await?;
     Ok(())
 }

@@ -99,6 +99,7 @@ fn drop_missing_leases(scheduler: &mut Scheduler, stored: &[Lease]) {
     let mut gone = Vec::new();
     for session in scheduler.sessions() {
         let worker = session.worker().clone();
+        session.retain_canceled(&stored);
         for held in session.leases.values_mut() {
             let is_missing = !stored.contains(&held.lease);
             if is_missing && held.seen_missing {
@@ -119,7 +120,7 @@ fn drop_missing_leases(scheduler: &mut Scheduler, stored: &[Lease]) {
 pub(super) async fn cancel_ended_runs(engine: &Engine, worker: &WorkerId) -> Result<(), RunsError> {
     let mut conn = engine.pool.acquire().await?;
     let stored = leases::of_workers(&mut conn, std::slice::from_ref(worker)).await?;
-    let scheduler = engine.scheduler();
+    let mut scheduler = engine.scheduler();
     for lease in stored.iter().filter(|l| l.phase == LeasePhase::Releasing) {
         scheduler.cancel(worker, lease.lease, RunReason::CanceledByUser);
     }

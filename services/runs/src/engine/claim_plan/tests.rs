@@ -1,10 +1,16 @@
 //! Plans on a scheduler alone: which runs get a worker and a slot, and what comes back.
-use ck8s_types::{Epoch, InstanceId, LeaseRef, RunId};
+use ck8s_types::{Epoch, InstanceId, LeaseRef, RunId, RunReason, RunSpec, RunTrigger};
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::domain::{ExecutorDomain, ProjectSlots, QueuePosition, Registration, WorkerHello};
+use crate::{
+    domain::{
+        ExecutorDomain, Grant, GrantPurpose, NewRun, ProjectSlots, QueuePosition, QueuedRun,
+        Registration, ServerFrame, WorkerHello,
+    },
+    error::RunsError,
+};
 
 const POOL: PoolId = PoolId(1);
 
@@ -14,6 +20,13 @@ fn at(seq: i64) -> QueuePosition {
 
 /// The session of a worker that has just connected.
 fn session(worker: &str, capacity: i32) -> WorkerSession {
+    session_to(mpsc::unbounded_channel().0, worker, capacity)
+}
+
+type Frames = mpsc::UnboundedSender<Result<ServerFrame, RunsError>>;
+
+/// The session of a worker whose frames go here.
+fn session_to(frames: Frames, worker: &str, capacity: i32) -> WorkerSession {
     let hello = WorkerHello {
         id: worker.parse().unwrap(),
         instance: InstanceId::new(),
@@ -27,8 +40,9 @@ fn session(worker: &str, capacity: i32) -> WorkerSession {
         draining: false,
         lease_until: OffsetDateTime::now_utc(),
         resumed: false,
+        predecessor_until: None,
     };
-    WorkerSession::new(hello, registration, mpsc::unbounded_channel().0)
+    WorkerSession::new(hello, registration, frames)
 }
 
 /// A scheduler with one worker of this capacity, and a project with this many free slots.
@@ -138,5 +152,80 @@ fn a_new_run_is_placed_only_if_no_other_run_waits() {
     assert_eq!(
         scheduler.place([other].into_iter()).unknown,
         [other.project]
+    );
+}
+
+/// A grant of a lease that was just made.
+fn grant(lease: &NewLease) -> Grant {
+    Grant {
+        lease: lease.lease,
+        slot: lease.slot,
+        worker: lease.worker.clone(),
+        purpose: GrantPurpose::Start,
+        run: NewRun {
+            id: lease.lease.run_id,
+            project: lease.lane.project,
+            repository: None,
+            repository_name: String::new(),
+            delivery: None,
+            trigger: RunTrigger::default(),
+            spec: RunSpec::default(),
+            retry_of: None,
+            pool: POOL,
+            actor: String::new(),
+        }
+        .pending(OffsetDateTime::now_utc()),
+        project_slug: "shop".to_owned(),
+        lease_until: OffsetDateTime::now_utc(),
+        running: None,
+    }
+}
+
+#[test]
+fn a_run_that_is_canceled_before_its_grant_is_not_started() {
+    let (mut scheduler, lane) = scheduler(3, 3);
+    let (frames, mut sent) = mpsc::unbounded_channel();
+    scheduler.add_session(session_to(frames, "w1", 3));
+    for seq in 1..=3 {
+        scheduler.run_queued(QueuedRun {
+            lane,
+            position: at(seq),
+        });
+    }
+    let plan = scheduler
+        .plan()
+        .plan
+        .expect("runs wait, and slots are free");
+    let leases: Vec<NewLease> = (0..3).map(|i| lease(&plan.lanes[0], 1, i)).collect();
+    let worker = leases[0].worker.clone();
+    // The first one is canceled before this process knows that the claim was made, the second one after that.
+    scheduler.cancel(&worker, leases[0].lease, RunReason::CanceledByUser);
+    for lease in &leases {
+        scheduler.add_lease(&worker, lease.lease, lane.project);
+    }
+    scheduler.cancel(&worker, leases[1].lease, RunReason::Superseded);
+    for lease in &leases {
+        scheduler.session(&worker).unwrap().grant(grant(lease));
+    }
+    scheduler.cancel(&worker, leases[2].lease, RunReason::CanceledByUser);
+    let mut purposes = Vec::new();
+    let mut last_cancel = None;
+    while let Ok(Ok(frame)) = sent.try_recv() {
+        match frame {
+            ServerFrame::Grant(grant) => purposes.push(grant.purpose),
+            ServerFrame::Cancel { lease, .. } => last_cancel = Some(lease),
+            _ => {}
+        }
+    }
+    let expected = [
+        GrantPurpose::CleanUp,
+        GrantPurpose::CleanUp,
+        GrantPurpose::Start,
+    ];
+    assert_eq!(purposes, expected);
+    assert_eq!(
+        last_cancel,
+        Some(leases[2].lease),
+        "the worker knows of this one"
     );
 }

@@ -1,5 +1,6 @@
 //! The order of flow events.
 use super::*;
+use crate::domain::CursorKey;
 
 async fn between(world: &World, after: EventCursor, to: EventCursor) -> Vec<Option<RunId>> {
     let mut conn = world.conn().await;
@@ -88,4 +89,47 @@ async fn an_old_cursor_is_good_while_the_oldest_event_is_young() {
     let mut conn = world.conn().await;
     let old = EventCursor(1, 0);
     assert!(store::events::is_kept(&mut conn, old).await.unwrap());
+}
+
+#[tokio::test]
+async fn events_after_a_restore_into_another_cluster_are_behind_the_horizon() {
+    let world = world().await;
+    world
+        .change("INSERT INTO audit.flow_events (xact, kind, actor) VALUES (1000000000000, 'run.created', 'x')")
+        .await;
+    world
+        .change("UPDATE audit.clusters SET system_identifier = 1")
+        .await;
+    let mut conn = world.conn().await;
+    let dumped = store::events::horizon(&mut conn).await.unwrap();
+    assert!(
+        dumped < EventCursor(1_000_000_000_000, 0),
+        "as the dump finds it"
+    );
+    assert!(ck8s_db::adopt_cluster(world._db.url()).await.unwrap());
+    let run = world.new_run();
+    world.queue(&run).await;
+    let from = EventCursor(1_000_000_000_000, i64::MAX);
+    // The horizon waits for the transactions of other tests.
+    let found = loop {
+        let horizon = store::events::horizon(&mut conn).await.unwrap();
+        let found = store::events::between(&mut conn, from, horizon, 10)
+            .await
+            .unwrap();
+        if !found.is_empty() {
+            break found;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    let kinds: Vec<&str> = found.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["run.created"]);
+    let clusters = store::events::clusters(&mut conn).await.unwrap();
+    let key = clusters.key(found[0].cursor);
+    assert_eq!(clusters.place(&key), Some(found[0].cursor));
+    let stale = CursorKey::OfFirst(found[0].cursor.0, 0);
+    assert_eq!(
+        clusters.place(&stale),
+        None,
+        "the other cluster went on to there"
+    );
 }

@@ -51,7 +51,7 @@ async fn only_the_worker_that_holds_a_lease_can_lose_it() {
     let world = world().await;
     let lease = world.lease(&world.new_run(), 1).await;
     let mut conn = world.conn().await;
-    store::leases::orphan(&mut conn, &worker("w2"), &[lease.lease.run_id], "no")
+    store::leases::orphan(&mut conn, &worker("w2"), &[lease.lease.run_id], None, "no")
         .await
         .unwrap();
     assert!(orphans(&mut conn).await.is_empty());
@@ -120,9 +120,15 @@ async fn the_time_of_a_second_attempt_counts_from_its_own_start() {
     store::transitions::running(&mut conn, &[running])
         .await
         .unwrap();
-    store::leases::orphan(&mut conn, &second.worker, &[second.lease.run_id], "gone")
-        .await
-        .unwrap();
+    store::leases::orphan(
+        &mut conn,
+        &second.worker,
+        &[second.lease.run_id],
+        None,
+        "gone",
+    )
+    .await
+    .unwrap();
     let taken = store::leases::take_over(&mut conn, second.lease, &worker("w2"))
         .await
         .unwrap()
@@ -189,4 +195,34 @@ async fn a_run_is_not_given_up_while_a_worker_of_its_cluster_is_somewhere() {
         .unwrap();
     let abandoned = store::leases::lock_abandoned(&mut conn, orphan.lease).await;
     assert!(!abandoned.unwrap(), "it has a worker");
+}
+
+#[tokio::test]
+async fn a_process_counts_as_gone_only_after_its_own_lease() {
+    let world = world().await;
+    let lease = world.lease(&world.new_run(), 1).await;
+    let until = world.connect(&hello("w1"), TTL).await.lease_until;
+    // Another process of the same name.
+    let other = world.connect(&hello("w1"), TTL).await;
+    assert!(!other.resumed);
+    assert_eq!(other.predecessor_until, Some(until));
+    let mut conn = world.conn().await;
+    let runs = [lease.lease.run_id];
+    store::leases::orphan(
+        &mut conn,
+        &lease.worker,
+        &runs,
+        other.predecessor_until,
+        "gone",
+    )
+    .await
+    .unwrap();
+    assert!(
+        orphans(&mut conn).await.is_empty(),
+        "its guard may not have ended it"
+    );
+    world
+        .change("UPDATE runs.leases SET orphaned_at = orphaned_at - interval '61 seconds'")
+        .await;
+    assert_eq!(orphans(&mut conn).await.len(), 1);
 }

@@ -101,3 +101,42 @@ async fn what_is_left_of_a_run_may_be_swept_once_its_slot_is_free() {
     sweepable.sort();
     assert_eq!(sweepable, [lease.lease.run_id, unknown]);
 }
+
+#[tokio::test]
+async fn a_list_by_state_reads_what_it_shows() {
+    let world = world().await;
+    world
+        .change(
+            "INSERT INTO runs.runs (id, project_id, trigger, spec, state, reason, finished_at)
+             SELECT ck8s.uuid_floor(now() + make_interval(secs => n * 0.001)), p.id, '{}', '{}', s.state, s.reason, now()
+             FROM auth.projects p, (VALUES (1, 3000, 'succeeded', 'completed'), (3001, 6000, 'failed', 'agent_error')) s (low, high, state, reason),
+                  generate_series(s.low, s.high) n",
+        )
+        .await;
+    let waiting = world.new_run();
+    world.queue(&waiting).await;
+    for (state, expected) in [
+        (RunState::Succeeded, 20),
+        (RunState::Failed, 20),
+        (RunState::Canceled, 0),
+        (RunState::Pending, 1),
+    ] {
+        let filter = RunFilter {
+            projects: Some(vec![world.project]),
+            states: vec![state],
+            ..RunFilter::default()
+        };
+        let mut tx = world.pool.begin().await.unwrap();
+        let found = store::runs::list(&mut tx, &filter, None, 20).await.unwrap();
+        assert_eq!(found.len(), expected, "{state:?}");
+        assert!(found.iter().all(|run| run.state == state));
+        let read: i64 = sqlx::query_scalar(
+            "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_xact_user_tables
+             WHERE schemaname = 'runs' AND relname LIKE 'runs\\_%'",
+        )
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+        assert!(read <= 50, "{state:?}: {read} rows read for {expected}");
+    }
+}

@@ -73,3 +73,20 @@ async fn a_leased_slot_above_the_number_that_is_set_is_still_listed() {
     let numbers: Vec<Slot> = all.iter().map(|s| s.slot).collect();
     assert_eq!(numbers, [slot(1), slot(9)]);
 }
+
+#[tokio::test]
+async fn projects_whose_number_of_slots_is_another_one_are_found() {
+    let world = world().await;
+    let mut conn = world.conn().await;
+    let other = ProjectId::new();
+    world.add_project(other, "other").await;
+    store::slots::set(&mut conn, world.project, 2)
+        .await
+        .unwrap();
+    let known = [(world.project, 2), (other, DEFAULT_SLOTS)];
+    let changed = store::slots::differing(&mut conn, &known, DEFAULT_SLOTS).await;
+    assert!(changed.unwrap().is_empty());
+    let known = [(world.project, 3), (other, 1)];
+    let changed = store::slots::differing(&mut conn, &known, DEFAULT_SLOTS).await;
+    assert_eq!(changed.unwrap(), [world.project, other]);
+}

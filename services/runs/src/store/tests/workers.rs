@@ -109,3 +109,45 @@ async fn workers_are_listed_in_pages_with_the_number_of_their_leases() {
     assert_eq!(rest.len(), 1);
     assert_eq!((rest[0].leases, rest[0].capacity), (0, 3));
 }
+
+#[tokio::test]
+async fn workers_that_are_long_gone_are_removed_unless_a_lease_names_them() {
+    let world = world().await;
+    world.lease(&world.new_run(), 1).await;
+    for name in ["w2", "w3"] {
+        world.connect(&hello(name), TTL).await;
+    }
+    world
+        .change("UPDATE runs.workers SET seen_at = now() - interval '40 days', lease_until = now() - interval '40 days' WHERE id <> 'w3'")
+        .await;
+    let mut conn = world.conn().await;
+    assert_eq!(store::workers::remove_gone(&mut conn, 30).await.unwrap(), 1);
+    let left = store::workers::list(&mut conn, None, 10).await.unwrap();
+    let left: Vec<&str> = left.iter().map(|w| w.id.as_str()).collect();
+    assert_eq!(left, ["w1", "w3"]);
+}
+
+#[tokio::test]
+async fn sets_of_labels_that_nobody_uses_are_removed() {
+    let world = world().await;
+    world.queue(&world.new_run()).await;
+    let mut conn = world.conn().await;
+    let labels = |name: &str| vec![name.to_owned()];
+    let unused = store::label_pools::ensure(&mut conn, &labels("unused"))
+        .await
+        .unwrap();
+    let used = store::label_pools::ensure(&mut conn, &labels("used"))
+        .await
+        .unwrap();
+    world
+        .change("UPDATE runs.pools SET used_at = now() - interval '40 days'")
+        .await;
+    let again = store::label_pools::ensure(&mut conn, &labels("used"))
+        .await
+        .unwrap();
+    assert_eq!(again, used);
+    let removed = store::label_pools::remove_unused(&mut conn, 30)
+        .await
+        .unwrap();
+    assert_eq!(removed, [unused], "a run waits for the one without labels");
+}

@@ -1,0 +1,1 @@
+ALTER TABLE runs.pools DROP COLUMN used_at;

@@ -1,0 +1,2 @@
+DROP INDEX runs.runs_list;
+DROP FUNCTION runs.list_class(text);
