@@ -12,6 +12,7 @@ mod run_end;
 mod runs;
 mod slots;
 mod transitions;
+mod upgrade;
 mod waits;
 mod workers;
 
@@ -237,9 +238,15 @@ impl World {
     async fn orphaned(&self, number: i32) -> Lease {
         let lease = self.lease(&self.new_run(), number).await;
         let mut conn = self.conn().await;
-        store::leases::orphan(&mut conn, &lease.worker, &[lease.lease.run_id], "gone")
-            .await
-            .unwrap();
+        store::leases::orphan(
+            &mut conn,
+            &lease.worker,
+            &[lease.lease.run_id],
+            None,
+            "gone",
+        )
+        .await
+        .unwrap();
         orphans(&mut conn).await.pop().unwrap()
     }
 
