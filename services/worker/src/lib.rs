@@ -16,8 +16,8 @@ pub use ck8s_kube::EgressCeiling;
 pub use config::{Credential, DEFAULT_NAMESPACE_PREFIX, ExecutorConfig, WorkerConfig};
 pub use connection::ConnectionState;
 pub use domain::{
-    Exit, InvalidLogPosition, LogItem, LogPosition, LogSink, StoredLog, WorkloadEvent, WorkloadId,
-    WorkloadRequest, log_channel,
+    Exit, InvalidLogPosition, LogItem, LogPosition, LogSink, Moment, StoredLog, WorkloadEvent,
+    WorkloadId, WorkloadRequest, log_channel,
 };
 pub use error::{ExecutorError, WorkerError};
 pub use executor::{Executor, KubernetesExecutor, ProcessExecutor, Workload, process_guard_main};

@@ -1,9 +1,5 @@
 //! A running worker: wires its parts together, and starts a task for each lease.
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use ck8s_proto::runs::v1 as pb;
 use ck8s_types::{InstanceId, LeaseRef, RunId};
@@ -15,7 +11,7 @@ use crate::{
     connection::{Connection, ConnectionState},
     context::WorkerContext,
     convert::grant_from_pb,
-    domain::{Grant, GrantPurpose, LeaseKey, LeaseSignals},
+    domain::{Grant, GrantPurpose, LeaseKey, LeaseSignals, Moment},
     error::WorkerError,
     executor,
     lease::{GrantOutcome, LeaseStream, LeaseTable, WorkerIdentity},
@@ -136,7 +132,7 @@ struct LeaseTasks {
 
 impl LeaseTasks {
     /// Enters a grant into the lease table, and starts a task for it if it is new.
-    fn accept(&mut self, grant: pb::Grant, expiry: Instant) {
+    fn accept(&mut self, grant: pb::Grant, expiry: Moment) {
         let Some(grant) = grant_from_pb(grant) else {
             tracing::error!("a grant cannot be decoded; its lease will expire");
             return;

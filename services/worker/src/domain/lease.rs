@@ -1,9 +1,11 @@
 //! How the worker names a lease, and what the lease stream signals to the task that serves it.
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ck8s_types::RunId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use super::Moment;
 
 /// One holding of a run by this worker. A run that is granted again after its lease ended gets another serial.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -19,11 +21,11 @@ pub(crate) struct LeaseSignals {
     /// Set when the workload is to be stopped, to the grace that it has.
     pub(crate) cancel: watch::Sender<Option<Duration>>,
     /// When the lease expires unless it is renewed.
-    pub(crate) expiry: watch::Sender<Instant>,
+    pub(crate) expiry: watch::Sender<Moment>,
 }
 
 impl LeaseSignals {
-    pub(crate) fn new(expiry: Instant) -> Self {
+    pub(crate) fn new(expiry: Moment) -> Self {
         Self {
             ended: CancellationToken::new(),
             cancel: watch::Sender::new(None),

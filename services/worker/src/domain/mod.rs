@@ -3,6 +3,7 @@ mod backoff;
 mod grant;
 mod lease;
 mod log_item;
+mod moment;
 mod stored_log;
 mod workload;
 
@@ -10,5 +11,6 @@ pub(crate) use backoff::Backoff;
 pub(crate) use grant::{Grant, GrantPurpose};
 pub(crate) use lease::{LeaseKey, LeaseSignals};
 pub use log_item::{LogItem, LogSink, log_channel};
+pub use moment::Moment;
 pub use stored_log::{InvalidLogPosition, LogPosition, StoredLog};
 pub use workload::{Exit, WorkloadEvent, WorkloadId, WorkloadRequest};

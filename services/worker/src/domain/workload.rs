@@ -1,9 +1,11 @@
 //! Workloads: which one, what it runs, what happens to it, how it ends.
-use std::{collections::BTreeMap, time::Instant};
+use std::collections::BTreeMap;
 
 use ck8s_types::{Epoch, RunId, RunReason, RunSpec, RunState};
 use secrecy::SecretString;
 use tokio::sync::watch;
+
+use super::Moment;
 
 use super::StoredLog;
 
@@ -31,7 +33,7 @@ pub struct WorkloadRequest {
     /// Environment variables with secret values.
     pub secrets: BTreeMap<String, SecretString>,
     /// When the lease expires; it moves on as the lease is renewed.
-    pub lease_expiry: watch::Receiver<Instant>,
+    pub lease_expiry: watch::Receiver<Moment>,
     /// What is stored of this attempt's log.
     pub stored_log: StoredLog,
 }

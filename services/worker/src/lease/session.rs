@@ -1,9 +1,5 @@
 //! One session of the lease stream: Hello and Welcome, heartbeats, transitions out, grants and cancellations in.
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use ck8s_proto::runs::v1::{
     Drain, Grant, Heartbeat, Hello, LeaseRequest, LeaseResponse, Welcome,
@@ -19,6 +15,7 @@ use super::LeaseTable;
 use crate::{
     connection::Client,
     convert::{lease_from_pb, lease_to_pb},
+    domain::Moment,
 };
 
 /// The version of the stream's protocol.
@@ -69,7 +66,7 @@ pub(super) enum SessionEnd {
 /// A heartbeat that the server has not answered. The leases that it names count from the moment when it was sent.
 struct SentHeartbeat {
     sequence: i64,
-    time: Instant,
+    time: Moment,
     leases: Vec<LeaseRef>,
 }
 
@@ -83,7 +80,7 @@ pub(super) struct Session {
     lease_ttl: Duration,
     /// When leases expire by the last answer of the server. One heartbeat renews all leases of a worker, new ones
     /// included.
-    expiry: Instant,
+    expiry: Moment,
     heartbeats: VecDeque<SentHeartbeat>,
     last_sequence: i64,
     drain_sent: bool,
@@ -100,7 +97,7 @@ impl Session {
         drain: &CancellationToken,
     ) -> Result<Self, Status> {
         let (requests, queue) = mpsc::channel(MAX_QUEUED_FRAMES);
-        let hello_time = Instant::now();
+        let hello_time = Moment::now();
         let hello = identity.hello(&leases.leases());
         let exchange = exchange_hello(client, hello, &requests, queue);
         let (welcome, responses) = tokio::time::timeout(WELCOME_TIMEOUT, exchange)
@@ -130,7 +127,7 @@ impl Session {
     }
 
     /// Runs until the stream ends, or until everything is handed back.
-    pub(super) async fn run(&mut self, on_grant: &mut impl FnMut(Grant, Instant)) -> SessionEnd {
+    pub(super) async fn run(&mut self, on_grant: &mut impl FnMut(Grant, Moment)) -> SessionEnd {
         let leases = Arc::clone(&self.leases);
         let drain = self.drain.clone();
         let mut heartbeat = tokio::time::interval(self.heartbeat_interval);
@@ -191,20 +188,20 @@ impl Session {
         };
         self.heartbeats.push_back(SentHeartbeat {
             sequence: self.last_sequence,
-            time: Instant::now(),
+            time: Moment::now(),
             leases,
         });
         self.send(RequestFrame::Heartbeat(heartbeat)).await
     }
 
     async fn send_transitions(&self) -> Result<(), Status> {
-        for transition in self.leases.take_unsent(Instant::now()) {
+        for transition in self.leases.take_unsent(Moment::now()) {
             self.send(RequestFrame::Transition(transition)).await?;
         }
         Ok(())
     }
 
-    fn handle(&mut self, frame: ResponseFrame, on_grant: &mut impl FnMut(Grant, Instant)) {
+    fn handle(&mut self, frame: ResponseFrame, on_grant: &mut impl FnMut(Grant, Moment)) {
         match frame {
             ResponseFrame::Grant(grant) => on_grant(grant, self.expiry),
             ResponseFrame::Renewed(renewed) => self.renew(renewed.sequence),

@@ -1,8 +1,5 @@
 //! The lease stream over the worker's life: it opens one session after the other, until everything is handed back.
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use ck8s_proto::runs::v1::Grant;
 use tokio::sync::watch;
@@ -15,7 +12,7 @@ use super::{
 };
 use crate::{
     connection::{Connection, ConnectionState},
-    domain::Backoff,
+    domain::{Backoff, Moment},
     error::WorkerError,
     executor::Executor,
 };
@@ -45,7 +42,7 @@ impl LeaseStream {
     /// [`WorkerError::Refused`] if the server refuses this worker before it has ever accepted it.
     pub(crate) async fn run(
         &self,
-        mut on_grant: impl FnMut(Grant, Instant),
+        mut on_grant: impl FnMut(Grant, Moment),
     ) -> Result<(), WorkerError> {
         let mut backoff = Backoff::new(RECONNECT_BACKOFF.0, RECONNECT_BACKOFF.1);
         let mut welcomed = false;

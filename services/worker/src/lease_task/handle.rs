@@ -1,7 +1,7 @@
 //! What the task of a lease can do about it: report, ask whether it is live, remove the workload.
 use std::{
     sync::{Arc, OnceLock},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use ck8s_proto::runs::v1::{HandedBack, Lost, Note, NoteKind, transition::Change};
@@ -10,7 +10,7 @@ use ck8s_types::RunReason;
 
 use crate::{
     context::WorkerContext,
-    domain::{Backoff, Grant, LeaseKey, LeaseSignals},
+    domain::{Backoff, Grant, LeaseKey, LeaseSignals, Moment},
     log::Mask,
 };
 
@@ -91,7 +91,7 @@ impl LeaseHandle {
     pub(super) async fn until_live(&self) {
         let mut expiry = self.signals.expiry.subscribe();
         // The sender lives as long as this task.
-        let _ = expiry.wait_for(|expiry| *expiry > Instant::now()).await;
+        let _ = expiry.wait_for(|expiry| *expiry > Moment::now()).await;
     }
 
     /// Waits until the server cancels the lease or the worker drains.

@@ -10,8 +10,8 @@ use std::{
 use ck8s_kube::{Cluster, ClusterOptions, EgressCeiling};
 use ck8s_types::{Epoch, InstallationId, RunId, RunSpec, Timeouts};
 use ck8s_worker::{
-    Executor, Exit, KubernetesExecutor, LogItem, LogSink, ProcessExecutor, StoredLog, Workload,
-    WorkloadEvent, WorkloadId, WorkloadRequest, log_channel,
+    Executor, Exit, KubernetesExecutor, LogItem, LogSink, Moment, ProcessExecutor, StoredLog,
+    Workload, WorkloadEvent, WorkloadId, WorkloadRequest, log_channel,
 };
 use secrecy::SecretString;
 use tokio::{sync::watch, task::JoinHandle};
@@ -114,18 +114,16 @@ pub(crate) fn spec(script: &str) -> RunSpec {
 }
 
 /// The lease of a request. It lives until a test ends it.
-pub(crate) struct Lease(pub watch::Sender<Instant>);
+pub(crate) struct Lease(pub watch::Sender<Moment>);
 
 impl Lease {
     pub(crate) fn expire_in(&self, time: Duration) {
-        self.0.send_replace(Instant::now() + time);
+        self.0.send_replace(Moment::now() + time);
     }
 }
 
 pub(crate) fn request(spec: RunSpec) -> (WorkloadRequest, Lease) {
-    let lease = Lease(watch::Sender::new(
-        Instant::now() + Duration::from_secs(600),
-    ));
+    let lease = Lease(watch::Sender::new(Moment::now() + Duration::from_secs(600)));
     let request = WorkloadRequest {
         id: WorkloadId {
             run_id: RunId::new(),

@@ -1,6 +1,4 @@
 //! Follows one guard: passes on commands, renewals and output, and turns its last report into an event.
-use std::time::Instant;
-
 use bytes::BytesMut;
 use ck8s_types::RunReason;
 use tokio::{
@@ -13,7 +11,7 @@ use super::{
     guard_process::{GuardProcess, milliseconds_until},
     protocol::{EndCause, GuardCommand, GuardReport},
 };
-use crate::domain::{Exit, LogItem, LogSink, WorkloadEvent};
+use crate::domain::{Exit, LogItem, LogSink, Moment, WorkloadEvent};
 
 /// How much output is read at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -23,7 +21,7 @@ pub(super) struct Driver {
     pub(super) guard: GuardProcess,
     /// Commands for the guard.
     pub(super) commands: mpsc::UnboundedReceiver<GuardCommand>,
-    pub(super) lease_expiry: watch::Receiver<Instant>,
+    pub(super) lease_expiry: watch::Receiver<Moment>,
 }
 
 impl Driver {

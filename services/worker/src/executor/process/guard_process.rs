@@ -1,10 +1,5 @@
 //! A guard, as the worker sees it: a child process that takes commands and sends reports.
-use std::{
-    io,
-    path::Path,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{io, path::Path, process::Stdio, time::Duration};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -19,7 +14,7 @@ use super::{
     process_tree::session_members,
     protocol::{GUARD_ARGUMENT, GuardCommand, GuardReport},
 };
-use crate::error::ExecutorError;
+use crate::{domain::Moment, error::ExecutorError};
 
 /// How soon to check whether killed processes are dead.
 const KILL_INTERVAL: Duration = Duration::from_millis(10);
@@ -94,8 +89,8 @@ impl GuardProcess {
 }
 
 /// Returns the milliseconds until a moment, as the protocol has them.
-pub(super) fn milliseconds_until(moment: Instant) -> u64 {
-    milliseconds(moment.saturating_duration_since(Instant::now()))
+pub(super) fn milliseconds_until(moment: Moment) -> u64 {
+    milliseconds(moment.saturating_duration_since(Moment::now()))
 }
 
 /// Returns the milliseconds of a time, as the protocol has them.

@@ -2,7 +2,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use ck8s_proto::runs::v1::{HandedBack, Lost, Released, Running, Transition, transition::Change};
@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::{
     convert::lease_to_pb,
-    domain::{LeaseKey, LeaseSignals},
+    domain::{LeaseKey, LeaseSignals, Moment},
 };
 
 /// Bounds the notes of one lease: each becomes an event.
@@ -33,7 +33,7 @@ struct LeaseEntry {
     serial: u64,
     epoch: Epoch,
     attempt: i32,
-    expiry: Instant,
+    expiry: Moment,
     /// Everything that was reported, so that it can be reported again under a newer epoch.
     reports: Vec<Change>,
     signals: Arc<LeaseSignals>,
@@ -83,7 +83,7 @@ impl LeaseTable {
         &self,
         lease: LeaseRef,
         attempt: i32,
-        expiry: Instant,
+        expiry: Moment,
     ) -> GrantOutcome {
         let LeaseRef { run_id, epoch } = lease;
         let mut state = self.state.lock();
@@ -140,7 +140,7 @@ impl LeaseTable {
     }
 
     /// Takes the transitions that are to be sent now, in order: each once per stream, and only under live leases.
-    pub(crate) fn take_unsent(&self, now: Instant) -> Vec<Transition> {
+    pub(crate) fn take_unsent(&self, now: Moment) -> Vec<Transition> {
         let mut state = self.state.lock();
         let TableState {
             leases, pending, ..
@@ -202,7 +202,7 @@ impl LeaseTable {
     }
 
     /// Extends those leases that are still held under the same epoch.
-    pub(crate) fn renew(&self, leases: &[LeaseRef], expiry: Instant) {
+    pub(crate) fn renew(&self, leases: &[LeaseRef], expiry: Moment) {
         let mut state = self.state.lock();
         for lease in leases {
             let entry = state.leases.get_mut(&lease.run_id);
@@ -238,7 +238,7 @@ impl LeaseTable {
     /// Returns the lease under which something may be sent now.
     pub(crate) fn live_lease(&self, key: LeaseKey) -> Option<LeaseRef> {
         let state = self.state.lock();
-        let entry = state.entry(key).filter(|e| e.expiry > Instant::now())?;
+        let entry = state.entry(key).filter(|e| e.expiry > Moment::now())?;
         Some(entry.lease(key))
     }
 
@@ -266,14 +266,14 @@ impl LeaseEntry {
         }
     }
 
-    fn renew_until(&mut self, expiry: Instant) {
+    fn renew_until(&mut self, expiry: Moment) {
         if expiry > self.expiry {
             self.expiry = expiry;
             self.signals.expiry.send_replace(expiry);
         }
     }
 
-    fn renew_under(&mut self, epoch: Epoch, expiry: Instant) {
+    fn renew_under(&mut self, epoch: Epoch, expiry: Moment) {
         self.epoch = epoch;
         self.renew_until(expiry);
         for change in &mut self.reports {

@@ -3,8 +3,8 @@ use ck8s_proto::runs::v1::Finished;
 
 use super::*;
 
-fn in_a_minute() -> Instant {
-    Instant::now() + Duration::from_secs(60)
+fn in_a_minute() -> Moment {
+    Moment::now() + Duration::from_secs(60)
 }
 
 fn lease(run_id: RunId, epoch: i64) -> LeaseRef {
@@ -14,7 +14,7 @@ fn lease(run_id: RunId, epoch: i64) -> LeaseRef {
     }
 }
 
-fn enter(table: &LeaseTable, lease: LeaseRef, expiry: Instant) -> (LeaseKey, Arc<LeaseSignals>) {
+fn enter(table: &LeaseTable, lease: LeaseRef, expiry: Moment) -> (LeaseKey, Arc<LeaseSignals>) {
     match table.enter_grant(lease, 1, expiry) {
         GrantOutcome::New(key, signals) => (key, signals),
         GrantOutcome::Duplicate | GrantOutcome::Renewed => panic!("the lease is not new"),
@@ -37,17 +37,17 @@ fn a_transition_is_resent_on_a_new_stream_until_it_is_acknowledged() {
     let table = LeaseTable::default();
     let (key, _) = enter(&table, lease(RunId::new(), 1), in_a_minute());
     table.report(key, running());
-    let first = table.take_unsent(Instant::now());
+    let first = table.take_unsent(Moment::now());
     assert_eq!(first.len(), 1);
-    assert!(table.take_unsent(Instant::now()).is_empty());
+    assert!(table.take_unsent(Moment::now()).is_empty());
     table.resend(true);
-    assert_eq!(table.take_unsent(Instant::now()), first);
+    assert_eq!(table.take_unsent(Moment::now()), first);
     table.acknowledge(first[0].sequence);
     table.resend(true);
-    assert!(table.take_unsent(Instant::now()).is_empty());
+    assert!(table.take_unsent(Moment::now()).is_empty());
     assert!(!table.is_empty(), "Running does not end a lease");
     table.report(key, Change::Released(Released {}));
-    let last = table.take_unsent(Instant::now());
+    let last = table.take_unsent(Moment::now());
     table.acknowledge(last[0].sequence);
     assert!(table.is_empty());
 }
@@ -56,18 +56,18 @@ fn a_transition_is_resent_on_a_new_stream_until_it_is_acknowledged() {
 fn nothing_is_sent_under_an_expired_lease_until_it_is_renewed() {
     let table = LeaseTable::default();
     let run_id = RunId::new();
-    let (key, signals) = enter(&table, lease(run_id, 4), Instant::now());
+    let (key, signals) = enter(&table, lease(run_id, 4), Moment::now());
     table.report(key, running());
-    assert!(table.take_unsent(Instant::now()).is_empty());
+    assert!(table.take_unsent(Moment::now()).is_empty());
     assert_eq!(table.live_lease(key), None);
     let expiry = in_a_minute();
     table.renew(&[lease(run_id, 3)], expiry);
     assert!(
-        table.take_unsent(Instant::now()).is_empty(),
+        table.take_unsent(Moment::now()).is_empty(),
         "another epoch's lease was renewed"
     );
     table.renew(&table.leases(), expiry);
-    assert_eq!(table.take_unsent(Instant::now()).len(), 1);
+    assert_eq!(table.take_unsent(Moment::now()).len(), 1);
     assert_eq!(*signals.expiry.borrow(), expiry);
 }
 
@@ -86,7 +86,7 @@ fn everything_is_reported_again_under_a_new_epoch() {
         table.enter_grant(lease(run_id, 3), 1, in_a_minute()),
         GrantOutcome::Renewed
     ));
-    let sent = table.take_unsent(Instant::now());
+    let sent = table.take_unsent(Moment::now());
     assert_eq!(epochs(&sent), [3, 3]);
     assert!(matches!(&sent[0].change, Some(Change::Running(r)) if r.adopted));
     table.revoke(lease(run_id, 2));
@@ -112,6 +112,6 @@ fn nothing_is_sent_about_a_revoked_lease() {
     table.report(key, running());
     table.revoke(lease(run_id, 1));
     table.report(key, Change::Released(Released {}));
-    assert!(table.take_unsent(Instant::now()).is_empty());
+    assert!(table.take_unsent(Moment::now()).is_empty());
     assert!(signals.ended.is_cancelled());
 }

@@ -29,6 +29,7 @@ use super::{
     lock::try_lock,
     protocol::{GuardReport, StartCommand},
 };
+use crate::domain::Moment;
 
 /// Bounds the wait for the lock: somebody may be checking it just now.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -80,7 +81,7 @@ fn guard() -> Result<(), Errno> {
     if commands.has_ended() {
         return Ok(());
     }
-    let deadline = Instant::now() + Duration::from_millis(start.lease_ms);
+    let deadline = Moment::now() + Duration::from_millis(start.lease_ms);
     match spawn_unblocked(&start)? {
         Ok(pid) => {
             report(&GuardReport::Started { pid: pid.as_raw() });

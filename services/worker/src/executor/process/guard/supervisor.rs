@@ -1,8 +1,5 @@
 //! Watches over the workload's processes, and ends them all.
-use std::{
-    os::fd::AsFd,
-    time::{Duration, Instant},
-};
+use std::{os::fd::AsFd, time::Duration};
 
 use nix::{
     errno::Errno,
@@ -22,9 +19,12 @@ use super::{
     command_reader::CommandReader,
     poll::wait_readable,
 };
+use crate::domain::Moment;
 
 /// The grace of a workload whose guard is ended by somebody else than the worker.
 const SIGNAL_GRACE: Duration = Duration::from_secs(2);
+/// The longest wait without a look at the clock: what the wait goes by stands still while the machine sleeps.
+const MAX_WAIT: Duration = Duration::from_secs(1);
 /// How soon to check whether killed processes are dead.
 const REAP_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -32,16 +32,16 @@ const REAP_INTERVAL: Duration = Duration::from_millis(5);
 pub(super) struct Supervisor {
     pid: Pid,
     /// When the lease expires.
-    deadline: Instant,
+    deadline: Moment,
     /// When the workload is to be killed, once its end was asked for.
-    kill_time: Option<Instant>,
+    kill_time: Option<Moment>,
     cause: EndCause,
     exit: Option<WaitStatus>,
 }
 
 impl Supervisor {
     /// Watches over the process group of `pid`, under a lease that expires at `deadline`.
-    pub(super) fn new(pid: Pid, deadline: Instant) -> Self {
+    pub(super) fn new(pid: Pid, deadline: Moment) -> Self {
         Self {
             pid,
             deadline,
@@ -60,7 +60,7 @@ impl Supervisor {
         // The workload may have ended before its end raised a signal that the guard reads.
         self.reap();
         while self.exit.is_none() {
-            let now = Instant::now();
+            let now = Moment::now();
             if self.kill_time.is_some_and(|time| time <= now) {
                 break;
             }
@@ -72,7 +72,7 @@ impl Supervisor {
                 .kill_time
                 .map_or(self.deadline, |time| time.min(self.deadline));
             let inputs = commands.input().into_iter().chain([signals.as_fd()]);
-            wait_readable(inputs, until - now)?;
+            wait_readable(inputs, (until - now).min(MAX_WAIT))?;
             while let Some(signal) = signals.read_signal()? {
                 if i32::try_from(signal.ssi_signo) != Ok(Signal::SIGCHLD as i32) {
                     self.end(EndCause::WorkerGone, SIGNAL_GRACE);
@@ -90,7 +90,7 @@ impl Supervisor {
         while let Some(command) = commands.next() {
             match command {
                 GuardCommand::Renew(ms) => {
-                    self.deadline = Instant::now() + Duration::from_millis(ms);
+                    self.deadline = Moment::now() + Duration::from_millis(ms);
                 }
                 GuardCommand::Stop(ms) => {
                     self.end(EndCause::StopCommand, Duration::from_millis(ms));
@@ -109,7 +109,7 @@ impl Supervisor {
         if self.cause == EndCause::Workload {
             self.cause = cause;
         }
-        let time = Instant::now() + grace;
+        let time = Moment::now() + grace;
         if self.kill_time.is_none() && !grace.is_zero() {
             let _ = killpg(self.pid, Signal::SIGTERM);
         }
