@@ -7,7 +7,7 @@ use time::Duration;
 use super::{credentials, pending_changes, reports, repositories};
 use crate::{
     domain::{
-        report::RunReport,
+        report::{EventCursor, RunReport},
         repository::{BranchSource, NewRepository},
     },
     error::Error,
@@ -103,4 +103,38 @@ async fn a_rest_is_of_one_credential_of_a_repository() {
     let again = reports::due(&mut conn, &[], &due, 10).await.expect("reads");
     assert_eq!(again.len(), 1, "another credential does not rest");
     assert!(again[0].credential_set_at - due[0].credential_set_at > Duration::ZERO);
+}
+
+#[tokio::test]
+async fn events_are_read_on_after_a_restore_into_another_cluster() {
+    let db = TestDb::new().await;
+    let (owner, pool) = (db.owner().await, db.pool(ServiceRole::Repositories).await);
+    let mut conn = pool.acquire().await.expect("a connection");
+    reports::cursor(&mut conn).await.expect("a cursor");
+    // The dump ends further than the other cluster has counted.
+    let end_of_dump = EventCursor {
+        xact: 1_000_000_000_000,
+        seq: i64::MAX,
+    };
+    reports::advance(&mut conn, end_of_dump)
+        .await
+        .expect("it moves");
+    sqlx::query("UPDATE audit.clusters SET system_identifier = 1")
+        .execute(&owner)
+        .await
+        .expect("as if it came from elsewhere");
+    assert!(ck8s_db::adopt_cluster(db.url()).await.expect("it adopts"));
+    sqlx::query("INSERT INTO audit.flow_events (kind, actor) VALUES ('run.created', 'x')")
+        .execute(&owner)
+        .await
+        .expect("an event");
+    let cursor = reports::cursor(&mut conn).await.expect("a cursor");
+    // Events wait for the transactions of other tests.
+    while reports::events(&mut conn, cursor, 10)
+        .await
+        .expect("it reads")
+        .is_empty()
+    {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
 }
