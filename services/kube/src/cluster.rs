@@ -31,6 +31,10 @@ const MAX_READY_NAMESPACES: u64 = 10_000;
 /// somebody has removed meanwhile.
 const NAMESPACE_CHECK_LIFE: Duration = Duration::from_millis(250);
 
+/// Bounds the silence of a connection, so that one that died without a word (behind a NAT, say) is noticed. A log that
+/// is silent for longer is opened again where it was left.
+const READ_TIMEOUT: Duration = Duration::from_secs(45);
+
 /// How to reach a cluster, and the server from within it.
 #[derive(Clone, Debug, Default)]
 pub struct ClusterOptions {
@@ -74,7 +78,8 @@ impl Cluster {
         options: ClusterOptions,
         shutdown: &CancellationToken,
     ) -> Result<Self, KubeError> {
-        let config = client_config(options.kubeconfig.as_deref()).await?;
+        let mut config = client_config(options.kubeconfig.as_deref()).await?;
+        config.read_timeout = Some(READ_TIMEOUT);
         let client = Client::try_from(config).map_err(|e| KubeError::Unavailable(e.to_string()))?;
         let version = client
             .apiserver_version()

@@ -8,7 +8,9 @@ use kube::{
 };
 use tokio::sync::mpsc;
 
-use crate::{cluster::Cluster, exit::Exit, job_name::JobName, quota_excess::never_fits};
+use crate::{
+    cluster::Cluster, exit::Exit, job_name::JobName, quota_excess::never_fits, watch::watch_config,
+};
 
 /// Something that keeps a workload from starting.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,7 +57,7 @@ impl Cluster {
 
     fn troubles(&self, job: &JobName, fields: &str) -> StartTroubles {
         let events = Api::<Event>::namespaced(self.client.clone(), &job.namespace);
-        let config = watcher::Config::default().fields(fields);
+        let config = watch_config().fields(fields);
         let stream = watcher(events, config).default_backoff().applied_objects();
         let (sender, troubles) = mpsc::channel(MAX_WAITING);
         tokio::spawn(async move {

@@ -19,6 +19,15 @@ use crate::{
     workload_view::{JobView, WorkloadView, WorkloadWatch},
 };
 
+/// How long the API server keeps one watch open, in seconds: shorter than a connection may be silent. Each next one
+/// begins where the last one ended, and what was missed meanwhile is seen.
+const WATCH_SECONDS: u32 = 30;
+
+/// Returns the settings of every watch.
+pub(crate) fn watch_config() -> watcher::Config {
+    watcher::Config::default().timeout(WATCH_SECONDS)
+}
+
 /// What is known of all workloads. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct ClusterWatch(Arc<Mutex<HashMap<JobName, watch::Sender<WorkloadView>>>>);
@@ -37,7 +46,7 @@ impl ClusterWatch {
             None => vec![managed_selector()],
         };
         for selector in selectors {
-            let config = watcher::Config::default().labels(&selector);
+            let config = watch_config().labels(&selector);
             let pods = watcher(Api::<Pod>::all(client.clone()), config.clone()).default_backoff();
             let jobs = watcher(Api::<Job>::all(client.clone()), config).default_backoff();
             let pods = self.clone().follow(pods, Self::apply_pod, Self::remove_pod);

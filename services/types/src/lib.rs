@@ -10,6 +10,7 @@ mod secret;
 mod spec;
 mod text;
 mod time;
+mod written_spec;
 
 pub use closed_set::UnknownWord;
 pub use event::EventKind;
@@ -25,3 +26,4 @@ pub use secret::MIN_MASKED_SECRET_BYTES;
 pub use spec::{Invalid, RunSpec, RunTrigger, Timeouts};
 pub use text::without_nul;
 pub use time::{from_unix_ms, now_ms};
+pub use written_spec::{is_cpu, is_egress, is_memory};

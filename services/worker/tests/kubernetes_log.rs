@@ -1,7 +1,7 @@
 //! The log of a pod over connections that break, and over workers (`CK8S_TEST_KUBECONFIG`): every line once, in order.
 mod common;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ck8s_types::{Epoch, RunReason};
 use ck8s_worker::{LogPosition, StoredLog};
@@ -18,6 +18,9 @@ use tokio::{
 /// A way to the API server whose connections all break when it is told so.
 struct BreakingProxy {
     breaks: watch::Sender<()>,
+    /// How many connections, from the first, say nothing more, though they stay open.
+    silent: watch::Sender<usize>,
+    opened: watch::Sender<usize>,
     fixture: Fixture,
     _dir: tempfile::TempDir,
 }
@@ -35,14 +38,23 @@ impl BreakingProxy {
         std::fs::write(&kubeconfig, text.replace(&server, &address)).expect("is written");
         let breaks = watch::Sender::new(());
         let broken = breaks.clone();
+        let (silent, opened) = (watch::Sender::new(0), watch::Sender::new(0));
+        let (falls_silent, counter) = (silent.clone(), opened.clone());
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 let (server, mut broken) = (server.clone(), broken.subscribe());
+                let mut silent = falls_silent.subscribe();
+                let nr = *counter.borrow();
+                counter.send_modify(|count| *count += 1);
                 tokio::spawn(async move {
                     let mut server = TcpStream::connect(&server).await?;
                     tokio::select! {
                         _ = copy_bidirectional(&mut client, &mut server) => {}
                         _ = broken.changed() => {}
+                        () = fallen_silent(&mut silent, nr) => {
+                            // The worker keeps its end open, or gives up.
+                            std::future::pending::<()>().await;
+                        }
                     }
                     std::io::Result::Ok(())
                 });
@@ -51,8 +63,17 @@ impl BreakingProxy {
         Some(Self {
             fixture: kubernetes_at(&kubeconfig, installation()).await,
             breaks,
+            silent,
+            opened,
             _dir: dir,
         })
+    }
+}
+
+/// Waits until the connection with this number is among those that fall silent.
+async fn fallen_silent(silent: &mut watch::Receiver<usize>, nr: usize) {
+    if silent.wait_for(|count| nr < *count).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -162,6 +183,39 @@ async fn a_place_that_the_node_does_not_have_any_more_is_a_gap_that_is_shown() {
     assert_eq!(output, "one\ntwo\n", "nothing is skipped behind a gap");
     assert!(notes[0].contains("may be missing here"), "{notes:?}");
     within(fixture.executor.remove(&request.id, None, Duration::ZERO))
+        .await
+        .expect("is removed");
+}
+
+#[tokio::test]
+async fn a_worker_whose_connections_fall_silent_sees_the_end_all_the_same() {
+    let Some(proxy) = BreakingProxy::start().await else {
+        return;
+    };
+    let (request, _lease) = request(spec("echo up; sleep 3; echo end"));
+    let log = Log::new();
+    let executor = &proxy.fixture.executor;
+    let mut workload = executor.start(&request, &log.sink).await.expect("starts");
+    running(&mut workload).await;
+    log.until_more_than(0).await;
+    let opened = *proxy.opened.borrow();
+    proxy.silent.send_replace(opened);
+    let start = Instant::now();
+    let exit = end(&mut workload).await.1.expect("ends");
+    assert_eq!(exit.reason, RunReason::Completed);
+    assert!(
+        start.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        start.elapsed()
+    );
+    drop(workload);
+    let (output, notes) = log.read().await;
+    assert_eq!(output, "up\nend\n");
+    assert!(
+        !notes.iter().any(|note| note.contains("missing")),
+        "{notes:?}"
+    );
+    within(executor.remove(&request.id, None, Duration::ZERO))
         .await
         .expect("is removed");
 }

@@ -197,7 +197,9 @@ impl TryFrom<pb::StartRunRequest> for StartRun {
     fn try_from(request: pb::StartRunRequest) -> Result<Self, RunsError> {
         let source = match (request.trigger, request.spec) {
             (trigger, Some(spec)) if trigger.is_empty() => {
-                RunSource::Spec(Box::new(storable_spec(spec)?))
+                let spec = storable_spec(spec)?;
+                spec.check_written()?;
+                RunSource::Spec(Box::new(spec))
             }
             (trigger, None) if trigger.is_empty() => {
                 let problem = "name a trigger, or give a spec";

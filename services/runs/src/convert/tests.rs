@@ -41,3 +41,20 @@ fn a_nul_character_in_a_payload_does_not_stop_its_run() {
     let run = DeliveryRun::try_from(new_run(pb::RunSpec::default())).unwrap();
     assert_eq!(run.trigger.actor, "mona");
 }
+
+#[test]
+fn a_spec_that_kubernetes_would_refuse_is_refused_at_the_start_of_a_run() {
+    let start = |spec: pb::RunSpec| {
+        let request = pb::StartRunRequest {
+            spec: Some(spec),
+            ..pb::StartRunRequest::default()
+        };
+        StartRun::try_from(request).map_err(|error| error.to_string())
+    };
+    let memory = pb::RunSpec {
+        memory: "512m".to_owned(),
+        ..pb::RunSpec::default()
+    };
+    let refused = start(memory).expect_err("is refused");
+    assert!(refused.contains("512Mi"), "{refused}");
+}

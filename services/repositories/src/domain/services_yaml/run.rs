@@ -1,7 +1,7 @@
 //! The fields of `run`, `defaults` and `environments`, how they override each other, and the run spec that they make.
-use std::{collections::BTreeMap, net::IpAddr};
+use std::collections::BTreeMap;
 
-use ck8s_types::{RunSpec, Timeouts};
+use ck8s_types::{RunSpec, Timeouts, is_cpu, is_egress, is_memory};
 
 use super::{fields::Field, parse_error::ParseError};
 use crate::domain::fields::is_secret_name;
@@ -229,7 +229,7 @@ fn env(field: &Field<'_>) -> Result<BTreeMap<String, String>, ParseError> {
 fn egress(field: &Field<'_>) -> Result<Vec<String>, ParseError> {
     let hosts = list(
         field,
-        is_host,
+        is_egress,
         "a host with its port (name:port), nor a CIDR",
     )?;
     if hosts.len() > MAX_EGRESS_HOSTS {
@@ -297,54 +297,4 @@ fn is_env_name(name: &str) -> bool {
 
 fn is_label(label: &str) -> bool {
     (1..=100).contains(&label.len()) && !label.contains(char::is_control)
-}
-
-/// Returns whether a text is a number above zero: digits, perhaps a dot and more digits.
-fn is_amount(number: &str) -> bool {
-    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
-    let digits = |t: &str| (1..=12).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_digit());
-    digits(whole) && digits(part) && number.bytes().any(|b| (b'1'..=b'9').contains(&b))
-}
-
-fn is_cpu(text: &str) -> bool {
-    is_amount(text.strip_suffix('m').unwrap_or(text))
-}
-
-fn is_memory(text: &str) -> bool {
-    let units = ["Ki", "Mi", "Gi", "Ti", "k", "M", "G", "T"];
-    is_amount(
-        units
-            .iter()
-            .find_map(|u| text.strip_suffix(u))
-            .unwrap_or(text),
-    )
-}
-
-fn is_host(text: &str) -> bool {
-    if let Some((ip, bits)) = text.split_once('/') {
-        let max_bits = match ip.parse::<IpAddr>() {
-            Ok(IpAddr::V4(_)) => 32,
-            Ok(IpAddr::V6(_)) => 128,
-            Err(_) => return false,
-        };
-        return is_digits(bits) && bits.parse::<u8>().is_ok_and(|bits| bits <= max_bits);
-    }
-    let Some((host, port)) = text.rsplit_once(':') else {
-        return false;
-    };
-    let name = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|b| b == b'-' || b.is_ascii_alphanumeric())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let is_port = is_digits(port) && port.parse::<u16>().is_ok_and(|port| port > 0);
-    host.len() <= 253 && host.split('.').all(name) && is_port
-}
-
-/// Returns whether a text is digits alone: Rust's numbers may have a sign.
-fn is_digits(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }

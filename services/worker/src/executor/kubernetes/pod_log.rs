@@ -47,6 +47,12 @@ impl PodLogFollower {
             let opened = self.cluster.logs(&self.job, &self.pod, self.point).await;
             let complete = match opened {
                 Ok(mut log) => matches!(self.read(&mut log).await, ReadEnd::Complete),
+                Err(error) if self.is_removed() => {
+                    tracing::debug!(job = %self.job, %error, "the pod is gone, and its log with it");
+                    let why =
+                        "the end of the log may be missing: the pod was removed while it was read";
+                    return self.tell_gap(why.to_owned()).await;
+                }
                 Err(error) => {
                     tracing::debug!(job = %self.job, %error, "the pod's log cannot be opened");
                     false
@@ -113,6 +119,12 @@ impl PodLogFollower {
     async fn tell_gap(&self, why: String) {
         let _ = self.log.send(LogItem::Gap(why.clone())).await;
         let _ = self.events.send(WorkloadEvent::LogIncomplete(why)).await;
+    }
+
+    /// Whether the pod is gone.
+    fn is_removed(&self) -> bool {
+        let view = self.watch.borrow();
+        !view.pods.iter().any(|p| p.name == self.pod)
     }
 
     /// Waits a little for the pod's end. Returns whether it came.
