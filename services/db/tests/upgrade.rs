@@ -29,6 +29,49 @@ async fn refused(db: &TestDb) -> Vec<String> {
     refused
 }
 
+/// Goes back to the release's schema.
+async fn down_to_release(db: &TestDb) {
+    let all = migrate::status(db.url()).await.unwrap();
+    let newer = all.iter().filter(|m| m.version > RELEASE).count();
+    assert!(newer > 0);
+    migrate::down(db.url(), newer).await.unwrap();
+}
+
+/// Returns the payloads of the deliveries that wait, as the release reads them.
+async fn waiting(db: &TestDb) -> Vec<Vec<u8>> {
+    let owner = db.owner().await;
+    let payloads = sqlx::query_scalar(
+        "SELECT payload FROM ingress.inbox JOIN ingress.waiting ON delivery_id = id WHERE state = 'received' AND delivery_key = 'k'",
+    )
+    .fetch_all(&owner)
+    .await
+    .unwrap();
+    owner.close().await;
+    payloads
+}
+
+#[tokio::test]
+async fn a_delivery_of_the_release_waits_on_through_the_migrations_and_back() {
+    let db = TestDb::empty().await;
+    migrate::up(db.url()).await.unwrap();
+    down_to_release(&db).await;
+    let owner = db.owner().await;
+    let delivery = "WITH d AS (
+             INSERT INTO ingress.deliveries (id, provider, delivery_key, event, state, size_bytes, payload)
+             VALUES (ck8s.uuid_floor(now()), 'github', 'k', 'push', 'run_created', 3, 'abc') RETURNING id, provider, delivery_key
+         ), k AS (
+             INSERT INTO ingress.delivery_keys (provider, delivery_key, delivery_id) SELECT provider, delivery_key, id FROM d
+         ) INSERT INTO ingress.waiting (delivery_id) SELECT id FROM d";
+    sqlx::query(delivery).execute(&owner).await.unwrap();
+    owner.close().await;
+    let payload = [b"abc".to_vec()];
+    assert_eq!(waiting(&db).await, payload);
+    migrate::up(db.url()).await.unwrap();
+    assert_eq!(waiting(&db).await, payload, "with this program's schema");
+    down_to_release(&db).await;
+    assert_eq!(waiting(&db).await, payload, "with the release's own");
+}
+
 #[tokio::test]
 async fn every_statement_of_the_release_runs_before_and_after_the_migrations() {
     let db = TestDb::new().await;
@@ -37,10 +80,7 @@ async fn every_statement_of_the_release_runs_before_and_after_the_migrations() {
         [] as [String; 0],
         "with this program's schema"
     );
-    let newer = migrate::status(db.url()).await.unwrap();
-    let newer = newer.iter().filter(|m| m.version > RELEASE).count();
-    assert!(newer > 0);
-    migrate::down(db.url(), newer).await.unwrap();
+    down_to_release(&db).await;
     assert_eq!(
         refused(&db).await,
         [] as [String; 0],
