@@ -19,7 +19,7 @@ impl GitHub {
         repository: &Remote,
         change: &ChangeSet,
     ) -> Result<ChangedFiles, ProviderError> {
-        match change {
+        let files = match change {
             ChangeSet::PullRequest(number) => {
                 self.files_of_pull_request(credential, repository, *number)
                     .await
@@ -27,6 +27,17 @@ impl GitHub {
             ChangeSet::Between { base, head } => {
                 self.files_between(credential, repository, base, head).await
             }
+        };
+        match files {
+            // GitHub cannot make every diff: it takes too long, or it is too large. It never will, so nobody waits.
+            Err(ProviderError::Invalid(_)) => Ok(ChangedFiles::default()),
+            Err(ProviderError::Unavailable(why)) => {
+                self.refresh_repository(credential, repository)
+                    .await
+                    .map_err(|_| ProviderError::Unavailable(why))?;
+                Ok(ChangedFiles::default())
+            }
+            files => files,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The files of pull requests and between commits, up to what GitHub states.
 use ck8s_provider::{ChangeSet, ChangedFiles, ProviderError, RepositoryProvider};
+use ck8s_tests::Fault;
 
 use crate::fixture::{APP, Fixture, pull_request};
 
@@ -135,4 +136,30 @@ async fn a_credential_that_may_not_read_says_which_permission_it_needs() {
         let text = denied.unwrap_err().to_string();
         assert!(text.contains(permission), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_diff_that_github_cannot_make_is_not_waited_for_unless_github_is_away() {
+    let fixture = Fixture::start().await;
+    let (before, after) = push_many(&fixture, 1);
+    let compared = format!("{before}...{after}");
+    for status in [500, 422, 503] {
+        let retries = 10;
+        let fault = Fault::Status(status);
+        fixture.github.world().switch_on(&compared, fault, retries);
+        let changed = files(&fixture, between(&before, &after)).await;
+        assert_eq!(changed, Ok(ChangedFiles::default()), "{status}");
+        fixture.github.world().switch_off();
+    }
+    for path in [compared.as_str(), "/repos/acme/app"] {
+        fixture
+            .github
+            .world()
+            .switch_on(path, Fault::Status(503), 10);
+    }
+    let away = files(&fixture, between(&before, &after)).await;
+    assert_eq!(
+        away,
+        Err(ProviderError::Unavailable("it answered 503".to_owned()))
+    );
 }

@@ -1,6 +1,8 @@
 //! Makes valid what JSON allows and readers refuse: a half of a surrogate pair, as GitHub sends it where it has cut a
 //! text in the middle of a character, and a number that is too large.
 
+use serde::de::IgnoredAny;
+
 /// What stands for a half of a surrogate pair: the replacement character.
 const REPLACEMENT: &[u8; ESCAPE_BYTES] = b"\\ufffd";
 /// The length of an escape with four digits.
@@ -70,9 +72,11 @@ fn repair_number(text: &mut [u8], at: usize, count: &mut usize) -> usize {
     const NULL: &[u8] = b"null";
     let is_part = |byte: &&u8| byte.is_ascii_digit() || b"+-.eE".contains(*byte);
     let end = at + text[at..].iter().take_while(is_part).count();
-    let number = std::str::from_utf8(&text[at..end]).ok();
-    let number = number.and_then(|number| number.parse::<f64>().ok());
-    if number.is_some_and(f64::is_infinite) && end - at > NULL.len() {
+    let number = std::str::from_utf8(&text[at..end]).unwrap_or_default();
+    let is_too_large = number.parse::<f64>().is_ok_and(f64::is_infinite);
+    // What is no number of JSON stays wrong.
+    let is_json = || serde_json::from_str::<IgnoredAny>(number).is_ok();
+    if is_too_large && is_json() && end - at > NULL.len() {
         text[at..end].fill(b' ');
         text[at..at + NULL.len()].copy_from_slice(NULL);
         *count += 1;
@@ -108,6 +112,7 @@ mod tests {
             "\"\\ud8",
             "",
             "-",
+            "-01e400",
         ] {
             let expected = text.ends_with(r#"\ud83d"#);
             assert_eq!(repair(text.as_bytes()).is_some(), expected, "{text}");

@@ -20,11 +20,20 @@ const PATH: &[&str] = &["repository", "id"];
 /// Returns GitHub's id of the repository that a body names. What comes after the id need not be JSON: `Payload::parse`
 /// says so after the signature is checked.
 pub(crate) fn repository_id(body: &[u8]) -> Result<Option<u64>, PayloadError> {
+    match find(body, false) {
+        // What no reader takes may stand where an object should be.
+        Err(PayloadError::Syntax) => find(body, true),
+        found => found,
+    }
+}
+
+fn find(body: &[u8], as_written: bool) -> Result<Option<u64>, PayloadError> {
     let mut id = None;
     let mut json = serde_json::Deserializer::from_slice(body);
     let find = Find {
         path: PATH,
         found: &mut id,
+        as_written,
     };
     let is_object = find
         .deserialize(&mut json)
@@ -42,6 +51,8 @@ pub(crate) fn repository_id(body: &[u8]) -> Result<Option<u64>, PayloadError> {
 struct Find<'a> {
     path: &'static [&'static str],
     found: &'a mut Option<u64>,
+    /// Whether an object is taken as it is written first: whatever it is then, the body is read on.
+    as_written: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for Find<'_> {
@@ -59,15 +70,28 @@ impl<'de> Visitor<'de> for Find<'_> {
         let (key, path) = self.path.split_at(self.path.len().min(1));
         let mut is_first = true;
         while let Some(place) = map.next_key_seed(KeyIn(key))? {
-            let found = &mut *self.found;
+            let (found, as_written) = (&mut *self.found, self.as_written);
             // Of a key that is repeated the first counts, as in the payload.
             if place.is_none() || !std::mem::take(&mut is_first) {
                 map.next_value::<IgnoredAny>()?;
             } else if path.is_empty() {
                 // As it is written: a number may be too large for any type.
                 *found = map.next_value::<&RawValue>()?.get().parse().ok();
+            } else if as_written {
+                let json = map.next_value::<&RawValue>()?.get();
+                let find = Find {
+                    path,
+                    found,
+                    as_written,
+                };
+                // An error says that the number is found, or that there is none.
+                let _ = find.deserialize(&mut serde_json::Deserializer::from_str(json));
             } else {
-                map.next_value_seed(Find { path, found })?;
+                map.next_value_seed(Find {
+                    path,
+                    found,
+                    as_written,
+                })?;
             }
             if self.found.is_some() {
                 return Err(A::Error::custom("the number is found"));

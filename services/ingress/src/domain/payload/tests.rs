@@ -137,6 +137,8 @@ fn whatever_is_json_is_read_before_the_signature_and_after_it() {
             Some(7),
         ),
         (r#"{"repository":{"id":1e400}}"#, None),
+        (r#"{"repository":1e400}"#, None),
+        (r#"{"repository":"\ud83d","x":[]}"#, None),
         (r#"{"repository":{"id":"\ud83d"}}"#, None),
         (
             r#"{"deleted":-1e999,"commits":["\ud83d",{"message":"\ud83d"}],"repository":{"id":7}}"#,
