@@ -211,3 +211,113 @@ async fn sleep_until(due: Option<Instant>) {
         None => future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ck8s_proto::runs::v1::LogAppend;
+    use ck8s_types::{Epoch, LeaseRef, RunId};
+
+    use super::*;
+
+    fn pump(stored: u64, secret: &str) -> PumpState {
+        let lease = LeaseKey {
+            run_id: RunId::new(),
+            serial: 1,
+        };
+        PumpState {
+            queue: Arc::new(RunQueue::new(lease, 1, stored, Arc::default())),
+            masker: Mask::new([secret]).stream(),
+            chunker: Chunker::default(),
+            position: stored,
+            skip: 0,
+            at_line_start: true,
+            source: None,
+            marks: Marks::default(),
+        }
+    }
+
+    /// Takes items, and returns what is to be stored: each piece with the place at the source that goes with it.
+    async fn stored(mut pump: PumpState, items: Vec<LogItem>) -> Vec<(String, String)> {
+        for item in items {
+            pump.handle(item).await;
+        }
+        pump.flush_masker().await;
+        pump.flush().await;
+        let lease = LeaseRef {
+            run_id: pump.queue.lease.run_id,
+            epoch: Epoch(1),
+        };
+        let piece = |append: LogAppend| {
+            let data = append.chunk.expect("a piece").data;
+            (String::from_utf8_lossy(&data).into_owned(), append.position)
+        };
+        pump.queue
+            .next_appends(lease, 1 << 20)
+            .into_iter()
+            .map(piece)
+            .collect()
+    }
+
+    fn part(data: &'static str, end: &str) -> LogItem {
+        LogItem::Part {
+            data: data.into(),
+            end: end.to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_note_begins_on_a_line_of_its_own() {
+        let words = || LogItem::Output("last words".into());
+        let note = || LogItem::Note("ended".to_owned());
+        let all =
+            |pieces: Vec<(String, String)>| pieces.into_iter().map(|p| p.0).collect::<String>();
+        assert_eq!(
+            all(stored(pump(0, ""), vec![words(), note()]).await),
+            "last words\nended\n"
+        );
+        let lines = vec![LogItem::Output("line\n".into()), note(), note()];
+        assert_eq!(
+            all(stored(pump(0, ""), lines).await),
+            "line\nended\nended\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn each_piece_names_the_last_place_at_the_source_that_is_certain() {
+        let items = vec![
+            LogItem::Note("on node-1".to_owned()),
+            part("one\n", "T1 4"),
+            LogItem::Note("by us".to_owned()),
+            // What may become a secret is held back: reading on behind it would lose it.
+            part("two hun", "T2 7"),
+            part("ter22\n", "T3 6"),
+        ];
+        let pieces = stored(pump(0, "hunter22"), items).await;
+        let expected = [
+            ("on node-1\n", "10"),
+            ("one\n", "14 T1 4"),
+            ("by us\n", "20 T1 4"),
+            ("two ***\n", "28 T3 6"),
+        ];
+        let pieces: Vec<_> = pieces
+            .iter()
+            .map(|(d, p)| (d.as_str(), p.as_str()))
+            .collect();
+        assert_eq!(pieces, expected);
+    }
+
+    #[tokio::test]
+    async fn what_is_stored_is_skipped_up_to_a_gap() {
+        let items = vec![LogItem::Skip(6), part("one\ntwo\nthree\n", "T1 14")];
+        let pieces = stored(pump(100, ""), items).await;
+        assert_eq!(pieces, [("o\nthree\n".to_owned(), "108 T1 14".to_owned())]);
+        let items = vec![
+            LogItem::Skip(6),
+            LogItem::Gap("missing".to_owned()),
+            part("new\n", "T9 4"),
+        ];
+        let pieces = stored(pump(100, ""), items).await;
+        let text: String = pieces.into_iter().map(|(data, _)| data).collect();
+        assert_eq!(text, "missing\nnew\n");
+    }
+}

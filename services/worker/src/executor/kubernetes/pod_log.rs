@@ -8,11 +8,13 @@ use crate::domain::{LogItem, LogSink, WorkloadEvent};
 
 /// How soon to ask again for a log: a container that has just started may have none yet.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
-/// Bounds the wait for the news that a container has ended. Its log is complete if the stream ends and the container
-/// has.
+/// Bounds the wait for the news that a container has ended, once its log has.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the connection to the log of an ended container may be silent before another one is opened.
+/// How long a connection may be silent before another one is opened, if its container has ended, or if so much came
+/// over it that the node may have rotated the log: some nodes then follow the old file.
 const MAX_SILENCE: Duration = Duration::from_secs(2);
+/// From how many bytes on that may be.
+const ROTATABLE_BYTES: usize = 1 << 20;
 /// How long the log of an ended container is asked for in vain.
 const MAX_TIME_AFTER_END: Duration = Duration::from_secs(30);
 
@@ -34,6 +36,8 @@ enum ReadEnd {
     Complete,
     /// The connection broke, or fell silent.
     Broken,
+    /// Nobody takes what was read.
+    Unwanted,
 }
 
 impl PodLogFollower {
@@ -41,12 +45,19 @@ impl PodLogFollower {
     pub(super) async fn run(mut self) {
         // Since when nothing came of the log of a container that has ended.
         let mut vain_since: Option<Instant> = None;
+        // Whether the node said of the last connection that there is no more.
+        let mut complete = false;
         loop {
             let ended = has_ended(&self.watch.borrow(), &self.pod);
             let before = self.point;
             let opened = self.cluster.logs(&self.job, &self.pod, self.point).await;
-            let complete = match opened {
-                Ok(mut log) => matches!(self.read(&mut log).await, ReadEnd::Complete),
+            complete = match opened {
+                Ok(mut log) => match self.read(&mut log).await {
+                    ReadEnd::Complete => true,
+                    ReadEnd::Broken => false,
+                    ReadEnd::Unwanted => return,
+                },
+                Err(_) if complete && self.is_removed() => return,
                 Err(error) if self.is_removed() => {
                     tracing::debug!(job = %self.job, %error, "the pod is gone, and its log with it");
                     let why =
@@ -58,8 +69,13 @@ impl PodLogFollower {
                     false
                 }
             };
-            if complete && (ended || self.ends_soon().await) {
+            // Only what was opened after the container's end ends with the log: an earlier connection may have been
+            // left with a file that the node has rotated.
+            if complete && ended {
                 return;
+            }
+            if complete {
+                self.ends_soon().await;
             }
             if self.point != before {
                 vain_since = None;
@@ -69,23 +85,27 @@ impl PodLogFollower {
                     "the end of the log may be missing: the node did not hand it out any more";
                 return self.tell_gap(why.to_owned()).await;
             }
-            tokio::time::sleep(RETRY_INTERVAL).await;
+            if !complete {
+                tokio::time::sleep(RETRY_INTERVAL).await;
+            }
         }
     }
 
     /// Reads the log and passes it on.
     async fn read(&mut self, log: &mut PodLog) -> ReadEnd {
+        let mut bytes = 0;
         loop {
             let Ok(read) = tokio::time::timeout(MAX_SILENCE, log.read()).await else {
-                if has_ended(&self.watch.borrow(), &self.pod) {
+                if bytes >= ROTATABLE_BYTES || has_ended(&self.watch.borrow(), &self.pod) {
                     return ReadEnd::Broken;
                 }
                 continue;
             };
             match read {
                 Ok(Some(part)) => {
+                    bytes += part.data.len();
                     if self.pass_on(part).await.is_none() {
-                        return ReadEnd::Complete;
+                        return ReadEnd::Unwanted;
                     }
                 }
                 Ok(None) => return ReadEnd::Complete,
@@ -127,11 +147,11 @@ impl PodLogFollower {
         !view.pods.iter().any(|p| p.name == self.pod)
     }
 
-    /// Waits a little for the pod's end. Returns whether it came.
-    async fn ends_soon(&mut self) -> bool {
+    /// Waits a little for the pod's end.
+    async fn ends_soon(&mut self) {
         let pod = self.pod.clone();
         let ended = self.watch.wait_for(|view| has_ended(view, &pod));
-        tokio::time::timeout(END_TIMEOUT, ended).await.is_ok()
+        let _ = tokio::time::timeout(END_TIMEOUT, ended).await;
     }
 }
 
