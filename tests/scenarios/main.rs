@@ -22,6 +22,7 @@ mod repo_cli;
 mod reporting;
 mod repositories;
 mod runs;
+mod schedules;
 mod secrets;
 mod sign_in;
 mod slots;

@@ -259,7 +259,7 @@ async fn three_pushes_in_any_order_leave_the_newest_alive() {
     }
     let runs = world.admin.all_runs("").await;
     assert_eq!(runs.len(), 3 * orders.len());
-    for nr in 0..orders.len() {
+    for (nr, order) in orders.iter().enumerate() {
         let of_branch = |run: &&Run| {
             let trigger = run.trigger.as_ref();
             trigger.is_some_and(|trigger| trigger.r#ref == format!("branch-{nr}"))
@@ -269,10 +269,10 @@ async fn three_pushes_in_any_order_leave_the_newest_alive() {
             .filter(of_branch)
             .partition(|run| run.state() == RunState::Pending);
         let [newest] = alive.as_slice() else {
-            panic!("order {:?}: {alive:?}", orders[nr]);
+            panic!("order {order:?}: {alive:?}");
         };
         let trigger = newest.trigger.as_ref().expect("a trigger");
-        assert_eq!(trigger.commit_sha, "3".repeat(40), "{:?}", orders[nr]);
+        assert_eq!(trigger.commit_sha, "3".repeat(40), "{order:?}");
         assert_eq!(ended.len(), 2);
         for run in ended {
             assert_eq!(run.reason(), RunReason::Superseded);

@@ -200,6 +200,12 @@ pub struct Trigger {
     /// If it matches, the triggers behind it in the file are not tried.
     #[prost(bool, tag = "14")]
     pub stop: bool,
+    /// Of the event `schedule`: when it is due, a cron expression of five fields; empty: never.
+    #[prost(string, tag = "15")]
+    pub cron: ::prost::alloc::string::String,
+    /// The time zone of `cron`, by its name in the IANA database; empty: UTC.
+    #[prost(string, tag = "16")]
+    pub timezone: ::prost::alloc::string::String,
 }
 /// Where a repository lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -668,6 +674,26 @@ pub struct ListHookDeliveriesResponse {
     pub until: ::core::option::Option<::prost_types::Timestamp>,
     /// Empty: there are no more repositories.
     #[prost(string, tag = "4")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// A page of the repositories that may have a schedule.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListScheduledRepositoriesRequest {
+    /// At most 1,000; 0: 1,000.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// From an earlier answer; empty: from the first.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// The repositories, to be resolved.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListScheduledRepositoriesResponse {
+    /// The provider's ids. A repository that was added by several projects may be named more than once.
+    #[prost(string, repeated, tag = "1")]
+    pub external_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Empty: there are no more.
+    #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
 /// Deliveries that did not arrive.
@@ -1421,6 +1447,36 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Lists the repositories whose services.yaml may hold a schedule, by the provider's ids.
+        pub async fn list_scheduled_repositories(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListScheduledRepositoriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListScheduledRepositoriesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.repositories.v1.RepositoriesService/ListScheduledRepositories",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "ck8s.repositories.v1.RepositoriesService",
+                        "ListScheduledRepositories",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Says that a delivery came that the repository's own state depends on: a ping, a push to its default branch, the
         /// first one that is signed with a new secret.
         pub async fn note_delivery(
@@ -1701,6 +1757,14 @@ pub mod repositories_service_server {
             request: tonic::Request<super::ResolveRepositoriesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ResolveRepositoriesResponse>,
+            tonic::Status,
+        >;
+        /// Lists the repositories whose services.yaml may hold a schedule, by the provider's ids.
+        async fn list_scheduled_repositories(
+            &self,
+            request: tonic::Request<super::ListScheduledRepositoriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListScheduledRepositoriesResponse>,
             tonic::Status,
         >;
         /// Says that a delivery came that the repository's own state depends on: a ping, a push to its default branch, the
@@ -2481,6 +2545,60 @@ pub mod repositories_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ResolveRepositoriesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.repositories.v1.RepositoriesService/ListScheduledRepositories" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListScheduledRepositoriesSvc<T: RepositoriesService>(
+                        pub Arc<T>,
+                    );
+                    impl<
+                        T: RepositoriesService,
+                    > tonic::server::UnaryService<
+                        super::ListScheduledRepositoriesRequest,
+                    > for ListScheduledRepositoriesSvc<T> {
+                        type Response = super::ListScheduledRepositoriesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::ListScheduledRepositoriesRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RepositoriesService>::list_scheduled_repositories(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListScheduledRepositoriesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

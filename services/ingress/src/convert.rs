@@ -21,6 +21,7 @@ use crate::domain::{
     rejection::Rejection,
     repository::{Repository, WebhookSecrets},
     run_request::PendingRun,
+    schedule::TriggerSchedule,
     signature::WebhookSecret,
     trigger::{AllowedBots, GlobFilter, Trigger},
     webhook::{Webhook, WebhookOutcome},
@@ -50,6 +51,7 @@ pub(crate) fn repository(
             .map(|t| trigger(t, &repository.default_branch))
             .collect(),
         full_name: repository.full_name,
+        default_branch: repository.default_branch,
         secrets,
         write_access: match has_credential {
             true => WriteAccessSource::Provider {
@@ -110,6 +112,7 @@ fn trigger(trigger: repositories::Trigger, default_branch: &str) -> Trigger {
         },
         forks,
         stop: trigger.stop,
+        schedule: TriggerSchedule::parse(trigger.cron, trigger.timezone),
         spec: fault.map_or(spec, Err),
     }
 }

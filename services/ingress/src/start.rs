@@ -12,7 +12,8 @@ use crate::{
     grpc::IngressGrpc,
     peers::{
         delivery_notices::DeliveryNotices, hook_deliveries::HookDeliveries,
-        repositories::RepositoryCache, runs::RunsClient, write_access::WriteAccessClient,
+        repositories::RepositoryCache, runs::RunsClient,
+        scheduled_repositories::ScheduledRepositories, write_access::WriteAccessClient,
     },
     pipeline::{
         handoff::{HANDOFF_CAPACITY, Handoff},
@@ -24,10 +25,13 @@ use crate::{
         verify::Verifier,
         writer::{MAX_BATCH_ROWS, WRITE_QUEUE_CAPACITY, WRITERS, WriteRequest, Writer},
     },
-    service::{deliveries::Deliveries, recover_deliveries::Recovery, reprocess::Reprocessor},
+    service::{
+        deliveries::Deliveries, fire_schedules::Schedules, recover_deliveries::Recovery,
+        reprocess::Reprocessor,
+    },
     tasks::{
         delivery_notices::{self, NOTICE_QUEUE_CAPACITY},
-        recovery, repository_changes, retention,
+        recovery, repository_changes, retention, schedules,
         unprocessed_deliveries::Repair,
     },
 };
@@ -82,7 +86,15 @@ impl Ingress {
             repositories.clone(),
             shutdown.clone(),
         ));
-        tokio::spawn(retention::run(pool.clone(), shutdown));
+        tokio::spawn(retention::run(pool.clone(), shutdown.clone()));
+        let scheduled = ScheduledRepositories::new(channel.clone());
+        let schedules = Schedules::new(
+            pool.clone(),
+            scheduled,
+            repositories.clone(),
+            writer.clone(),
+        );
+        tokio::spawn(schedules::run(schedules, shutdown));
         let recovery = Recovery::new(pool.clone(), HookDeliveries::new(channel));
         let verifier = Verifier::new(platform_secret.as_ref());
         let grpc = IngressGrpc {

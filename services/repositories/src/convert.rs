@@ -116,6 +116,8 @@ fn trigger(trigger: Trigger) -> pb::Trigger {
         tags: trigger.tags,
         tags_ignore: trigger.tags_ignore,
         stop: trigger.stop,
+        cron: trigger.cron,
+        timezone: trigger.timezone,
     }
 }
 

@@ -143,6 +143,10 @@ pub(crate) const METHODS: &[(&str, Option<Code>)] = &[
         None,
     ),
     (
+        "/ck8s.repositories.v1.RepositoriesService/ListScheduledRepositories",
+        None,
+    ),
+    (
         "/ck8s.repositories.v1.RepositoriesService/NoteDelivery",
         None,
     ),

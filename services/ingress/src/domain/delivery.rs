@@ -142,6 +142,8 @@ impl NewDelivery {
 #[derive(Clone, Debug)]
 pub(crate) struct WaitingDelivery {
     pub(crate) id: DeliveryId,
+    /// The provider's id.
+    pub(crate) key: String,
     pub(crate) event: String,
     pub(crate) repository_id: Option<RepositoryId>,
     /// The name of the trigger whose run has the delivery's own id; none: it is not decided.

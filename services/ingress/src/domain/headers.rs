@@ -1,5 +1,5 @@
 //! The form of a webhook's headers.
-use super::rejection::Rejection;
+use super::{rejection::Rejection, schedule};
 
 /// Bounds an event's name, which is part of every row. GitHub's have at most 40 bytes.
 const MAX_EVENT_BYTES: usize = 100;
@@ -17,6 +17,10 @@ pub(crate) fn check(event: &str, delivery_key: &str) -> Result<(), Rejection> {
     }
     if delivery_key.is_empty() {
         return Err(Rejection::DeliveryIdMissing);
+    }
+    // These keys are those of our own deliveries.
+    if schedule::is_key(delivery_key) {
+        return Err(Rejection::DeliveryIdInvalid);
     }
     if delivery_key.len() > MAX_DELIVERY_KEY_BYTES
         || !delivery_key.bytes().all(|b| b.is_ascii_graphic())
@@ -40,7 +44,7 @@ mod tests {
             assert_eq!(check(event, id), Err(Rejection::EventInvalid), "{event}");
         }
         assert_eq!(check("push", ""), Err(Rejection::DeliveryIdMissing));
-        for id in ["a b", "a\0", "é", "a\n", &"x".repeat(10_000)] {
+        for id in ["a b", "a\0", "é", "a\n", "schedule:x", &"x".repeat(10_000)] {
             assert_eq!(check("push", id), Err(Rejection::DeliveryIdInvalid), "{id}");
         }
     }

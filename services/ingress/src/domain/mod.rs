@@ -19,6 +19,7 @@ pub(crate) mod reference;
 pub(crate) mod rejection;
 pub(crate) mod repository;
 pub(crate) mod run_request;
+pub(crate) mod schedule;
 pub(crate) mod sender_rights;
 pub(crate) mod signature;
 pub(crate) mod skip_markers;

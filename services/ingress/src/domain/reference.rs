@@ -61,7 +61,7 @@ impl<'a> Reference<'a> {
     pub(crate) fn target_branch(event: WebhookEvent<'a>) -> Option<&'a str> {
         let payload = event.payload;
         let branch = match event.name {
-            "push" | "create" | "delete" | "workflow_run" => match Self::of(event) {
+            "push" | "create" | "delete" | "workflow_run" | "schedule" => match Self::of(event) {
                 Self::Branch(name) => name,
                 Self::None | Self::Tag(_) | Self::Other(_) => return None,
             },

@@ -20,6 +20,7 @@ pub(crate) struct Repository {
     pub(crate) project_id: ProjectId,
     /// owner/name.
     pub(crate) full_name: String,
+    pub(crate) default_branch: String,
     /// In the order of services.yaml.
     pub(crate) triggers: Vec<Trigger>,
     pub(crate) secrets: WebhookSecrets,

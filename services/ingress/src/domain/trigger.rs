@@ -8,6 +8,7 @@ use super::{
     origin::{self, Origin},
     payload::User,
     reference::Reference,
+    schedule::TriggerSchedule,
 };
 
 /// Stands for the default branch among globs for branches.
@@ -40,6 +41,8 @@ pub(crate) struct Trigger {
     pub(crate) forks: ForkPolicy,
     /// If it matches, the triggers behind it are not tried.
     pub(crate) stop: bool,
+    /// Of the event `schedule`: when it is due.
+    pub(crate) schedule: Option<TriggerSchedule>,
     /// What runs, or why it cannot run.
     pub(crate) spec: Result<RunSpec, String>,
 }

@@ -111,6 +111,17 @@ impl TriggeredRun {
         Ok(())
     }
 
+    /// Builds the run that a due time asks for: nobody caused it.
+    pub(super) fn due(trigger: &Trigger, spec: &RunSpec, event: WebhookEvent<'_>) -> Self {
+        let mut run = Self::new(trigger, spec, event);
+        run.needs_write_access = false;
+        run.files = None;
+        let due = event.payload.schedule.0.as_ref();
+        let due = due.map_or("", |time| time.due.as_str());
+        run.trigger.title = sanitize(&format!("Due {due}"), MAX_TITLE_CHARS);
+        run
+    }
+
     /// Pins the run to a pull request's head that was asked for, or returns why nothing runs on it.
     pub(super) fn pin(
         &mut self,

@@ -5,5 +5,6 @@ pub(crate) mod delivery_notices;
 pub(crate) mod hook_deliveries;
 pub(crate) mod repositories;
 pub(crate) mod runs;
+pub(crate) mod scheduled_repositories;
 mod unavailable;
 pub(crate) mod write_access;

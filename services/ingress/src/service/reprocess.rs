@@ -12,7 +12,7 @@ use crate::{
         payload::{Payload, PayloadBody},
         repository::{Claimants, Repository},
         run_request::PendingDelivery,
-        stored_body,
+        schedule, stored_body,
     },
     error::IngressError,
     peers::repositories::RepositoryCache,
@@ -74,7 +74,12 @@ impl StoredDelivery {
             return Err(DeliveryOutcome::ended(delivery.id, run_ids(), NO_WEBHOOKS));
         }
         let first_trigger = delivery.first_trigger.as_deref();
-        let requests = matching::run_requests(repository, &delivery.event, &payload, first_trigger);
+        let requests = match repository {
+            Some(repository) if schedule::is_key(&delivery.key) => {
+                matching::due_request(repository, &payload)
+            }
+            _ => matching::run_requests(repository, &delivery.event, &payload, first_trigger),
+        };
         match requests.runs.is_empty() {
             true => Err(DeliveryOutcome::ended(
                 delivery.id,

@@ -36,9 +36,9 @@ pub(crate) async fn load(
 ) -> sqlx::Result<Vec<WaitingDelivery>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query!(
-        r#"SELECT id AS "id!", event AS "event!", repository_id, payload AS "payload!", first_trigger, run_ids
+        r#"SELECT id AS "id!", delivery_key AS "key!", event AS "event!", repository_id, payload AS "payload!", first_trigger, run_ids
          FROM (
-            SELECT id, event, repository_id, payload, first_trigger, run_ids, size_bytes, sum(size_bytes) OVER (ORDER BY id) AS so_far
+            SELECT id, delivery_key, event, repository_id, payload, first_trigger, run_ids, size_bytes, sum(size_bytes) OVER (ORDER BY id) AS so_far
             FROM ingress.deliveries JOIN ingress.waiting ON delivery_id = id WHERE id = ANY ($1)
          ) AS w
          WHERE so_far <= $2 OR so_far = size_bytes
@@ -50,6 +50,7 @@ pub(crate) async fn load(
     .await?;
     let waiting = rows.into_iter().map(|row| WaitingDelivery {
         id: row.id.into(),
+        key: row.key,
         event: row.event,
         repository_id: row.repository_id.map(RepositoryId::from),
         first_trigger: row.first_trigger,

@@ -8,6 +8,7 @@ mod get_repository;
 mod list_hook_deliveries;
 mod list_project_secrets;
 mod list_repositories;
+mod list_scheduled_repositories;
 mod may_write;
 mod mend_repository;
 mod note_delivery;

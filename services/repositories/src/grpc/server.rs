@@ -4,9 +4,9 @@ use tonic::{Request, Response, Status};
 
 use super::{
     add_repository, check_repository, get_repository, list_hook_deliveries, list_project_secrets,
-    list_repositories, may_write, mend_repository, note_delivery, open_secrets,
-    redeliver_hook_deliveries, remove_repository, reseal, resolve_repositories, rotate_credential,
-    rotate_webhook_secret, set_project_secret, set_secret, update_repository,
+    list_repositories, list_scheduled_repositories, may_write, mend_repository, note_delivery,
+    open_secrets, redeliver_hook_deliveries, remove_repository, reseal, resolve_repositories,
+    rotate_credential, rotate_webhook_secret, set_project_secret, set_secret, update_repository,
 };
 use crate::service::Repositories;
 
@@ -167,6 +167,15 @@ impl RepositoriesService for RepositoriesServer {
         request: Request<pb::ListHookDeliveriesRequest>,
     ) -> Result<Response<pb::ListHookDeliveriesResponse>, Status> {
         list_hook_deliveries::call(&self.0, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn list_scheduled_repositories(
+        &self,
+        request: Request<pb::ListScheduledRepositoriesRequest>,
+    ) -> Result<Response<pb::ListScheduledRepositoriesResponse>, Status> {
+        list_scheduled_repositories::call(&self.0, request)
             .await
             .map(Response::new)
     }

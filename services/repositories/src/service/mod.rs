@@ -21,6 +21,7 @@ mod delete_old;
 mod get_repository;
 mod hook_deliveries;
 mod list_repositories;
+mod list_scheduled;
 mod may_write;
 mod mend;
 mod note_delivery;

@@ -240,6 +240,24 @@ pub(crate) async fn claimants(
     Ok(ids.into_iter().map(RepositoryId::from).collect())
 }
 
+/// Returns a page of the repositories whose services.yaml speaks of a schedule, by id: each id, and the provider's.
+pub(crate) async fn scheduled(
+    conn: &mut PgConnection,
+    after: Option<RepositoryId>,
+    limit: usize,
+) -> sqlx::Result<Vec<(RepositoryId, String)>> {
+    let rows = sqlx::query!(
+        "SELECT id, external_id FROM repositories.repositories
+         WHERE removed_at IS NULL AND services_text LIKE '%schedule%' AND id > $1 ORDER BY id LIMIT $2",
+        after.map_or(Uuid::nil(), RepositoryId::uuid),
+        i64::try_from(limit).unwrap_or(i64::MAX)
+    )
+    .fetch_all(conn)
+    .await?;
+    let rows = rows.into_iter();
+    Ok(rows.map(|row| (row.id.into(), row.external_id)).collect())
+}
+
 /// Returns a page of repositories by name.
 pub(crate) async fn list(
     conn: &mut PgConnection,

@@ -126,6 +126,10 @@ const EXPECTED: &[(&str, &str)] = &[
         "ingress",
     ),
     (
+        "ck8s.repositories.v1.RepositoriesService/ListScheduledRepositories",
+        "ingress",
+    ),
+    (
         "ck8s.repositories.v1.RepositoriesService/NoteDelivery",
         "ingress",
     ),

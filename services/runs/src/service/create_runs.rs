@@ -9,6 +9,9 @@ use crate::{
     error::RunsError,
 };
 
+/// The event of a time that is due, and who makes its runs.
+const SCHEDULE: &str = "schedule";
+
 /// Makes the runs of deliveries. Returns, for each in order, what became of it; making a run twice makes it once.
 pub(crate) async fn create_runs(
     engine: &Engine,
@@ -49,7 +52,10 @@ async fn new_run(engine: &Engine, run: DeliveryRun) -> Result<NewRun, RunsError>
         repository: run.repository,
         repository_name: run.repository_name,
         delivery: Some(run.delivery),
-        actor: format!("github:{}", run.trigger.actor),
+        actor: match run.trigger.event.as_str() {
+            SCHEDULE => SCHEDULE.to_owned(),
+            _ => format!("github:{}", run.trigger.actor),
+        },
         trigger: run.trigger,
         retry_of: None,
         pool: pool_of(engine, &run.spec.labels).await?,

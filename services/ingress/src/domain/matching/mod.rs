@@ -8,6 +8,7 @@ use super::{
     payload::Payload,
     repository::Repository,
     run_request::{RunRequest, RunRequests},
+    schedule::SCHEDULE,
     text::sanitize,
     trigger::Trigger,
     triggered_run::TriggeredRun,
@@ -16,6 +17,8 @@ use mismatch::Mismatch;
 
 /// The reason why an event without a repository creates no run.
 const NO_REPOSITORY: &str = "an event without a repository: nothing can trigger";
+/// The reason why a webhook with the event of a schedule creates no run.
+const NOT_DUE: &str = "only ck8s itself says that a schedule is due";
 
 /// Returns the runs that an event of this repository asks for: one of each trigger that it matches. `first_trigger` is
 /// the one whose run has the delivery's own id; none: the first of them.
@@ -28,6 +31,9 @@ pub(crate) fn run_requests(
     let Some(repository) = repository else {
         return RunRequests::none(NO_REPOSITORY.to_owned());
     };
+    if event == SCHEDULE {
+        return RunRequests::none(NOT_DUE.to_owned());
+    }
     let event = WebhookEvent {
         name: event,
         payload,
@@ -40,6 +46,36 @@ pub(crate) fn run_requests(
     let mut requests = RunRequests { runs, reason };
     requests.assign_ids(first_trigger);
     requests
+}
+
+/// Returns the run that a due time asks for: of the one trigger that it is the time of, which nobody has to be asked
+/// about. Only what ck8s itself made may come here.
+pub(crate) fn due_request(repository: &Repository, payload: &Payload<'_>) -> RunRequests {
+    let name = payload
+        .schedule
+        .0
+        .as_ref()
+        .map_or("", |due| due.trigger.as_str());
+    let is_its_own = |trigger: &&Trigger| trigger.name == name && trigger.schedule.is_some();
+    let Some(trigger) = repository.triggers.iter().find(is_its_own) else {
+        return RunRequests::none(format!("no trigger {name:?} with a schedule"));
+    };
+    let event = WebhookEvent {
+        name: SCHEDULE,
+        payload,
+        repository: &repository.full_name,
+        write_access: &repository.write_access,
+    };
+    match &trigger.spec {
+        Ok(spec) => RunRequests {
+            runs: vec![RunRequest::new(
+                repository,
+                TriggeredRun::due(trigger, spec, event),
+            )],
+            reason: String::new(),
+        },
+        Err(fault) => RunRequests::none(format!("trigger {name:?} cannot run: {fault}")),
+    }
 }
 
 /// Returns what `make` makes of the run of each trigger that matches, in order, up to one that says stop. The text says

@@ -13,8 +13,8 @@ use self::tolerant_json::{Flag, List, Object, Text};
 pub(crate) use self::{
     body::PayloadBody,
     objects::{
-        Branch, Comment, Commit, HeadRepository, Label, MergeGroup, Release, Repository, Subject,
-        User, WorkflowRun,
+        Branch, Comment, Commit, DueTime, HeadRepository, Label, MergeGroup, Release, Repository,
+        Subject, User, WorkflowRun,
     },
     repository_id::repository_id,
     tolerant_json::Member,
@@ -65,6 +65,8 @@ pub(crate) struct Payload<'a> {
     #[serde(borrow)]
     pub(crate) compare: Text<'a>,
     pub(crate) deleted: Flag,
+    #[serde(borrow)]
+    pub(crate) schedule: Object<DueTime<'a>>,
     pub(crate) forced: Flag,
     #[serde(borrow)]
     pub(crate) head_commit: Object<Commit<'a>>,

@@ -21,6 +21,17 @@ pub(crate) struct Repository<'a> {
     pub(crate) pushed_at: Number,
 }
 
+/// The time that made a delivery of our own.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(crate) struct DueTime<'a> {
+    /// The trigger's name.
+    #[serde(borrow)]
+    pub(crate) trigger: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) due: Text<'a>,
+}
+
 /// An account.
 #[derive(Deserialize, Default, Debug)]
 #[serde(default)]

@@ -118,6 +118,7 @@ fn repository() -> Repository {
         bots: AllowedBots::default(),
         forks: ForkPolicy::default(),
         stop: false,
+        schedule: None,
         spec: Ok(RunSpec::default()),
     };
     let paths = GlobFilter::new(vec!["src/**".to_owned()], Vec::new()).expect("a glob");
@@ -136,6 +137,7 @@ fn repository() -> Repository {
             },
             trigger("issue_comment"),
         ],
+        default_branch: "main".to_owned(),
         secrets: WebhookSecrets {
             current: Some(WebhookSecret::new(SECRET)),
             previous: Vec::new(),

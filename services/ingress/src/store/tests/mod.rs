@@ -2,6 +2,7 @@
 mod insert;
 mod page;
 mod runs;
+mod schedules;
 mod waiting;
 
 use std::collections::HashSet;

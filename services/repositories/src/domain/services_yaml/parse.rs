@@ -2,6 +2,7 @@
 //! docs/services-yaml.md explains the syntax, and docs/services.schema.json describes the same for editors.
 use std::collections::BTreeMap;
 
+use ck8s_schedule::{Schedule, ScheduleError};
 use ck8s_types::{Invalid, RunSpec};
 use globset::GlobBuilder;
 
@@ -30,7 +31,13 @@ pub(crate) const ON_KEYS: &[&str] = &[
     "skip_markers",
     "allow_bots",
     "forks",
+    "cron",
+    "timezone",
 ];
+/// The event that ck8s itself makes when a time is due.
+const SCHEDULE: &str = "schedule";
+/// What is wrong with the time of any other event.
+const NO_SCHEDULE: &str = "only the event schedule has a time";
 /// Bounds the text: it is stored in a row and parsed in memory.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
 /// Bounds the triggers: each is tried for each delivery.
@@ -140,6 +147,7 @@ fn trigger(
         None => String::new(),
     };
     let (allow_bots, allowed_bots) = bots(on.get("allow_bots"))?;
+    let (cron, timezone) = schedule(&on, &event)?;
     let warnings = warnings::of_trigger(&on, &event);
     let trigger = Trigger {
         name,
@@ -161,9 +169,33 @@ fn trigger(
             Some(field) => field.bool()?,
             None => false,
         },
+        cron,
+        timezone,
         spec: spec(field, &fields, defaults, environments)?,
     };
     Ok((trigger, warnings))
+}
+
+/// Reads when a trigger of the event `schedule` is due, and in which time zone.
+fn schedule(on: &Fields<'_>, event: &str) -> Result<(String, String), ParseError> {
+    let (cron, timezone) = (on.get("cron"), on.get("timezone"));
+    let cron = match (cron, &timezone) {
+        (Some(field), _) if event != SCHEDULE => return Err(field.error(NO_SCHEDULE)),
+        (None, Some(field)) if event != SCHEDULE => return Err(field.error(NO_SCHEDULE)),
+        (None, Some(field)) => return Err(field.error("needs on.cron")),
+        (None, None) => return Ok(Default::default()),
+        (Some(cron), _) => cron,
+    };
+    let text = cron.text()?;
+    let zone = timezone.as_ref().map_or(Ok(""), Field::text)?;
+    match Schedule::parse(text, zone) {
+        Ok(_) => Ok((text.to_owned(), zone.to_owned())),
+        Err(error @ ScheduleError::TimeZone) => {
+            let problem = format!("{} {error}", quoted(zone));
+            Err(timezone.as_ref().unwrap_or(&cron).error(problem))
+        }
+        Err(error) => Err(cron.error(format!("{} {error}", quoted(text)))),
+    }
 }
 
 /// Makes the spec of what a trigger runs: `defaults`, its environment over them, its `run` over both.

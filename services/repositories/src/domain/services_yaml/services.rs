@@ -45,6 +45,10 @@ pub(crate) struct Trigger {
     pub forks: ForkPolicy,
     /// If it matches, the triggers behind it are not tried.
     pub stop: bool,
+    /// Of the event `schedule`: when it is due; empty: never.
+    pub cron: String,
+    /// The time zone of `cron`; empty: UTC.
+    pub timezone: String,
     /// What runs; its concurrency group still holds placeholders.
     pub spec: RunSpec,
 }

@@ -22,6 +22,10 @@ pub(super) fn of_trigger(on: &Fields<'_>, event: &str) -> Vec<ParseError> {
     } else {
         warnings.extend(useless_keys(on, event));
     }
+    if event == "schedule" && on.get("cron").is_none() {
+        let problem = "a schedule without cron is never due";
+        warnings.extend(on.get("event").map(|field| field.error(problem)));
+    }
     warnings.extend(misspelt_actions(on));
     for (key, is_file) in [("branches", false), ("tags", false), ("paths", true)] {
         let items = on.get(key).and_then(|field| field.one_or_more().ok());

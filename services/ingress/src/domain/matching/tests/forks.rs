@@ -253,6 +253,7 @@ fn repository() -> Repository {
         project_id: ck8s_types::ProjectId::new(),
         full_name: "acme/shop".to_owned(),
         triggers: Vec::new(),
+        default_branch: "main".to_owned(),
         secrets: WebhookSecrets {
             current: None,
             previous: Vec::new(),

@@ -33,6 +33,7 @@ fn trigger(name: &str, event: &str) -> Trigger {
         bots: AllowedBots::default(),
         forks: ForkPolicy::default(),
         stop: false,
+        schedule: None,
         spec: Ok(RunSpec::default()),
     }
 }

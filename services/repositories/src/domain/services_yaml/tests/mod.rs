@@ -1,4 +1,5 @@
 //! What a services.yaml means, and what each kind of error says.
+mod schedules;
 mod schema;
 mod warnings;
 
@@ -228,7 +229,7 @@ fn unknown_keys_are_named_with_their_line_everywhere() {
     );
     assert_eq!(
         problem(&on("action: [x]")),
-        "line 6: unknown key \"action\" in triggers[0].on (known: event, actions, labels, comment, branches, tags, paths, skip_markers, allow_bots, forks)"
+        "line 6: unknown key \"action\" in triggers[0].on (known: event, actions, labels, comment, branches, tags, paths, skip_markers, allow_bots, forks, cron, timezone)"
     );
     assert_eq!(
         problem("version: 1\ntriggers:\n  - name: a\n    on: {event: push}\n    runs: {}\n"),
