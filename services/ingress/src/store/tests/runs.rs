@@ -97,7 +97,7 @@ async fn a_delivery_of_several_triggers_has_all_their_runs_once_it_stops_waiting
 }
 
 #[tokio::test]
-async fn a_changed_file_does_not_change_the_ids_of_a_deliverys_runs() {
+async fn a_changed_file_does_not_change_the_ids_of_runs() {
     let world = world().await;
     let id = stored(&world, "a", &["a", "b"]).await;
     let repaired = ids_of_repair(&world, id, &["c", "b", "a"]).await;

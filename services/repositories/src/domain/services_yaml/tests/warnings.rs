@@ -47,7 +47,7 @@ fn an_event_that_github_does_not_send_is_doubted_with_the_one_that_is_meant() {
     for (event, meant) in [
         ("issue", "issues"),
         ("pull_requests", "pull_request"),
-        ("relaese", "release"),
+        ("releases", "release"),
     ] {
         let text = warnings(event, "forks: deny").concat();
         assert!(text.ends_with(&format!("did you mean {meant}?")), "{text}");
