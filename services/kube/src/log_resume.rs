@@ -92,6 +92,11 @@ impl LogResume {
         self.point
     }
 
+    /// Whether the place was not seen yet.
+    pub(crate) fn is_seeking(&self) -> bool {
+        matches!(self.state, State::Seeking { .. })
+    }
+
     /// Whether something is held back: it is passed on if nothing more comes.
     pub(crate) fn holds_back(&self) -> bool {
         matches!(&self.state, State::Seeking { held, .. } if !held.is_empty())

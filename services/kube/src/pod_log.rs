@@ -110,11 +110,49 @@ impl PodLog {
         }
     }
 
+    /// Whether the place to go on from was not found so far. At the end of the log that means that the node has rotated
+    /// it since, and hands out a file that begins later: a container that writes nothing more may have an empty one.
+    #[must_use]
+    pub fn is_place_missing(&self) -> bool {
+        self.resume.is_seeking()
+    }
+
     fn part(&mut self, out: Vec<u8>) -> Option<LogPart> {
         Some(LogPart {
             data: out.into(),
             end: self.resume.point()?,
             after_gap: self.resume.take_gap(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POINT: &str = "2026-11-27T10:00:01Z 4";
+
+    fn log(text: &'static str) -> PodLog {
+        PodLog {
+            stream: Box::pin(text.as_bytes()),
+            lines: LogLines::default(),
+            resume: LogResume::from(POINT.parse().ok()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_log_that_ends_without_the_place_says_so() {
+        for text in ["", "2026-11-27T10:00:00.5Z older\n"] {
+            let mut rotated = log(text);
+            assert_eq!(rotated.read().await.expect("reads"), None);
+            assert!(rotated.is_place_missing(), "{text:?}");
+        }
+        let mut whole = log("2026-11-27T10:00:01Z abc\n");
+        assert_eq!(whole.read().await.expect("reads"), None);
+        assert!(!whole.is_place_missing());
+        let mut newer = log("2026-11-27T10:00:09Z x\n");
+        let part = newer.read().await.expect("reads").expect("output");
+        assert!(part.after_gap);
+        assert!(!newer.is_place_missing());
     }
 }

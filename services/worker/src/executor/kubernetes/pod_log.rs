@@ -30,10 +30,13 @@ pub(super) struct PodLogFollower {
     pub(super) point: Option<LogPoint>,
 }
 
+/// Whether the log still had the place from which it was to be read on.
+type PlaceFound = bool;
+
 /// How the reading of one connection ended.
 enum ReadEnd {
     /// The node has no more.
-    Complete,
+    Complete(PlaceFound),
     /// The connection broke, or fell silent.
     Broken,
     /// Nobody takes what was read.
@@ -47,17 +50,21 @@ impl PodLogFollower {
         let mut vain_since: Option<Instant> = None;
         // Whether the node said of the last connection that there is no more.
         let mut complete = false;
+        let mut place_found = true;
         loop {
             let ended = has_ended(&self.watch.borrow(), &self.pod);
             let before = self.point;
             let opened = self.cluster.logs(&self.job, &self.pod, self.point).await;
             complete = match opened {
                 Ok(mut log) => match self.read(&mut log).await {
-                    ReadEnd::Complete => true,
+                    ReadEnd::Complete(found) => {
+                        place_found = found;
+                        true
+                    }
                     ReadEnd::Broken => false,
                     ReadEnd::Unwanted => return,
                 },
-                Err(_) if complete && self.is_removed() => return,
+                Err(_) if complete && self.is_removed() => return self.end(place_found).await,
                 Err(error) if self.is_removed() => {
                     tracing::debug!(job = %self.job, %error, "the pod is gone, and its log with it");
                     let why =
@@ -72,7 +79,7 @@ impl PodLogFollower {
             // Only what was opened after the container's end ends with the log: an earlier connection may have been
             // left with a file that the node has rotated.
             if complete && ended {
-                return;
+                return self.end(place_found).await;
             }
             if complete {
                 self.ends_soon().await;
@@ -108,12 +115,21 @@ impl PodLogFollower {
                         return ReadEnd::Unwanted;
                     }
                 }
-                Ok(None) => return ReadEnd::Complete,
+                Ok(None) => return ReadEnd::Complete(!log.is_place_missing()),
                 Err(error) => {
                     tracing::debug!(job = %self.job, %error, "the connection to the pod's log broke; reading on");
                     return ReadEnd::Broken;
                 }
             }
+        }
+    }
+
+    /// Ends with the log. If the node has rotated it since it was read last, what came in between is in no file that it
+    /// hands out.
+    async fn end(&self, place_found: PlaceFound) {
+        if !place_found {
+            let why = "the end of the log may be missing: the node has rotated the log while nobody read it";
+            self.tell_gap(why.to_owned()).await;
         }
     }
 
