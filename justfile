@@ -42,6 +42,11 @@ bench *ROWS:
     SQLX_OFFLINE=true cargo build --release --locked -p ck8s -p ck8s-load
     target/release/ck8s-load {{ROWS}}
 
+# Check the table of how runs end on Kubernetes (docs/reliability.md) on the cluster that CK8S_TEST_KUBECONFIG names
+kubernetes-ends:
+    SQLX_OFFLINE=true cargo build --locked -p ck8s
+    SQLX_OFFLINE=true cargo nextest run --locked -p ck8s-tests --run-ignored only kubernetes_ends --success-output final
+
 # Start the one-node Kubernetes cluster for tests; prints the path of its kubeconfig
 cluster:
     tests/cluster/cluster up

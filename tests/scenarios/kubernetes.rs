@@ -14,14 +14,14 @@ use kube::{Api, Client, Config, api::ListParams, config::Kubeconfig};
 const IMAGE: &str = "ck8s.test/busybox:1";
 
 /// A cluster. The namespaces belong to this test alone and are removed with it.
-struct Cluster {
+pub(crate) struct Cluster {
     client: Client,
-    kubeconfig: String,
+    pub(crate) kubeconfig: String,
     prefix: String,
 }
 
 impl Cluster {
-    async fn from_env() -> Option<Self> {
+    pub(crate) async fn from_env() -> Option<Self> {
         let Ok(kubeconfig) = std::env::var("CK8S_TEST_KUBECONFIG") else {
             println!("SKIPPED: CK8S_TEST_KUBECONFIG names no cluster");
             return None;
@@ -41,7 +41,7 @@ impl Cluster {
         })
     }
 
-    fn namespace(&self) -> String {
+    pub(crate) fn namespace(&self) -> String {
         format!("{}acme", self.prefix)
     }
 
@@ -65,7 +65,7 @@ impl Cluster {
         self.world_of(setup).await
     }
 
-    async fn world_of(&self, setup: Setup) -> World {
+    pub(crate) async fn world_of(&self, setup: Setup) -> World {
         let mut setup = setup.short_leases();
         for arg in self.args() {
             setup = setup.arg(arg);
@@ -79,7 +79,7 @@ impl Cluster {
         world.worker(id, &world.ready.url, &self.args()).await
     }
 
-    async fn pods(&self, run: &str) -> Vec<Pod> {
+    pub(crate) async fn pods(&self, run: &str) -> Vec<Pod> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace());
         pods.list(&ListParams::default().labels(&format!("ck8s.io/run-id={run}")))
             .await
@@ -96,7 +96,7 @@ impl Cluster {
             .len()
     }
 
-    async fn remove(self) {
+    pub(crate) async fn remove(self) {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         for name in [self.namespace(), format!("{}demo", self.prefix)] {
             let _ = namespaces.delete(&name, &Default::default()).await;
@@ -104,7 +104,7 @@ impl Cluster {
     }
 }
 
-fn pod(script: &str) -> RunSpec {
+pub(crate) fn pod(script: &str) -> RunSpec {
     RunSpec {
         image: IMAGE.to_owned(),
         cpu: "50m".to_owned(),

@@ -10,6 +10,7 @@ mod duplicates;
 mod fairness;
 mod keys;
 mod kubernetes;
+mod kubernetes_ends;
 mod lease_protocol;
 mod logs;
 mod mesh;

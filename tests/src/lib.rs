@@ -16,7 +16,7 @@ pub mod wait;
 pub mod webhook;
 pub mod world;
 
-pub use api::{Api, script};
+pub use api::{Api, ended, script};
 pub use browser::{Browser, Page};
 pub use cli::{Cli, CommandOutput};
 pub use fleet::Fleet;
