@@ -34,8 +34,9 @@ const CALL_INTERVAL: Duration = Duration::from_millis(20);
 const CALL_TIMEOUT: Duration = Duration::from_secs(9);
 /// The memory of the server.
 const MEMORY: &str = "536870912";
-/// What an attack may take of it, beside what the server took before, in MB.
-const MAX_GROWTH_MB: u64 = 220;
+/// What an attack may take of it, beside what the server took before, in MB: a half. How much of what was freed the
+/// allocator keeps differs by 100 MB from run to run.
+const MAX_GROWTH_MB: u64 = 256;
 
 /// A server under attack.
 struct Target {

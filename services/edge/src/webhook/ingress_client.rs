@@ -1,5 +1,5 @@
 //! Sends webhooks to ingress in batches: whatever waits when a sender is free goes in one call. There is no timer.
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ck8s_batch::{Batches, split_by_size};
 use ck8s_proto::ingress::v1::{
@@ -7,7 +7,7 @@ use ck8s_proto::ingress::v1::{
 };
 use ck8s_rpc::mesh::Channel;
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::memory_budget::MemoryShare;
 
@@ -19,6 +19,8 @@ const QUEUE_CAPACITY: usize = 1_024;
 const MAX_BATCH_WEBHOOKS: usize = 200;
 /// Bounds the bytes of one call: well below the largest message, except for a single large body.
 const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
+/// From this size on, one call is under way at a time: both ends hold copies of its bodies.
+const LARGE_BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Bounds a call. What it stores later is stored all the same: a client that sends it again gets `DUPLICATE`.
 const INGEST_TIMEOUT: Duration = Duration::from_secs(9);
 
@@ -45,8 +47,9 @@ impl IngressClient {
     pub(crate) fn start(channel: Channel) -> Self {
         let client = IngressServiceClient::new(channel.with_timeout(INGEST_TIMEOUT));
         let (queue, webhooks) = mpsc::channel(QUEUE_CAPACITY);
+        let large_batches = Arc::new(Semaphore::new(1));
         for batches in Batches::new(webhooks, MAX_BATCH_WEBHOOKS).workers(SENDERS) {
-            tokio::spawn(send_batches(client.clone(), batches));
+            tokio::spawn(send_batches(client.clone(), batches, large_batches.clone()));
         }
         Self { queue }
     }
@@ -74,9 +77,20 @@ impl IngressClient {
     }
 }
 
-async fn send_batches(client: IngressServiceClient<Channel>, mut batches: Batches<QueuedWebhook>) {
+async fn send_batches(
+    client: IngressServiceClient<Channel>,
+    mut batches: Batches<QueuedWebhook>,
+    large_batches: Arc<Semaphore>,
+) {
+    let size = |queued: &QueuedWebhook| queued.webhook.body.len();
     while let Some(batch) = batches.next().await {
-        for part in split_by_size(batch, MAX_BATCH_BYTES, |queued| queued.webhook.body.len()) {
+        for part in split_by_size(batch, MAX_BATCH_BYTES, size) {
+            let is_large = part.iter().map(size).sum::<usize>() >= LARGE_BATCH_BYTES;
+            // The semaphore is never closed.
+            let _turn = match is_large {
+                true => large_batches.acquire().await.ok(),
+                false => None,
+            };
             send(client.clone(), part).await;
         }
     }
