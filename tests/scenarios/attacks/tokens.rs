@@ -41,6 +41,8 @@ async fn made_up_tokens() {
             match call_as(&strangers[n % 8], &made_up(kind, rest)).await {
                 Code::ResourceExhausted => limited.store(true, Relaxed),
                 Code::Unauthenticated | Code::Unavailable => {}
+                // HTTP/2 ends a connection on which a thousand calls were refused before their messages came.
+                Code::Unknown => {}
                 other => panic!("{other:?}"),
             }
             1
