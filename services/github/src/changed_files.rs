@@ -1,5 +1,6 @@
 //! The files of a change: of a pull request, or between two commits.
 use ck8s_provider::{ChangeSet, ChangedFiles, Credential, ProviderError, Remote};
+use tokio::time::Instant;
 
 use crate::{client::GitHub, models, operations, path, request::Request};
 
@@ -50,10 +51,16 @@ impl GitHub {
         let path = path::repository(&repository.full_name)?;
         let mut next = Some(format!("{path}/pulls/{number}/files?per_page=100"));
         let mut files = Vec::new();
+        let until = Instant::now() + self.config.files_timeout;
         for _ in 0..MAX_PAGES {
-            let Some(path) = next else { break };
-            let request = Request::get(path, operations::LIST_FILES);
-            let response = self.send_to(credential, repository, request).await?;
+            let Some(path) = &next else { break };
+            let request = Request::get(path.clone(), operations::LIST_FILES);
+            let sent = self.send_to(credential, repository, request);
+            let response = match tokio::time::timeout_at(until, sent).await {
+                Ok(response) => response?,
+                Err(_) if files.is_empty() => return Err(too_slow()),
+                Err(_) => break,
+            };
             let page = response.success()?;
             files.extend(page.json::<Vec<models::ChangedFile>>()?);
             next = self.next_page(&page)?;
@@ -75,7 +82,9 @@ impl GitHub {
         // The files are on the first page, however few commits it has.
         let path = format!("{path}/compare/{base}...{head}?per_page=1&page=1");
         let request = Request::get(path, operations::COMPARE);
-        let response = self.send_to(credential, repository, request).await?;
+        let sent = self.send_to(credential, repository, request);
+        let sent = tokio::time::timeout(self.config.files_timeout, sent).await;
+        let response = sent.map_err(|_| too_slow())??;
         if response.is_not_found() {
             // A push by force has left the commit before it to be forgotten, or the two have nothing in common.
             return Ok(ChangedFiles::default());
@@ -84,6 +93,10 @@ impl GitHub {
         let is_complete = comparison.files.len() < MAX_COMPARED_FILES;
         Ok(bounded(comparison.files, is_complete))
     }
+}
+
+fn too_slow() -> ProviderError {
+    ProviderError::Unavailable("it did not say in time which files were changed".to_owned())
 }
 
 fn bounded(files: Vec<models::ChangedFile>, is_complete: bool) -> ChangedFiles {

@@ -6,6 +6,9 @@ use std::time::Duration;
 pub struct GitHubConfig {
     /// How long one request may take, from the first byte sent to the last byte read.
     pub request_timeout: Duration,
+    /// How long the files of one change are read; what has not come by then is not known. It is less than callers wait:
+    /// otherwise each attempt would read the same pages in vain.
+    pub files_timeout: Duration,
     /// How often a failed read is tried again.
     pub max_retries: u32,
     /// The delay before the first retry. It doubles with each further one, and up to half of it is added at random.
@@ -21,6 +24,7 @@ impl Default for GitHubConfig {
     fn default() -> Self {
         Self {
             request_timeout: Duration::from_secs(10),
+            files_timeout: Duration::from_secs(4),
             max_retries: 2,
             retry_delay: Duration::from_millis(250),
             write_burst: 10,

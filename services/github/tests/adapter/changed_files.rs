@@ -1,8 +1,11 @@
 //! The files of pull requests and between commits, up to what GitHub states.
+use std::time::Duration;
+
+use ck8s_github::{GitHub as Client, GitHubConfig};
 use ck8s_provider::{ChangeSet, ChangedFiles, ProviderError, RepositoryProvider};
 use ck8s_tests::Fault;
 
-use crate::fixture::{APP, Fixture, pull_request};
+use crate::fixture::{APP, Fixture, config, pull_request};
 
 async fn files(fixture: &Fixture, change: ChangeSet) -> Result<ChangedFiles, ProviderError> {
     fixture
@@ -121,6 +124,42 @@ async fn the_files_of_a_pull_request_are_read_page_by_page_up_to_githubs_bound()
         files(&fixture, ChangeSet::PullRequest(77)).await,
         Err(ProviderError::NotFound("such pull request"))
     );
+}
+
+/// Callers wait for seconds: pages that take longer would be read again and again.
+#[tokio::test]
+async fn what_has_not_come_in_time_is_not_known() {
+    let fixture = Fixture::start().await;
+    let (before, after) = push_many(&fixture, 3_000);
+    let compared = format!("{before}...{after}");
+    {
+        let mut world = fixture.github.world();
+        let never = Fault::Delay(Duration::from_secs(60));
+        world.switch_on(&compared, never, 1);
+        let repository = world.repository(APP);
+        repository
+            .branches
+            .insert("main".to_owned(), before.clone());
+        let mut offered = pull_request(Some(APP));
+        offered.commit = after.clone();
+        repository.pull_requests.insert(6, offered);
+        world.calls.clear();
+        let slow = Fault::Delay(Duration::from_millis(100));
+        world.switch_on("/pulls/6/files", slow, 30);
+    }
+    let hurried = GitHubConfig {
+        files_timeout: Duration::from_millis(500),
+        ..config()
+    };
+    let client = Client::with_config(&fixture.github.api_url(), hurried).unwrap();
+    let change = ChangeSet::PullRequest(6);
+    let changed = client.changed_files(&fixture.ada, &fixture.remote, &change);
+    let changed = changed.await.unwrap();
+    assert!(!changed.is_complete && changed.paths.len() <= 500);
+    assert!(fixture.count_requests("GET", "/pulls/6/files") <= 6);
+    let compared = between(&before, &after);
+    let unknown = client.changed_files(&fixture.ada, &fixture.remote, &compared);
+    assert_eq!(unknown.await, Ok(ChangedFiles::default()));
 }
 
 #[tokio::test]
