@@ -30,13 +30,10 @@ pub(super) struct PodLogFollower {
     pub(super) point: Option<LogPoint>,
 }
 
-/// Whether the log still had the place from which it was to be read on.
-type PlaceFound = bool;
-
 /// How the reading of one connection ended.
 enum ReadEnd {
-    /// The node has no more.
-    Complete(PlaceFound),
+    /// The node has no more. Whether its log still had the place from which it was to be read on.
+    Complete { place_found: bool },
     /// The connection broke, or fell silent.
     Broken,
     /// Nobody takes what was read.
@@ -57,7 +54,7 @@ impl PodLogFollower {
             let opened = self.cluster.logs(&self.job, &self.pod, self.point).await;
             complete = match opened {
                 Ok(mut log) => match self.read(&mut log).await {
-                    ReadEnd::Complete(found) => {
+                    ReadEnd::Complete { place_found: found } => {
                         place_found = found;
                         true
                     }
@@ -115,7 +112,10 @@ impl PodLogFollower {
                         return ReadEnd::Unwanted;
                     }
                 }
-                Ok(None) => return ReadEnd::Complete(!log.is_place_missing()),
+                Ok(None) => {
+                    let place_found = !log.is_place_missing();
+                    return ReadEnd::Complete { place_found };
+                }
                 Err(error) => {
                     tracing::debug!(job = %self.job, %error, "the connection to the pod's log broke; reading on");
                     return ReadEnd::Broken;
@@ -126,7 +126,7 @@ impl PodLogFollower {
 
     /// Ends with the log. If the node has rotated it since it was read last, what came in between is in no file that it
     /// hands out.
-    async fn end(&self, place_found: PlaceFound) {
+    async fn end(&self, place_found: bool) {
         if !place_found {
             let why = "the end of the log may be missing: the node has rotated the log while nobody read it";
             self.tell_gap(why.to_owned()).await;
