@@ -50,6 +50,45 @@ pub struct RunSpec {
     /// Attempts in all if the workload is lost; 0: 2.
     #[prost(int32, tag = "15")]
     pub max_attempts: i32,
+    /// What ck8s-agent does around the command; unset: the command runs alone.
+    #[prost(message, optional, tag = "16")]
+    pub agent: ::core::option::Option<AgentSpec>,
+}
+/// What ck8s-agent does around a command: which agent it starts, what it checks out, what becomes of the result.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AgentSpec {
+    /// codex, claude, opencode, gemini or command; empty: the command runs as it is, after the checkout.
+    #[prost(string, tag = "1")]
+    pub preset: ::prost::alloc::string::String,
+    /// The model, in the agent's words; empty: the agent's own default.
+    #[prost(string, tag = "2")]
+    pub model: ::prost::alloc::string::String,
+    /// Files of the default branch whose text goes into the prompt; at most 20.
+    #[prost(string, repeated, tag = "3")]
+    pub prompt_files: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What is checked out; unset: nothing.
+    #[prost(message, optional, tag = "4")]
+    pub checkout: ::core::option::Option<Checkout>,
+    /// What becomes of the result at the provider.
+    #[prost(message, optional, tag = "5")]
+    pub outputs: ::core::option::Option<Outputs>,
+}
+/// A checkout of the run's commit.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Checkout {
+    /// How many commits of history it has, 1 to 10,000; 0: 1.
+    #[prost(int32, tag = "1")]
+    pub depth: i32,
+}
+/// What the platform makes of a result at the provider.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Outputs {
+    /// A branch, and a draft pull request from it.
+    #[prost(bool, tag = "1")]
+    pub pull_request: bool,
+    /// The agent's last words in the comment of the issue or pull request.
+    #[prost(bool, tag = "2")]
+    pub comment: bool,
 }
 /// What made the run.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -164,6 +203,112 @@ pub struct Run {
     /// The run that this one repeats; empty: none.
     #[prost(string, tag = "19")]
     pub retry_of: ::prost::alloc::string::String,
+}
+/// What an agent used, in all, in one attempt.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct Usage {
+    /// Tokens that the model read, the cached ones among them.
+    #[prost(int64, tag = "1")]
+    pub input_tokens: i64,
+    /// Of these, tokens that came from the provider's cache.
+    #[prost(int64, tag = "2")]
+    pub cached_input_tokens: i64,
+    /// Tokens that the model wrote.
+    #[prost(int64, tag = "3")]
+    pub output_tokens: i64,
+    /// Of these, tokens of reasoning.
+    #[prost(int64, tag = "4")]
+    pub reasoning_tokens: i64,
+    /// Turns of the conversation; 0: not known.
+    #[prost(int32, tag = "5")]
+    pub turns: i32,
+    /// What it cost, in US dollars; unset: not known.
+    #[prost(double, optional, tag = "6")]
+    pub cost_usd: ::core::option::Option<f64>,
+    /// Whose figures these are.
+    #[prost(enumeration = "UsageSource", tag = "7")]
+    pub source: i32,
+    /// The cost follows from a price list, not from a bill.
+    #[prost(bool, tag = "8")]
+    pub cost_estimated: bool,
+}
+/// What an attempt left behind.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Outcome {
+    /// What it is.
+    #[prost(enumeration = "OutcomeKind", tag = "1")]
+    pub kind: i32,
+    /// The work branch; empty: nothing was pushed.
+    #[prost(string, tag = "2")]
+    pub branch: ::prost::alloc::string::String,
+    /// The commit that was pushed; empty: none.
+    #[prost(string, tag = "3")]
+    pub commit_sha: ::prost::alloc::string::String,
+    /// The commit that it began with; empty: no checkout.
+    #[prost(string, tag = "4")]
+    pub base_sha: ::prost::alloc::string::String,
+    /// Files that differ from that commit.
+    #[prost(int32, tag = "5")]
+    pub files_changed: i32,
+    /// A title for the change, one line of at most 200 bytes; empty: none.
+    #[prost(string, tag = "6")]
+    pub title: ::prost::alloc::string::String,
+    /// The agent's last words, in Markdown, at most 32 KiB; empty: none.
+    #[prost(string, tag = "7")]
+    pub summary: ::prost::alloc::string::String,
+}
+/// What is known of the agent of a run, from its newest attempt.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AgentReport {
+    /// The attempt.
+    #[prost(int32, tag = "1")]
+    pub attempt: i32,
+    /// The agent's own id of the conversation; empty: not known.
+    #[prost(string, tag = "2")]
+    pub session_id: ::prost::alloc::string::String,
+    /// The model, as the agent names it; empty: not known.
+    #[prost(string, tag = "3")]
+    pub model: ::prost::alloc::string::String,
+    /// What it used so far; unset: not known.
+    #[prost(message, optional, tag = "4")]
+    pub usage: ::core::option::Option<Usage>,
+    /// What it left; unset: it has not ended, or left no word.
+    #[prost(message, optional, tag = "5")]
+    pub outcome: ::core::option::Option<Outcome>,
+    /// How many activities there are.
+    #[prost(int64, tag = "6")]
+    pub activities: i64,
+}
+/// One thing that an agent did.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Activity {
+    /// Its number in its attempt, from 1, without gaps.
+    #[prost(int64, tag = "1")]
+    pub sequence: i64,
+    /// What it is.
+    #[prost(enumeration = "ActivityKind", tag = "2")]
+    pub kind: i32,
+    /// One line of at most 500 bytes: the command, the file, the first words.
+    #[prost(string, tag = "3")]
+    pub title: ::prost::alloc::string::String,
+    /// The rest, at most 16 KiB; secrets masked.
+    #[prost(string, tag = "4")]
+    pub text: ::prost::alloc::string::String,
+    /// When it happened, by the clock of the workload.
+    #[prost(message, optional, tag = "5")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// How long it took, in milliseconds; 0: not known.
+    #[prost(int64, tag = "6")]
+    pub duration_ms: i64,
+    /// A tool's exit code; unset: none is known.
+    #[prost(int32, optional, tag = "7")]
+    pub exit_code: ::core::option::Option<i32>,
+    /// It failed.
+    #[prost(bool, tag = "8")]
+    pub failed: bool,
+    /// The attempt.
+    #[prost(int32, tag = "9")]
+    pub attempt: i32,
 }
 /// One thing that happened. Written once, never changed.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -405,6 +550,125 @@ impl RunReason {
         }
     }
 }
+/// Whose figures of usage these are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum UsageSource {
+    /// Never sent.
+    Unspecified = 0,
+    /// The agent's own at its end.
+    Agent = 1,
+    /// The sum of what the agent said of each step.
+    Steps = 2,
+}
+impl UsageSource {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "USAGE_SOURCE_UNSPECIFIED",
+            Self::Agent => "USAGE_SOURCE_AGENT",
+            Self::Steps => "USAGE_SOURCE_STEPS",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "USAGE_SOURCE_UNSPECIFIED" => Some(Self::Unspecified),
+            "USAGE_SOURCE_AGENT" => Some(Self::Agent),
+            "USAGE_SOURCE_STEPS" => Some(Self::Steps),
+            _ => None,
+        }
+    }
+}
+/// What an agent left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum OutcomeKind {
+    /// Never sent.
+    Unspecified = 0,
+    /// Changes, on the work branch.
+    Changes = 1,
+    /// It changed nothing.
+    NoChange = 2,
+    /// It was ended before it was done; what there was is on the work branch.
+    Incomplete = 3,
+}
+impl OutcomeKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "OUTCOME_KIND_UNSPECIFIED",
+            Self::Changes => "OUTCOME_KIND_CHANGES",
+            Self::NoChange => "OUTCOME_KIND_NO_CHANGE",
+            Self::Incomplete => "OUTCOME_KIND_INCOMPLETE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OUTCOME_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "OUTCOME_KIND_CHANGES" => Some(Self::Changes),
+            "OUTCOME_KIND_NO_CHANGE" => Some(Self::NoChange),
+            "OUTCOME_KIND_INCOMPLETE" => Some(Self::Incomplete),
+            _ => None,
+        }
+    }
+}
+/// What an activity is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ActivityKind {
+    /// Never sent.
+    Unspecified = 0,
+    /// The agent's words.
+    Message = 1,
+    /// A call of a tool, with its end.
+    Tool = 2,
+    /// A change of a file.
+    FileChange = 3,
+    /// The agent's plan.
+    Plan = 4,
+    /// Something that went wrong.
+    Error = 5,
+    /// What ck8s itself did or noticed around the agent.
+    Note = 6,
+}
+impl ActivityKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ACTIVITY_KIND_UNSPECIFIED",
+            Self::Message => "ACTIVITY_KIND_MESSAGE",
+            Self::Tool => "ACTIVITY_KIND_TOOL",
+            Self::FileChange => "ACTIVITY_KIND_FILE_CHANGE",
+            Self::Plan => "ACTIVITY_KIND_PLAN",
+            Self::Error => "ACTIVITY_KIND_ERROR",
+            Self::Note => "ACTIVITY_KIND_NOTE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ACTIVITY_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "ACTIVITY_KIND_MESSAGE" => Some(Self::Message),
+            "ACTIVITY_KIND_TOOL" => Some(Self::Tool),
+            "ACTIVITY_KIND_FILE_CHANGE" => Some(Self::FileChange),
+            "ACTIVITY_KIND_PLAN" => Some(Self::Plan),
+            "ACTIVITY_KIND_ERROR" => Some(Self::Error),
+            "ACTIVITY_KIND_NOTE" => Some(Self::Note),
+            _ => None,
+        }
+    }
+}
 /// Where a slot stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -510,6 +774,539 @@ impl LogStream {
             "LOG_STREAM_SYSTEM" => Some(Self::System),
             _ => None,
         }
+    }
+}
+/// The attempt that asks.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetTaskRequest {
+    /// The run's current attempt; any other is FAILED_PRECONDITION.
+    #[prost(int32, tag = "1")]
+    pub attempt: i32,
+}
+/// What there is to do.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetTaskResponse {
+    /// The run's id.
+    #[prost(string, tag = "1")]
+    pub run_id: ::prost::alloc::string::String,
+    /// owner/name of the repository; empty: the run has none.
+    #[prost(string, tag = "2")]
+    pub repository_name: ::prost::alloc::string::String,
+    /// The branch or tag to begin with, by its short name; empty: the default branch.
+    #[prost(string, tag = "3")]
+    pub r#ref: ::prost::alloc::string::String,
+    /// The commit to check out; empty: the ref's head.
+    #[prost(string, tag = "4")]
+    pub commit_sha: ::prost::alloc::string::String,
+    /// The branch that the run may push; empty: none.
+    #[prost(string, tag = "5")]
+    pub work_branch: ::prost::alloc::string::String,
+    /// Which agent, and what becomes of its result.
+    #[prost(message, optional, tag = "6")]
+    pub agent: ::core::option::Option<AgentSpec>,
+    /// The whole prompt; empty: no agent.
+    #[prost(string, tag = "7")]
+    pub prompt: ::prost::alloc::string::String,
+    /// The environment variables that hold secrets: their values are masked in whatever leaves the workload.
+    #[prost(string, repeated, tag = "8")]
+    pub secret_names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Activities to store.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AppendActivitiesRequest {
+    /// The run's current attempt; any other is FAILED_PRECONDITION.
+    #[prost(int32, tag = "1")]
+    pub attempt: i32,
+    /// At most 256, in order.
+    #[prost(message, repeated, tag = "2")]
+    pub activities: ::prost::alloc::vec::Vec<Activity>,
+    /// What the attempt used so far; unset: nothing new.
+    #[prost(message, optional, tag = "3")]
+    pub usage: ::core::option::Option<Usage>,
+    /// The agent's own id of the conversation, at most 200 bytes; empty: nothing new.
+    #[prost(string, tag = "4")]
+    pub session_id: ::prost::alloc::string::String,
+    /// The model, as the agent names it, at most 200 bytes; empty: nothing new.
+    #[prost(string, tag = "5")]
+    pub model: ::prost::alloc::string::String,
+}
+/// They are stored.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AppendActivitiesResponse {
+    /// The run has as many activities as are kept: the rest is dropped.
+    #[prost(bool, tag = "1")]
+    pub full: bool,
+}
+/// What the attempt left behind.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportOutcomeRequest {
+    /// The run's current attempt; any other is FAILED_PRECONDITION.
+    #[prost(int32, tag = "1")]
+    pub attempt: i32,
+    /// The outcome.
+    #[prost(message, optional, tag = "2")]
+    pub outcome: ::core::option::Option<Outcome>,
+}
+/// It is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportOutcomeResponse {}
+/// Generated client implementations.
+pub mod agent_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What ck8s-agent asks and tells. Each call is about the run of its token, while that run lives.
+    #[derive(Debug, Clone)]
+    pub struct AgentServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl AgentServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> AgentServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> AgentServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            AgentServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Gets what there is to do. The prompt is assembled once for each attempt, and kept.
+        pub async fn get_task(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetTaskRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetTaskResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.runs.v1.AgentService/GetTask",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.runs.v1.AgentService", "GetTask"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Stores what the agent did, and what it used so far. One that is stored already is left as it is.
+        pub async fn append_activities(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AppendActivitiesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AppendActivitiesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.runs.v1.AgentService/AppendActivities",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("ck8s.runs.v1.AgentService", "AppendActivities"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Stores what the attempt left behind. The last report counts.
+        pub async fn report_outcome(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReportOutcomeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReportOutcomeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.runs.v1.AgentService/ReportOutcome",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.runs.v1.AgentService", "ReportOutcome"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod agent_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with AgentServiceServer.
+    #[async_trait]
+    pub trait AgentService: std::marker::Send + std::marker::Sync + 'static {
+        /// Gets what there is to do. The prompt is assembled once for each attempt, and kept.
+        async fn get_task(
+            &self,
+            request: tonic::Request<super::GetTaskRequest>,
+        ) -> std::result::Result<tonic::Response<super::GetTaskResponse>, tonic::Status>;
+        /// Stores what the agent did, and what it used so far. One that is stored already is left as it is.
+        async fn append_activities(
+            &self,
+            request: tonic::Request<super::AppendActivitiesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AppendActivitiesResponse>,
+            tonic::Status,
+        >;
+        /// Stores what the attempt left behind. The last report counts.
+        async fn report_outcome(
+            &self,
+            request: tonic::Request<super::ReportOutcomeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReportOutcomeResponse>,
+            tonic::Status,
+        >;
+    }
+    /// What ck8s-agent asks and tells. Each call is about the run of its token, while that run lives.
+    #[derive(Debug)]
+    pub struct AgentServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> AgentServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for AgentServiceServer<T>
+    where
+        T: AgentService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/ck8s.runs.v1.AgentService/GetTask" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetTaskSvc<T: AgentService>(pub Arc<T>);
+                    impl<
+                        T: AgentService,
+                    > tonic::server::UnaryService<super::GetTaskRequest>
+                    for GetTaskSvc<T> {
+                        type Response = super::GetTaskResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetTaskRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AgentService>::get_task(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetTaskSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.runs.v1.AgentService/AppendActivities" => {
+                    #[allow(non_camel_case_types)]
+                    struct AppendActivitiesSvc<T: AgentService>(pub Arc<T>);
+                    impl<
+                        T: AgentService,
+                    > tonic::server::UnaryService<super::AppendActivitiesRequest>
+                    for AppendActivitiesSvc<T> {
+                        type Response = super::AppendActivitiesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AppendActivitiesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AgentService>::append_activities(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AppendActivitiesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.runs.v1.AgentService/ReportOutcome" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReportOutcomeSvc<T: AgentService>(pub Arc<T>);
+                    impl<
+                        T: AgentService,
+                    > tonic::server::UnaryService<super::ReportOutcomeRequest>
+                    for ReportOutcomeSvc<T> {
+                        type Response = super::ReportOutcomeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReportOutcomeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AgentService>::report_outcome(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReportOutcomeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for AgentServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "ck8s.runs.v1.AgentService";
+    impl<T> tonic::server::NamedService for AgentServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
     }
 }
 /// A run and the lease on it. Every message about a run carries both: a stale epoch changes nothing.
@@ -1525,6 +2322,9 @@ pub struct GetRunResponse {
     /// Where to start a watch that misses nothing since this answer.
     #[prost(string, tag = "2")]
     pub cursor: ::prost::alloc::string::String,
+    /// What is known of its agent; unset: nothing.
+    #[prost(message, optional, tag = "3")]
+    pub agent: ::core::option::Option<AgentReport>,
 }
 /// A run to make from a delivery.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1879,6 +2679,72 @@ pub struct AuthenticateRunResponse {
     /// Its project's id.
     #[prost(string, tag = "2")]
     pub project_id: ::prost::alloc::string::String,
+}
+/// A page of activities to list.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListActivitiesRequest {
+    /// The run's id.
+    #[prost(string, tag = "1")]
+    pub run_id: ::prost::alloc::string::String,
+    /// The attempt; 0: all.
+    #[prost(int32, tag = "2")]
+    pub attempt: i32,
+    /// How many at most. 0 means 50; more than 200 means 200.
+    #[prost(int32, tag = "3")]
+    pub page_size: i32,
+    /// The token from an earlier answer; empty for the first page.
+    #[prost(string, tag = "4")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of activities.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListActivitiesResponse {
+    /// By attempt and sequence.
+    #[prost(message, repeated, tag = "1")]
+    pub activities: ::prost::alloc::vec::Vec<Activity>,
+    /// Empty: there is no next page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Which activities to send.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchActivitiesRequest {
+    /// The run's id.
+    #[prost(string, tag = "1")]
+    pub run_id: ::prost::alloc::string::String,
+    /// Where to go on: only what comes after this attempt and sequence. 0: from the beginning.
+    #[prost(int32, tag = "2")]
+    pub after_attempt: i32,
+    /// See `after_attempt`.
+    #[prost(int64, tag = "3")]
+    pub after_sequence: i64,
+}
+/// What is new.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchActivitiesResponse {
+    /// By attempt and sequence; none: a sign of life, or the report alone has changed.
+    #[prost(message, repeated, tag = "1")]
+    pub activities: ::prost::alloc::vec::Vec<Activity>,
+    /// What is known of the agent now; unset: nothing.
+    #[prost(message, optional, tag = "2")]
+    pub report: ::core::option::Option<AgentReport>,
+}
+/// The prompt to get.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetPromptRequest {
+    /// The run's id.
+    #[prost(string, tag = "1")]
+    pub run_id: ::prost::alloc::string::String,
+    /// The attempt; 0: the current one.
+    #[prost(int32, tag = "2")]
+    pub attempt: i32,
+}
+/// The prompt.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetPromptResponse {
+    /// The whole text.
+    #[prost(string, tag = "1")]
+    pub prompt: ::prost::alloc::string::String,
 }
 /// What keeps a run from starting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -2404,6 +3270,81 @@ pub mod runs_service_client {
                 .insert(GrpcMethod::new("ck8s.runs.v1.RunsService", "DrainWorker"));
             self.inner.unary(req, path, codec).await
         }
+        /// Lists what the agent of a run did, oldest first.
+        pub async fn list_activities(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListActivitiesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListActivitiesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.runs.v1.RunsService/ListActivities",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.runs.v1.RunsService", "ListActivities"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends what the agent of a run did and does, until the run has ended.
+        pub async fn watch_activities(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchActivitiesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchActivitiesResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.runs.v1.RunsService/WatchActivities",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.runs.v1.RunsService", "WatchActivities"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Gets the prompt of a run's agent, exactly as the agent was given it. NOT_FOUND: there is none.
+        pub async fn get_prompt(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetPromptRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetPromptResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/ck8s.runs.v1.RunsService/GetPrompt",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("ck8s.runs.v1.RunsService", "GetPrompt"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Says which run a run's token belongs to, while that run lives.
         pub async fn authenticate_run(
             &mut self,
@@ -2568,6 +3509,36 @@ pub mod runs_service_server {
             request: tonic::Request<super::DrainWorkerRequest>,
         ) -> std::result::Result<
             tonic::Response<super::DrainWorkerResponse>,
+            tonic::Status,
+        >;
+        /// Lists what the agent of a run did, oldest first.
+        async fn list_activities(
+            &self,
+            request: tonic::Request<super::ListActivitiesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListActivitiesResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchActivities method.
+        type WatchActivitiesStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchActivitiesResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Sends what the agent of a run did and does, until the run has ended.
+        async fn watch_activities(
+            &self,
+            request: tonic::Request<super::WatchActivitiesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchActivitiesStream>,
+            tonic::Status,
+        >;
+        /// Gets the prompt of a run's agent, exactly as the agent was given it. NOT_FOUND: there is none.
+        async fn get_prompt(
+            &self,
+            request: tonic::Request<super::GetPromptRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetPromptResponse>,
             tonic::Status,
         >;
         /// Says which run a run's token belongs to, while that run lives.
@@ -3318,6 +4289,143 @@ pub mod runs_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DrainWorkerSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.runs.v1.RunsService/ListActivities" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListActivitiesSvc<T: RunsService>(pub Arc<T>);
+                    impl<
+                        T: RunsService,
+                    > tonic::server::UnaryService<super::ListActivitiesRequest>
+                    for ListActivitiesSvc<T> {
+                        type Response = super::ListActivitiesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListActivitiesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RunsService>::list_activities(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListActivitiesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.runs.v1.RunsService/WatchActivities" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchActivitiesSvc<T: RunsService>(pub Arc<T>);
+                    impl<
+                        T: RunsService,
+                    > tonic::server::ServerStreamingService<
+                        super::WatchActivitiesRequest,
+                    > for WatchActivitiesSvc<T> {
+                        type Response = super::WatchActivitiesResponse;
+                        type ResponseStream = T::WatchActivitiesStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchActivitiesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RunsService>::watch_activities(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchActivitiesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ck8s.runs.v1.RunsService/GetPrompt" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetPromptSvc<T: RunsService>(pub Arc<T>);
+                    impl<
+                        T: RunsService,
+                    > tonic::server::UnaryService<super::GetPromptRequest>
+                    for GetPromptSvc<T> {
+                        type Response = super::GetPromptResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetPromptRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RunsService>::get_prompt(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetPromptSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -7,6 +7,7 @@ mod comments;
 mod config;
 mod contents;
 mod credential_state;
+mod discussion;
 mod hook_deliveries;
 mod hooks;
 mod installation_tokens;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use ck8s_batch::Batches;
 use ck8s_db::listen::Listener;
 use ck8s_proto::runs::v1::{
-    lease_service_server::LeaseServiceServer, runs_service_server::RunsServiceServer,
+    agent_service_server::AgentServiceServer, lease_service_server::LeaseServiceServer,
+    runs_service_server::RunsServiceServer,
 };
 use ck8s_rpc::mesh::{Channel, MAX_MESSAGE_BYTES};
 use sqlx::PgPool;
@@ -14,7 +15,7 @@ use crate::{
     config::RunsConfig,
     engine::{self, Connections, Engine, EngineParts, Queues},
     error::RunsError,
-    grpc::{LeaseHandler, RunsHandler},
+    grpc::{AgentHandler, LeaseHandler, RunsHandler},
     peers::Peers,
     store, tasks,
 };
@@ -74,6 +75,13 @@ impl Runs {
     #[must_use]
     pub fn runs_server(&self) -> RunsServiceServer<RunsHandler> {
         RunsServiceServer::new(RunsHandler::new(self.engine.clone()))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// `AgentService`.
+    #[must_use]
+    pub fn agent_server(&self) -> AgentServiceServer<AgentHandler> {
+        AgentServiceServer::new(AgentHandler::new(self.engine.clone()))
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 

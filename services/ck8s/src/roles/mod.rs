@@ -38,7 +38,11 @@ pub(crate) const ROLES: &[Role] = &[
     },
     Role {
         name: "runs",
-        services: &["ck8s.runs.v1.RunsService", "ck8s.runs.v1.LeaseService"],
+        services: &[
+            "ck8s.runs.v1.RunsService",
+            "ck8s.runs.v1.LeaseService",
+            "ck8s.runs.v1.AgentService",
+        ],
         needs: &["repositories", "auth"],
         asks: &[],
         database: Some((ServiceRole::Runs, 10)),

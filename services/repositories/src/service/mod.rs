@@ -27,6 +27,7 @@ mod mend;
 mod note_delivery;
 mod open_secrets;
 mod project_secrets;
+mod prompt_sources;
 mod redeliver;
 mod remove;
 mod reseal;
@@ -41,7 +42,8 @@ mod verify_key_ring;
 pub(crate) use self::{
     add::AddRepository, delete_old::DeletedRows, may_write::ProviderUser,
     open_secrets::OpenSecrets, pending_changes::RecoveryOutcome, project_secrets::SetProjectSecret,
-    provider::Provider, report::ReportingOutcome, rotate_webhook_secret::RotateWebhookSecret,
-    services_file::SyncOutcome, set_secret::SetSecret, update::UpdateRepository,
+    prompt_sources::PromptRequest, provider::Provider, report::ReportingOutcome,
+    rotate_webhook_secret::RotateWebhookSecret, services_file::SyncOutcome, set_secret::SetSecret,
+    update::UpdateRepository,
 };
 pub use self::{repositories::Repositories, services_reading::read_services};

@@ -3,10 +3,10 @@ use ck8s_types::{ProjectId, RunId};
 
 use super::Requester;
 use crate::{
-    domain::{EventCursor, EventRecord, Page, Run, RunFilter},
+    domain::{AgentReport, EventCursor, EventRecord, Page, Run, RunFilter},
     engine::Engine,
     error::RunsError,
-    store::{events, runs},
+    store::{agents, events, runs},
 };
 
 /// Runs, and a cursor from before they were read: a watch from there on misses nothing.
@@ -19,6 +19,8 @@ pub(crate) struct RunList {
 pub(crate) struct RunAt {
     pub run: Run,
     pub cursor: EventCursor,
+    /// What is known of its agent.
+    pub agent: Option<AgentReport>,
 }
 
 /// Lists runs of one project or of all that the requester may see, newest first, older than `before`.
@@ -58,7 +60,11 @@ pub(crate) async fn get_run(
     let mut conn = engine.pool.acquire().await?;
     let cursor = events::horizon(&mut conn).await?;
     let run = requester.run(&mut conn, run_id).await?;
-    Ok(RunAt { run, cursor })
+    let agent = match run.spec.agent {
+        Some(_) => agents::report(&mut conn, run_id).await?,
+        None => None,
+    };
+    Ok(RunAt { run, cursor, agent })
 }
 
 /// Lists the flow events of a run after a place, oldest first.

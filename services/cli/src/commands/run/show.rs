@@ -50,7 +50,7 @@ pub(super) fn describe(run: &Run) -> String {
         ("Worker", run.worker_id.clone()),
         ("Workload", run.workload.clone()),
         (
-            "ExitStatus code",
+            "Exit code",
             run.exit_code.map(|c| c.to_string()).unwrap_or_default(),
         ),
         ("Created", timestamp(run.create_time.as_ref())),

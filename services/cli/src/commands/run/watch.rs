@@ -131,7 +131,8 @@ async fn snapshot(
     let ask = connection.client.request(GetRunRequest {
         run_id: run.to_owned(),
     });
-    let GetRunResponse { run, cursor } = connection.client.runs().get_run(ask).await?.into_inner();
+    let response = connection.client.runs().get_run(ask).await?;
+    let GetRunResponse { run, cursor, .. } = response.into_inner();
     request.cursor.clone_from(&cursor);
     last.clone_from(&run);
     Ok(Some(WatchRunsResponse {

@@ -1,4 +1,5 @@
 //! services.yaml: its syntax, and what it says.
+mod agent;
 mod events;
 mod fields;
 mod parse;
