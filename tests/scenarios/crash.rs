@@ -28,6 +28,16 @@ triggers:
     run: { command: [\"true\"], max_attempts: 10 }
 ";
 
+/// Returns the random numbers that say when the server is killed, and prints how to have the same ones again.
+pub(crate) fn random() -> StdRng {
+    let seed: u64 = std::env::var("CK8S_TEST_SEED")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or_else(|| rand::rng().random());
+    println!("seed: {seed} (CK8S_TEST_SEED={seed} repeats it)");
+    StdRng::seed_from_u64(seed)
+}
+
 /// A client that sends webhooks, and what it knows about them.
 struct Client {
     webhooks: Vec<Webhook>,
@@ -86,12 +96,7 @@ impl Client {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_acknowledged_delivery_is_lost_and_nothing_is_left_over() {
-    let seed: u64 = std::env::var("CK8S_TEST_SEED")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .unwrap_or_else(|| rand::rng().random());
-    println!("seed: {seed} (CK8S_TEST_SEED={seed} repeats it)");
-    let mut random = StdRng::seed_from_u64(seed);
+    let mut random = random();
     let mut world = World::start(Setup::with_worker(50).short_leases()).await;
     let project = world.admin.project("acme", 50).await;
     let (_, secret) = world

@@ -1,4 +1,6 @@
 //! Every trigger that a delivery matches makes one run: at once, many at a time, and over crashes of the server.
+mod kills;
+
 use std::{
     collections::{BTreeMap, HashMap},
     time::Duration,
@@ -11,7 +13,6 @@ use ck8s_proto::{
 };
 use ck8s_tests::{Setup, Webhook, World, new_id, until};
 use futures::future::join_all;
-use rand::RngExt;
 
 use crate::{reporting::push, repositories};
 
@@ -29,7 +30,6 @@ triggers:
 ";
 const SHA: &str = "dddddddddddddddddddddddddddddddddddddddd";
 const DELIVERIES: usize = 100;
-const KILLS: usize = 20;
 
 /// Starts a server without a worker, with a repository that was added by hand. Returns the repository's id and secret.
 async fn by_hand(services: &str) -> (World, String, String) {
@@ -171,26 +171,6 @@ async fn a_hundred_deliveries_at_once_make_four_runs_each() {
     let (world, _, secret) = by_hand(SERVICES).await;
     let webhooks = (0..DELIVERIES).map(|_| send(webhook(&secret), world.ready.url.clone()));
     join_all(webhooks).await;
-    let deliveries = handled(&world, DELIVERIES).await;
-    assert_each_has_its_runs(&world, &deliveries, &TRIGGERS).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn after_twenty_kills_each_delivery_has_each_run_once() {
-    let (mut world, _, secret) = by_hand(SERVICES).await;
-    for _ in 0..KILLS {
-        let url = world.ready.url.clone();
-        let sending: Vec<_> = (0..DELIVERIES / KILLS)
-            .map(|_| tokio::spawn(send(webhook(&secret), url.clone())))
-            .collect();
-        // From before the first is stored until after the last has its runs.
-        tokio::time::sleep(Duration::from_micros(rand::rng().random_range(0..20_000))).await;
-        world.server.program.kill();
-        world.restart().await;
-        for sent in sending {
-            sent.await.expect("sent");
-        }
-    }
     let deliveries = handled(&world, DELIVERIES).await;
     assert_each_has_its_runs(&world, &deliveries, &TRIGGERS).await;
 }
