@@ -1,5 +1,7 @@
 //! Schedules: a due time makes one run, whether the server was off or several replicas see it, and nobody outside can
 //! say that one is due.
+use std::collections::{BTreeMap, BTreeSet};
+
 use ck8s_proto::ingress::v1::{Delivery, DeliveryState};
 use ck8s_tests::{Setup, Webhook, World, until};
 use serde_json::json;
@@ -13,12 +15,30 @@ triggers:
     run: { command: x, concurrency: \"{event}-{branch}\" }
 ";
 
-async fn world() -> (World, String) {
+/// So many schedules are due at the same time, half of them every minute.
+const SCHEDULES: i64 = 40;
+/// How often two replicas start at the same time, and so look at the same time what is due.
+const RACES: usize = 5;
+
+async fn world(services: &str) -> (World, String) {
     let world = World::start(Setup::without_worker()).await;
     world.admin.project("shop", 2).await;
-    let added = world.admin.repository("shop", "acme/one", 501, SERVICES);
+    let added = world.admin.repository("shop", "acme/one", 501, services);
     let (_, secret) = added.await;
     (world, secret)
+}
+
+/// Starts the server again, which then sees the new schedules. They are not due for what lies before.
+async fn restart_and_see(world: &mut World, schedules: i64) {
+    world.server.program.kill();
+    world.restart().await;
+    until("the schedules are seen", async || {
+        let seen = sqlx::query_scalar("SELECT count(*) FROM ingress.schedules");
+        let seen: i64 = seen.fetch_one(&world.owner).await.expect("read");
+        (seen == schedules).then_some(())
+    })
+    .await;
+    assert!(world.admin.all_deliveries().await.is_empty());
 }
 
 /// Returns how many schedules are due up to now, whatever their delay.
@@ -34,7 +54,7 @@ async fn past_schedules(owner: &PgPool) -> i64 {
 async fn stop_for_years(owner: &PgPool) {
     let stopped = "UPDATE ingress.schedules SET last_due = now() - interval '3 years'";
     let stopped = sqlx::query(stopped).execute(owner).await.expect("written");
-    assert_eq!(stopped.rows_affected(), 1);
+    assert_ne!(stopped.rows_affected(), 0);
 }
 
 async fn caught_up(world: &World) -> Vec<Delivery> {
@@ -52,17 +72,8 @@ async fn caught_up(world: &World) -> Vec<Delivery> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_over_a_server_that_was_off_makes_one_run_whichever_replica_sees_it() {
-    let (mut world, _) = world().await;
-    // On its start a server sees the new schedule, which is not due for what lies before.
-    world.server.program.kill();
-    world.restart().await;
-    until("the schedule is seen", async || {
-        let seen = sqlx::query_scalar("SELECT count(*) FROM ingress.schedules");
-        let seen: i64 = seen.fetch_one(&world.owner).await.expect("read");
-        (seen == 1).then_some(())
-    })
-    .await;
-    assert!(world.admin.all_deliveries().await.is_empty());
+    let (mut world, _) = world(SERVICES).await;
+    restart_and_see(&mut world, 1).await;
 
     world.server.program.kill();
     stop_for_years(&world.owner).await;
@@ -101,8 +112,63 @@ async fn a_schedule_over_a_server_that_was_off_makes_one_run_whichever_replica_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_replicas_that_race_for_due_times_make_one_run_of_each() {
+    let triggers = (0..SCHEDULES).map(|nr| {
+        let cron = if nr % 2 == 0 {
+            "0 3 1 1 *"
+        } else {
+            "* * * * *"
+        };
+        let on = format!("{{ event: schedule, cron: \"{cron}\" }}");
+        format!("  - {{ name: t{nr}, on: {on}, run: {{ command: x }} }}\n")
+    });
+    let triggers: String = triggers.collect();
+    let (mut world, _) = world(&format!("version: 1\ntriggers:\n{triggers}")).await;
+    restart_and_see(&mut world, SCHEDULES).await;
+    let mut replica = world.replica("replica", &[]).await;
+    for _ in 0..RACES {
+        world.server.program.kill();
+        replica.program.kill();
+        stop_for_years(&world.owner).await;
+        // Both look what is due as soon as they start.
+        world.server.restart();
+        replica.restart();
+        world.server.serves().await;
+        replica.serves().await;
+        caught_up(&world).await;
+    }
+    let deliveries = world.admin.all_deliveries().await;
+    let mut due_times: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for delivery in &deliveries {
+        assert_eq!(delivery.run_ids.len(), 1, "{delivery:?}");
+        let key = delivery.delivery_id.strip_prefix("schedule:t");
+        let (trigger, due) = key.and_then(|key| key.split_once('~')).expect("a key");
+        let is_new = due_times.entry(trigger).or_default().insert(due);
+        assert!(is_new, "twice: {delivery:?}");
+    }
+    assert_eq!(
+        due_times.len(),
+        usize::try_from(SCHEDULES).expect("a count")
+    );
+    for (trigger, due_times) in &due_times {
+        let is_yearly = trigger.parse::<i64>().expect("a number") % 2 == 0;
+        assert!(
+            !is_yearly || due_times.len() == 1,
+            "{trigger}: {due_times:?}"
+        );
+    }
+    let runs = world.admin.all_runs("").await;
+    let of: BTreeSet<&str> = runs.iter().map(|run| run.delivery_id.as_str()).collect();
+    assert_eq!((runs.len(), of.len()), (deliveries.len(), deliveries.len()));
+    println!(
+        "{RACES} races, {} runs of {SCHEDULES} schedules",
+        runs.len()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_webhook_says_that_a_schedule_is_due() {
-    let (world, secret) = world().await;
+    let (world, secret) = world(SERVICES).await;
     let payload = json!({
         "schedule": { "trigger": "yearly", "due": "2026-01-01T02:00:00Z" },
         "ref": "refs/heads/main",
