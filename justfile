@@ -47,6 +47,10 @@ kubernetes-ends:
     SQLX_OFFLINE=true cargo build --locked -p ck8s
     SQLX_OFFLINE=true cargo nextest run --locked -p ck8s-tests --run-ignored only kubernetes_ends --success-output final
 
+# Test the way from the release before and back, with that release's program, which is built once
+upgrade:
+    tests/upgrade
+
 # Start the one-node Kubernetes cluster for tests; prints the path of its kubeconfig
 cluster:
     tests/cluster/cluster up

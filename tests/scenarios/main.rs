@@ -32,3 +32,4 @@ mod stale;
 mod terminal;
 mod trigger_runs;
 mod triggers;
+mod upgrade;

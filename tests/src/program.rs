@@ -44,12 +44,18 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts the program with only the environment that is named here. Its output is appended to the log.
+    /// Starts a build of the program with only the environment that is named here. Its output is appended to the log.
     ///
     /// # Panics
     /// When it cannot be started.
     #[must_use]
-    pub fn start(name: &str, log: &Path, args: &[String], env: &[(String, String)]) -> Self {
+    pub fn start(
+        binary: &Path,
+        name: &str,
+        log: &Path,
+        args: &[String],
+        env: &[(String, String)],
+    ) -> Self {
         let output = || {
             OpenOptions::new()
                 .create(true)
@@ -57,7 +63,7 @@ impl Program {
                 .open(log)
                 .expect("a log file")
         };
-        let child = Command::new(binary())
+        let child = Command::new(binary)
             .args(args)
             .env_clear()
             .env("PATH", env::var("PATH").unwrap_or_default())

@@ -2,6 +2,7 @@
 //! run.
 use std::{
     net::TcpListener,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -12,7 +13,12 @@ use serde::Deserialize;
 use sqlx::PgPool;
 use tempfile::TempDir;
 
-use crate::{Api, Http, database, github::GitHub, program::Program, until};
+use crate::{
+    Api, Http, database,
+    github::GitHub,
+    program::{Program, binary},
+    until,
+};
 
 /// The settings of a world.
 #[derive(Clone, Default)]
@@ -21,6 +27,10 @@ pub struct Setup {
     pub args: Vec<String>,
     /// Further environment variables.
     pub env: Vec<(String, String)>,
+    /// The build of the program; none: the one that is tested.
+    pub binary: Option<PathBuf>,
+    /// The database is the embedded one, in the data directory.
+    pub has_embedded_database: bool,
 }
 
 impl Setup {
@@ -29,7 +39,7 @@ impl Setup {
     pub fn with_worker(capacity: u32) -> Self {
         Self {
             args: vec!["--capacity".to_owned(), capacity.to_string()],
-            env: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -38,7 +48,7 @@ impl Setup {
     pub fn without_worker() -> Self {
         Self {
             args: vec!["--no-worker".to_owned()],
-            env: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -63,6 +73,14 @@ impl Setup {
         self
     }
 
+    /// Starts another build of the program, with the database that it keeps in its data directory.
+    #[must_use]
+    pub fn of_build(mut self, binary: &Path) -> Self {
+        self.binary = Some(binary.to_owned());
+        self.has_embedded_database = true;
+        self
+    }
+
     /// Shortens leases to 2 s without a heartbeat.
     #[must_use]
     pub fn short_leases(self) -> Self {
@@ -84,6 +102,8 @@ pub struct Ready {
     pub demo_repository: DemoRepository,
     /// The repository's webhook secret.
     pub webhook_secret: String,
+    /// The database.
+    pub database_url: String,
 }
 
 /// The demo repository.
@@ -103,6 +123,8 @@ pub struct Node {
     pub program: Program,
     /// The URL of its listener; empty for a worker.
     pub url: String,
+    /// The build of the program that the next start takes.
+    pub binary: PathBuf,
     name: String,
     args: Vec<String>,
     env: Vec<(String, String)>,
@@ -114,14 +136,16 @@ impl Node {
         name: &str,
         dir: &Path,
         url: String,
+        binary: PathBuf,
         args: Vec<String>,
         env: Vec<(String, String)>,
     ) -> Self {
         let log = dir.join(format!("{name}.log"));
-        let program = Program::start(name, &log, &args, &env);
+        let program = Program::start(&binary, name, &log, &args, &env);
         Self {
             program,
             url,
+            binary,
             name: name.to_owned(),
             args,
             env,
@@ -132,7 +156,7 @@ impl Node {
     /// Starts the process again with the same arguments.
     pub fn restart(&mut self) {
         self.program.kill();
-        self.program = Program::start(&self.name, &self.log, &self.args, &self.env);
+        self.program = Program::start(&self.binary, &self.name, &self.log, &self.args, &self.env);
     }
 
     /// Waits until the process serves.
@@ -165,8 +189,8 @@ pub struct World {
     pub owner: PgPool,
     /// The data directory and all logs.
     pub dir: TempDir,
-    database_url: String,
-    _db: TestDb,
+    /// None: the embedded one.
+    db: Option<TestDb>,
 }
 
 impl World {
@@ -175,7 +199,6 @@ impl World {
     /// # Panics
     /// When it does not start.
     pub async fn start(setup: Setup) -> Self {
-        let db = TestDb::new().await;
         let dir = tempfile::Builder::new()
             .prefix("ck8s-test-")
             .tempdir()
@@ -195,20 +218,33 @@ impl World {
         args.extend(setup.args);
         let mut env = vec![("CK8S_PUBLIC_URL".to_owned(), format!("http://{address}"))];
         env.extend(setup.env);
-        env.push(("DATABASE_URL".to_owned(), db.url().to_owned()));
-        let mut server = Node::start("server", dir.path(), format!("http://{address}"), args, env);
+        let mut db = None;
+        if setup.has_embedded_database {
+            // The database's own account passes through.
+            let mode = std::fs::Permissions::from_mode(0o711);
+            std::fs::set_permissions(dir.path(), mode).expect("our directory");
+        } else {
+            let db = db.insert(TestDb::new().await);
+            env.push(("DATABASE_URL".to_owned(), db.url().to_owned()));
+        }
+        let url = format!("http://{address}");
+        let program = setup.binary.unwrap_or_else(binary);
+        let mut server = Node::start("server", dir.path(), url, program, args, env);
         let ready = ready(&mut server, dir.path()).await;
         let worker_token = std::fs::read_to_string(dir.path().join("data/worker-token"))
             .expect("the worker's token");
+        let owner = match &db {
+            Some(db) => db.owner().await,
+            None => owner(&ready).await,
+        };
         Self {
             admin: Api::new(&ready.url, &ready.admin_token),
             worker_token: worker_token.trim().to_owned(),
-            owner: db.owner().await,
-            database_url: db.url().to_owned(),
+            owner,
             server,
             ready,
             dir,
-            _db: db,
+            db,
         }
     }
 
@@ -217,6 +253,10 @@ impl World {
         let _ = std::fs::remove_file(self.dir.path().join("ready.json"));
         self.server.restart();
         self.ready = ready(&mut self.server, self.dir.path()).await;
+        if self.db.is_none() {
+            // The embedded one has another port.
+            self.owner = owner(&self.ready).await;
+        }
     }
 
     /// Returns the server as the worker calls it.
@@ -230,11 +270,20 @@ impl World {
     /// # Panics
     /// When it does not start.
     pub async fn replica(&self, name: &str, env: &[(&str, &str)]) -> Node {
+        self.replica_of(&binary(), name, env).await
+    }
+
+    /// Starts a replica of another build of the program.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn replica_of(&self, binary: &Path, name: &str, env: &[(&str, &str)]) -> Node {
         let address = free_address();
         let args = ["serve", "--role", "all", "--listen", &address].map(str::to_owned);
         let mut all = self.env();
         all.extend(env.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
-        let mut node = self.process(name, &format!("http://{address}"), args.to_vec(), all);
+        let (url, binary) = (format!("http://{address}"), binary.to_owned());
+        let mut node = Node::start(name, self.dir.path(), url, binary, args.to_vec(), all);
         node.serves().await;
         node
     }
@@ -249,7 +298,7 @@ impl World {
             std::fs::read_to_string(self.dir.path().join("data").join(name)).expect("a key")
         };
         vec![
-            ("DATABASE_URL".to_owned(), self.database_url.clone()),
+            ("DATABASE_URL".to_owned(), self.ready.database_url.clone()),
             ("CK8S_KEY_RING".to_owned(), kept("key-ring")),
             ("CK8S_RUN_TOKEN_KEY".to_owned(), kept("run-token-key")),
             ("CK8S_WEBHOOK_SECRET".to_owned(), kept("webhook-secret")),
@@ -272,7 +321,7 @@ impl World {
         args: Vec<String>,
         env: Vec<(String, String)>,
     ) -> Node {
-        Node::start(name, self.dir.path(), url.to_owned(), args, env)
+        Node::start(name, self.dir.path(), url.to_owned(), binary(), args, env)
     }
 
     /// Starts a worker in a process of its own and returns when it is connected.
@@ -280,6 +329,11 @@ impl World {
     /// # Panics
     /// When it does not connect.
     pub async fn worker(&self, id: &str, url: &str, more: &[&str]) -> Node {
+        self.worker_of(&binary(), id, url, more).await
+    }
+
+    /// Starts a worker of another build of the program.
+    pub async fn worker_of(&self, binary: &Path, id: &str, url: &str, more: &[&str]) -> Node {
         let mut args: Vec<String> = [
             "worker",
             "--url",
@@ -294,7 +348,8 @@ impl World {
         .map(str::to_owned)
         .to_vec();
         args.extend(more.iter().map(|&a| a.to_owned()));
-        let node = Node::start(id, self.dir.path(), String::new(), args, Vec::new());
+        let (dir, binary) = (self.dir.path(), binary.to_owned());
+        let node = Node::start(id, dir, String::new(), binary, args, Vec::new());
         self.admin.worker_is(id, WorkerState::Connected).await;
         node
     }
@@ -356,6 +411,12 @@ async fn ready(server: &mut Node, dir: &Path) -> Ready {
     })
     .await;
     serde_json::from_str(&text).expect("the ready file is what it should be")
+}
+
+/// Returns a pool of the embedded database's owner.
+async fn owner(ready: &Ready) -> PgPool {
+    let owner = PgPool::connect(&ready.database_url).await;
+    owner.expect("the embedded database")
 }
 
 fn path(dir: &TempDir, name: &str) -> String {

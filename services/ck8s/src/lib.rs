@@ -138,7 +138,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Up(args) => up::run(*args, &cli.global).await,
         Command::Serve(args) => serve::run(*args).await,
         Command::Worker(args) => worker::run(*args, cli.global).await,
-        Command::Migrate(command) => migrate::run(command, cli.global.url.as_deref()).await,
+        Command::Migrate(command) => migrate::run(command, &cli.global).await,
         Command::Version => version(cli.global.output),
         Command::Admin(command) => admin::run(command, cli.global.token_file).await,
         Command::Certificate(command) => certificate::run(command),

@@ -7,14 +7,14 @@ use super::data_dir::DataDir;
 use crate::config::database_url;
 
 /// The database: the embedded one, or a given one.
-pub(super) enum Database {
+pub(crate) enum Database {
     Given(SecretString),
     Embedded(Box<Embedded>),
 }
 
 impl Database {
     /// Starts the embedded server, unless the environment names a database.
-    pub(super) async fn start(dir: &DataDir) -> Result<Self> {
+    pub(crate) async fn start(dir: &DataDir) -> Result<Self> {
         if let Some(url) = database_url() {
             return Ok(Self::Given(url));
         }
@@ -24,7 +24,7 @@ impl Database {
     }
 
     /// Returns the address for this process.
-    pub(super) fn url(&self) -> SecretString {
+    pub(crate) fn url(&self) -> SecretString {
         match self {
             Self::Given(url) => url.clone(),
             Self::Embedded(server) => server.url().into(),
@@ -32,7 +32,7 @@ impl Database {
     }
 
     /// Returns the address for other programs on this machine.
-    pub(super) fn url_for_others(&self) -> SecretString {
+    pub(crate) fn url_for_others(&self) -> SecretString {
         match self {
             Self::Given(url) => url.clone(),
             Self::Embedded(server) => server.tcp_url().into(),
@@ -40,7 +40,7 @@ impl Database {
     }
 
     /// Waits until the embedded server ends by itself.
-    pub(super) async fn failed(&mut self) -> anyhow::Error {
+    pub(crate) async fn failed(&mut self) -> anyhow::Error {
         match self {
             Self::Given(_) => std::future::pending().await,
             Self::Embedded(server) => {
@@ -51,7 +51,7 @@ impl Database {
     }
 
     /// Stops the embedded server.
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         if let Self::Embedded(server) = self {
             server.stop().await;
         }

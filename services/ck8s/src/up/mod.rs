@@ -18,11 +18,8 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use args::UpArgs;
-
-use self::{
-    data_dir::DataDir, database::Database, demo::Demo, local_worker::LocalWorker, ready::Ready,
-};
+pub(crate) use self::{args::UpArgs, data_dir::DataDir, database::Database};
+use self::{demo::Demo, local_worker::LocalWorker, ready::Ready};
 use crate::{
     config::Secrets,
     mesh::MeshOptions,
