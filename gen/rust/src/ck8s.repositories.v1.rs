@@ -188,15 +188,6 @@ pub struct Trigger {
     /// What it does with code of another repository.
     #[prost(enumeration = "ForkPolicy", tag = "13")]
     pub forks: i32,
-    /// It runs for commits whose message asks for no run (\[skip ci\]) too.
-    #[prost(bool, tag = "20")]
-    pub ignores_skip_markers: bool,
-    /// Globs for the tag that was pushed, made or released; empty: any, or none if branches are named.
-    #[prost(string, repeated, tag = "21")]
-    pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Globs for tags to leave out.
-    #[prost(string, repeated, tag = "22")]
-    pub tags_ignore: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// If it matches, the triggers behind it in the file are not tried.
     #[prost(bool, tag = "14")]
     pub stop: bool,
@@ -206,6 +197,15 @@ pub struct Trigger {
     /// The time zone of `cron`, by its name in the IANA database; empty: UTC.
     #[prost(string, tag = "16")]
     pub timezone: ::prost::alloc::string::String,
+    /// It runs for commits whose message asks for no run (\[skip ci\]) too.
+    #[prost(bool, tag = "20")]
+    pub ignores_skip_markers: bool,
+    /// Globs for the tag that was pushed, made or released; empty: any, or none if branches are named.
+    #[prost(string, repeated, tag = "21")]
+    pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Globs for tags to leave out.
+    #[prost(string, repeated, tag = "22")]
+    pub tags_ignore: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Where a repository lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

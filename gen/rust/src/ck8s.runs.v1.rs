@@ -132,9 +132,6 @@ pub struct RunTrigger {
     /// The run gets no secrets: its code comes from another repository, and nobody vouched for it.
     #[prost(bool, tag = "13")]
     pub secrets_withheld: bool,
-    /// What was not known when the trigger matched, in a sentence; empty: nothing.
-    #[prost(string, tag = "20")]
-    pub note: ::prost::alloc::string::String,
     /// The commit that a push moved its ref away from; empty: no push.
     #[prost(string, tag = "14")]
     pub before_sha: ::prost::alloc::string::String,
@@ -142,6 +139,9 @@ pub struct RunTrigger {
     /// ordered by it and by their commits, in whatever order they arrive.
     #[prost(int64, tag = "15")]
     pub pushed_at: i64,
+    /// What was not known when the trigger matched, in a sentence; empty: nothing.
+    #[prost(string, tag = "20")]
+    pub note: ::prost::alloc::string::String,
 }
 /// One run.
 #[derive(Clone, PartialEq, ::prost::Message)]
