@@ -1,9 +1,10 @@
 // Signing in at GitHub, in a browser that keeps cookies as browsers do.
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import type { Page } from "@playwright/test";
 import { OAuth2Server } from "oauth2-mock-server";
-import { expectAccessible, expect, screenshot, test as base } from "./fixture.ts";
+import { expectAccessible, expect, screenshot, signIn, test as base } from "./fixture.ts";
 import { FakeGitHub, person } from "./github.ts";
 import { Server } from "./server.ts";
 
@@ -212,4 +213,22 @@ test("people can sign in at an authorization server that somebody else wrote", a
     await other.stop();
     await github.stop();
   }
+});
+
+test("a run's page says what was not known when its trigger matched", async ({ page, github, instance }, info) => {
+  const file = info.outputPath("token");
+  const services = 'version: 1\ntriggers: [{ name: docs, on: { event: push, paths: "docs/**" }, run: { command: "true" } }]\n';
+  // Nothing that ck8s itself does triggers anything, so it acts as somebody else.
+  await github.addPerson(person(8, "robot"));
+  writeFileSync(file, await github.addRepository(501, "acme/docs", ["robot", "ada"], { ".ck8s/services.yaml": services }));
+  await instance.cli("repo", "add", "acme/docs", "--project", instance.ready.demo_project, "--access-token-file", file);
+  // GitHub has nothing to compare the first push of a repository with.
+  const head = { id: "a".repeat(40), message: "Begins", added: ["src/main.rs"], removed: [], modified: [] };
+  const repository = { id: 501, full_name: "acme/docs", default_branch: "main" };
+  const push = { ref: "refs/heads/main", before: "0".repeat(40), after: head.id, head_commit: head, commits: [head], repository, sender: { login: "ada", id: 7, type: "User" } };
+  expect(await github.sendWebhook(501, "push", push)).toEqual([202]);
+  await signIn(page, instance);
+  await page.getByRole("link", { name: "Begins", exact: true }).click();
+  await expect(page.getByText("the provider names only 1 of the changed files")).toBeVisible();
+  await expectAccessible(page);
 });

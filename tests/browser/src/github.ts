@@ -75,6 +75,16 @@ export class FakeGitHub {
     await this.post("any-token", { login });
   }
 
+  /** Adds a repository with these files. Returns a token of its first admin. */
+  async addRepository(id: number, full_name: string, admins: string[], files: Record<string, string>): Promise<string> {
+    return (await this.post("repository", { id, full_name, admins, files })).json() as Promise<string>;
+  }
+
+  /** Sends an event to the webhooks of a repository. Returns how they were answered. */
+  async sendWebhook(repository: number, name: string, payload: object): Promise<number[]> {
+    return (await this.post("webhook", { repository, name, payload })).json() as Promise<number[]>;
+  }
+
   /** Stops it. */
   async stop(): Promise<void> {
     const exited = once(this.child, "exit");
@@ -82,12 +92,13 @@ export class FakeGitHub {
     await exited;
   }
 
-  private async post(what: string, body: object): Promise<void> {
+  private async post(what: string, body: object): Promise<Response> {
     const response = await fetch(`${this.readyLine.url}/_world/${what}`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
     });
     if (!response.ok) throw new Error(`${what}: ${response.status} ${await response.text()}`);
+    return response;
   }
 }

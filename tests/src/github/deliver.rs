@@ -82,6 +82,22 @@ impl GitHubWorld {
     }
 }
 
+/// Posts an event of a repository to each webhook that receives it. Returns the status of each response; 0 if there was
+/// none.
+pub(crate) async fn emit(
+    world: &Shared,
+    repository: u64,
+    event: &str,
+    payload: &Value,
+) -> Vec<u16> {
+    let parcels = lock(world).parcels(repository, event, payload);
+    let mut answers = Vec::new();
+    for parcel in parcels {
+        answers.push(post(world, parcel).await);
+    }
+    answers
+}
+
 /// Posts a request and records the status that came back; 0 if there was none.
 pub(crate) async fn post(world: &Shared, parcel: Parcel) -> u16 {
     let kind = match parcel.content_type.as_str() {

@@ -66,12 +66,7 @@ impl GitHub {
     /// Emits an event of a repository to each webhook that receives it. Returns the status of each response; 0 if there
     /// was none.
     pub async fn emit(&self, repository: u64, event: &str, payload: &Value) -> Vec<u16> {
-        let parcels = self.world().parcels(repository, event, payload);
-        let mut answers = Vec::new();
-        for parcel in parcels {
-            answers.push(deliver::post(&self.world, parcel).await);
-        }
-        answers
+        deliver::emit(&self.world, repository, event, payload).await
     }
 
     /// Returns the environment with which `ck8s up` uses it.
