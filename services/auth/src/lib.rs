@@ -14,4 +14,6 @@ mod tasks;
 
 pub use config::{AuthConfig, CertificateConfig, OAuthConfig, SignInConfig};
 pub use error::{AuthError, SignInError, StartError};
-pub use service::{AccessTokenReading, AdminGrant, Auth, Bootstrap, read_access_token};
+#[cfg(feature = "fuzz")]
+pub use service::{AccessTokenReading, read_access_token};
+pub use service::{AdminGrant, Auth, Bootstrap};

@@ -13,5 +13,6 @@ mod store;
 mod tasks;
 
 pub use config::IngressConfig;
+#[cfg(feature = "fuzz")]
 pub use pipeline::reading::{PayloadReading, WebhookReading, read_webhook};
 pub use start::{Ingress, IngressDeps};

@@ -11,4 +11,6 @@ mod tasks;
 
 pub use config::{ManagedProvider, RepositoriesConfig, RepositoriesDeps};
 pub use error::Error;
-pub use service::{Repositories, read_services};
+pub use service::Repositories;
+#[cfg(feature = "fuzz")]
+pub use service::read_services;

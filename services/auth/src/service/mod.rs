@@ -15,6 +15,7 @@ mod sessions;
 mod sign_in;
 mod sign_in_links;
 mod signing_keys;
+#[cfg(feature = "fuzz")]
 mod token_reading;
 mod token_records;
 mod tokens;
@@ -24,6 +25,7 @@ mod worker_certificates;
 pub use auth::Auth;
 pub use initial_credentials::Bootstrap;
 pub use platform_admins::AdminGrant;
+#[cfg(feature = "fuzz")]
 pub use token_reading::{AccessTokenReading, read_access_token};
 
 pub(crate) use call::Call;

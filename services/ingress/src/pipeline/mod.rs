@@ -5,6 +5,7 @@ pub(crate) mod in_flight;
 pub(crate) mod ingest;
 mod outcomes;
 mod prepare;
+#[cfg(feature = "fuzz")]
 pub(crate) mod reading;
 pub(crate) mod repair_queue;
 pub(crate) mod run_creator;

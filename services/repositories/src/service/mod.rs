@@ -34,11 +34,15 @@ mod reseal;
 mod resolve;
 mod rotate_credential;
 mod rotate_webhook_secret;
+#[cfg(feature = "fuzz")]
 mod services_reading;
 mod set_secret;
 mod update;
 mod verify_key_ring;
 
+pub use self::repositories::Repositories;
+#[cfg(feature = "fuzz")]
+pub use self::services_reading::read_services;
 pub(crate) use self::{
     add::AddRepository, delete_old::DeletedRows, may_write::ProviderUser,
     open_secrets::OpenSecrets, pending_changes::RecoveryOutcome, project_secrets::SetProjectSecret,
@@ -46,4 +50,3 @@ pub(crate) use self::{
     rotate_webhook_secret::RotateWebhookSecret, services_file::SyncOutcome, set_secret::SetSecret,
     update::UpdateRepository,
 };
-pub use self::{repositories::Repositories, services_reading::read_services};

@@ -118,6 +118,7 @@ impl<'a> Payload<'a> {
     }
 
     /// Returns how many elements the longest of its lists has.
+    #[cfg(feature = "fuzz")]
     pub(crate) fn longest_list(&self) -> usize {
         let labels = [&self.issue, &self.pull_request, &self.discussion]
             .into_iter()
