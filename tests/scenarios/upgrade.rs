@@ -264,6 +264,8 @@ async fn up_and_back(stop: Stop) {
     assert_eq!(stage.see(&second).await, seen_second);
     let last = stage.push(&"4".repeat(40)).await;
     assert_eq!(last.run_ids.len(), 2);
+    // The embedded database ends with it.
+    stage.stop(Stop::Told).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
