@@ -421,6 +421,46 @@ async fn no_job_and_no_pod_contains_a_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_workload_whose_secret_was_removed_is_adopted_and_its_log_stays_masked() {
+    let Some(cluster) = Cluster::from_env().await else {
+        return;
+    };
+    let services = format!(
+        "version: 1\ntriggers:\n  - name: label\n    on: {{ event: issues, labels: [\"run:dev\"] }}\n    run: {{ image: \"{IMAGE}\", \
+         resources: {{ cpu: 50m, memory: 32Mi }}, secrets: [NPM_TOKEN], \
+         command: 'for i in $(seq 1 20); do echo line $i $NPM_TOKEN; sleep 0.4; done; sleep 1' }}\n"
+    );
+    let (github, token) = repositories::github(&services).await;
+    let setup = Setup::without_worker().github(&github);
+    let world = cluster.world_of(setup).await;
+    let mut first = cluster.worker(&world, "k-1").await;
+    repositories::add(&world, "acme", "acme/one", &token).await;
+    let value = "a-value-that-is-removed-meanwhile";
+    world.admin.set_secret("acme/one", "NPM_TOKEN", value).await;
+    let issue = repositories::issue(501, "acme/one");
+    assert_eq!(github.emit(501, "issues", &issue).await, [202]);
+    let run = until("the run exists", async || {
+        world.admin.all_runs("").await.pop()
+    })
+    .await;
+    until_logged(&world, &run.id, "line 3 ").await;
+    // An empty value removes it.
+    world.admin.set_secret("acme/one", "NPM_TOKEN", "").await;
+    first.program.kill();
+    let _second = cluster.worker(&world, "k-2").await;
+    let ended = world
+        .admin
+        .ends(&run.id, RunState::Succeeded, RunReason::Completed)
+        .await;
+    assert_eq!((ended.attempt, ended.worker_id.as_str()), (1, "k-2"));
+    let expected: String = (1..=20).map(|i| format!("line {i} ***\n")).collect();
+    assert_eq!(world.admin.output(&run.id).await, expected);
+    world.nowhere(&[("the removed secret", value)]).await;
+    drop(world);
+    cluster.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_installations_in_one_cluster_leave_each_other_alone() {
     let Some(cluster) = Cluster::from_env().await else {
         return;
