@@ -936,68 +936,6 @@ pub struct OpenSecretsResponse {
     #[prost(string, repeated, tag = "2")]
     pub withheld_names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
-/// What a prompt is to be made of.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ReadPromptSourcesRequest {
-    /// The repository's id.
-    #[prost(string, tag = "1")]
-    pub repository_id: ::prost::alloc::string::String,
-    /// The number of the issue or pull request; 0: none.
-    #[prost(int64, tag = "2")]
-    pub number: i64,
-    /// Files of the default branch; at most 30.
-    #[prost(string, repeated, tag = "3")]
-    pub paths: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-}
-/// What a prompt is made of.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ReadPromptSourcesResponse {
-    /// The issue or pull request; unset: none was asked for.
-    #[prost(message, optional, tag = "1")]
-    pub thread: ::core::option::Option<Thread>,
-    /// In the request's order; one that is not there is missing.
-    #[prost(message, repeated, tag = "2")]
-    pub files: ::prost::alloc::vec::Vec<SourceFile>,
-}
-/// An issue or a pull request with its discussion.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Thread {
-    /// It is a pull request.
-    #[prost(bool, tag = "1")]
-    pub is_pull_request: bool,
-    /// Its title.
-    #[prost(string, tag = "2")]
-    pub title: ::prost::alloc::string::String,
-    /// Who opened it: the login at the provider.
-    #[prost(string, tag = "3")]
-    pub author: ::prost::alloc::string::String,
-    /// Its text, in Markdown.
-    #[prost(string, tag = "4")]
-    pub body: ::prost::alloc::string::String,
-    /// The newest 200, the oldest first; none by ck8s itself.
-    #[prost(message, repeated, tag = "5")]
-    pub comments: ::prost::alloc::vec::Vec<ThreadComment>,
-}
-/// A comment of an issue or pull request.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ThreadComment {
-    /// Who wrote it: the login at the provider.
-    #[prost(string, tag = "1")]
-    pub author: ::prost::alloc::string::String,
-    /// Its text, in Markdown.
-    #[prost(string, tag = "2")]
-    pub body: ::prost::alloc::string::String,
-}
-/// A file of the repository.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct SourceFile {
-    /// Its path.
-    #[prost(string, tag = "1")]
-    pub path: ::prost::alloc::string::String,
-    /// Its text.
-    #[prost(string, tag = "2")]
-    pub text: ::prost::alloc::string::String,
-}
 /// Generated client implementations.
 pub mod repositories_service_client {
     #![allow(
@@ -1602,37 +1540,6 @@ pub mod repositories_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Reads what the prompt of an agent is made of: an issue or pull request with its discussion, and files of the
-        /// default branch. FAILED_PRECONDITION: ck8s has no credential for the repository.
-        pub async fn read_prompt_sources(
-            &mut self,
-            request: impl tonic::IntoRequest<super::ReadPromptSourcesRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ReadPromptSourcesResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/ck8s.repositories.v1.RepositoriesService/ReadPromptSources",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new(
-                        "ck8s.repositories.v1.RepositoriesService",
-                        "ReadPromptSources",
-                    ),
-                );
-            self.inner.unary(req, path, codec).await
-        }
         /// Lists the deliveries that the hooks of repositories have attempted since the last such list.
         pub async fn list_hook_deliveries(
             &mut self,
@@ -1877,15 +1784,6 @@ pub mod repositories_service_server {
             request: tonic::Request<super::MayWriteRequest>,
         ) -> std::result::Result<
             tonic::Response<super::MayWriteResponse>,
-            tonic::Status,
-        >;
-        /// Reads what the prompt of an agent is made of: an issue or pull request with its discussion, and files of the
-        /// default branch. FAILED_PRECONDITION: ck8s has no credential for the repository.
-        async fn read_prompt_sources(
-            &self,
-            request: tonic::Request<super::ReadPromptSourcesRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ReadPromptSourcesResponse>,
             tonic::Status,
         >;
         /// Lists the deliveries that the hooks of repositories have attempted since the last such list.
@@ -2792,55 +2690,6 @@ pub mod repositories_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = MayWriteSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/ck8s.repositories.v1.RepositoriesService/ReadPromptSources" => {
-                    #[allow(non_camel_case_types)]
-                    struct ReadPromptSourcesSvc<T: RepositoriesService>(pub Arc<T>);
-                    impl<
-                        T: RepositoriesService,
-                    > tonic::server::UnaryService<super::ReadPromptSourcesRequest>
-                    for ReadPromptSourcesSvc<T> {
-                        type Response = super::ReadPromptSourcesResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::ReadPromptSourcesRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as RepositoriesService>::read_prompt_sources(
-                                        &inner,
-                                        request,
-                                    )
-                                    .await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = ReadPromptSourcesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

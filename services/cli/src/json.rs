@@ -45,7 +45,7 @@ contract_messages! {
     "ck8s.ingress.v1" ingress: Delivery;
     "ck8s.repositories.v1" repositories: Repository AddRepositoryResponse RemoveRepositoryResponse RotateWebhookSecretResponse
         CheckRepositoryResponse MendRepositoryResponse Secret SetProjectSecretResponse;
-    "ck8s.runs.v1" runs: Run FlowEvent ExplainRunResponse WatchRunsResponse Slot SetSlotsResponse ReleaseSlotResponse Worker Activity AgentReport;
+    "ck8s.runs.v1" runs: Run FlowEvent ExplainRunResponse WatchRunsResponse Slot SetSlotsResponse ReleaseSlotResponse Worker;
 }
 
 /// A message that serializes as this module says.

@@ -7,7 +7,6 @@ mod comments;
 mod config;
 mod contents;
 mod credential_state;
-mod discussion;
 mod hook_deliveries;
 mod hooks;
 mod installation_tokens;

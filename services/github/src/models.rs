@@ -138,17 +138,6 @@ pub(crate) struct ChangedFile {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Issue {
-    pub title: String,
-    #[serde(default)]
-    pub body: Option<String>,
-    pub user: Option<User>,
-    /// Set for pull requests.
-    #[serde(default)]
-    pub pull_request: Option<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
 pub(crate) struct Comment {
     pub id: i64,
     #[serde(default)]

@@ -77,11 +77,6 @@ pub(crate) const SET_STATUS: Operation = Operation {
     permission: STATUSES,
     resource: "such commit",
 };
-pub(crate) const GET_ISSUE: Operation = Operation {
-    action: "read issues and pull requests",
-    permission: ISSUES,
-    resource: "such issue or pull request",
-};
 pub(crate) const LIST_COMMENTS: Operation = Operation {
     action: "read comments",
     permission: ISSUES,

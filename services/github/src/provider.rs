@@ -1,9 +1,9 @@
 //! `RepositoryProvider` for GitHub: each method is the inherent one of the same name, in the file of its resource.
 use async_trait::async_trait;
 use ck8s_provider::{
-    Actor, ChangeSet, ChangedFiles, CommitStatus, Credential, DeliveryAttempt, Discussion,
-    FileLookup, Hook, HookSpec, MissingPermission, ProviderError, PullRequestHead, Quota, Remote,
-    RepositoryProvider, Thread,
+    Actor, ChangeSet, ChangedFiles, CommitStatus, Credential, DeliveryAttempt, FileLookup, Hook,
+    HookSpec, MissingPermission, ProviderError, PullRequestHead, Quota, Remote, RepositoryProvider,
+    Thread,
 };
 use time::OffsetDateTime;
 
@@ -68,15 +68,6 @@ impl RepositoryProvider for GitHub {
         change: &ChangeSet,
     ) -> Result<ChangedFiles, ProviderError> {
         Self::changed_files(self, credential, repository, change).await
-    }
-
-    async fn discussion(
-        &self,
-        credential: &Credential,
-        repository: &Remote,
-        thread: &Thread,
-    ) -> Result<Discussion, ProviderError> {
-        Self::discussion(self, credential, repository, thread).await
     }
 
     async fn list_hooks(

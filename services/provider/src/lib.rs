@@ -9,7 +9,6 @@ pub use credential::Credential;
 pub use error::ProviderError;
 pub use provider::RepositoryProvider;
 pub use types::{
-    Actor, ChangeSet, ChangedFiles, CommitState, CommitStatus, DeliveryAttempt, Discussion,
-    DiscussionComment, FileLookup, HeadRepository, Hook, HookSpec, MissingPermission,
-    PullRequestHead, Quota, Remote, Thread,
+    Actor, ChangeSet, ChangedFiles, CommitState, CommitStatus, DeliveryAttempt, FileLookup,
+    HeadRepository, Hook, HookSpec, MissingPermission, PullRequestHead, Quota, Remote, Thread,
 };

@@ -6,8 +6,8 @@ use crate::{
     credential::Credential,
     error::ProviderError,
     types::{
-        Actor, ChangeSet, ChangedFiles, CommitStatus, DeliveryAttempt, Discussion, FileLookup,
-        Hook, HookSpec, MissingPermission, PullRequestHead, Quota, Remote, Thread,
+        Actor, ChangeSet, ChangedFiles, CommitStatus, DeliveryAttempt, FileLookup, Hook, HookSpec,
+        MissingPermission, PullRequestHead, Quota, Remote, Thread,
     },
 };
 
@@ -68,14 +68,6 @@ pub trait RepositoryProvider: Send + Sync {
         repository: &Remote,
         change: &ChangeSet,
     ) -> Result<ChangedFiles, ProviderError>;
-
-    /// Returns an issue or a pull request and what people wrote there.
-    async fn discussion(
-        &self,
-        credential: &Credential,
-        repository: &Remote,
-        thread: &Thread,
-    ) -> Result<Discussion, ProviderError>;
 
     /// Returns the repository's hooks that post to this URL.
     async fn list_hooks(

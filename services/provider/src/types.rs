@@ -13,30 +13,6 @@ pub struct Remote {
     pub default_branch: String,
 }
 
-/// An issue or a pull request, and what people wrote there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Discussion {
-    /// Whether it is a pull request.
-    pub is_pull_request: bool,
-    /// Its title.
-    pub title: String,
-    /// Who opened it.
-    pub author: String,
-    /// Its text.
-    pub body: String,
-    /// The oldest first; not those of our own account.
-    pub comments: Vec<DiscussionComment>,
-}
-
-/// What somebody wrote in a discussion.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiscussionComment {
-    /// Who.
-    pub author: String,
-    /// What.
-    pub body: String,
-}
-
 /// A permission that ck8s needs and a credential does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingPermission {

@@ -1,6 +1,6 @@
 //! Converts between the messages of the contract and the types of the service.
 use ck8s_proto::{repositories::v1 as pb, runs::v1 as runs};
-use ck8s_provider::{ChangeSet, ChangedFiles, Credential, Discussion, PullRequestHead};
+use ck8s_provider::{ChangeSet, ChangedFiles, Credential, PullRequestHead};
 use ck8s_rpc::{
     convert::{moment, reason_from_pb, spec_to_pb, state_from_pb, timestamp, trigger_from_pb},
     status,
@@ -24,23 +24,6 @@ use crate::{
 
 /// Bounds a token or a private key: an RSA key in PEM has about 3 KiB.
 const MAX_CREDENTIAL_BYTES: usize = 16 * 1024;
-
-/// A discussion for the wire.
-pub(crate) fn discussion(discussion: Discussion) -> pb::Thread {
-    let comments = discussion.comments.into_iter();
-    pb::Thread {
-        is_pull_request: discussion.is_pull_request,
-        title: discussion.title,
-        author: discussion.author,
-        body: discussion.body,
-        comments: comments
-            .map(|comment| pb::ThreadComment {
-                author: comment.author,
-                body: comment.body,
-            })
-            .collect(),
-    }
-}
 
 /// A repository for the wire, with what its services.yaml says.
 pub(crate) fn repository(view: RepositoryView) -> pb::Repository {

@@ -1,9 +1,6 @@
 //! Conversions between the contract's shared messages and the domain's types.
 use ck8s_proto::{policy::v1 as policy, runs::v1 as pb};
-use ck8s_types::{
-    AgentPreset, AgentSpec, Checkout, Invalid, Outputs, ProjectRole, RunReason, RunSpec, RunState,
-    RunTrigger, Timeouts, UnknownWord,
-};
+use ck8s_types::{Invalid, ProjectRole, RunReason, RunSpec, RunState, RunTrigger, Timeouts};
 use prost_types::Timestamp;
 use time::OffsetDateTime;
 use tonic::Status;
@@ -153,52 +150,7 @@ pub fn spec_to_pb(spec: RunSpec) -> pb::RunSpec {
         labels: spec.labels,
         egress: spec.egress,
         max_attempts: spec.max_attempts,
-        agent: spec.agent.map(agent_to_pb),
     }
-}
-
-/// Returns what surrounds a command, for the wire.
-#[must_use]
-pub fn agent_to_pb(agent: AgentSpec) -> pb::AgentSpec {
-    pb::AgentSpec {
-        preset: agent.preset.map_or("", AgentPreset::as_str).to_owned(),
-        model: agent.model,
-        prompt_files: agent.prompt_files,
-        checkout: agent.checkout.map(|checkout| pb::Checkout {
-            depth: checkout.depth,
-        }),
-        outputs: Some(pb::Outputs {
-            pull_request: agent.outputs.pull_request,
-            comment: agent.outputs.comment,
-        }),
-    }
-}
-
-/// Reads what surrounds a command. The error names an agent that nobody knows.
-fn agent_from_pb(agent: pb::AgentSpec) -> Result<AgentSpec, Invalid> {
-    let preset = match agent.preset.as_str() {
-        "" => None,
-        word => Some(word.parse().map_err(|error: UnknownWord| Invalid {
-            field: "spec.agent.preset",
-            problem: error.to_string(),
-        })?),
-    };
-    let outputs = agent.outputs.unwrap_or_default();
-    Ok(AgentSpec {
-        preset,
-        model: agent.model,
-        prompt_files: agent.prompt_files,
-        checkout: agent.checkout.map(|checkout| Checkout {
-            depth: match checkout.depth {
-                0 => Checkout::default().depth,
-                depth => depth,
-            },
-        }),
-        outputs: Outputs {
-            pull_request: outputs.pull_request,
-            comment: outputs.comment,
-        },
-    })
 }
 
 /// Reads a spec from the wire, checks it and fills in the defaults.
@@ -229,7 +181,6 @@ pub fn spec_from_pb(spec: pb::RunSpec) -> Result<RunSpec, Invalid> {
         labels: spec.labels,
         egress: spec.egress,
         max_attempts: spec.max_attempts,
-        agent: spec.agent.map(agent_from_pb).transpose()?,
     }
     .checked()
 }

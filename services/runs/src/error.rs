@@ -12,9 +12,6 @@ pub enum RunsError {
     /// There is no such run.
     #[error("no run {0}")]
     NoRun(RunId),
-    /// The run's agent was given no prompt.
-    #[error("no prompt of run {0}")]
-    NoPrompt(RunId),
     /// There is no such worker.
     #[error("no worker {0:?}")]
     NoWorker(String),
@@ -63,12 +60,6 @@ pub enum RunsError {
     /// Another database gave the cursor out: another cluster, or this one beyond the dump it was restored from.
     #[error("this cursor is another database's: list again")]
     CursorForeign,
-    /// Another attempt of the run is the current one.
-    #[error("attempt {1} of run {0} is the current one")]
-    OtherAttempt(RunId, i32),
-    /// A file that the prompt is to be made of is not there.
-    #[error("the default branch has no file {0}, which `prompt` names")]
-    PromptFileMissing(String),
     /// The lease is not the caller's any more.
     #[error("lease of run {0}: stale epoch")]
     Stale(RunId),
@@ -124,7 +115,6 @@ impl From<RunsError> for Status {
     fn from(error: RunsError) -> Self {
         match error {
             RunsError::NoRun(id) => status::not_found("run", id),
-            RunsError::NoPrompt(id) => status::not_found("prompt of run", id),
             RunsError::NoWorker(id) => status::not_found("worker", id),
             RunsError::SlotFree(ref project, slot) => status::error(
                 Code::FailedPrecondition,
@@ -167,10 +157,6 @@ impl From<RunsError> for Status {
             }
             RunsError::CursorForeign => {
                 status::error(Code::OutOfRange, "CURSOR_FOREIGN", error.to_string(), &[])
-            }
-            RunsError::OtherAttempt(..) => status::precondition("OTHER_ATTEMPT", error.to_string()),
-            RunsError::PromptFileMissing(_) => {
-                status::precondition("PROMPT_FILE_MISSING", error.to_string())
             }
             RunsError::Stale(_) => status::aborted("STALE_EPOCH", error.to_string()),
             RunsError::StreamEnded(end) => stream_end(end),

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use ck8s_batch::Batches;
 use ck8s_db::listen::Listener;
 use ck8s_proto::runs::v1::{
-    agent_service_server::AgentServiceServer, lease_service_server::LeaseServiceServer,
-    runs_service_server::RunsServiceServer,
+    lease_service_server::LeaseServiceServer, runs_service_server::RunsServiceServer,
 };
 use ck8s_rpc::mesh::{Channel, MAX_MESSAGE_BYTES};
 use sqlx::PgPool;
@@ -15,7 +14,7 @@ use crate::{
     config::RunsConfig,
     engine::{self, Connections, Engine, EngineParts, Queues},
     error::RunsError,
-    grpc::{AgentHandler, LeaseHandler, RunsHandler},
+    grpc::{LeaseHandler, RunsHandler},
     peers::Peers,
     store, tasks,
 };
@@ -75,13 +74,6 @@ impl Runs {
     #[must_use]
     pub fn runs_server(&self) -> RunsServiceServer<RunsHandler> {
         RunsServiceServer::new(RunsHandler::new(self.engine.clone()))
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
-    }
-
-    /// `AgentService`.
-    #[must_use]
-    pub fn agent_server(&self) -> AgentServiceServer<AgentHandler> {
-        AgentServiceServer::new(AgentHandler::new(self.engine.clone()))
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 

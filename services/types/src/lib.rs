@@ -1,9 +1,7 @@
 #![doc = include_str!("../README.md")]
-mod agent;
 mod closed_set;
 mod event;
 mod id;
-mod invalid;
 mod lease;
 mod role;
 mod run_reason;
@@ -12,27 +10,20 @@ mod secret;
 mod spec;
 mod text;
 mod time;
-mod work_branch;
 mod written_spec;
 
-pub use agent::{
-    AGENT_LABEL, ActivityKind, AgentPreset, AgentSpec, Checkout, MAX_CHECKOUT_DEPTH, OutcomeKind,
-    Outputs, UsageSource, is_repository_path,
-};
 pub use closed_set::UnknownWord;
 pub use event::EventKind;
 pub use id::{
     DeliveryId, InstallationId, InstanceId, InvalidId, ProjectId, ReplicaId, RepositoryId,
     RequestId, RunId, SessionId, TokenId, UserId, WorkerId,
 };
-pub use invalid::Invalid;
 pub use lease::{Epoch, LeaseRef, Slot};
 pub use role::ProjectRole;
 pub use run_reason::RunReason;
 pub use run_state::RunState;
 pub use secret::MIN_MASKED_SECRET_BYTES;
-pub use spec::{RunSpec, RunTrigger, Timeouts};
+pub use spec::{Invalid, RunSpec, RunTrigger, Timeouts};
 pub use text::without_nul;
 pub use time::{from_unix_ms, now_ms};
-pub use work_branch::WorkBranch;
 pub use written_spec::{is_cpu, is_egress, is_memory};

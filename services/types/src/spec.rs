@@ -2,12 +2,28 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
-use super::{
-    agent::{AGENT_LABEL, AgentSpec},
-    invalid::Invalid,
-    text::without_nul,
-};
+use super::text::without_nul;
+
+/// A value that is not valid, with the field that holds it.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[error("{field}: {problem}")]
+pub struct Invalid {
+    /// The field's path in the contract's words.
+    pub field: &'static str,
+    /// What is wrong, in words.
+    pub problem: String,
+}
+
+impl Invalid {
+    fn new(field: &'static str, problem: impl Into<String>) -> Self {
+        Self {
+            field,
+            problem: problem.into(),
+        }
+    }
+}
 
 /// What a run executes. Zero and empty mean the default, as in the contract.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -48,9 +64,6 @@ pub struct RunSpec {
     pub egress: Vec<String>,
     /// Attempts in all if the workload is lost.
     pub max_attempts: i32,
-    /// What ck8s-agent does around the command; none: the command runs alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub agent: Option<AgentSpec>,
 }
 
 /// How long a run may wait, start and run; in whole seconds.
@@ -95,10 +108,6 @@ impl RunSpec {
         self.check_command()?;
         self.check_environment()?;
         self.check_scheduling()?;
-        if let Some(agent) = &self.agent {
-            agent.check(!self.command.is_empty())?;
-            self.labels.push(AGENT_LABEL.to_owned());
-        }
         if self.max_attempts == 0 {
             self.max_attempts = DEFAULT_MAX_ATTEMPTS;
         }
@@ -170,8 +179,7 @@ impl RunSpec {
             let problem = "longer than 200 bytes";
             return Err(Invalid::new("spec.concurrency_group", problem));
         }
-        let own = self.labels.iter().filter(|l| *l != AGENT_LABEL);
-        if self.labels.iter().any(|l| l.is_empty() || l.len() > 100) || own.count() > 20 {
+        if self.labels.iter().any(|l| l.is_empty() || l.len() > 100) || self.labels.len() > 20 {
             return Err(Invalid::new(
                 "spec.labels",
                 "at most 20, each 1 to 100 bytes",

@@ -2,7 +2,7 @@
 //! stored spec may be older than a rule, and is not held to it.
 use std::net::IpAddr;
 
-use super::{invalid::Invalid, spec::RunSpec};
+use super::spec::{Invalid, RunSpec};
 
 impl RunSpec {
     /// Checks the texts that only Kubernetes reads: what it would refuse later is refused now.

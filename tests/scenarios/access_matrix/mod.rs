@@ -4,7 +4,6 @@
 mod call;
 mod callers;
 mod expect;
-mod methods;
 mod requests;
 
 use std::collections::BTreeSet;
@@ -35,7 +34,7 @@ async fn every_method_does_for_every_caller_what_its_rule_says() {
         .map(|m| &*m.path)
         .collect();
     assert!(unthought.is_empty(), "without a rule: {unthought:?}");
-    let named: BTreeSet<&str> = methods::METHODS.iter().map(|(path, _)| *path).collect();
+    let named: BTreeSet<&str> = requests::METHODS.iter().map(|(path, _)| *path).collect();
     let there: BTreeSet<&str> = methods.iter().map(|m| &*m.path).collect();
     assert_eq!(named, there, "what the matrix asks for, and the contract");
 

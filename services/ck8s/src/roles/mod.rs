@@ -38,11 +38,7 @@ pub(crate) const ROLES: &[Role] = &[
     },
     Role {
         name: "runs",
-        services: &[
-            "ck8s.runs.v1.RunsService",
-            "ck8s.runs.v1.LeaseService",
-            "ck8s.runs.v1.AgentService",
-        ],
+        services: &["ck8s.runs.v1.RunsService", "ck8s.runs.v1.LeaseService"],
         needs: &["repositories", "auth"],
         asks: &[],
         database: Some((ServiceRole::Runs, 10)),

@@ -84,7 +84,6 @@ impl LocalServices {
                 routes
                     .add_service(service.runs_server())
                     .add_service(service.lease_server())
-                    .add_service(service.agent_server())
             }
             _ => routes,
         };

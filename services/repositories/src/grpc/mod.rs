@@ -13,7 +13,6 @@ mod may_write;
 mod mend_repository;
 mod note_delivery;
 mod open_secrets;
-mod read_prompt_sources;
 mod redeliver_hook_deliveries;
 mod remove_repository;
 mod reseal;

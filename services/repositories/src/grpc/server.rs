@@ -5,9 +5,8 @@ use tonic::{Request, Response, Status};
 use super::{
     add_repository, check_repository, get_repository, list_hook_deliveries, list_project_secrets,
     list_repositories, list_scheduled_repositories, may_write, mend_repository, note_delivery,
-    open_secrets, read_prompt_sources, redeliver_hook_deliveries, remove_repository, reseal,
-    resolve_repositories, rotate_credential, rotate_webhook_secret, set_project_secret, set_secret,
-    update_repository,
+    open_secrets, redeliver_hook_deliveries, remove_repository, reseal, resolve_repositories,
+    rotate_credential, rotate_webhook_secret, set_project_secret, set_secret, update_repository,
 };
 use crate::service::Repositories;
 
@@ -152,15 +151,6 @@ impl RepositoriesService for RepositoriesServer {
         request: Request<pb::NoteDeliveryRequest>,
     ) -> Result<Response<pb::NoteDeliveryResponse>, Status> {
         note_delivery::call(&self.0, request)
-            .await
-            .map(Response::new)
-    }
-
-    async fn read_prompt_sources(
-        &self,
-        request: Request<pb::ReadPromptSourcesRequest>,
-    ) -> Result<Response<pb::ReadPromptSourcesResponse>, Status> {
-        read_prompt_sources::call(&self.0, request)
             .await
             .map(Response::new)
     }

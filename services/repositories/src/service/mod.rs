@@ -27,7 +27,6 @@ mod mend;
 mod note_delivery;
 mod open_secrets;
 mod project_secrets;
-mod prompt_sources;
 mod redeliver;
 mod remove;
 mod reseal;
@@ -46,7 +45,6 @@ pub use self::services_reading::read_services;
 pub(crate) use self::{
     add::AddRepository, delete_old::DeletedRows, may_write::ProviderUser,
     open_secrets::OpenSecrets, pending_changes::RecoveryOutcome, project_secrets::SetProjectSecret,
-    prompt_sources::PromptRequest, provider::Provider, report::ReportingOutcome,
-    rotate_webhook_secret::RotateWebhookSecret, services_file::SyncOutcome, set_secret::SetSecret,
-    update::UpdateRepository,
+    provider::Provider, report::ReportingOutcome, rotate_webhook_secret::RotateWebhookSecret,
+    services_file::SyncOutcome, set_secret::SetSecret, update::UpdateRepository,
 };

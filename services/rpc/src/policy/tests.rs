@@ -134,10 +134,6 @@ const EXPECTED: &[(&str, &str)] = &[
         "ingress",
     ),
     (
-        "ck8s.repositories.v1.RepositoriesService/ReadPromptSources",
-        "runs",
-    ),
-    (
         "ck8s.repositories.v1.RepositoriesService/MayWrite",
         "ingress",
     ),
@@ -157,9 +153,6 @@ const EXPECTED: &[(&str, &str)] = &[
     ("ck8s.runs.v1.LeaseService/AppendLog", "worker"),
     ("ck8s.runs.v1.LeaseService/OpenRunSecrets", "worker"),
     ("ck8s.runs.v1.LeaseService/FilterSweepable", "worker"),
-    ("ck8s.runs.v1.AgentService/GetTask", "run"),
-    ("ck8s.runs.v1.AgentService/AppendActivities", "run"),
-    ("ck8s.runs.v1.AgentService/ReportOutcome", "run"),
     ("ck8s.runs.v1.RunsService/ListRuns", "read admin"),
     (
         "ck8s.runs.v1.RunsService/GetRun",
@@ -171,9 +164,6 @@ const EXPECTED: &[(&str, &str)] = &[
     ("ck8s.runs.v1.RunsService/RetryRun", "write admin"),
     ("ck8s.runs.v1.RunsService/ExplainRun", "read admin"),
     ("ck8s.runs.v1.RunsService/WatchRuns", "read admin"),
-    ("ck8s.runs.v1.RunsService/ListActivities", "read admin"),
-    ("ck8s.runs.v1.RunsService/WatchActivities", "read admin"),
-    ("ck8s.runs.v1.RunsService/GetPrompt", "read admin"),
     ("ck8s.runs.v1.RunsService/ListFlowEvents", "read admin run"),
     ("ck8s.runs.v1.RunsService/ReadLog", "read admin run"),
     ("ck8s.runs.v1.RunsService/ListSlots", "read admin"),

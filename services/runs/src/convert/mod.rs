@@ -1,5 +1,4 @@
 //! Between the types of the domain and those of the contract.
-mod agent;
 mod events;
 
 use ck8s_proto::{repositories::v1 as repositories, runs::v1 as pb};
@@ -13,10 +12,7 @@ use ck8s_rpc::{
 use ck8s_types::{Epoch, Invalid, LeaseRef, RunSpec, RunState, Slot};
 use tonic::Status;
 
-pub(crate) use self::{
-    agent::{outcome_from_pb, progress_from_pb},
-    events::event_to_pb,
-};
+pub(crate) use self::events::event_to_pb;
 use crate::{
     domain::{
         DeliveryRun, Explanation, Grant, GrantPurpose, LogAppend, LogAppendResult, LogChunk,

@@ -1,5 +1,4 @@
 //! Types that more than one file needs, and pure decisions: no async, no SQL, no wire, no clock.
-mod agent;
 mod claim;
 mod cluster;
 mod event;
@@ -11,7 +10,6 @@ mod lease;
 mod lease_stream;
 mod log;
 mod page;
-pub(crate) mod prompt;
 mod reason_text;
 mod repository;
 mod run;
@@ -22,9 +20,6 @@ mod transition;
 mod wait;
 mod worker;
 
-pub(crate) use agent::{
-    Activity, ActivityPlace, AgentOutcome, AgentProgress, AgentReport, AgentTask, Attempt, Usage,
-};
 pub(crate) use claim::{ClaimResult, LaneClaim, NewLease, Placement};
 pub(crate) use cluster::{Cluster, Clusters, CursorKey};
 pub(crate) use event::{EventCursor, EventRecord};

@@ -26,8 +26,8 @@ const MAX_QUEUED_TRANSITIONS: usize = 16_384;
 const TRANSITION_WRITERS: usize = 2;
 /// Appends of logs that may wait; more wait at their senders. Each holds at most 1 MiB.
 const MAX_QUEUED_APPENDS: usize = 64;
-/// Runs that a reader of logs or activities may lag behind: it then looks by itself.
-const GROWTH_BACKLOG: usize = 1024;
+/// Runs whose log grew, that a reader of a log may lag behind: it then looks by itself.
+const LOG_GROWTH_BACKLOG: usize = 1024;
 
 /// A process dies with its lease: its guard sees to it. This long after the lease's end it is certainly gone.
 pub(crate) const PROCESS_GONE: Duration = Duration::from_secs(3);
@@ -48,8 +48,6 @@ pub(crate) struct Engine {
     pub log_offsets: LogOffsets,
     /// Runs whose log has grown: wakes those who follow it.
     pub log_growth: broadcast::Sender<RunId>,
-    /// Runs whose agent did something: wakes those who watch it.
-    pub agent_growth: broadcast::Sender<RunId>,
     /// Wakes the dispatcher.
     pub(super) dispatch: Notify,
     /// Wakes the reaper.
@@ -111,8 +109,7 @@ impl Engine {
             clusters,
             shutdown,
             log_offsets: LogOffsets::default(),
-            log_growth: broadcast::channel(GROWTH_BACKLOG).0,
-            agent_growth: broadcast::channel(GROWTH_BACKLOG).0,
+            log_growth: broadcast::channel(LOG_GROWTH_BACKLOG).0,
             dispatch: Notify::new(),
             reap: Notify::new(),
             scheduler: Mutex::default(),

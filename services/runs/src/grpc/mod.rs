@@ -1,6 +1,4 @@
 //! The calls: decode, call the service, encode.
-mod activities;
-mod agent;
 mod create_runs;
 mod explain_run;
 mod flow_events;
@@ -15,6 +13,5 @@ mod slots;
 mod watch_runs;
 mod workers;
 
-pub(crate) use agent::AgentHandler;
 pub(crate) use lease::LeaseHandler;
 pub(crate) use runs_service::RunsHandler;

@@ -56,7 +56,6 @@ pub(super) async fn get_run(
     Ok(pb::GetRunResponse {
         run: Some(found.run.into()),
         cursor: page::encode(&engine.clusters.key(found.cursor)),
-        agent: found.agent.map(Into::into),
     })
 }
 

@@ -5,8 +5,8 @@ use ck8s_proto::runs::v1::{self as pb, runs_service_server::RunsService};
 use tonic::{Request, Response, Status};
 
 use super::{
-    activities, create_runs, explain_run, flow_events, logs, request::Streaming, runs, secrets,
-    slots, watch_runs, workers,
+    create_runs, explain_run, flow_events, logs, request::Streaming, runs, secrets, slots,
+    watch_runs, workers,
 };
 use crate::engine::Engine;
 
@@ -27,7 +27,6 @@ macro_rules! calls {
         impl RunsService for RunsHandler {
             type WatchRunsStream = Streaming<pb::WatchRunsResponse>;
             type ReadLogStream = Streaming<pb::ReadLogResponse>;
-            type WatchActivitiesStream = Streaming<pb::WatchActivitiesResponse>;
 
             async fn watch_runs(&self, request: Request<pb::WatchRunsRequest>) -> Result<Response<Self::WatchRunsStream>, Status> {
                 watch_runs::watch_runs(&self.engine, request).await.map(Response::new)
@@ -35,13 +34,6 @@ macro_rules! calls {
 
             async fn read_log(&self, request: Request<pb::ReadLogRequest>) -> Result<Response<Self::ReadLogStream>, Status> {
                 logs::read_log(&self.engine, request).await.map(Response::new)
-            }
-
-            async fn watch_activities(
-                &self,
-                request: Request<pb::WatchActivitiesRequest>,
-            ) -> Result<Response<Self::WatchActivitiesStream>, Status> {
-                activities::watch_activities(&self.engine, request).await.map(Response::new)
             }
 
             $(async fn $name(&self, request: Request<pb::$request>) -> Result<Response<pb::$response>, Status> {
@@ -57,9 +49,7 @@ calls! {
     create_runs: CreateRunsRequest => CreateRunsResponse = create_runs::create_runs,
     drain_worker: DrainWorkerRequest => DrainWorkerResponse = workers::drain_worker,
     explain_run: ExplainRunRequest => ExplainRunResponse = explain_run::explain_run,
-    get_prompt: GetPromptRequest => GetPromptResponse = activities::get_prompt,
     get_run: GetRunRequest => GetRunResponse = runs::get_run,
-    list_activities: ListActivitiesRequest => ListActivitiesResponse = activities::list_activities,
     list_flow_events: ListFlowEventsRequest => ListFlowEventsResponse = flow_events::list_flow_events,
     list_runs: ListRunsRequest => ListRunsResponse = runs::list_runs,
     list_slots: ListSlotsRequest => ListSlotsResponse = slots::list_slots,

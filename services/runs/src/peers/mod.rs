@@ -9,7 +9,7 @@ use ck8s_types::{ProjectId, RepositoryId};
 
 use self::{projects::Projects, repositories::Repositories};
 use crate::{
-    domain::{Repository, Run, prompt::PromptSources},
+    domain::{Repository, Run},
     error::RunsError,
 };
 
@@ -50,18 +50,6 @@ impl Peers {
         projects: &[ProjectId],
     ) -> Result<Repository, RunsError> {
         self.repositories.get(name, projects).await
-    }
-
-    /// Returns what the prompt of an agent is made of: a thread, if there is a number, and files of the default branch.
-    pub(crate) async fn prompt_sources(
-        &self,
-        repository: RepositoryId,
-        number: i64,
-        paths: Vec<String>,
-    ) -> Result<PromptSources, RunsError> {
-        self.repositories
-            .prompt_sources(repository, number, paths)
-            .await
     }
 
     /// Returns the secrets that a run of a repository names; each must be set, and for this run.

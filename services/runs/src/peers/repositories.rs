@@ -2,14 +2,14 @@
 use std::collections::BTreeMap;
 
 use ck8s_proto::repositories::v1::{
-    GetRepositoryRequest, OpenSecretsRequest, OpenSecretsResponse, ReadPromptSourcesRequest,
-    open_secrets_request::Origin, repositories_service_client::RepositoriesServiceClient,
+    GetRepositoryRequest, OpenSecretsRequest, OpenSecretsResponse, open_secrets_request::Origin,
+    repositories_service_client::RepositoriesServiceClient,
 };
 use ck8s_rpc::{mesh::Channel, status};
 use ck8s_types::{ProjectId, RepositoryId};
 
 use crate::{
-    domain::{Repository, Run, prompt::PromptSources},
+    domain::{Repository, Run},
     error::RunsError,
 };
 
@@ -39,21 +39,6 @@ impl Repositories {
         let repository = repository
             .ok_or_else(|| RunsError::Peer(Box::new(status::not_found("repository", name))))?;
         Repository::try_from(repository)
-    }
-
-    pub(super) async fn prompt_sources(
-        &self,
-        repository: RepositoryId,
-        number: i64,
-        paths: Vec<String>,
-    ) -> Result<PromptSources, RunsError> {
-        let request = ReadPromptSourcesRequest {
-            repository_id: repository.to_string(),
-            number,
-            paths,
-        };
-        let response = self.client.clone().read_prompt_sources(request).await;
-        Ok(response.map_err(Box::new)?.into_inner().into())
     }
 
     pub(super) async fn secrets(

@@ -3,10 +3,10 @@ use ck8s_types::{ProjectId, RunId};
 
 use super::Requester;
 use crate::{
-    domain::{AgentReport, EventCursor, EventRecord, Page, Run, RunFilter},
+    domain::{EventCursor, EventRecord, Page, Run, RunFilter},
     engine::Engine,
     error::RunsError,
-    store::{agents, events, runs},
+    store::{events, runs},
 };
 
 /// Runs, and a cursor from before they were read: a watch from there on misses nothing.
@@ -19,8 +19,6 @@ pub(crate) struct RunList {
 pub(crate) struct RunAt {
     pub run: Run,
     pub cursor: EventCursor,
-    /// What is known of its agent.
-    pub agent: Option<AgentReport>,
 }
 
 /// Lists runs of one project or of all that the requester may see, newest first, older than `before`.
@@ -60,11 +58,7 @@ pub(crate) async fn get_run(
     let mut conn = engine.pool.acquire().await?;
     let cursor = events::horizon(&mut conn).await?;
     let run = requester.run(&mut conn, run_id).await?;
-    let agent = match run.spec.agent {
-        Some(_) => agents::report(&mut conn, run_id).await?,
-        None => None,
-    };
-    Ok(RunAt { run, cursor, agent })
+    Ok(RunAt { run, cursor })
 }
 
 /// Lists the flow events of a run after a place, oldest first.

@@ -1,7 +1,5 @@
 //! The use cases: each opens its transactions, calls the store and the peers, and takes and returns the types of the
 //! domain.
-mod agent_progress;
-mod agent_task;
 mod append_log;
 mod authenticate_run;
 mod cancel_run;
@@ -18,12 +16,9 @@ mod requester;
 mod retry_run;
 mod slots;
 mod start_run;
-mod watch_activities;
 mod watch_runs;
 mod workers;
 
-pub(crate) use agent_progress::{append_activities, report_outcome};
-pub(crate) use agent_task::{agent_task, get_prompt};
 pub(crate) use append_log::append_log;
 pub(crate) use authenticate_run::authenticate_run;
 pub(crate) use cancel_run::cancel_run;
@@ -38,6 +33,5 @@ pub(crate) use requester::Requester;
 pub(crate) use retry_run::retry_run;
 pub(crate) use slots::{list_slots, set_slots};
 pub(crate) use start_run::start_run;
-pub(crate) use watch_activities::{list_activities, watch_activities};
 pub(crate) use watch_runs::{WatchRequest, WatchUpdate, watch_runs};
 pub(crate) use workers::{drain_worker, list_workers};

@@ -1,6 +1,5 @@
 //! All SQL of the service. Rows stay private; functions take a connection, so that the caller decides what is one
 //! transaction.
-pub(crate) mod agents;
 pub(crate) mod claim;
 mod decode;
 pub(crate) mod events;

@@ -105,8 +105,7 @@ pub(crate) async fn finished(
         ), lease AS (
             UPDATE runs.leases l SET state = 'releasing' FROM input i
             WHERE l.run_id = ANY(ARRAY[i.run_id]) AND l.epoch + 0 = i.epoch AND l.worker_id || '' = i.worker_id AND l.state = 'leased'
-            RETURNING l.run_id, l.project_id, l.worker_id, l.epoch, l.attempt, i.state, i.message, i.exit_code,
-                CASE WHEN l.no_change AND i.reason = 'completed' THEN 'no_change' ELSE i.reason END AS reason
+            RETURNING l.run_id, l.project_id, l.worker_id, l.epoch, l.attempt, i.state, i.reason, i.message, i.exit_code
         ), run AS (
             UPDATE runs.runs r SET state = l.state, reason = l.reason, message = l.message, exit_code = l.exit_code, finished_at = now()
             FROM lease l WHERE r.id = ANY(ARRAY[l.run_id]) AND r.state IN ('pending', 'running')

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ck8s/runs/v1/runs.proto.
  */
 export const file_ck8s_runs_v1_runs: GenFile = /*@__PURE__*/
-  fileDesc("ChdjazhzL3J1bnMvdjEvcnVucy5wcm90bxIMY2s4cy5ydW5zLnYxIr4DCgdSdW5TcGVjEg0KBWltYWdlGAEgASgJEg8KB2NvbW1hbmQYAiADKAkSKwoDZW52GAMgAygLMh4uY2s4cy5ydW5zLnYxLlJ1blNwZWMuRW52RW50cnkSDwoHc2VjcmV0cxgEIAMoCRILCgNjcHUYBSABKAkSDgoGbWVtb3J5GAYgASgJEiMKG3Vuc2NoZWR1bGVkX3RpbWVvdXRfc2Vjb25kcxgHIAEoAxIfChdwZW5kaW5nX3RpbWVvdXRfc2Vjb25kcxgIIAEoAxIfChdydW5uaW5nX3RpbWVvdXRfc2Vjb25kcxgJIAEoAxIZChFjb25jdXJyZW5jeV9ncm91cBgKIAEoCRIaChJjYW5jZWxfaW5fcHJvZ3Jlc3MYCyABKAgSEAoIcHJpb3JpdHkYDCABKAUSDgoGbGFiZWxzGA0gAygJEg4KBmVncmVzcxgOIAMoCRIUCgxtYXhfYXR0ZW1wdHMYDyABKAUSJgoFYWdlbnQYECABKAsyFy5jazhzLnJ1bnMudjEuQWdlbnRTcGVjGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEikgEKCUFnZW50U3BlYxIOCgZwcmVzZXQYASABKAkSDQoFbW9kZWwYAiABKAkSFAoMcHJvbXB0X2ZpbGVzGAMgAygJEigKCGNoZWNrb3V0GAQgASgLMhYuY2s4cy5ydW5zLnYxLkNoZWNrb3V0EiYKB291dHB1dHMYBSABKAsyFS5jazhzLnJ1bnMudjEuT3V0cHV0cyIZCghDaGVja291dBINCgVkZXB0aBgBIAEoBSIwCgdPdXRwdXRzEhQKDHB1bGxfcmVxdWVzdBgBIAEoCBIPCgdjb21tZW50GAIgASgIIqQCCgpSdW5UcmlnZ2VyEgwKBG5hbWUYASABKAkSDQoFZXZlbnQYAiABKAkSDgoGYWN0aW9uGAMgASgJEg0KBWFjdG9yGAQgASgJEg4KBm51bWJlchgFIAEoAxINCgV0aXRsZRgGIAEoCRILCgNyZWYYByABKAkSEgoKY29tbWl0X3NoYRgIIAEoCRILCgN1cmwYCSABKAkSEQoJYXJndW1lbnRzGAogASgJEhIKCmNvbW1lbnRfaWQYCyABKAkSFwoPaGVhZF9yZXBvc2l0b3J5GAwgASgJEhgKEHNlY3JldHNfd2l0aGhlbGQYDSABKAgSEgoKYmVmb3JlX3NoYRgOIAEoCRIRCglwdXNoZWRfYXQYDyABKAMSDAoEbm90ZRgUIAEoCSKpBAoDUnVuEgoKAmlkGAEgASgJEhIKCnByb2plY3RfaWQYAiABKAkSFQoNcmVwb3NpdG9yeV9pZBgDIAEoCRIXCg9yZXBvc2l0b3J5X25hbWUYBCABKAkSEwoLZGVsaXZlcnlfaWQYBSABKAkSJQoFc3RhdGUYBiABKA4yFi5jazhzLnJ1bnMudjEuUnVuU3RhdGUSJwoGcmVhc29uGAcgASgOMhcuY2s4cy5ydW5zLnYxLlJ1blJlYXNvbhIPCgdtZXNzYWdlGAggASgJEikKB3RyaWdnZXIYCSABKAsyGC5jazhzLnJ1bnMudjEuUnVuVHJpZ2dlchIjCgRzcGVjGAogASgLMhUuY2s4cy5ydW5zLnYxLlJ1blNwZWMSDwoHYXR0ZW1wdBgLIAEoBRIMCgRzbG90GAwgASgFEhEKCXdvcmtlcl9pZBgNIAEoCRIWCglleGl0X2NvZGUYDiABKAVIAIgBARIQCgh3b3JrbG9hZBgPIAEoCRIvCgtjcmVhdGVfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRfdGltZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoX3RpbWUYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldHJ5X29mGBMgASgJQgwKCl9leGl0X2NvZGUi4QEKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoAxIbChNjYWNoZWRfaW5wdXRfdG9rZW5zGAIgASgDEhUKDW91dHB1dF90b2tlbnMYAyABKAMSGAoQcmVhc29uaW5nX3Rva2VucxgEIAEoAxINCgV0dXJucxgFIAEoBRIVCghjb3N0X3VzZBgGIAEoAUgAiAEBEikKBnNvdXJjZRgHIAEoDjIZLmNrOHMucnVucy52MS5Vc2FnZVNvdXJjZRIWCg5jb3N0X2VzdGltYXRlZBgIIAEoCEILCglfY29zdF91c2QinwEKB091dGNvbWUSJwoEa2luZBgBIAEoDjIZLmNrOHMucnVucy52MS5PdXRjb21lS2luZBIOCgZicmFuY2gYAiABKAkSEgoKY29tbWl0X3NoYRgDIAEoCRIQCghiYXNlX3NoYRgEIAEoCRIVCg1maWxlc19jaGFuZ2VkGAUgASgFEg0KBXRpdGxlGAYgASgJEg8KB3N1bW1hcnkYByABKAkioQEKC0FnZW50UmVwb3J0Eg8KB2F0dGVtcHQYASABKAUSEgoKc2Vzc2lvbl9pZBgCIAEoCRINCgVtb2RlbBgDIAEoCRIiCgV1c2FnZRgEIAEoCzITLmNrOHMucnVucy52MS5Vc2FnZRImCgdvdXRjb21lGAUgASgLMhUuY2s4cy5ydW5zLnYxLk91dGNvbWUSEgoKYWN0aXZpdGllcxgGIAEoAyLpAQoIQWN0aXZpdHkSEAoIc2VxdWVuY2UYASABKAMSKAoEa2luZBgCIAEoDjIaLmNrOHMucnVucy52MS5BY3Rpdml0eUtpbmQSDQoFdGl0bGUYAyABKAkSDAoEdGV4dBgEIAEoCRIoCgR0aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtkdXJhdGlvbl9tcxgGIAEoAxIWCglleGl0X2NvZGUYByABKAVIAIgBARIOCgZmYWlsZWQYCCABKAgSDwoHYXR0ZW1wdBgJIAEoBUIMCgpfZXhpdF9jb2RlIqoBCglGbG93RXZlbnQSDgoGY3Vyc29yGAEgASgJEgwKBGtpbmQYAiABKAkSEgoKcHJvamVjdF9pZBgDIAEoCRIOCgZydW5faWQYBCABKAkSDQoFYWN0b3IYBSABKAkSDwoHbWVzc2FnZRgGIAEoCRIRCglkYXRhX2pzb24YByABKAkSKAoEdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi6wEKBFNsb3QSEgoKcHJvamVjdF9pZBgBIAEoCRIOCgZudW1iZXIYAiABKAUSJgoFc3RhdGUYAyABKA4yFy5jazhzLnJ1bnMudjEuU2xvdFN0YXRlEg4KBnJ1bl9pZBgEIAEoCRIRCgl3b3JrZXJfaWQYBSABKAkSEwoLbGVhc2VfZXBvY2gYBiABKAMSLwoLbGVhc2VfdW50aWwYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmxlYXNlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wItcBCgZXb3JrZXISCgoCaWQYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkSEAoIZXhlY3V0b3IYAyABKAkSDgoGbGFiZWxzGAQgAygJEhAKCGNhcGFjaXR5GAUgASgFEg4KBmxlYXNlcxgGIAEoBRIoCgVzdGF0ZRgHIAEoDjIZLmNrOHMucnVucy52MS5Xb3JrZXJTdGF0ZRItCglzZWVuX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3ZlcnNpb24YCSABKAkijAEKCExvZ0NodW5rEg4KBm9mZnNldBgBIAEoAxIMCgRkYXRhGAIgASgMEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKBnN0cmVhbRgEIAEoDjIXLmNrOHMucnVucy52MS5Mb2dTdHJlYW0SDwoHYXR0ZW1wdBgFIAEoBSqaAQoIUnVuU3RhdGUSGQoVUlVOX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRUlVOX1NUQVRFX1BFTkRJTkcQARIVChFSVU5fU1RBVEVfUlVOTklORxACEhcKE1JVTl9TVEFURV9TVUNDRUVERUQQAxIUChBSVU5fU1RBVEVfRkFJTEVEEAQSFgoSUlVOX1NUQVRFX0NBTkNFTEVEEAUq6QMKCVJ1blJlYXNvbhIaChZSVU5fUkVBU09OX1VOU1BFQ0lGSUVEEAASGAoUUlVOX1JFQVNPTl9DT01QTEVURUQQARIYChRSVU5fUkVBU09OX05PX0NIQU5HRRACEhoKFlJVTl9SRUFTT05fQUdFTlRfRVJST1IQAxIYChRSVU5fUkVBU09OX1RJTUVEX09VVBAEEhoKFlJVTl9SRUFTT05fVU5TQ0hFRFVMRUQQBRIeChpSVU5fUkVBU09OX1NUQVJUX1RJTUVEX09VVBAGEhkKFVJVTl9SRUFTT05fSU1BR0VfUFVMTBAHEhkKFVJVTl9SRUFTT05fT09NX0tJTExFRBAIEhYKElJVTl9SRUFTT05fRVZJQ1RFRBAJEhoKFlJVTl9SRUFTT05fV09SS0VSX0xPU1QQChIfChtSVU5fUkVBU09OX0NBTkNFTEVEX0JZX1VTRVIQCxIZChVSVU5fUkVBU09OX1NVUEVSU0VERUQQDBIbChdSVU5fUkVBU09OX1FVT1RBX0RFTklFRBANEhwKGFJVTl9SRUFTT05fVU5TQ0hFRFVMQUJMRRAOEhsKF1JVTl9SRUFTT05fQ09ORklHX0VSUk9SEA8SHAoYUlVOX1JFQVNPTl9XT1JLTE9BRF9MT1NUEBAqWwoLVXNhZ2VTb3VyY2USHAoYVVNBR0VfU09VUkNFX1VOU1BFQ0lGSUVEEAASFgoSVVNBR0VfU09VUkNFX0FHRU5UEAESFgoSVVNBR0VfU09VUkNFX1NURVBTEAIqfgoLT3V0Y29tZUtpbmQSHAoYT1VUQ09NRV9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUT1VUQ09NRV9LSU5EX0NIQU5HRVMQARIaChZPVVRDT01FX0tJTkRfTk9fQ0hBTkdFEAISGwoXT1VUQ09NRV9LSU5EX0lOQ09NUExFVEUQAyrIAQoMQWN0aXZpdHlLaW5kEh0KGUFDVElWSVRZX0tJTkRfVU5TUEVDSUZJRUQQABIZChVBQ1RJVklUWV9LSU5EX01FU1NBR0UQARIWChJBQ1RJVklUWV9LSU5EX1RPT0wQAhIdChlBQ1RJVklUWV9LSU5EX0ZJTEVfQ0hBTkdFEAMSFgoSQUNUSVZJVFlfS0lORF9QTEFOEAQSFwoTQUNUSVZJVFlfS0lORF9FUlJPUhAFEhYKEkFDVElWSVRZX0tJTkRfTk9URRAGKm0KCVNsb3RTdGF0ZRIaChZTTE9UX1NUQVRFX1VOU1BFQ0lGSUVEEAASEwoPU0xPVF9TVEFURV9GUkVFEAESFQoRU0xPVF9TVEFURV9MRUFTRUQQAhIYChRTTE9UX1NUQVRFX1JFTEVBU0lORxADKoEBCgtXb3JrZXJTdGF0ZRIcChhXT1JLRVJfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZXT1JLRVJfU1RBVEVfQ09OTkVDVEVEEAESGQoVV09SS0VSX1NUQVRFX0RSQUlOSU5HEAISHQoZV09SS0VSX1NUQVRFX0RJU0NPTk5FQ1RFRBADKlUKCUxvZ1N0cmVhbRIaChZMT0dfU1RSRUFNX1VOU1BFQ0lGSUVEEAASFQoRTE9HX1NUUkVBTV9PVVRQVVQQARIVChFMT0dfU1RSRUFNX1NZU1RFTRACYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("ChdjazhzL3J1bnMvdjEvcnVucy5wcm90bxIMY2s4cy5ydW5zLnYxIpYDCgdSdW5TcGVjEg0KBWltYWdlGAEgASgJEg8KB2NvbW1hbmQYAiADKAkSKwoDZW52GAMgAygLMh4uY2s4cy5ydW5zLnYxLlJ1blNwZWMuRW52RW50cnkSDwoHc2VjcmV0cxgEIAMoCRILCgNjcHUYBSABKAkSDgoGbWVtb3J5GAYgASgJEiMKG3Vuc2NoZWR1bGVkX3RpbWVvdXRfc2Vjb25kcxgHIAEoAxIfChdwZW5kaW5nX3RpbWVvdXRfc2Vjb25kcxgIIAEoAxIfChdydW5uaW5nX3RpbWVvdXRfc2Vjb25kcxgJIAEoAxIZChFjb25jdXJyZW5jeV9ncm91cBgKIAEoCRIaChJjYW5jZWxfaW5fcHJvZ3Jlc3MYCyABKAgSEAoIcHJpb3JpdHkYDCABKAUSDgoGbGFiZWxzGA0gAygJEg4KBmVncmVzcxgOIAMoCRIUCgxtYXhfYXR0ZW1wdHMYDyABKAUaKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKkAgoKUnVuVHJpZ2dlchIMCgRuYW1lGAEgASgJEg0KBWV2ZW50GAIgASgJEg4KBmFjdGlvbhgDIAEoCRINCgVhY3RvchgEIAEoCRIOCgZudW1iZXIYBSABKAMSDQoFdGl0bGUYBiABKAkSCwoDcmVmGAcgASgJEhIKCmNvbW1pdF9zaGEYCCABKAkSCwoDdXJsGAkgASgJEhEKCWFyZ3VtZW50cxgKIAEoCRISCgpjb21tZW50X2lkGAsgASgJEhcKD2hlYWRfcmVwb3NpdG9yeRgMIAEoCRIYChBzZWNyZXRzX3dpdGhoZWxkGA0gASgIEhIKCmJlZm9yZV9zaGEYDiABKAkSEQoJcHVzaGVkX2F0GA8gASgDEgwKBG5vdGUYFCABKAkiqQQKA1J1bhIKCgJpZBgBIAEoCRISCgpwcm9qZWN0X2lkGAIgASgJEhUKDXJlcG9zaXRvcnlfaWQYAyABKAkSFwoPcmVwb3NpdG9yeV9uYW1lGAQgASgJEhMKC2RlbGl2ZXJ5X2lkGAUgASgJEiUKBXN0YXRlGAYgASgOMhYuY2s4cy5ydW5zLnYxLlJ1blN0YXRlEicKBnJlYXNvbhgHIAEoDjIXLmNrOHMucnVucy52MS5SdW5SZWFzb24SDwoHbWVzc2FnZRgIIAEoCRIpCgd0cmlnZ2VyGAkgASgLMhguY2s4cy5ydW5zLnYxLlJ1blRyaWdnZXISIwoEc3BlYxgKIAEoCzIVLmNrOHMucnVucy52MS5SdW5TcGVjEg8KB2F0dGVtcHQYCyABKAUSDAoEc2xvdBgMIAEoBRIRCgl3b3JrZXJfaWQYDSABKAkSFgoJZXhpdF9jb2RlGA4gASgFSACIAQESEAoId29ya2xvYWQYDyABKAkSLwoLY3JlYXRlX3RpbWUYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaF90aW1lGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXRyeV9vZhgTIAEoCUIMCgpfZXhpdF9jb2RlIqoBCglGbG93RXZlbnQSDgoGY3Vyc29yGAEgASgJEgwKBGtpbmQYAiABKAkSEgoKcHJvamVjdF9pZBgDIAEoCRIOCgZydW5faWQYBCABKAkSDQoFYWN0b3IYBSABKAkSDwoHbWVzc2FnZRgGIAEoCRIRCglkYXRhX2pzb24YByABKAkSKAoEdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi6wEKBFNsb3QSEgoKcHJvamVjdF9pZBgBIAEoCRIOCgZudW1iZXIYAiABKAUSJgoFc3RhdGUYAyABKA4yFy5jazhzLnJ1bnMudjEuU2xvdFN0YXRlEg4KBnJ1bl9pZBgEIAEoCRIRCgl3b3JrZXJfaWQYBSABKAkSEwoLbGVhc2VfZXBvY2gYBiABKAMSLwoLbGVhc2VfdW50aWwYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmxlYXNlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wItcBCgZXb3JrZXISCgoCaWQYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkSEAoIZXhlY3V0b3IYAyABKAkSDgoGbGFiZWxzGAQgAygJEhAKCGNhcGFjaXR5GAUgASgFEg4KBmxlYXNlcxgGIAEoBRIoCgVzdGF0ZRgHIAEoDjIZLmNrOHMucnVucy52MS5Xb3JrZXJTdGF0ZRItCglzZWVuX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3ZlcnNpb24YCSABKAkijAEKCExvZ0NodW5rEg4KBm9mZnNldBgBIAEoAxIMCgRkYXRhGAIgASgMEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKBnN0cmVhbRgEIAEoDjIXLmNrOHMucnVucy52MS5Mb2dTdHJlYW0SDwoHYXR0ZW1wdBgFIAEoBSqaAQoIUnVuU3RhdGUSGQoVUlVOX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRUlVOX1NUQVRFX1BFTkRJTkcQARIVChFSVU5fU1RBVEVfUlVOTklORxACEhcKE1JVTl9TVEFURV9TVUNDRUVERUQQAxIUChBSVU5fU1RBVEVfRkFJTEVEEAQSFgoSUlVOX1NUQVRFX0NBTkNFTEVEEAUq6QMKCVJ1blJlYXNvbhIaChZSVU5fUkVBU09OX1VOU1BFQ0lGSUVEEAASGAoUUlVOX1JFQVNPTl9DT01QTEVURUQQARIYChRSVU5fUkVBU09OX05PX0NIQU5HRRACEhoKFlJVTl9SRUFTT05fQUdFTlRfRVJST1IQAxIYChRSVU5fUkVBU09OX1RJTUVEX09VVBAEEhoKFlJVTl9SRUFTT05fVU5TQ0hFRFVMRUQQBRIeChpSVU5fUkVBU09OX1NUQVJUX1RJTUVEX09VVBAGEhkKFVJVTl9SRUFTT05fSU1BR0VfUFVMTBAHEhkKFVJVTl9SRUFTT05fT09NX0tJTExFRBAIEhYKElJVTl9SRUFTT05fRVZJQ1RFRBAJEhoKFlJVTl9SRUFTT05fV09SS0VSX0xPU1QQChIfChtSVU5fUkVBU09OX0NBTkNFTEVEX0JZX1VTRVIQCxIZChVSVU5fUkVBU09OX1NVUEVSU0VERUQQDBIbChdSVU5fUkVBU09OX1FVT1RBX0RFTklFRBANEhwKGFJVTl9SRUFTT05fVU5TQ0hFRFVMQUJMRRAOEhsKF1JVTl9SRUFTT05fQ09ORklHX0VSUk9SEA8SHAoYUlVOX1JFQVNPTl9XT1JLTE9BRF9MT1NUEBAqbQoJU2xvdFN0YXRlEhoKFlNMT1RfU1RBVEVfVU5TUEVDSUZJRUQQABITCg9TTE9UX1NUQVRFX0ZSRUUQARIVChFTTE9UX1NUQVRFX0xFQVNFRBACEhgKFFNMT1RfU1RBVEVfUkVMRUFTSU5HEAMqgQEKC1dvcmtlclN0YXRlEhwKGFdPUktFUl9TVEFURV9VTlNQRUNJRklFRBAAEhoKFldPUktFUl9TVEFURV9DT05ORUNURUQQARIZChVXT1JLRVJfU1RBVEVfRFJBSU5JTkcQAhIdChlXT1JLRVJfU1RBVEVfRElTQ09OTkVDVEVEEAMqVQoJTG9nU3RyZWFtEhoKFkxPR19TVFJFQU1fVU5TUEVDSUZJRUQQABIVChFMT0dfU1RSRUFNX09VVFBVVBABEhUKEUxPR19TVFJFQU1fU1lTVEVNEAJiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * What runs.
@@ -126,13 +126,6 @@ export type RunSpec = Message<"ck8s.runs.v1.RunSpec"> & {
    * @generated from field: int32 max_attempts = 15;
    */
   maxAttempts: number;
-
-  /**
-   * What ck8s-agent does around the command; unset: the command runs alone.
-   *
-   * @generated from field: ck8s.runs.v1.AgentSpec agent = 16;
-   */
-  agent?: AgentSpec | undefined;
 };
 
 /**
@@ -141,104 +134,6 @@ export type RunSpec = Message<"ck8s.runs.v1.RunSpec"> & {
  */
 export const RunSpecSchema: GenMessage<RunSpec> = /*@__PURE__*/
   messageDesc(file_ck8s_runs_v1_runs, 0);
-
-/**
- * What ck8s-agent does around a command: which agent it starts, what it checks out, what becomes of the result.
- *
- * @generated from message ck8s.runs.v1.AgentSpec
- */
-export type AgentSpec = Message<"ck8s.runs.v1.AgentSpec"> & {
-  /**
-   * codex, claude, opencode, gemini or command; empty: the command runs as it is, after the checkout.
-   *
-   * @generated from field: string preset = 1;
-   */
-  preset: string;
-
-  /**
-   * The model, in the agent's words; empty: the agent's own default.
-   *
-   * @generated from field: string model = 2;
-   */
-  model: string;
-
-  /**
-   * Files of the default branch whose text goes into the prompt; at most 20.
-   *
-   * @generated from field: repeated string prompt_files = 3;
-   */
-  promptFiles: string[];
-
-  /**
-   * What is checked out; unset: nothing.
-   *
-   * @generated from field: ck8s.runs.v1.Checkout checkout = 4;
-   */
-  checkout?: Checkout | undefined;
-
-  /**
-   * What becomes of the result at the provider.
-   *
-   * @generated from field: ck8s.runs.v1.Outputs outputs = 5;
-   */
-  outputs?: Outputs | undefined;
-};
-
-/**
- * Describes the message ck8s.runs.v1.AgentSpec.
- * Use `create(AgentSpecSchema)` to create a new message.
- */
-export const AgentSpecSchema: GenMessage<AgentSpec> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs, 1);
-
-/**
- * A checkout of the run's commit.
- *
- * @generated from message ck8s.runs.v1.Checkout
- */
-export type Checkout = Message<"ck8s.runs.v1.Checkout"> & {
-  /**
-   * How many commits of history it has, 1 to 10,000; 0: 1.
-   *
-   * @generated from field: int32 depth = 1;
-   */
-  depth: number;
-};
-
-/**
- * Describes the message ck8s.runs.v1.Checkout.
- * Use `create(CheckoutSchema)` to create a new message.
- */
-export const CheckoutSchema: GenMessage<Checkout> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs, 2);
-
-/**
- * What the platform makes of a result at the provider.
- *
- * @generated from message ck8s.runs.v1.Outputs
- */
-export type Outputs = Message<"ck8s.runs.v1.Outputs"> & {
-  /**
-   * A branch, and a draft pull request from it.
-   *
-   * @generated from field: bool pull_request = 1;
-   */
-  pullRequest: boolean;
-
-  /**
-   * The agent's last words in the comment of the issue or pull request.
-   *
-   * @generated from field: bool comment = 2;
-   */
-  comment: boolean;
-};
-
-/**
- * Describes the message ck8s.runs.v1.Outputs.
- * Use `create(OutputsSchema)` to create a new message.
- */
-export const OutputsSchema: GenMessage<Outputs> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs, 3);
 
 /**
  * What made the run.
@@ -365,7 +260,7 @@ export type RunTrigger = Message<"ck8s.runs.v1.RunTrigger"> & {
  * Use `create(RunTriggerSchema)` to create a new message.
  */
 export const RunTriggerSchema: GenMessage<RunTrigger> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs, 4);
+  messageDesc(file_ck8s_runs_v1_runs, 1);
 
 /**
  * One run.
@@ -512,273 +407,7 @@ export type Run = Message<"ck8s.runs.v1.Run"> & {
  * Use `create(RunSchema)` to create a new message.
  */
 export const RunSchema: GenMessage<Run> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs, 5);
-
-/**
- * What an agent used, in all, in one attempt.
- *
- * @generated from message ck8s.runs.v1.Usage
- */
-export type Usage = Message<"ck8s.runs.v1.Usage"> & {
-  /**
-   * Tokens that the model read, the cached ones among them.
-   *
-   * @generated from field: int64 input_tokens = 1;
-   */
-  inputTokens: bigint;
-
-  /**
-   * Of these, tokens that came from the provider's cache.
-   *
-   * @generated from field: int64 cached_input_tokens = 2;
-   */
-  cachedInputTokens: bigint;
-
-  /**
-   * Tokens that the model wrote.
-   *
-   * @generated from field: int64 output_tokens = 3;
-   */
-  outputTokens: bigint;
-
-  /**
-   * Of these, tokens of reasoning.
-   *
-   * @generated from field: int64 reasoning_tokens = 4;
-   */
-  reasoningTokens: bigint;
-
-  /**
-   * Turns of the conversation; 0: not known.
-   *
-   * @generated from field: int32 turns = 5;
-   */
-  turns: number;
-
-  /**
-   * What it cost, in US dollars; unset: not known.
-   *
-   * @generated from field: optional double cost_usd = 6;
-   */
-  costUsd?: number | undefined;
-
-  /**
-   * Whose figures these are.
-   *
-   * @generated from field: ck8s.runs.v1.UsageSource source = 7;
-   */
-  source: UsageSource;
-
-  /**
-   * The cost follows from a price list, not from a bill.
-   *
-   * @generated from field: bool cost_estimated = 8;
-   */
-  costEstimated: boolean;
-};
-
-/**
- * Describes the message ck8s.runs.v1.Usage.
- * Use `create(UsageSchema)` to create a new message.
- */
-export const UsageSchema: GenMessage<Usage> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs, 6);
-
-/**
- * What an attempt left behind.
- *
- * @generated from message ck8s.runs.v1.Outcome
- */
-export type Outcome = Message<"ck8s.runs.v1.Outcome"> & {
-  /**
-   * What it is.
-   *
-   * @generated from field: ck8s.runs.v1.OutcomeKind kind = 1;
-   */
-  kind: OutcomeKind;
-
-  /**
-   * The work branch; empty: nothing was pushed.
-   *
-   * @generated from field: string branch = 2;
-   */
-  branch: string;
-
-  /**
-   * The commit that was pushed; empty: none.
-   *
-   * @generated from field: string commit_sha = 3;
-   */
-  commitSha: string;
-
-  /**
-   * The commit that it began with; empty: no checkout.
-   *
-   * @generated from field: string base_sha = 4;
-   */
-  baseSha: string;
-
-  /**
-   * Files that differ from that commit.
-   *
-   * @generated from field: int32 files_changed = 5;
-   */
-  filesChanged: number;
-
-  /**
-   * A title for the change, one line of at most 200 bytes; empty: none.
-   *
-   * @generated from field: string title = 6;
-   */
-  title: string;
-
-  /**
-   * The agent's last words, in Markdown, at most 32 KiB; empty: none.
-   *
-   * @generated from field: string summary = 7;
-   */
-  summary: string;
-};
-
-/**
- * Describes the message ck8s.runs.v1.Outcome.
- * Use `create(OutcomeSchema)` to create a new message.
- */
-export const OutcomeSchema: GenMessage<Outcome> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs, 7);
-
-/**
- * What is known of the agent of a run, from its newest attempt.
- *
- * @generated from message ck8s.runs.v1.AgentReport
- */
-export type AgentReport = Message<"ck8s.runs.v1.AgentReport"> & {
-  /**
-   * The attempt.
-   *
-   * @generated from field: int32 attempt = 1;
-   */
-  attempt: number;
-
-  /**
-   * The agent's own id of the conversation; empty: not known.
-   *
-   * @generated from field: string session_id = 2;
-   */
-  sessionId: string;
-
-  /**
-   * The model, as the agent names it; empty: not known.
-   *
-   * @generated from field: string model = 3;
-   */
-  model: string;
-
-  /**
-   * What it used so far; unset: not known.
-   *
-   * @generated from field: ck8s.runs.v1.Usage usage = 4;
-   */
-  usage?: Usage | undefined;
-
-  /**
-   * What it left; unset: it has not ended, or left no word.
-   *
-   * @generated from field: ck8s.runs.v1.Outcome outcome = 5;
-   */
-  outcome?: Outcome | undefined;
-
-  /**
-   * How many activities there are.
-   *
-   * @generated from field: int64 activities = 6;
-   */
-  activities: bigint;
-};
-
-/**
- * Describes the message ck8s.runs.v1.AgentReport.
- * Use `create(AgentReportSchema)` to create a new message.
- */
-export const AgentReportSchema: GenMessage<AgentReport> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs, 8);
-
-/**
- * One thing that an agent did.
- *
- * @generated from message ck8s.runs.v1.Activity
- */
-export type Activity = Message<"ck8s.runs.v1.Activity"> & {
-  /**
-   * Its number in its attempt, from 1, without gaps.
-   *
-   * @generated from field: int64 sequence = 1;
-   */
-  sequence: bigint;
-
-  /**
-   * What it is.
-   *
-   * @generated from field: ck8s.runs.v1.ActivityKind kind = 2;
-   */
-  kind: ActivityKind;
-
-  /**
-   * One line of at most 500 bytes: the command, the file, the first words.
-   *
-   * @generated from field: string title = 3;
-   */
-  title: string;
-
-  /**
-   * The rest, at most 16 KiB; secrets masked.
-   *
-   * @generated from field: string text = 4;
-   */
-  text: string;
-
-  /**
-   * When it happened, by the clock of the workload.
-   *
-   * @generated from field: google.protobuf.Timestamp time = 5;
-   */
-  time?: Timestamp | undefined;
-
-  /**
-   * How long it took, in milliseconds; 0: not known.
-   *
-   * @generated from field: int64 duration_ms = 6;
-   */
-  durationMs: bigint;
-
-  /**
-   * A tool's exit code; unset: none is known.
-   *
-   * @generated from field: optional int32 exit_code = 7;
-   */
-  exitCode?: number | undefined;
-
-  /**
-   * It failed.
-   *
-   * @generated from field: bool failed = 8;
-   */
-  failed: boolean;
-
-  /**
-   * The attempt.
-   *
-   * @generated from field: int32 attempt = 9;
-   */
-  attempt: number;
-};
-
-/**
- * Describes the message ck8s.runs.v1.Activity.
- * Use `create(ActivitySchema)` to create a new message.
- */
-export const ActivitySchema: GenMessage<Activity> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs, 9);
+  messageDesc(file_ck8s_runs_v1_runs, 2);
 
 /**
  * One thing that happened. Written once, never changed.
@@ -848,7 +477,7 @@ export type FlowEvent = Message<"ck8s.runs.v1.FlowEvent"> & {
  * Use `create(FlowEventSchema)` to create a new message.
  */
 export const FlowEventSchema: GenMessage<FlowEvent> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs, 10);
+  messageDesc(file_ck8s_runs_v1_runs, 3);
 
 /**
  * A project may have as many runs at once as it has slots.
@@ -918,7 +547,7 @@ export type Slot = Message<"ck8s.runs.v1.Slot"> & {
  * Use `create(SlotSchema)` to create a new message.
  */
 export const SlotSchema: GenMessage<Slot> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs, 11);
+  messageDesc(file_ck8s_runs_v1_runs, 4);
 
 /**
  * A worker node.
@@ -995,7 +624,7 @@ export type Worker = Message<"ck8s.runs.v1.Worker"> & {
  * Use `create(WorkerSchema)` to create a new message.
  */
 export const WorkerSchema: GenMessage<Worker> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs, 12);
+  messageDesc(file_ck8s_runs_v1_runs, 5);
 
 /**
  * A piece of a run's log.
@@ -1044,7 +673,7 @@ export type LogChunk = Message<"ck8s.runs.v1.LogChunk"> & {
  * Use `create(LogChunkSchema)` to create a new message.
  */
 export const LogChunkSchema: GenMessage<LogChunk> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs, 13);
+  messageDesc(file_ck8s_runs_v1_runs, 6);
 
 /**
  * Where a run stands. Terminal states never change.
@@ -1234,143 +863,6 @@ export const RunReasonSchema: GenEnum<RunReason> = /*@__PURE__*/
   enumDesc(file_ck8s_runs_v1_runs, 1);
 
 /**
- * Whose figures of usage these are.
- *
- * @generated from enum ck8s.runs.v1.UsageSource
- */
-export enum UsageSource {
-  /**
-   * Never sent.
-   *
-   * @generated from enum value: USAGE_SOURCE_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED = 0,
-
-  /**
-   * The agent's own at its end.
-   *
-   * @generated from enum value: USAGE_SOURCE_AGENT = 1;
-   */
-  AGENT = 1,
-
-  /**
-   * The sum of what the agent said of each step.
-   *
-   * @generated from enum value: USAGE_SOURCE_STEPS = 2;
-   */
-  STEPS = 2,
-}
-
-/**
- * Describes the enum ck8s.runs.v1.UsageSource.
- */
-export const UsageSourceSchema: GenEnum<UsageSource> = /*@__PURE__*/
-  enumDesc(file_ck8s_runs_v1_runs, 2);
-
-/**
- * What an agent left behind.
- *
- * @generated from enum ck8s.runs.v1.OutcomeKind
- */
-export enum OutcomeKind {
-  /**
-   * Never sent.
-   *
-   * @generated from enum value: OUTCOME_KIND_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED = 0,
-
-  /**
-   * Changes, on the work branch.
-   *
-   * @generated from enum value: OUTCOME_KIND_CHANGES = 1;
-   */
-  CHANGES = 1,
-
-  /**
-   * It changed nothing.
-   *
-   * @generated from enum value: OUTCOME_KIND_NO_CHANGE = 2;
-   */
-  NO_CHANGE = 2,
-
-  /**
-   * It was ended before it was done; what there was is on the work branch.
-   *
-   * @generated from enum value: OUTCOME_KIND_INCOMPLETE = 3;
-   */
-  INCOMPLETE = 3,
-}
-
-/**
- * Describes the enum ck8s.runs.v1.OutcomeKind.
- */
-export const OutcomeKindSchema: GenEnum<OutcomeKind> = /*@__PURE__*/
-  enumDesc(file_ck8s_runs_v1_runs, 3);
-
-/**
- * What an activity is.
- *
- * @generated from enum ck8s.runs.v1.ActivityKind
- */
-export enum ActivityKind {
-  /**
-   * Never sent.
-   *
-   * @generated from enum value: ACTIVITY_KIND_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED = 0,
-
-  /**
-   * The agent's words.
-   *
-   * @generated from enum value: ACTIVITY_KIND_MESSAGE = 1;
-   */
-  MESSAGE = 1,
-
-  /**
-   * A call of a tool, with its end.
-   *
-   * @generated from enum value: ACTIVITY_KIND_TOOL = 2;
-   */
-  TOOL = 2,
-
-  /**
-   * A change of a file.
-   *
-   * @generated from enum value: ACTIVITY_KIND_FILE_CHANGE = 3;
-   */
-  FILE_CHANGE = 3,
-
-  /**
-   * The agent's plan.
-   *
-   * @generated from enum value: ACTIVITY_KIND_PLAN = 4;
-   */
-  PLAN = 4,
-
-  /**
-   * Something that went wrong.
-   *
-   * @generated from enum value: ACTIVITY_KIND_ERROR = 5;
-   */
-  ERROR = 5,
-
-  /**
-   * What ck8s itself did or noticed around the agent.
-   *
-   * @generated from enum value: ACTIVITY_KIND_NOTE = 6;
-   */
-  NOTE = 6,
-}
-
-/**
- * Describes the enum ck8s.runs.v1.ActivityKind.
- */
-export const ActivityKindSchema: GenEnum<ActivityKind> = /*@__PURE__*/
-  enumDesc(file_ck8s_runs_v1_runs, 4);
-
-/**
  * Where a slot stands.
  *
  * @generated from enum ck8s.runs.v1.SlotState
@@ -1409,7 +901,7 @@ export enum SlotState {
  * Describes the enum ck8s.runs.v1.SlotState.
  */
 export const SlotStateSchema: GenEnum<SlotState> = /*@__PURE__*/
-  enumDesc(file_ck8s_runs_v1_runs, 5);
+  enumDesc(file_ck8s_runs_v1_runs, 2);
 
 /**
  * Where a worker stands.
@@ -1450,7 +942,7 @@ export enum WorkerState {
  * Describes the enum ck8s.runs.v1.WorkerState.
  */
 export const WorkerStateSchema: GenEnum<WorkerState> = /*@__PURE__*/
-  enumDesc(file_ck8s_runs_v1_runs, 6);
+  enumDesc(file_ck8s_runs_v1_runs, 3);
 
 /**
  * Where a piece of log came from.
@@ -1484,5 +976,5 @@ export enum LogStream {
  * Describes the enum ck8s.runs.v1.LogStream.
  */
 export const LogStreamSchema: GenEnum<LogStream> = /*@__PURE__*/
-  enumDesc(file_ck8s_runs_v1_runs, 7);
+  enumDesc(file_ck8s_runs_v1_runs, 4);
 

@@ -7,7 +7,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_ck8s_policy_v1_policy } from "../../policy/v1/policy_pb";
-import type { Activity, AgentReport, FlowEvent, LogChunk, Run, RunSpec, RunState, RunTrigger, Slot, Worker } from "./runs_pb";
+import type { FlowEvent, LogChunk, Run, RunSpec, RunState, RunTrigger, Slot, Worker } from "./runs_pb";
 import { file_ck8s_runs_v1_runs } from "./runs_pb";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ck8s/runs/v1/runs_service.proto.
  */
 export const file_ck8s_runs_v1_runs_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9jazhzL3J1bnMvdjEvcnVuc19zZXJ2aWNlLnByb3RvEgxjazhzLnJ1bnMudjEiiwEKD0xpc3RSdW5zUmVxdWVzdBISCgpwcm9qZWN0X2lkGAEgASgJEhUKDXJlcG9zaXRvcnlfaWQYAiABKAkSJgoGc3RhdGVzGAMgAygOMhYuY2s4cy5ydW5zLnYxLlJ1blN0YXRlEhEKCXBhZ2Vfc2l6ZRgEIAEoBRISCgpwYWdlX3Rva2VuGAUgASgJIlwKEExpc3RSdW5zUmVzcG9uc2USHwoEcnVucxgBIAMoCzIRLmNrOHMucnVucy52MS5SdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEg4KBmN1cnNvchgDIAEoCSIfCg1HZXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSJqCg5HZXRSdW5SZXNwb25zZRIeCgNydW4YASABKAsyES5jazhzLnJ1bnMudjEuUnVuEg4KBmN1cnNvchgCIAEoCRIoCgVhZ2VudBgDIAEoCzIZLmNrOHMucnVucy52MS5BZ2VudFJlcG9ydCLIAQoGTmV3UnVuEhMKC2RlbGl2ZXJ5X2lkGAEgASgJEhIKCnByb2plY3RfaWQYAiABKAkSFQoNcmVwb3NpdG9yeV9pZBgDIAEoCRIXCg9yZXBvc2l0b3J5X25hbWUYBCABKAkSKQoHdHJpZ2dlchgFIAEoCzIYLmNrOHMucnVucy52MS5SdW5UcmlnZ2VyEiMKBHNwZWMYBiABKAsyFS5jazhzLnJ1bnMudjEuUnVuU3BlYxIVCg1pZF9vZl90cmlnZ2VyGAcgASgIIjcKEUNyZWF0ZVJ1bnNSZXF1ZXN0EiIKBHJ1bnMYASADKAsyFC5jazhzLnJ1bnMudjEuTmV3UnVuIkQKEkNyZWF0ZVJ1bnNSZXNwb25zZRIuCgdyZXN1bHRzGAEgAygLMh0uY2s4cy5ydW5zLnYxLkNyZWF0ZVJ1blJlc3VsdCIwCg9DcmVhdGVSdW5SZXN1bHQSDgoGcnVuX2lkGAEgASgJEg0KBWVycm9yGAIgASgJIo8BCg9TdGFydFJ1blJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdwcm9qZWN0GAIgASgJEhIKCnJlcG9zaXRvcnkYAyABKAkSDwoHdHJpZ2dlchgEIAEoCRIjCgRzcGVjGAUgASgLMhUuY2s4cy5ydW5zLnYxLlJ1blNwZWMSDQoFdGl0bGUYBiABKAkiMgoQU3RhcnRSdW5SZXNwb25zZRIeCgNydW4YASABKAsyES5jazhzLnJ1bnMudjEuUnVuIkcKEENhbmNlbFJ1blJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIOCgZydW5faWQYAiABKAkSDwoHbWVzc2FnZRgDIAEoCSIzChFDYW5jZWxSdW5SZXNwb25zZRIeCgNydW4YASABKAsyES5jazhzLnJ1bnMudjEuUnVuIjUKD1JldHJ5UnVuUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg4KBnJ1bl9pZBgCIAEoCSIyChBSZXRyeVJ1blJlc3BvbnNlEh4KA3J1bhgBIAEoCzIRLmNrOHMucnVucy52MS5SdW4iIwoRRXhwbGFpblJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJInkKCldhaXRSZWFzb24SJgoFY2F1c2UYASABKA4yFy5jazhzLnJ1bnMudjEuV2FpdENhdXNlEg8KB21lc3NhZ2UYAiABKAkSIQoFc2xvdHMYAyADKAsyEi5jazhzLnJ1bnMudjEuU2xvdBIPCgdydW5faWRzGAQgAygJIn8KEkV4cGxhaW5SdW5SZXNwb25zZRIeCgNydW4YASABKAsyES5jazhzLnJ1bnMudjEuUnVuEikKB3JlYXNvbnMYAiADKAsyGC5jazhzLnJ1bnMudjEuV2FpdFJlYXNvbhINCgVhaGVhZBgDIAEoAxIPCgdzdW1tYXJ5GAQgASgJIkYKEFdhdGNoUnVuc1JlcXVlc3QSEgoKcHJvamVjdF9pZBgBIAEoCRIOCgZydW5faWQYAiABKAkSDgoGY3Vyc29yGAMgASgJImsKEVdhdGNoUnVuc1Jlc3BvbnNlEiYKBWV2ZW50GAEgASgLMhcuY2s4cy5ydW5zLnYxLkZsb3dFdmVudBIeCgNydW4YAiABKAsyES5jazhzLnJ1bnMudjEuUnVuEg4KBmN1cnNvchgDIAEoCSJOChVMaXN0Rmxvd0V2ZW50c1JlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIloKFkxpc3RGbG93RXZlbnRzUmVzcG9uc2USJwoGZXZlbnRzGAEgAygLMhcuY2s4cy5ydW5zLnYxLkZsb3dFdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiUQoOUmVhZExvZ1JlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDgoGb2Zmc2V0GAMgASgDEg4KBmZvbGxvdxgEIAEoCCJMCg9SZWFkTG9nUmVzcG9uc2USJgoGY2h1bmtzGAEgAygLMhYuY2s4cy5ydW5zLnYxLkxvZ0NodW5rEhEKCXRydW5jYXRlZBgCIAEoCCJKChBMaXN0U2xvdHNSZXF1ZXN0Eg8KB3Byb2plY3QYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiTwoRTGlzdFNsb3RzUmVzcG9uc2USIQoFc2xvdHMYASADKAsyEi5jazhzLnJ1bnMudjEuU2xvdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiRQoPU2V0U2xvdHNSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDwoHcHJvamVjdBgCIAEoCRINCgVzbG90cxgDIAEoBSIhChBTZXRTbG90c1Jlc3BvbnNlEg0KBXNsb3RzGAEgASgFIlgKElJlbGVhc2VTbG90UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB3Byb2plY3QYAiABKAkSDgoGbnVtYmVyGAMgASgFEg0KBWZvcmNlGAQgASgIIjUKE1JlbGVhc2VTbG90UmVzcG9uc2USHgoDcnVuGAEgASgLMhEuY2s4cy5ydW5zLnYxLlJ1biI7ChJMaXN0V29ya2Vyc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiVQoTTGlzdFdvcmtlcnNSZXNwb25zZRIlCgd3b3JrZXJzGAEgAygLMhQuY2s4cy5ydW5zLnYxLldvcmtlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiSQoSRHJhaW5Xb3JrZXJSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEQoJd29ya2VyX2lkGAIgASgJEgwKBHVuZG8YAyABKAgiOwoTRHJhaW5Xb3JrZXJSZXNwb25zZRIkCgZ3b3JrZXIYASABKAsyFC5jazhzLnJ1bnMudjEuV29ya2VyIicKFkF1dGhlbnRpY2F0ZVJ1blJlcXVlc3QSDQoFdG9rZW4YASABKAkiPQoXQXV0aGVudGljYXRlUnVuUmVzcG9uc2USDgoGcnVuX2lkGAEgASgJEhIKCnByb2plY3RfaWQYAiABKAkiXwoVTGlzdEFjdGl2aXRpZXNSZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIl0KFkxpc3RBY3Rpdml0aWVzUmVzcG9uc2USKgoKYWN0aXZpdGllcxgBIAMoCzIWLmNrOHMucnVucy52MS5BY3Rpdml0eRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiVwoWV2F0Y2hBY3Rpdml0aWVzUmVxdWVzdBIOCgZydW5faWQYASABKAkSFQoNYWZ0ZXJfYXR0ZW1wdBgCIAEoBRIWCg5hZnRlcl9zZXF1ZW5jZRgDIAEoAyJwChdXYXRjaEFjdGl2aXRpZXNSZXNwb25zZRIqCgphY3Rpdml0aWVzGAEgAygLMhYuY2s4cy5ydW5zLnYxLkFjdGl2aXR5EikKBnJlcG9ydBgCIAEoCzIZLmNrOHMucnVucy52MS5BZ2VudFJlcG9ydCIzChBHZXRQcm9tcHRSZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFIiMKEUdldFByb21wdFJlc3BvbnNlEg4KBnByb21wdBgBIAEoCSrsAQoJV2FpdENhdXNlEhoKFldBSVRfQ0FVU0VfVU5TUEVDSUZJRUQQABIWChJXQUlUX0NBVVNFX05PX1NMT1QQARIYChRXQUlUX0NBVVNFX05PX1dPUktFUhACEhsKF1dBSVRfQ0FVU0VfV09SS0VSU19GVUxMEAMSFAoQV0FJVF9DQVVTRV9HUk9VUBAEEhcKE1dBSVRfQ0FVU0VfUFJJT1JJVFkQBRIXChNXQUlUX0NBVVNFX1NUQVJUSU5HEAYSFwoTV0FJVF9DQVVTRV9UQUtFT1ZFUhAHEhMKD1dBSVRfQ0FVU0VfTkVYVBAIMukOCgtSdW5zU2VydmljZRJYCghMaXN0UnVucxIdLmNrOHMucnVucy52MS5MaXN0UnVuc1JlcXVlc3QaHi5jazhzLnJ1bnMudjEuTGlzdFJ1bnNSZXNwb25zZSINkAIBirUYBgoCAgMQARJrCgZHZXRSdW4SGy5jazhzLnJ1bnMudjEuR2V0UnVuUmVxdWVzdBocLmNrOHMucnVucy52MS5HZXRSdW5SZXNwb25zZSImkAIBirUYHwoEAgMGBBABGgdpbmdyZXNzGgxyZXBvc2l0b3JpZXMSZAoKQ3JlYXRlUnVucxIfLmNrOHMucnVucy52MS5DcmVhdGVSdW5zUmVxdWVzdBogLmNrOHMucnVucy52MS5DcmVhdGVSdW5zUmVzcG9uc2UiE5ACAoq1GAwKAQQaB2luZ3Jlc3MSVQoIU3RhcnRSdW4SHS5jazhzLnJ1bnMudjEuU3RhcnRSdW5SZXF1ZXN0Gh4uY2s4cy5ydW5zLnYxLlN0YXJ0UnVuUmVzcG9uc2UiCoq1GAYKAgIDEAISWAoJQ2FuY2VsUnVuEh4uY2s4cy5ydW5zLnYxLkNhbmNlbFJ1blJlcXVlc3QaHy5jazhzLnJ1bnMudjEuQ2FuY2VsUnVuUmVzcG9uc2UiCoq1GAYKAgIDEAISVQoIUmV0cnlSdW4SHS5jazhzLnJ1bnMudjEuUmV0cnlSdW5SZXF1ZXN0Gh4uY2s4cy5ydW5zLnYxLlJldHJ5UnVuUmVzcG9uc2UiCoq1GAYKAgIDEAISXgoKRXhwbGFpblJ1bhIfLmNrOHMucnVucy52MS5FeHBsYWluUnVuUmVxdWVzdBogLmNrOHMucnVucy52MS5FeHBsYWluUnVuUmVzcG9uc2UiDZACAYq1GAYKAgIDEAESWgoJV2F0Y2hSdW5zEh4uY2s4cy5ydW5zLnYxLldhdGNoUnVuc1JlcXVlc3QaHy5jazhzLnJ1bnMudjEuV2F0Y2hSdW5zUmVzcG9uc2UiCoq1GAYKAgIDEAEwARJrCg5MaXN0Rmxvd0V2ZW50cxIjLmNrOHMucnVucy52MS5MaXN0Rmxvd0V2ZW50c1JlcXVlc3QaJC5jazhzLnJ1bnMudjEuTGlzdEZsb3dFdmVudHNSZXNwb25zZSIOkAIBirUYBwoDAgMGEAESVQoHUmVhZExvZxIcLmNrOHMucnVucy52MS5SZWFkTG9nUmVxdWVzdBodLmNrOHMucnVucy52MS5SZWFkTG9nUmVzcG9uc2UiC4q1GAcKAwIDBhABMAESWwoJTGlzdFNsb3RzEh4uY2s4cy5ydW5zLnYxLkxpc3RTbG90c1JlcXVlc3QaHy5jazhzLnJ1bnMudjEuTGlzdFNsb3RzUmVzcG9uc2UiDZACAYq1GAYKAgIDEAESWAoIU2V0U2xvdHMSHS5jazhzLnJ1bnMudjEuU2V0U2xvdHNSZXF1ZXN0Gh4uY2s4cy5ydW5zLnYxLlNldFNsb3RzUmVzcG9uc2UiDZACAoq1GAYKAgIDEAMSXgoLUmVsZWFzZVNsb3QSIC5jazhzLnJ1bnMudjEuUmVsZWFzZVNsb3RSZXF1ZXN0GiEuY2s4cy5ydW5zLnYxLlJlbGVhc2VTbG90UmVzcG9uc2UiCpACAoq1GAMKAQMSXgoLTGlzdFdvcmtlcnMSIC5jazhzLnJ1bnMudjEuTGlzdFdvcmtlcnNSZXF1ZXN0GiEuY2s4cy5ydW5zLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2UiCpACAYq1GAMKAQMSXgoLRHJhaW5Xb3JrZXISIC5jazhzLnJ1bnMudjEuRHJhaW5Xb3JrZXJSZXF1ZXN0GiEuY2s4cy5ydW5zLnYxLkRyYWluV29ya2VyUmVzcG9uc2UiCpACAoq1GAMKAQMSagoOTGlzdEFjdGl2aXRpZXMSIy5jazhzLnJ1bnMudjEuTGlzdEFjdGl2aXRpZXNSZXF1ZXN0GiQuY2s4cy5ydW5zLnYxLkxpc3RBY3Rpdml0aWVzUmVzcG9uc2UiDZACAYq1GAYKAgIDEAESbwoPV2F0Y2hBY3Rpdml0aWVzEiQuY2s4cy5ydW5zLnYxLldhdGNoQWN0aXZpdGllc1JlcXVlc3QaJS5jazhzLnJ1bnMudjEuV2F0Y2hBY3Rpdml0aWVzUmVzcG9uc2UiDZACAYq1GAYKAgIDEAEwARJbCglHZXRQcm9tcHQSHi5jazhzLnJ1bnMudjEuR2V0UHJvbXB0UmVxdWVzdBofLmNrOHMucnVucy52MS5HZXRQcm9tcHRSZXNwb25zZSINkAIBirUYBgoCAgMQARKTAQoPQXV0aGVudGljYXRlUnVuEiQuY2s4cy5ydW5zLnYxLkF1dGhlbnRpY2F0ZVJ1blJlcXVlc3QaJS5jazhzLnJ1bnMudjEuQXV0aGVudGljYXRlUnVuUmVzcG9uc2UiM5ACAYq1GCwKAQQaBGVkZ2UaB2luZ3Jlc3MaBHJ1bnMaDHJlcG9zaXRvcmllcxoEYXV0aGIGcHJvdG8z", [file_ck8s_policy_v1_policy, file_ck8s_runs_v1_runs]);
+  fileDesc("Ch9jazhzL3J1bnMvdjEvcnVuc19zZXJ2aWNlLnByb3RvEgxjazhzLnJ1bnMudjEiiwEKD0xpc3RSdW5zUmVxdWVzdBISCgpwcm9qZWN0X2lkGAEgASgJEhUKDXJlcG9zaXRvcnlfaWQYAiABKAkSJgoGc3RhdGVzGAMgAygOMhYuY2s4cy5ydW5zLnYxLlJ1blN0YXRlEhEKCXBhZ2Vfc2l6ZRgEIAEoBRISCgpwYWdlX3Rva2VuGAUgASgJIlwKEExpc3RSdW5zUmVzcG9uc2USHwoEcnVucxgBIAMoCzIRLmNrOHMucnVucy52MS5SdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEg4KBmN1cnNvchgDIAEoCSIfCg1HZXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSJACg5HZXRSdW5SZXNwb25zZRIeCgNydW4YASABKAsyES5jazhzLnJ1bnMudjEuUnVuEg4KBmN1cnNvchgCIAEoCSLIAQoGTmV3UnVuEhMKC2RlbGl2ZXJ5X2lkGAEgASgJEhIKCnByb2plY3RfaWQYAiABKAkSFQoNcmVwb3NpdG9yeV9pZBgDIAEoCRIXCg9yZXBvc2l0b3J5X25hbWUYBCABKAkSKQoHdHJpZ2dlchgFIAEoCzIYLmNrOHMucnVucy52MS5SdW5UcmlnZ2VyEiMKBHNwZWMYBiABKAsyFS5jazhzLnJ1bnMudjEuUnVuU3BlYxIVCg1pZF9vZl90cmlnZ2VyGAcgASgIIjcKEUNyZWF0ZVJ1bnNSZXF1ZXN0EiIKBHJ1bnMYASADKAsyFC5jazhzLnJ1bnMudjEuTmV3UnVuIkQKEkNyZWF0ZVJ1bnNSZXNwb25zZRIuCgdyZXN1bHRzGAEgAygLMh0uY2s4cy5ydW5zLnYxLkNyZWF0ZVJ1blJlc3VsdCIwCg9DcmVhdGVSdW5SZXN1bHQSDgoGcnVuX2lkGAEgASgJEg0KBWVycm9yGAIgASgJIo8BCg9TdGFydFJ1blJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdwcm9qZWN0GAIgASgJEhIKCnJlcG9zaXRvcnkYAyABKAkSDwoHdHJpZ2dlchgEIAEoCRIjCgRzcGVjGAUgASgLMhUuY2s4cy5ydW5zLnYxLlJ1blNwZWMSDQoFdGl0bGUYBiABKAkiMgoQU3RhcnRSdW5SZXNwb25zZRIeCgNydW4YASABKAsyES5jazhzLnJ1bnMudjEuUnVuIkcKEENhbmNlbFJ1blJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIOCgZydW5faWQYAiABKAkSDwoHbWVzc2FnZRgDIAEoCSIzChFDYW5jZWxSdW5SZXNwb25zZRIeCgNydW4YASABKAsyES5jazhzLnJ1bnMudjEuUnVuIjUKD1JldHJ5UnVuUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg4KBnJ1bl9pZBgCIAEoCSIyChBSZXRyeVJ1blJlc3BvbnNlEh4KA3J1bhgBIAEoCzIRLmNrOHMucnVucy52MS5SdW4iIwoRRXhwbGFpblJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJInkKCldhaXRSZWFzb24SJgoFY2F1c2UYASABKA4yFy5jazhzLnJ1bnMudjEuV2FpdENhdXNlEg8KB21lc3NhZ2UYAiABKAkSIQoFc2xvdHMYAyADKAsyEi5jazhzLnJ1bnMudjEuU2xvdBIPCgdydW5faWRzGAQgAygJIn8KEkV4cGxhaW5SdW5SZXNwb25zZRIeCgNydW4YASABKAsyES5jazhzLnJ1bnMudjEuUnVuEikKB3JlYXNvbnMYAiADKAsyGC5jazhzLnJ1bnMudjEuV2FpdFJlYXNvbhINCgVhaGVhZBgDIAEoAxIPCgdzdW1tYXJ5GAQgASgJIkYKEFdhdGNoUnVuc1JlcXVlc3QSEgoKcHJvamVjdF9pZBgBIAEoCRIOCgZydW5faWQYAiABKAkSDgoGY3Vyc29yGAMgASgJImsKEVdhdGNoUnVuc1Jlc3BvbnNlEiYKBWV2ZW50GAEgASgLMhcuY2s4cy5ydW5zLnYxLkZsb3dFdmVudBIeCgNydW4YAiABKAsyES5jazhzLnJ1bnMudjEuUnVuEg4KBmN1cnNvchgDIAEoCSJOChVMaXN0Rmxvd0V2ZW50c1JlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIloKFkxpc3RGbG93RXZlbnRzUmVzcG9uc2USJwoGZXZlbnRzGAEgAygLMhcuY2s4cy5ydW5zLnYxLkZsb3dFdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiUQoOUmVhZExvZ1JlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDgoGb2Zmc2V0GAMgASgDEg4KBmZvbGxvdxgEIAEoCCJMCg9SZWFkTG9nUmVzcG9uc2USJgoGY2h1bmtzGAEgAygLMhYuY2s4cy5ydW5zLnYxLkxvZ0NodW5rEhEKCXRydW5jYXRlZBgCIAEoCCJKChBMaXN0U2xvdHNSZXF1ZXN0Eg8KB3Byb2plY3QYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiTwoRTGlzdFNsb3RzUmVzcG9uc2USIQoFc2xvdHMYASADKAsyEi5jazhzLnJ1bnMudjEuU2xvdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiRQoPU2V0U2xvdHNSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDwoHcHJvamVjdBgCIAEoCRINCgVzbG90cxgDIAEoBSIhChBTZXRTbG90c1Jlc3BvbnNlEg0KBXNsb3RzGAEgASgFIlgKElJlbGVhc2VTbG90UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB3Byb2plY3QYAiABKAkSDgoGbnVtYmVyGAMgASgFEg0KBWZvcmNlGAQgASgIIjUKE1JlbGVhc2VTbG90UmVzcG9uc2USHgoDcnVuGAEgASgLMhEuY2s4cy5ydW5zLnYxLlJ1biI7ChJMaXN0V29ya2Vyc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiVQoTTGlzdFdvcmtlcnNSZXNwb25zZRIlCgd3b3JrZXJzGAEgAygLMhQuY2s4cy5ydW5zLnYxLldvcmtlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiSQoSRHJhaW5Xb3JrZXJSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEQoJd29ya2VyX2lkGAIgASgJEgwKBHVuZG8YAyABKAgiOwoTRHJhaW5Xb3JrZXJSZXNwb25zZRIkCgZ3b3JrZXIYASABKAsyFC5jazhzLnJ1bnMudjEuV29ya2VyIicKFkF1dGhlbnRpY2F0ZVJ1blJlcXVlc3QSDQoFdG9rZW4YASABKAkiPQoXQXV0aGVudGljYXRlUnVuUmVzcG9uc2USDgoGcnVuX2lkGAEgASgJEhIKCnByb2plY3RfaWQYAiABKAkq7AEKCVdhaXRDYXVzZRIaChZXQUlUX0NBVVNFX1VOU1BFQ0lGSUVEEAASFgoSV0FJVF9DQVVTRV9OT19TTE9UEAESGAoUV0FJVF9DQVVTRV9OT19XT1JLRVIQAhIbChdXQUlUX0NBVVNFX1dPUktFUlNfRlVMTBADEhQKEFdBSVRfQ0FVU0VfR1JPVVAQBBIXChNXQUlUX0NBVVNFX1BSSU9SSVRZEAUSFwoTV0FJVF9DQVVTRV9TVEFSVElORxAGEhcKE1dBSVRfQ0FVU0VfVEFLRU9WRVIQBxITCg9XQUlUX0NBVVNFX05FWFQQCDKvDAoLUnVuc1NlcnZpY2USWAoITGlzdFJ1bnMSHS5jazhzLnJ1bnMudjEuTGlzdFJ1bnNSZXF1ZXN0Gh4uY2s4cy5ydW5zLnYxLkxpc3RSdW5zUmVzcG9uc2UiDZACAYq1GAYKAgIDEAESawoGR2V0UnVuEhsuY2s4cy5ydW5zLnYxLkdldFJ1blJlcXVlc3QaHC5jazhzLnJ1bnMudjEuR2V0UnVuUmVzcG9uc2UiJpACAYq1GB8KBAIDBgQQARoHaW5ncmVzcxoMcmVwb3NpdG9yaWVzEmQKCkNyZWF0ZVJ1bnMSHy5jazhzLnJ1bnMudjEuQ3JlYXRlUnVuc1JlcXVlc3QaIC5jazhzLnJ1bnMudjEuQ3JlYXRlUnVuc1Jlc3BvbnNlIhOQAgKKtRgMCgEEGgdpbmdyZXNzElUKCFN0YXJ0UnVuEh0uY2s4cy5ydW5zLnYxLlN0YXJ0UnVuUmVxdWVzdBoeLmNrOHMucnVucy52MS5TdGFydFJ1blJlc3BvbnNlIgqKtRgGCgICAxACElgKCUNhbmNlbFJ1bhIeLmNrOHMucnVucy52MS5DYW5jZWxSdW5SZXF1ZXN0Gh8uY2s4cy5ydW5zLnYxLkNhbmNlbFJ1blJlc3BvbnNlIgqKtRgGCgICAxACElUKCFJldHJ5UnVuEh0uY2s4cy5ydW5zLnYxLlJldHJ5UnVuUmVxdWVzdBoeLmNrOHMucnVucy52MS5SZXRyeVJ1blJlc3BvbnNlIgqKtRgGCgICAxACEl4KCkV4cGxhaW5SdW4SHy5jazhzLnJ1bnMudjEuRXhwbGFpblJ1blJlcXVlc3QaIC5jazhzLnJ1bnMudjEuRXhwbGFpblJ1blJlc3BvbnNlIg2QAgGKtRgGCgICAxABEloKCVdhdGNoUnVucxIeLmNrOHMucnVucy52MS5XYXRjaFJ1bnNSZXF1ZXN0Gh8uY2s4cy5ydW5zLnYxLldhdGNoUnVuc1Jlc3BvbnNlIgqKtRgGCgICAxABMAESawoOTGlzdEZsb3dFdmVudHMSIy5jazhzLnJ1bnMudjEuTGlzdEZsb3dFdmVudHNSZXF1ZXN0GiQuY2s4cy5ydW5zLnYxLkxpc3RGbG93RXZlbnRzUmVzcG9uc2UiDpACAYq1GAcKAwIDBhABElUKB1JlYWRMb2cSHC5jazhzLnJ1bnMudjEuUmVhZExvZ1JlcXVlc3QaHS5jazhzLnJ1bnMudjEuUmVhZExvZ1Jlc3BvbnNlIguKtRgHCgMCAwYQATABElsKCUxpc3RTbG90cxIeLmNrOHMucnVucy52MS5MaXN0U2xvdHNSZXF1ZXN0Gh8uY2s4cy5ydW5zLnYxLkxpc3RTbG90c1Jlc3BvbnNlIg2QAgGKtRgGCgICAxABElgKCFNldFNsb3RzEh0uY2s4cy5ydW5zLnYxLlNldFNsb3RzUmVxdWVzdBoeLmNrOHMucnVucy52MS5TZXRTbG90c1Jlc3BvbnNlIg2QAgKKtRgGCgICAxADEl4KC1JlbGVhc2VTbG90EiAuY2s4cy5ydW5zLnYxLlJlbGVhc2VTbG90UmVxdWVzdBohLmNrOHMucnVucy52MS5SZWxlYXNlU2xvdFJlc3BvbnNlIgqQAgKKtRgDCgEDEl4KC0xpc3RXb3JrZXJzEiAuY2s4cy5ydW5zLnYxLkxpc3RXb3JrZXJzUmVxdWVzdBohLmNrOHMucnVucy52MS5MaXN0V29ya2Vyc1Jlc3BvbnNlIgqQAgGKtRgDCgEDEl4KC0RyYWluV29ya2VyEiAuY2s4cy5ydW5zLnYxLkRyYWluV29ya2VyUmVxdWVzdBohLmNrOHMucnVucy52MS5EcmFpbldvcmtlclJlc3BvbnNlIgqQAgKKtRgDCgEDEpMBCg9BdXRoZW50aWNhdGVSdW4SJC5jazhzLnJ1bnMudjEuQXV0aGVudGljYXRlUnVuUmVxdWVzdBolLmNrOHMucnVucy52MS5BdXRoZW50aWNhdGVSdW5SZXNwb25zZSIzkAIBirUYLAoBBBoEZWRnZRoHaW5ncmVzcxoEcnVucxoMcmVwb3NpdG9yaWVzGgRhdXRoYgZwcm90bzM", [file_ck8s_policy_v1_policy, file_ck8s_runs_v1_runs]);
 
 /**
  * A page of runs to list.
@@ -141,13 +141,6 @@ export type GetRunResponse = Message<"ck8s.runs.v1.GetRunResponse"> & {
    * @generated from field: string cursor = 2;
    */
   cursor: string;
-
-  /**
-   * What is known of its agent; unset: nothing.
-   *
-   * @generated from field: ck8s.runs.v1.AgentReport agent = 3;
-   */
-  agent?: AgentReport | undefined;
 };
 
 /**
@@ -1126,188 +1119,6 @@ export const AuthenticateRunResponseSchema: GenMessage<AuthenticateRunResponse> 
   messageDesc(file_ck8s_runs_v1_runs_service, 34);
 
 /**
- * A page of activities to list.
- *
- * @generated from message ck8s.runs.v1.ListActivitiesRequest
- */
-export type ListActivitiesRequest = Message<"ck8s.runs.v1.ListActivitiesRequest"> & {
-  /**
-   * The run's id.
-   *
-   * @generated from field: string run_id = 1;
-   */
-  runId: string;
-
-  /**
-   * The attempt; 0: all.
-   *
-   * @generated from field: int32 attempt = 2;
-   */
-  attempt: number;
-
-  /**
-   * How many at most. 0 means 50; more than 200 means 200.
-   *
-   * @generated from field: int32 page_size = 3;
-   */
-  pageSize: number;
-
-  /**
-   * The token from an earlier answer; empty for the first page.
-   *
-   * @generated from field: string page_token = 4;
-   */
-  pageToken: string;
-};
-
-/**
- * Describes the message ck8s.runs.v1.ListActivitiesRequest.
- * Use `create(ListActivitiesRequestSchema)` to create a new message.
- */
-export const ListActivitiesRequestSchema: GenMessage<ListActivitiesRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs_service, 35);
-
-/**
- * A page of activities.
- *
- * @generated from message ck8s.runs.v1.ListActivitiesResponse
- */
-export type ListActivitiesResponse = Message<"ck8s.runs.v1.ListActivitiesResponse"> & {
-  /**
-   * By attempt and sequence.
-   *
-   * @generated from field: repeated ck8s.runs.v1.Activity activities = 1;
-   */
-  activities: Activity[];
-
-  /**
-   * Empty: there is no next page.
-   *
-   * @generated from field: string next_page_token = 2;
-   */
-  nextPageToken: string;
-};
-
-/**
- * Describes the message ck8s.runs.v1.ListActivitiesResponse.
- * Use `create(ListActivitiesResponseSchema)` to create a new message.
- */
-export const ListActivitiesResponseSchema: GenMessage<ListActivitiesResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs_service, 36);
-
-/**
- * Which activities to send.
- *
- * @generated from message ck8s.runs.v1.WatchActivitiesRequest
- */
-export type WatchActivitiesRequest = Message<"ck8s.runs.v1.WatchActivitiesRequest"> & {
-  /**
-   * The run's id.
-   *
-   * @generated from field: string run_id = 1;
-   */
-  runId: string;
-
-  /**
-   * Where to go on: only what comes after this attempt and sequence. 0: from the beginning.
-   *
-   * @generated from field: int32 after_attempt = 2;
-   */
-  afterAttempt: number;
-
-  /**
-   * See `after_attempt`.
-   *
-   * @generated from field: int64 after_sequence = 3;
-   */
-  afterSequence: bigint;
-};
-
-/**
- * Describes the message ck8s.runs.v1.WatchActivitiesRequest.
- * Use `create(WatchActivitiesRequestSchema)` to create a new message.
- */
-export const WatchActivitiesRequestSchema: GenMessage<WatchActivitiesRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs_service, 37);
-
-/**
- * What is new.
- *
- * @generated from message ck8s.runs.v1.WatchActivitiesResponse
- */
-export type WatchActivitiesResponse = Message<"ck8s.runs.v1.WatchActivitiesResponse"> & {
-  /**
-   * By attempt and sequence; none: a sign of life, or the report alone has changed.
-   *
-   * @generated from field: repeated ck8s.runs.v1.Activity activities = 1;
-   */
-  activities: Activity[];
-
-  /**
-   * What is known of the agent now; unset: nothing.
-   *
-   * @generated from field: ck8s.runs.v1.AgentReport report = 2;
-   */
-  report?: AgentReport | undefined;
-};
-
-/**
- * Describes the message ck8s.runs.v1.WatchActivitiesResponse.
- * Use `create(WatchActivitiesResponseSchema)` to create a new message.
- */
-export const WatchActivitiesResponseSchema: GenMessage<WatchActivitiesResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs_service, 38);
-
-/**
- * The prompt to get.
- *
- * @generated from message ck8s.runs.v1.GetPromptRequest
- */
-export type GetPromptRequest = Message<"ck8s.runs.v1.GetPromptRequest"> & {
-  /**
-   * The run's id.
-   *
-   * @generated from field: string run_id = 1;
-   */
-  runId: string;
-
-  /**
-   * The attempt; 0: the current one.
-   *
-   * @generated from field: int32 attempt = 2;
-   */
-  attempt: number;
-};
-
-/**
- * Describes the message ck8s.runs.v1.GetPromptRequest.
- * Use `create(GetPromptRequestSchema)` to create a new message.
- */
-export const GetPromptRequestSchema: GenMessage<GetPromptRequest> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs_service, 39);
-
-/**
- * The prompt.
- *
- * @generated from message ck8s.runs.v1.GetPromptResponse
- */
-export type GetPromptResponse = Message<"ck8s.runs.v1.GetPromptResponse"> & {
-  /**
-   * The whole text.
-   *
-   * @generated from field: string prompt = 1;
-   */
-  prompt: string;
-};
-
-/**
- * Describes the message ck8s.runs.v1.GetPromptResponse.
- * Use `create(GetPromptResponseSchema)` to create a new message.
- */
-export const GetPromptResponseSchema: GenMessage<GetPromptResponse> = /*@__PURE__*/
-  messageDesc(file_ck8s_runs_v1_runs_service, 40);
-
-/**
  * What keeps a run from starting.
  *
  * @generated from enum ck8s.runs.v1.WaitCause
@@ -1541,36 +1352,6 @@ export const RunsService: GenService<{
     methodKind: "unary";
     input: typeof DrainWorkerRequestSchema;
     output: typeof DrainWorkerResponseSchema;
-  },
-  /**
-   * Lists what the agent of a run did, oldest first.
-   *
-   * @generated from rpc ck8s.runs.v1.RunsService.ListActivities
-   */
-  listActivities: {
-    methodKind: "unary";
-    input: typeof ListActivitiesRequestSchema;
-    output: typeof ListActivitiesResponseSchema;
-  },
-  /**
-   * Sends what the agent of a run did and does, until the run has ended.
-   *
-   * @generated from rpc ck8s.runs.v1.RunsService.WatchActivities
-   */
-  watchActivities: {
-    methodKind: "server_streaming";
-    input: typeof WatchActivitiesRequestSchema;
-    output: typeof WatchActivitiesResponseSchema;
-  },
-  /**
-   * Gets the prompt of a run's agent, exactly as the agent was given it. NOT_FOUND: there is none.
-   *
-   * @generated from rpc ck8s.runs.v1.RunsService.GetPrompt
-   */
-  getPrompt: {
-    methodKind: "unary";
-    input: typeof GetPromptRequestSchema;
-    output: typeof GetPromptResponseSchema;
   },
   /**
    * Says which run a run's token belongs to, while that run lives.

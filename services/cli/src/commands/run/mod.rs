@@ -1,6 +1,4 @@
 //! `ck8s run`: the verbs about runs.
-mod activities;
-mod agent;
 mod events;
 mod explain;
 mod list;
@@ -83,14 +81,6 @@ pub enum RunVerb {
         #[command(flatten)]
         limit: Limit,
     },
-    /// Shows what the agent of a run did, oldest first.
-    #[command(
-        after_help = "Example:\n  ck8s run activities -f 019ab6d4-7c1e-7d32-8a54-0f5e1d2c3b4a"
-    )]
-    Activities(activities::Activities),
-    /// Shows what is known of a run's agent: session, model, tokens, what it left; or the prompt that it was given.
-    #[command(after_help = "Example:\n  ck8s run agent 019ab6d4-7c1e-7d32-8a54-0f5e1d2c3b4a")]
-    Agent(agent::Agent),
     /// Says why a run waits, or why it ended as it did.
     #[command(after_help = "Example:\n  ck8s run explain 019ab6d4-7c1e-7d32-8a54-0f5e1d2c3b4a")]
     Explain {
@@ -144,8 +134,6 @@ pub(crate) async fn run(verb: RunVerb, options: &GlobalOptions) -> Result<ExitSt
             return start::show_or_watch(&connection, run, watch).await;
         }
         RunVerb::Events { run, limit } => events::run(&connection, &run, limit).await?,
-        RunVerb::Activities(args) => activities::run(&connection, args).await?,
-        RunVerb::Agent(args) => agent::run(&connection, args).await?,
         RunVerb::Explain { run } => explain::run(&connection, run).await?,
     }
     Ok(ExitStatus::Success)

@@ -131,8 +131,7 @@ async fn snapshot(
     let ask = connection.client.request(GetRunRequest {
         run_id: run.to_owned(),
     });
-    let response = connection.client.runs().get_run(ask).await?;
-    let GetRunResponse { run, cursor, .. } = response.into_inner();
+    let GetRunResponse { run, cursor } = connection.client.runs().get_run(ask).await?.into_inner();
     request.cursor.clone_from(&cursor);
     last.clone_from(&run);
     Ok(Some(WatchRunsResponse {

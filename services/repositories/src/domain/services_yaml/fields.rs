@@ -172,27 +172,6 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Reads a field if it is there.
-pub(super) fn get<'a, T>(
-    field: Option<Field<'a>>,
-    read: impl FnOnce(&Field<'a>) -> Result<T, ParseError>,
-) -> Result<Option<T>, ParseError> {
-    field.map(|field| read(&field)).transpose()
-}
-
-/// Reads a list of texts that fit.
-pub(super) fn list(
-    field: &Field<'_>,
-    fits: impl Fn(&str) -> bool,
-    expected: &str,
-) -> Result<Vec<String>, ParseError> {
-    let items = field.items()?;
-    items
-        .iter()
-        .map(|item| item.word(&fits, expected))
-        .collect()
-}
-
 fn join(path: &str, key: &str) -> String {
     if path.is_empty() {
         key.to_owned()

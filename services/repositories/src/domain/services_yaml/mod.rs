@@ -1,5 +1,4 @@
 //! services.yaml: its syntax, and what it says.
-mod agent;
 mod events;
 mod fields;
 mod parse;

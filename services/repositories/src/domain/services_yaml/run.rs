@@ -3,11 +3,7 @@ use std::collections::BTreeMap;
 
 use ck8s_types::{RunSpec, Timeouts, is_cpu, is_egress, is_memory};
 
-use super::{
-    agent::AgentLayer,
-    fields::{Field, get, list},
-    parse_error::ParseError,
-};
+use super::{fields::Field, parse_error::ParseError};
 use crate::domain::fields::is_secret_name;
 
 /// The keys of `run`, `defaults` and an environment.
@@ -23,11 +19,6 @@ pub(crate) const RUN_KEYS: &[&str] = &[
     "labels",
     "egress",
     "max_attempts",
-    "agent",
-    "model",
-    "prompt",
-    "checkout",
-    "outputs",
 ];
 /// The keys of `resources`.
 pub(crate) const RESOURCES_KEYS: &[&str] = &["cpu", "memory"];
@@ -60,7 +51,6 @@ pub(crate) struct Layer {
     labels: Option<Vec<String>>,
     egress: Option<Vec<String>>,
     max_attempts: Option<i32>,
-    agent: AgentLayer,
 }
 
 impl Layer {
@@ -84,7 +74,6 @@ impl Layer {
             })?,
             egress: get(fields.get("egress"), egress)?,
             max_attempts: get(fields.get("max_attempts"), |field| field.number(1, 10))?,
-            agent: AgentLayer::read(&fields)?,
             ..Self::default()
         };
         if let Some(field) = fields.get("resources") {
@@ -142,7 +131,6 @@ impl Layer {
             labels: self.labels.or(below.labels),
             egress: self.egress.or(below.egress),
             max_attempts: self.max_attempts.or(below.max_attempts),
-            agent: self.agent.over(below.agent),
         }
     }
 
@@ -167,10 +155,9 @@ impl Layer {
             labels: self.labels.unwrap_or_default(),
             egress: self.egress.unwrap_or_default(),
             max_attempts: self.max_attempts.unwrap_or_default(),
-            agent: self.agent.spec(),
         };
-        if spec.image.is_empty() && spec.command.is_empty() && spec.agent.is_none() {
-            return Err("nothing runs: there must be an image, a command or an agent".to_owned());
+        if spec.image.is_empty() && spec.command.is_empty() {
+            return Err("nothing runs: there must be an image or a command".to_owned());
         }
         if spec.cancel_in_progress && spec.concurrency_group.is_none() {
             return Err("concurrency.cancel_in_progress needs concurrency.group".to_owned());
@@ -180,6 +167,25 @@ impl Layer {
             format!("{field}: {}", invalid.problem)
         })
     }
+}
+
+fn get<'a, T>(
+    field: Option<Field<'a>>,
+    read: impl FnOnce(&Field<'a>) -> Result<T, ParseError>,
+) -> Result<Option<T>, ParseError> {
+    field.map(|field| read(&field)).transpose()
+}
+
+fn list(
+    field: &Field<'_>,
+    fits: impl Fn(&str) -> bool,
+    expected: &str,
+) -> Result<Vec<String>, ParseError> {
+    let items = field.items()?;
+    items
+        .iter()
+        .map(|item| item.word(&fits, expected))
+        .collect()
 }
 
 fn image(field: &Field<'_>) -> Result<String, ParseError> {

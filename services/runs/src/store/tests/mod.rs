@@ -1,5 +1,4 @@
 //! The statements on a real PostgreSQL: one project, its runs, and workers.
-mod agents;
 mod claim;
 mod events;
 mod groups;

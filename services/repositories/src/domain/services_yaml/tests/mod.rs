@@ -218,8 +218,7 @@ fn an_empty_text_and_a_file_without_triggers_are_fine() {
 
 #[test]
 fn unknown_keys_are_named_with_their_line_everywhere() {
-    let run_keys = "image, command, env, secrets, resources, timeouts, concurrency, priority, labels, egress, max_attempts, \
-        agent, model, prompt, checkout, outputs";
+    let run_keys = "image, command, env, secrets, resources, timeouts, concurrency, priority, labels, egress, max_attempts";
     assert_eq!(
         problem(&run("imagee: a")),
         format!("line 6: unknown key \"imagee\" in triggers[0].run (known: {run_keys})")
@@ -301,8 +300,7 @@ fn errors_of_the_file_and_its_triggers_say_what_is_wrong() {
         ),
         (
             &trigger("{name: a, on: {event: push}}"),
-            "line 3: triggers[0]: nothing runs: there must be an image, a command or an agent"
-                .into(),
+            "line 3: triggers[0]: nothing runs: there must be an image or a command".into(),
         ),
         (
             &trigger("{name: a, on: {event: push}, environment: big}"),
@@ -509,7 +507,7 @@ fn errors_of_run_say_what_is_wrong() {
     );
     assert_eq!(
         problem(&run("{secrets: [A], env: {A: x}}").replace("      command: x\n", "")),
-        "line 6: triggers[0].run: nothing runs: there must be an image, a command or an agent"
+        "line 6: triggers[0].run: nothing runs: there must be an image or a command"
     );
     assert_eq!(
         problem(&run("secrets: [A]\n      env: {A: x}")),

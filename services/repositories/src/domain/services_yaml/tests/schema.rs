@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::documented;
 use crate::domain::services_yaml::{
-    agent,
     parse::{FILE_KEYS, ON_KEYS, TRIGGER_KEYS, parse},
     run,
 };
@@ -27,8 +26,6 @@ fn the_schema_has_the_keys_of_the_parser_and_no_others() {
         ("/$defs/resources", run::RESOURCES_KEYS),
         ("/$defs/timeouts", run::TIMEOUTS_KEYS),
         ("/$defs/concurrency", run::CONCURRENCY_KEYS),
-        ("/$defs/checkout", agent::CHECKOUT_KEYS),
-        ("/$defs/outputs", agent::OUTPUTS_KEYS),
     ] {
         let part = schema.pointer(place).expect(place);
         assert_eq!(part["additionalProperties"], false, "{place}");
@@ -68,11 +65,6 @@ fn schema_and_parser_accept_and_refuse_the_same_files() {
         on("forks: deny"),
         on("tags: [v*, '!v0*'], skip_markers: false"),
         on("forks: allow_with_secrets"),
-        run("checkout: true"),
-        run("checkout: {depth: 50}, agent: command, prompt: [AGENTS.md, docs/how.md]"),
-        run("agent: command, prompt: a.md, outputs: {pull_request: false, comment: true}"),
-        "version: 1\ntriggers: [{name: a, on: {event: push}, run: {agent: codex, model: m}}]"
-            .into(),
         on("allow_bots: ['dependabot[bot]', 198982749, Copilot]"),
     ];
     for text in &good {
@@ -108,13 +100,6 @@ fn schema_and_parser_accept_and_refuse_the_same_files() {
         run("max_attempts: 0"),
         run("labels: ['']"),
         run("egress: [github.com]"),
-        run("agent: clippy"),
-        run("checkout: 'yes'"),
-        run("checkout: {depth: 0}"),
-        run("checkout: {deep: 1}"),
-        run("agent: command, prompt: [../x]"),
-        run("agent: command, prompt: /x"),
-        run("agent: command, outputs: {push: true}"),
         on("actions: []"),
         on("actions: [Opened]"),
         on("comment: run"),
