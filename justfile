@@ -47,6 +47,16 @@ kubernetes-ends:
     SQLX_OFFLINE=true cargo build --locked -p ck8s
     SQLX_OFFLINE=true cargo nextest run --locked -p ck8s-tests --run-ignored only kubernetes_ends --success-output final
 
+# Stress the logs of pods on that cluster, a minute a round: rotation, broken connections, killed workers
+kubernetes-logs ROUNDS="20":
+    SQLX_OFFLINE=true cargo build --locked -p ck8s
+    CK8S_TEST_ROUNDS={{ROUNDS}} SQLX_OFFLINE=true cargo test --locked -p ck8s-tests --test scenarios -- --ignored --nocapture every_line_is_there_once
+
+# Let two installations work in that cluster for ten minutes
+kubernetes-installations:
+    SQLX_OFFLINE=true cargo build --locked -p ck8s
+    SQLX_OFFLINE=true cargo test --locked -p ck8s-tests --test scenarios -- --ignored --nocapture two_installations_under_load
+
 # Test the way from the release before and back, with that release's program, which is built once
 upgrade:
     tests/upgrade

@@ -46,11 +46,16 @@ impl Cluster {
     }
 
     fn args(&self) -> [&str; 6] {
+        self.args_with(&self.kubeconfig)
+    }
+
+    /// The executor's arguments, with another way to the cluster.
+    pub(crate) fn args_with<'a>(&'a self, kubeconfig: &'a str) -> [&'a str; 6] {
         [
             "--executor",
             "kubernetes",
             "--kubeconfig",
-            &self.kubeconfig,
+            kubeconfig,
             "--namespace-prefix",
             &self.prefix,
         ]
@@ -418,6 +423,61 @@ async fn no_job_and_no_pod_contains_a_secret() {
         world.nowhere(&[("a secret", secret)]).await;
     }
     cluster.remove().await;
+}
+
+/// How long the installations work side by side; `CK8S_TEST_SECONDS` says otherwise.
+const SIDE_BY_SIDE: Duration = Duration::from_secs(600);
+/// Runs of each installation at the same time.
+const SIDE_BY_SIDE_RUNS: usize = 3;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes ten minutes: `just kubernetes-installations`"]
+async fn two_installations_under_load_leave_each_other_alone() {
+    let Some(cluster) = Cluster::from_env().await else {
+        return;
+    };
+    let seconds = std::env::var("CK8S_TEST_SECONDS").ok();
+    let seconds = seconds.and_then(|text| text.parse().ok());
+    let end = Instant::now() + seconds.map_or(SIDE_BY_SIDE, Duration::from_secs);
+    let one = cluster.world(true).await;
+    let (mut runs, mut databases) = (0, 0);
+    while Instant::now() < end {
+        // Again and again an installation whose database is empty: it sweeps as soon as its worker is connected.
+        let other = cluster.world(true).await;
+        databases += 1;
+        let until = end.min(Instant::now() + Duration::from_secs(60));
+        let (ours, theirs) = tokio::join!(
+            work_until(&one, "ours", until),
+            work_until(&other, "theirs", until)
+        );
+        runs += ours + theirs;
+        other.idle().await;
+    }
+    println!("{runs} runs of an installation and of {databases} others with empty databases");
+    drop(one);
+    cluster.remove().await;
+}
+
+/// Keeps runs going until this moment. Each must succeed at its first attempt, with its whole log. Returns how many.
+async fn work_until(world: &World, word: &str, until: Instant) -> usize {
+    let script = format!("for i in 1 2 3 4 5 6; do echo {word} $i; sleep 0.5; done; sleep 1");
+    let lane = async || {
+        let mut count = 0;
+        while Instant::now() < until {
+            let run = world.admin.start("acme", pod(&script)).await;
+            let ended = world
+                .admin
+                .ends(&run.id, RunState::Succeeded, RunReason::Completed)
+                .await;
+            assert_eq!(ended.attempt, 1, "{ended:?}");
+            let expected: String = (1..=6).map(|i| format!("{word} {i}\n")).collect();
+            assert_eq!(world.admin.output(&run.id).await, expected);
+            count += 1;
+        }
+        count
+    };
+    let lanes = (0..SIDE_BY_SIDE_RUNS).map(|_| lane());
+    futures::future::join_all(lanes).await.iter().sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,7 @@ mod fairness;
 mod keys;
 mod kubernetes;
 mod kubernetes_ends;
+mod kubernetes_log_stress;
 mod lease_protocol;
 mod logs;
 mod mesh;
