@@ -8,7 +8,7 @@ use crate::args::duration;
 /// The arguments of `ck8s smoke`.
 #[derive(Args, Clone, Debug)]
 pub struct Smoke {
-    /// The image of the run, with `echo` in it; an environment with the process executor needs none.
+    /// The image of the run, with `echo` in it; the process executor takes none.
     #[arg(long)]
     pub image: Option<String>,
     /// A label that the run's worker must have; may be given again.
