@@ -64,7 +64,7 @@ async fn every_line_is_there_once_or_the_log_says_that_some_are_missing() {
                 }
             }
         };
-        let mut gaps = 0;
+        let (mut gaps, mut missing) = (0, 0);
         for (run, end) in runs.iter().zip(ends) {
             assert_eq!(
                 (end.state(), end.reason(), end.attempt),
@@ -72,11 +72,12 @@ async fn every_line_is_there_once_or_the_log_says_that_some_are_missing() {
                 "{}",
                 end.message
             );
-            gaps += check(&world, &run.id).await;
+            let found = check(&world, &run.id).await;
+            (gaps, missing) = (gaps + found.shown, missing + found.missing_lines);
         }
         let seconds = start.elapsed().as_secs();
         println!(
-            "round {round}: {PODS} logs whole or their gaps shown ({gaps} gaps; {breaks} breaks, {kills} kills, {seconds} s)"
+            "round {round}: {PODS} logs whole or their gaps shown ({gaps} gaps, {missing} lines; {breaks} breaks, {kills} kills, {seconds} s)"
         );
     }
     drop(worker);
@@ -108,13 +109,26 @@ fn lines() -> RunSpec {
     }
 }
 
+/// The gaps of a log.
+struct Gaps {
+    /// How many the log shows.
+    shown: usize,
+    /// How many lines are missing there.
+    missing_lines: u32,
+}
+
 /// Fails where a line is missing without a word, or comes twice. Returns the gaps that the log shows.
-async fn check(world: &World, run: &str) -> usize {
+async fn check(world: &World, run: &str) -> Gaps {
     let log = world.admin.log(run).await;
-    let (mut expected, mut gaps, mut is_gap) = (1, 0, false);
+    let mut gaps = Gaps {
+        shown: 0,
+        missing_lines: 0,
+    };
+    let (mut expected, mut is_gap) = (1, false);
     for line in log.lines() {
         if line.contains(GAP) {
-            (gaps, is_gap) = (gaps + 1, true);
+            gaps.shown += 1;
+            is_gap = true;
             continue;
         }
         let Some(number) = line
@@ -128,6 +142,7 @@ async fn check(world: &World, run: &str) -> usize {
             .unwrap_or_else(|_| panic!("run {run}: {line:?}"));
         let fits = number == expected || (is_gap && number > expected);
         assert!(fits, "run {run}: line {number} where {expected} should be");
+        gaps.missing_lines += number - expected;
         (expected, is_gap) = (number + 1, false);
     }
     assert!(
@@ -135,12 +150,14 @@ async fn check(world: &World, run: &str) -> usize {
         "run {run}: the log ends with line {} and says nothing",
         expected - 1
     );
+    gaps.missing_lines += LINES + 1 - expected;
     let told = world.admin.kinds(run).await;
     let is_told = told.iter().any(|kind| kind == "run.log_incomplete");
     assert_eq!(
-        gaps > 0,
+        gaps.shown > 0,
         is_told,
-        "run {run}: {gaps} gaps, and the events {told:?}"
+        "run {run}: {} gaps, and the events {told:?}",
+        gaps.shown
     );
     gaps
 }
