@@ -11,7 +11,7 @@ use k8s_openapi::api::{
 };
 use kube::{Api, Client, Config, api::ListParams, config::Kubeconfig};
 
-const IMAGE: &str = "ck8s.test/busybox:1";
+pub(crate) const IMAGE: &str = "ck8s.test/busybox:1";
 
 /// A cluster. The namespaces belong to this test alone and are removed with it.
 pub(crate) struct Cluster {

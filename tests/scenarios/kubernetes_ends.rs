@@ -9,7 +9,7 @@ use ck8s_proto::runs::v1::{Run, RunSpec};
 use ck8s_tests::{Setup, World, ended, until};
 use futures::future::join_all;
 
-use crate::kubernetes::{Cluster, pod};
+use crate::kubernetes::{Cluster, IMAGE, pod};
 
 /// Bounds the wait for a run's end. Many cases run at the same time on one node.
 const END_TIMEOUT: Duration = Duration::from_secs(200);
@@ -24,6 +24,8 @@ enum Deed {
     DeleteByForce,
     /// As a drain does.
     Evict,
+    /// A pod of a higher priority needs its place. The case must be alone on the node.
+    Preempt,
 }
 
 /// A way to end.
@@ -34,6 +36,25 @@ struct Case {
     spec: RunSpec,
     deed: Deed,
 }
+
+/// More than half of the node's two cores, so that one pod of them has no place beside another.
+const WHOLE_NODE_CPU: &str = "1300m";
+/// A pod of a higher priority.
+const PREEMPTING: &str = r#"
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: {name: ck8s-test-preempting}
+value: 1000000
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: ck8s-test-preempting}
+spec:
+  priorityClassName: ck8s-test-preempting
+  terminationGracePeriodSeconds: 0
+  containers:
+    - {name: rival, image: "IMAGE", imagePullPolicy: Never, command: [sleep, "300"], resources: {requests: {cpu: CPU}}}
+"#;
 
 const LEAVES: &str = "trap 'exit 0' TERM; echo begin; while :; do sleep 0.2; done";
 const IS_ENDED: &str = "echo begin; exec sleep 300";
@@ -122,6 +143,19 @@ fn cases() -> Vec<Case> {
     cases
 }
 
+/// The case of a pod that a more important one drives away.
+fn preempted() -> Case {
+    Case {
+        what: "the pod is preempted",
+        on_sigterm: "is ended by it",
+        spec: RunSpec {
+            cpu: WHOLE_NODE_CPU.to_owned(),
+            ..script(IS_ENDED)
+        },
+        deed: Deed::Preempt,
+    }
+}
+
 fn kubectl(cluster: &Cluster, arguments: &[&str], input: &str) {
     let mut child = Command::new("kubectl")
         .args([
@@ -172,7 +206,36 @@ async fn act(cluster: &Cluster, world: &World, run: &Run, deed: Deed) {
             );
             kubectl(cluster, &["create", "--raw", &path, "-f", "-"], &eviction);
         }
+        Deed::Preempt => preempt(cluster, world, &run.id).await,
     }
+}
+
+/// Lets a pod of a higher priority take the place of the run's pod, and then go.
+async fn preempt(cluster: &Cluster, world: &World, run: &str) {
+    let rival = PREEMPTING
+        .replace("IMAGE", IMAGE)
+        .replace("CPU", WHOLE_NODE_CPU);
+    kubectl(
+        cluster,
+        &["apply", "--namespace=default", "-f", "-"],
+        &rival,
+    );
+    let started = Instant::now();
+    while world.admin.run(run).await.attempt == 1 && !ended(&world.admin.run(run).await) {
+        assert!(
+            started.elapsed() < END_TIMEOUT,
+            "run {run} is not preempted"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let delete = [
+        "delete",
+        "pod",
+        "ck8s-test-preempting",
+        "--namespace=default",
+        "--now",
+    ];
+    kubectl(cluster, &delete, "");
 }
 
 async fn end(cluster: &Cluster, world: &World, case: &Case, max_attempts: i32) -> Run {
@@ -195,7 +258,13 @@ async fn end(cluster: &Cluster, world: &World, case: &Case, max_attempts: i32) -
 
 /// Returns the row of a case.
 async fn row(cluster: &Cluster, world: &World, case: &Case) -> String {
-    let (last, first) = tokio::join!(end(cluster, world, case, 1), end(cluster, world, case, 2));
+    let (last, first) = match case.deed {
+        Deed::Preempt => {
+            let last = end(cluster, world, case, 1).await;
+            (last, end(cluster, world, case, 2).await)
+        }
+        _ => tokio::join!(end(cluster, world, case, 1), end(cluster, world, case, 2)),
+    };
     let word = |text: &str, prefix: &str| text.trim_start_matches(prefix).to_lowercase();
     let state = word(last.state().as_str_name(), "RUN_STATE_");
     let reason = word(last.reason().as_str_name(), "RUN_REASON_");
@@ -205,7 +274,7 @@ async fn row(cluster: &Cluster, world: &World, case: &Case) -> String {
     let incomplete = kinds.iter().any(|kind| kind == "run.log_incomplete");
     let log = match case.deed {
         // The log goes with the pod: whether it was read to its end is up to chance.
-        Deed::Delete | Deed::DeleteByForce | Deed::Evict => {
+        Deed::Delete | Deed::DeleteByForce | Deed::Evict | Deed::Preempt => {
             "whole, or says that its end may be missing"
         }
         _ if incomplete => "says that its end may be missing",
@@ -228,7 +297,8 @@ async fn a_run_ends_on_kubernetes_as_the_table_says() {
     let world = cluster.world_of(Setup::with_worker(SLOTS)).await;
     world.admin.set_slots("acme", 20).await;
     let cases = cases();
-    let rows = join_all(cases.iter().map(|case| row(&cluster, &world, case))).await;
+    let mut rows = join_all(cases.iter().map(|case| row(&cluster, &world, case))).await;
+    rows.push(row(&cluster, &world, &preempted()).await);
     let table = rows.join("\n");
     println!("{table}");
     let docs = include_str!("../../docs/reliability.md");
