@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ck8s_types::{Epoch, RunReason, RunState};
 use ck8s_worker::{ExecutorError, WorkloadEvent, WorkloadRequest};
-use common::{Fixture, Log, end, fixtures, request, running, within};
+use common::{Fixture, Log, end, fixtures, request, running, spec, within};
 
 #[tokio::test]
 async fn the_exit_code_decides_the_result_and_output_is_logged() {
@@ -25,7 +25,7 @@ async fn the_exit_code_decides_the_result_and_output_is_logged() {
             ),
         ];
         for (script, code, reason, state) in cases {
-            let (request, _lease) = request((fixture.spec)(script));
+            let (request, _lease) = request(spec(script));
             let log = Log::new();
             let mut workload = fixture
                 .executor
@@ -69,7 +69,7 @@ async fn the_exit_code_decides_the_result_and_output_is_logged() {
 #[tokio::test]
 async fn a_removed_workload_is_gone_soon() {
     for fixture in fixtures().await {
-        let (request, _lease) = request((fixture.spec)("echo up; while :; do sleep 1; done"));
+        let (request, _lease) = request(spec("echo up; while :; do sleep 1; done"));
         assert_removed_within(&fixture, &request, Duration::from_secs(5)).await;
     }
 }
@@ -78,9 +78,7 @@ async fn a_removed_workload_is_gone_soon() {
 #[tokio::test]
 async fn a_removed_workload_is_gone_even_if_it_ignores_sigterm() {
     for fixture in fixtures().await {
-        let (request, _lease) = request((fixture.spec)(
-            "trap '' TERM; echo up; while :; do sleep 1; done",
-        ));
+        let (request, _lease) = request(spec("trap '' TERM; echo up; while :; do sleep 1; done"));
         assert_removed_within(&fixture, &request, Duration::from_secs(15)).await;
     }
 }
@@ -123,7 +121,7 @@ async fn assert_removed_within(fixture: &Fixture, request: &WorkloadRequest, lim
 #[tokio::test]
 async fn a_command_that_cannot_run_is_refused_with_a_message() {
     for fixture in fixtures().await {
-        let mut bad = (fixture.spec)("true");
+        let mut bad = spec("true");
         bad.command = vec!["/no/such/program".to_owned()];
         let (request, _lease) = request(bad);
         let log = Log::new();
@@ -147,7 +145,7 @@ async fn a_command_that_cannot_run_is_refused_with_a_message() {
 #[tokio::test]
 async fn a_workload_that_does_not_exist_is_not_adopted() {
     for fixture in fixtures().await {
-        let (mut request, _lease) = request((fixture.spec)("true"));
+        let (mut request, _lease) = request(spec("true"));
         request.epoch = Epoch(2);
         let log = Log::new();
         assert!(
@@ -164,7 +162,7 @@ async fn a_workload_that_does_not_exist_is_not_adopted() {
 #[tokio::test]
 async fn a_workload_that_is_started_twice_runs_once() {
     for fixture in fixtures().await {
-        let (request, _lease) = request((fixture.spec)("echo up; sleep 60"));
+        let (request, _lease) = request(spec("echo up; sleep 60"));
         let (log, other) = (Log::new(), Log::new());
         let mut first = fixture
             .executor

@@ -10,8 +10,7 @@ use std::{
 };
 
 use ck8s_types::RunReason;
-use ck8s_worker::ExecutorError;
-use common::{Log, end, process, process_spec, request, running, until, within};
+use common::{Log, end, process, request, running, spec, until, within};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -48,7 +47,7 @@ fn read_pid_file(dir: &Path, run: impl std::fmt::Display, name: &str) -> Option<
 #[tokio::test]
 async fn a_workload_has_a_clean_environment_and_a_directory_of_its_own() {
     let fixture = process();
-    let mut described = process_spec("env; pwd; ls -A; touch file");
+    let mut described = spec("env; pwd; ls -A; touch file");
     described.env.insert("MINE".to_owned(), "yes".to_owned());
     let (request, _lease) = request(described);
     let log = Log::new();
@@ -99,7 +98,7 @@ async fn a_workload_has_a_clean_environment_and_a_directory_of_its_own() {
 #[tokio::test]
 async fn secrets_are_in_no_argument_list() {
     let fixture = process();
-    let (request, _lease) = request(process_spec("sleep 60"));
+    let (request, _lease) = request(spec("sleep 60"));
     let log = Log::new();
     let workload = fixture
         .executor
@@ -119,7 +118,7 @@ async fn secrets_are_in_no_argument_list() {
 async fn a_workload_starts_with_no_signal_blocked() {
     let fixture = process();
     let script = "grep SigBlk /proc/self/status; sleep 300 & kill $!; wait $!; echo $?";
-    let (request, _lease) = request(process_spec(script));
+    let (request, _lease) = request(spec(script));
     let log = Log::new();
     let mut workload = fixture
         .executor
@@ -142,7 +141,7 @@ async fn the_end_of_a_short_workload_is_noticed_at_once() {
     let fixture = process();
     let start = Instant::now();
     for _ in 0..10 {
-        let (request, _lease) = request(process_spec(":"));
+        let (request, _lease) = request(spec(":"));
         let log = Log::new();
         let mut workload = fixture
             .executor
@@ -158,7 +157,7 @@ async fn the_end_of_a_short_workload_is_noticed_at_once() {
 async fn descendants_that_leave_the_group_end_with_the_workload() {
     let fixture = process();
     let script = "setsid sh -c 'echo $$ > away; exec sleep 60' & (sleep 60 & echo $! > near); while [ ! -s away ]; do sleep 0.01; done";
-    let (request, _lease) = request(process_spec(script));
+    let (request, _lease) = request(spec(script));
     let log = Log::new();
     let mut workload = fixture
         .executor
@@ -176,7 +175,7 @@ async fn descendants_that_leave_the_group_end_with_the_workload() {
 #[tokio::test]
 async fn the_guard_alone_ends_a_workload_whose_lease_has_expired() {
     let fixture = process();
-    let (request, lease) = request(process_spec("sleep 60"));
+    let (request, lease) = request(spec("sleep 60"));
     lease.expire_in(Duration::from_millis(400));
     let log = Log::new();
     let mut workload = fixture
@@ -201,7 +200,7 @@ async fn the_guard_alone_ends_a_workload_whose_lease_has_expired() {
 #[tokio::test]
 async fn a_dropped_workload_ends() {
     let fixture = process();
-    let (request, _lease) = request(process_spec("trap '' TERM HUP; while :; do sleep 1; done"));
+    let (request, _lease) = request(spec("trap '' TERM HUP; while :; do sleep 1; done"));
     let log = Log::new();
     let workload = fixture
         .executor
@@ -222,7 +221,7 @@ async fn a_dropped_workload_ends() {
 #[tokio::test]
 async fn a_workload_ends_when_its_guard_is_killed() {
     let fixture = process();
-    let (request, _lease) = request(process_spec("sleep 60 & sleep 60"));
+    let (request, _lease) = request(spec("sleep 60 & sleep 60"));
     let log = Log::new();
     let mut workload = fixture
         .executor
@@ -239,7 +238,7 @@ async fn a_workload_ends_when_its_guard_is_killed() {
 #[tokio::test]
 async fn the_signal_that_killed_a_workload_is_reported() {
     let fixture = process();
-    let (request, _lease) = request(process_spec("sleep 60"));
+    let (request, _lease) = request(spec("sleep 60"));
     let log = Log::new();
     let mut workload = fixture
         .executor
@@ -255,7 +254,7 @@ async fn the_signal_that_killed_a_workload_is_reported() {
 #[tokio::test]
 async fn a_run_without_a_command_is_refused_with_a_message() {
     let fixture = process();
-    let mut empty = process_spec("");
+    let mut empty = spec("");
     empty.command.clear();
     let (request, _lease) = request(empty);
     let error = fixture
@@ -265,24 +264,6 @@ async fn a_run_without_a_command_is_refused_with_a_message() {
         .err()
         .expect("is refused");
     assert!(error.to_string().contains("There is no command"), "{error}");
-}
-
-#[tokio::test]
-async fn an_image_is_refused_with_a_message() {
-    let fixture = process();
-    let mut with_image = process_spec("exit 0");
-    with_image.image = "example.org/tool:1".to_owned();
-    let (request, _lease) = request(with_image);
-    let refusal = fixture.executor.start(&request, &Log::new().sink).await;
-    let Err(ExecutorError::Refused(exit)) = refusal else {
-        panic!("is not refused");
-    };
-    assert_eq!(exit.reason, RunReason::ConfigError);
-    assert!(
-        exit.message.contains("example.org/tool:1"),
-        "{}",
-        exit.message
-    );
 }
 
 #[test]

@@ -26,8 +26,6 @@ pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) struct Fixture {
     pub executor: Arc<dyn Executor>,
     pub work_dir: PathBuf,
-    /// Returns what runs a script here.
-    pub spec: fn(&str) -> RunSpec,
     _dir: tempfile::TempDir,
     _stop: tokio_util::sync::DropGuard,
 }
@@ -42,7 +40,6 @@ pub(crate) fn process() -> Fixture {
     Fixture {
         executor: Arc::new(executor.expect("an executor")),
         work_dir: dir.path().to_owned(),
-        spec: process_spec,
         _dir: dir,
         _stop: CancellationToken::new().drop_guard(),
     }
@@ -90,7 +87,6 @@ pub(crate) async fn kubernetes_at(kubeconfig: &Path, installation: InstallationI
     Fixture {
         executor: Arc::new(KubernetesExecutor::new(cluster, "ck8s-".to_owned(), None)),
         work_dir: dir.path().to_owned(),
-        spec,
         _dir: dir,
         _stop: stop.drop_guard(),
     }
@@ -114,14 +110,6 @@ pub(crate) fn spec(script: &str) -> RunSpec {
             ..Timeouts::default()
         },
         ..RunSpec::default()
-    }
-}
-
-/// Returns what runs a script without a container.
-pub(crate) fn process_spec(script: &str) -> RunSpec {
-    RunSpec {
-        image: String::new(),
-        ..spec(script)
     }
 }
 

@@ -197,12 +197,6 @@ impl Executor for ProcessExecutor {
         workload: &WorkloadRequest,
         log: &LogSink,
     ) -> Result<Workload, ExecutorError> {
-        if !workload.spec.image.is_empty() {
-            return Err(config_error(format!(
-                "The process executor takes no image, and the run names {}: leave it out, or ask for a worker of the kubernetes executor by its labels.",
-                workload.spec.image
-            )));
-        }
         if workload.spec.command.is_empty() {
             return Err(config_error(
                 "There is no command: the process executor takes no image, so the run must name one.",
